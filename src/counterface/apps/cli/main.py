@@ -1,0 +1,108 @@
+"""The `counterface` command: a table of nouns, each loaded when it is named.
+
+How a noun is added (three steps, nothing else):
+
+1. One file `apps/cli/<noun>.py`. Its module-level name is either
+   - `app`, a `cyclopts.App(name="<noun>", help="...")`, where the noun has verbs
+     (`@app.command def extract(...)`), or
+   - a plain function named like the noun, where the noun is the command (`def scan(...)`).
+   The file may import light things only at its top (pydantic models, errors); torch, ONNX Runtime
+   and the like are imported by the library function that the command calls.
+2. One line in `NOUNS` below, with the help text of the overview.
+3. One `docs/apps.md` refresh: `python -m counterface.apps.cli.reference docs/apps.md`
+   (a test compares the page with the commands).
+
+What a command function looks like:
+
+- It returns its exit code: 0 (or None) done, 2 some inputs failed. Anything it cannot do at all is
+  a raised `CounterfaceError`: `main` prints that as one line on stderr and exits with 1, the same
+  code as a wrong flag.
+- Its options are one frozen pydantic model, say `ExtractConfig`, flattened into flags by
+  `config: Annotated[ExtractConfig, Parameter(name="*")] = ExtractConfig()`; the help text is each
+  field's `Field(description=...)`. With a recipe file as well
+  (`recipe: Annotated[Path | None, Parameter(name="--config")] = None`), use
+  `counterface.config.merge_flags(recipe, config)`: a flag that was typed wins over the file.
+- It takes `json_output: Annotated[bool, Parameter(name="--json", negative="")] = False` and then
+  prints nothing but `output.print_json(...)` lines on stdout.
+- It calls one public function and prints. Long work: `with output.progress("extract") as report:`
+  gives the callback `report(done, total_or_none, text)`; it draws a bar on a terminal, plain lines
+  elsewhere, always on stderr.
+- File arguments are positional `Path`s before a `/`; names that start with a dash go behind `--`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from counterface import __version__
+from counterface.errors import CounterfaceError
+
+EXIT_DONE, EXIT_USAGE, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+NOUNS = {  # noun -> (where its app or function is, line in the overview)
+    "scan": (
+        "counterface.apps.cli.scan:scan",
+        "Judge images and videos: made or changed by a machine?",
+    ),
+    "detect": ("counterface.apps.cli.detect:app", "Train, evaluate and export detectors."),
+    "faceset": (
+        "counterface.apps.cli.faceset:app",
+        "Extract aligned faces from footage and look after them.",
+    ),
+    "weights": (
+        "counterface.apps.cli.weights:app",
+        "List, fetch and find third-party model files.",
+    ),
+    "demo": ("counterface.apps.cli.demo:demo", "Scan a genuine portrait and a blended copy of it."),
+}
+
+
+def build_app() -> App:
+    """The command tree; no noun is imported before it is used."""
+    app = App(
+        name="counterface",
+        help="Makes labelled, signed face swaps, and judges images and videos of faces.",
+        version=__version__,
+        result_action="return_value",
+        exit_on_error=False,
+        print_error=False,
+        suppress_keyboard_interrupt=False,
+    )
+    for noun, (target, line) in NOUNS.items():
+        app.command(target, name=noun, help=line)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code of one run: 0 done, 1 usage or nothing could be done, 2 some inputs failed.
+
+    Args:
+        arguments: Words after `counterface`; the process's own where None.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = build_app()(words)
+    except (CycloptsError, CounterfaceError) as error:
+        print(f"counterface: {one_line(error)}", file=sys.stderr)
+        return EXIT_USAGE
+    except KeyboardInterrupt:
+        print("counterface: interrupted; run the same command again to continue", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # `counterface ... | head`
+        sys.stderr.close()
+        return EXIT_DONE
+    return code if isinstance(code, int) else EXIT_DONE
+
+
+def one_line(error: Exception) -> str:
+    """The error's text on one line, control characters escaped: file names are hostile."""
+    words = " ".join(str(error).split())
+    words = words.split(" For further information visit")[0]  # pydantic's link, of no use to a user
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
