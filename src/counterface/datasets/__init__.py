@@ -1,0 +1,1 @@
+"""Labelled data: manifests, splits, and pseudo-fakes made from real faces."""

@@ -1,0 +1,1 @@
+"""The judging side: models, training, evaluation, calibration, scan."""

@@ -1,0 +1,46 @@
+"""Every error that Counterface raises on purpose.
+
+A message says what is wrong, the value seen, and the next step.
+"""
+
+from __future__ import annotations
+
+
+class CounterfaceError(Exception):
+    """The parent of all errors below; catch it to catch them all."""
+
+
+class ConfigError(CounterfaceError):
+    """A recipe, flag or combination of them that cannot be used."""
+
+
+class DetectorError(CounterfaceError):
+    """A detector model file that cannot be used, or crops that do not fit it."""
+
+
+class FacesetError(CounterfaceError):
+    """A faceset on disk that is damaged, of another version, or lacks what a job needs."""
+
+
+class MediaError(CounterfaceError):
+    """An image or video that cannot be opened, decoded or written within its limits."""
+
+
+class RegistryError(CounterfaceError):
+    """An unknown name, or an entry that cannot be loaded."""
+
+
+class RightsError(CounterfaceError):
+    """A making job whose footage carries no rights record."""
+
+
+class ShapeError(CounterfaceError):
+    """An array whose shape, type or range is not the documented one."""
+
+
+class TrainingError(CounterfaceError):
+    """A training run that cannot start, continue or be read back."""
+
+
+class WeightsError(CounterfaceError):
+    """A model file that cannot be found, fetched or trusted."""

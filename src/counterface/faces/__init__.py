@@ -1,0 +1,1 @@
+"""Pure functions on one frame: find faces, landmarks, align, mask, pose, track."""

@@ -1,0 +1,1 @@
+"""One file per face-finding or landmark backend."""

@@ -1,0 +1,1 @@
+"""The on-disk hand-over between footage and training: crops a person can browse, plus records."""

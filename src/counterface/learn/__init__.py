@@ -1,0 +1,1 @@
+"""What every trainer shares, knowing none of them: loop, checkpoint, schedule, metrics."""

@@ -1,0 +1,69 @@
+"""Names of replaceable parts -> where they live; third parties add theirs by entry points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from counterface.errors import RegistryError
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A table from name to `module:attribute`, loaded on use.
+
+    A plug-in package adds a line under the entry-point group named in `group`; built-in names win.
+    """
+
+    kind: str
+    group: str
+    built_in: dict[str, str] = field(default_factory=dict)
+
+    def names(self) -> list[str]:
+        """Every known name, sorted."""
+        return sorted({*self.built_in, *(e.name for e in entry_points(group=self.group))})
+
+    def load(self, name: str) -> Any:
+        """The object behind a name.
+
+        Raises:
+            RegistryError: the name is unknown, or its module cannot be imported.
+        """
+        target = self.built_in.get(name)
+        if target is None:
+            target = next((e.value for e in entry_points(group=self.group) if e.name == name), None)
+        if target is None:
+            near = get_close_matches(name, self.names(), n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise RegistryError(f"no {self.kind} named {name!r}{hint} Known: {self.names()}")
+        module, _, attribute = target.partition(":")
+        try:
+            return getattr(import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise RegistryError(
+                f"{self.kind} {name!r} ({target}) cannot be loaded: {error}. "
+                "If a package is missing, install counterface[train]."
+            ) from error
+
+
+FACE_DETECTORS = Registry(
+    "face detector",
+    "counterface.face_detectors",
+    {
+        "mediapipe": "counterface.faces.backends.mediapipe:MediapipeFaceDetector",
+        "centerface": "counterface.faces.backends.centerface:CenterFaceDetector",
+    },
+)
+LANDMARKERS = Registry(
+    "landmarker",
+    "counterface.landmarkers",
+    {"mediapipe_mesh": "counterface.faces.backends.mediapipe:MediapipeMesh"},
+)
+DETECTORS = Registry(
+    "detector architecture",
+    "counterface.detectors",
+    {"frame_cnn": "counterface.detect.models.frame_cnn:FrameCNN"},
+)

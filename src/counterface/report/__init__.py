@@ -1,0 +1,1 @@
+"""What a scan leaves behind: the versioned JSON and the HTML page."""
