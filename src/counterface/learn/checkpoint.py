@@ -1,0 +1,220 @@
+"""Checkpoints on disk: safetensors with a JSON record inside, written atomically, never pickle.
+
+A run's folder holds `checkpoints/step-00001000.safetensors` (the newest two) and weights-only
+files. The tensors' SHA-256 stands in the record, so a damaged file is an error, never a silent
+fresh start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from counterface.errors import TrainingError
+
+FORMAT = 1
+_NAME = re.compile(r"step-(\d{8,})\.safetensors")
+_KEY = "counterface"  # of the JSON record in the safetensors header
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything a run needs to go on: named tensors and a JSON record."""
+
+    step: int  # finished steps
+    tensors: dict[str, Tensor]  # "module/<name>/<key>", "ema/<name>/<key>", "optimizer/<name>/..."
+    record: dict[str, Any]
+
+
+def write_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
+    """The path of the new file; older ones beyond `keep` are deleted once it is safely on disk."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"step-{checkpoint.step:08d}.safetensors"
+    _write(path, checkpoint.tensors, {"step": checkpoint.step, **checkpoint.record})
+    older = [p for p in checkpoints(folder) if p != path]
+    for old in older[: max(0, len(older) + 1 - keep)]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """The checkpoint in a file.
+
+    Raises:
+        TrainingError: not a checkpoint of this project, damaged, cut short, or of another format.
+    """
+    tensors, record = _read(path)
+    return Checkpoint(int(record["step"]), tensors, record)
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The complete checkpoints of a folder, oldest first; temporary files are not among them."""
+    if not folder.is_dir():
+        return []
+    named = [(int(m[1]), p) for p in folder.iterdir() if (m := _NAME.fullmatch(p.name))]
+    return [path for _, path in sorted(named)]
+
+
+def write_weights(path: Path, modules: Mapping[str, nn.Module], record: Mapping[str, Any]) -> None:
+    """Writes the weights and buffers of modules alone, for use after training."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write(path, pack_modules("module", modules), dict(record))
+
+
+def read_weights(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+    """State dicts by module name, and the record; of a weights file or a checkpoint.
+
+    A checkpoint gives its averaged weights where it has them.
+
+    Raises:
+        TrainingError: the file cannot be read.
+    """
+    tensors, record = _read(path)
+    kind = "ema" if any(name.startswith("ema/") for name in tensors) else "module"
+    states: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        head, _, rest = name.partition("/")
+        if head == kind:
+            module, _, key = rest.partition("/")
+            states.setdefault(module, {})[key] = tensor
+    return states, record
+
+
+def pack_modules(kind: str, modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+    """Tensors named `<kind>/<module>/<key>`."""
+    packed: dict[str, Tensor] = {}
+    for name, module in modules.items():
+        for key, value in module.state_dict().items():
+            if not isinstance(value, Tensor):
+                raise TrainingError(
+                    f"module {name!r} keeps {key!r} as {type(value).__name__}; a checkpoint holds "
+                    "tensors only: register it as a buffer"
+                )
+            packed[f"{kind}/{name}/{key}"] = value
+    return packed
+
+
+def unpack_modules(
+    kind: str, modules: Mapping[str, nn.Module], tensors: Mapping[str, Tensor]
+) -> None:
+    """Loads tensors named `<kind>/<module>/<key>` into modules; every name and shape must agree.
+
+    Raises:
+        TrainingError: a tensor is missing, left over, or of another shape.
+    """
+    for name, module in modules.items():
+        head = f"{kind}/{name}/"
+        state = {k.removeprefix(head): v for k, v in tensors.items() if k.startswith(head)}
+        try:
+            module.load_state_dict(state)
+        except RuntimeError as error:
+            raise TrainingError(
+                f"the checkpoint's {kind} {name!r} does not fit the model: {error}"
+            ) from error
+
+
+def pack_optimizer(name: str, optimizer: Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """An optimizer's state as tensors `optimizer/<name>/<index>/<key>` and a JSON record."""
+    state = optimizer.state_dict()
+    tensors: dict[str, Tensor] = {}
+    scalars: dict[str, dict[str, Any]] = {}
+    for index, values in state["state"].items():
+        for key, value in values.items():
+            if isinstance(value, Tensor):
+                tensors[f"optimizer/{name}/{index}/{key}"] = value
+            else:
+                scalars.setdefault(str(index), {})[key] = value
+    return tensors, {"groups": state["param_groups"], "scalars": scalars}
+
+
+def unpack_optimizer(
+    name: str, optimizer: Optimizer, tensors: Mapping[str, Tensor], record: Mapping[str, Any]
+) -> None:
+    """Restores what `pack_optimizer` made.
+
+    Raises:
+        TrainingError: the groups of the checkpoint differ from the optimizer's.
+    """
+    state: dict[int, dict[str, Any]] = {
+        int(index): dict(values) for index, values in record["scalars"].items()
+    }
+    head = f"optimizer/{name}/"
+    for full, tensor in tensors.items():
+        if full.startswith(head):
+            index, _, key = full.removeprefix(head).partition("/")
+            state.setdefault(int(index), {})[key] = tensor
+    groups = [
+        {k: tuple(v) if k == "betas" else v for k, v in group.items()} for group in record["groups"]
+    ]
+    try:
+        optimizer.load_state_dict({"state": state, "param_groups": groups})
+    except (ValueError, KeyError) as error:
+        raise TrainingError(
+            f"the checkpoint's optimizer {name!r} does not fit this task's: {error}"
+        ) from error
+
+
+def _write(path: Path, tensors: Mapping[str, Tensor], record: dict[str, Any]) -> None:
+    """Temporary file in the same folder, fsync, replace, fsync of the folder."""
+    # a copy each: safetensors refuses tensors that share memory, as tied weights do
+    own = {n: t.detach().to("cpu", copy=True).contiguous() for n, t in tensors.items()}
+    record = {**record, "format": FORMAT, "sha256": _digest(own)}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        save_file(own, temporary, metadata={_KEY: json.dumps(record)})
+        _sync(temporary)
+        temporary.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        raise TrainingError(f"{path}: cannot be written: {error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    advice = (
+        "Training does not start over by itself: move the file away to go on from the one before "
+        "it, or train into another folder"
+    )
+    try:
+        with safe_open(path, framework="pt") as file:
+            record = json.loads((file.metadata() or {}).get(_KEY, "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise TrainingError(f"{path}: not a readable checkpoint: {error}. {advice}") from error
+    if record.get("format") != FORMAT:
+        found = record.get("format", "none")
+        raise TrainingError(f"{path}: checkpoint format {found}, expected {FORMAT}. {advice}")
+    if record.get("sha256") != _digest(tensors):
+        raise TrainingError(f"{path}: the tensors do not match their checksum. {advice}")
+    return tensors, record
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, types, shapes and bytes, in name order."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,279 @@
+"""The one training loop: reads from top to bottom, knows neither detectors nor swaps.
+
+What happens at step k follows from the configuration alone: the examples are
+`dataset[k * batch_size] ... dataset[(k + 1) * batch_size - 1]`, and every random generator is
+seeded from (seed, k, process). So a run that was killed continues from its last checkpoint with the
+very losses it would have had. Several GPUs or machines: the same command by `accelerate launch`.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast, send_to_device
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader
+
+from counterface.errors import TrainingError
+from counterface.learn.average import Average
+from counterface.learn.run import Ended, LoopConfig, Run, TrainResult
+from counterface.learn.run_log import RunLog
+from counterface.learn.schedule import lr_factor
+from counterface.learn.stop import StopOnSignal, leave_signals_to_parent
+from counterface.learn.task import Examples, Task, Validates
+
+Progress = Callable[[int, dict[str, float]], None]  # step, what was logged
+__all__ = ["LoopConfig", "TrainResult", "seed_everything", "train"]
+
+
+def train(
+    task: Task,
+    dataset: Examples,
+    config: LoopConfig,
+    out: Path,
+    *,
+    resume: bool = True,
+    progress: Progress | None = None,
+) -> TrainResult:
+    """How the run ended; `out` then holds checkpoints, weights, `run.json` and logs.
+
+    Args:
+        task: what is learnt.
+        dataset: examples by index, for every index below `steps * batch_size`.
+        config: how.
+        out: the run's own folder; made where absent.
+        resume: continue from the newest checkpoint in `out`; False refuses a folder that has one.
+        progress: called with the step and its numbers at each log line and validation.
+
+    Raises:
+        TrainingError: a checkpoint that cannot be read or is of another run, a loss that is not
+            finite, an optimizer or metric name that does not exist.
+    """
+    accelerator = Accelerator(cpu=config.device == "cpu")
+    seed_everything(config.seed, 0, accelerator.process_index)
+    modules = {name: module.to(accelerator.device) for name, module in task.modules().items()}
+    _same_everywhere(accelerator, modules)
+    optimizers = task.optimizers()
+    peaks = {name: [group["lr"] for group in o.param_groups] for name, o in optimizers.items()}
+    average = Average(modules, config.ema_decay)
+    run = Run(out, config, modules, optimizers, average, main=accelerator.is_main_process)
+    run.restore(resume=resume)
+    if run.patience_is_over:
+        return run.finish("early")
+    state = run.state
+    log = RunLog(out, state.step, tensorboard=config.tensorboard) if run.main else None
+    clock = _Clock()
+    ended: Ended = "finished"
+    with StopOnSignal() as stop:
+        for batch in _batches(dataset, config, state.step, accelerator):
+            clock.lap("data")
+            seed_everything(config.seed, state.step, accelerator.process_index)
+            factor = lr_factor(state.step, config.steps, config.warmup, config.final_lr)
+            for name, optimizer in optimizers.items():
+                for group, peak in zip(optimizer.param_groups, peaks[name], strict=True):
+                    group["lr"] = peak * factor
+            state.add(_update(task, batch, state.step, optimizers, accelerator, config))
+            average.update(state.step)
+            state.step += 1
+            clock.lap("compute")
+
+            last = state.step == config.steps
+            if state.step % config.log_every == 0 or last:
+                line = {**state.flush(), "lr_factor": factor, **clock.rates(config.batch_size)}
+                _tell(log, progress, "train", state.step, line)
+            if isinstance(task, Validates) and (last or _due(state.step, config.validate_every)):
+                _same_everywhere(accelerator, average.modules)
+                metrics = _validate(task, average)
+                run.judge(metrics)
+                _tell(log, progress, "validate", state.step, metrics)
+            asked = _anyone(accelerator, stop.asked)
+            stops = last or run.patience_is_over or asked
+            if stops or state.step % config.checkpoint_every == 0:
+                _same_everywhere(accelerator, average.modules)
+                run.save()
+            if stops:
+                ended = "finished" if last else "early" if run.patience_is_over else "signal"
+                break
+            clock.restart()
+    if log:
+        log.close()
+    accelerator.wait_for_everyone()
+    return run.finish(ended)
+
+
+def seed_everything(seed: int, step: int, process: int = 0) -> None:
+    """Sets Python's, NumPy's and torch's global generators from (seed, step, process) alone."""
+    words = np.random.SeedSequence([seed, step, process]).generate_state(2, np.uint32)
+    mixed = int(words[0])
+    random.seed(mixed)
+    np.random.seed(mixed)
+    torch.manual_seed(int(words[0]) << 31 | int(words[1]) >> 1)
+
+
+def _update(
+    task: Task,
+    batch: Any,
+    step: int,
+    optimizers: dict[str, Optimizer],
+    accelerator: Accelerator,
+    config: LoopConfig,
+) -> dict[str, float]:
+    """The scalars of one training step, after every optimizer it named has stepped."""
+    scalars: dict[str, float | Tensor] = {}
+    for name, loss in _losses(task, batch, step, scalars, accelerator, config.precision):
+        if name not in optimizers:
+            raise TrainingError(f"the task's loss names optimizer {name!r}; it has {[*optimizers]}")
+        optimizer = optimizers[name]
+        optimizer.zero_grad(set_to_none=True)
+        accelerator.backward(loss)
+        weights = [p for g in optimizer.param_groups for p in g["params"] if p.grad is not None]
+        _share_gradients(accelerator, weights)
+        key = "loss" if len(optimizers) == 1 else f"loss_{name}"
+        scalars[key] = loss.detach()
+        if config.clip_norm:
+            norm = nn.utils.clip_grad_norm_(weights, config.clip_norm)
+            scalars[key.replace("loss", "norm")] = norm
+        optimizer.step()
+    floats = {name: float(value) for name, value in scalars.items()}
+    for name, value in floats.items():
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"{name} is {value} at step {step}; lower the learning rate or clip the gradient, "
+                "and run again: it continues from the last checkpoint"
+            )
+    return floats
+
+
+def _losses(
+    task: Task,
+    batch: Any,
+    step: int,
+    scalars: dict[str, float | Tensor],
+    accelerator: Accelerator,
+    precision: str,
+) -> Iterator[tuple[str, Tensor]]:
+    """The task's losses; its forward passes run under autocast, the backward passes do not."""
+    losses = task.losses(batch, step, scalars)
+    while True:
+        with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=precision == "bf16"):
+            pair = next(losses, None)
+        if pair is None:
+            return
+        yield pair
+
+
+def _batches(
+    dataset: Examples, config: LoopConfig, start: int, accelerator: Accelerator
+) -> Iterator[Any]:
+    """The batches from step `start` on, on the device; each process takes its share of a batch."""
+    share, left = divmod(config.batch_size, accelerator.num_processes)
+    if left:
+        raise TrainingError(
+            f"batch_size {config.batch_size} cannot be shared evenly by "
+            f"{accelerator.num_processes} processes"
+        )
+    mine = accelerator.process_index * share
+    order = [
+        range(step * config.batch_size + mine, step * config.batch_size + mine + share)
+        for step in range(start, config.steps)
+    ]
+    loader: DataLoader[Any] = DataLoader(
+        dataset,  # type: ignore[arg-type]  # any object with __getitem__ will do
+        batch_sampler=order,  # type: ignore[arg-type]  # a range is as good as a list
+        num_workers=config.workers,
+        worker_init_fn=leave_signals_to_parent if config.workers else None,
+        generator=torch.Generator(),  # its own: the loader must not draw from the run's
+        pin_memory=accelerator.device.type == "cuda",
+    )
+    for batch in loader:
+        yield send_to_device(batch, accelerator.device, non_blocking=True)
+
+
+def _validate(task: Validates, average: Average) -> dict[str, float]:
+    """The task's metrics of the averaged modules; the live ones come back in the mode they had."""
+    modes = [(part, part.training) for m in average.modules.values() for part in m.modules()]
+    for module in average.modules.values():
+        module.eval()
+    with torch.no_grad():
+        metrics = {name: float(value) for name, value in task.validate(average.modules).items()}
+    for part, training in modes:
+        part.training = training
+    return metrics
+
+
+def _tell(
+    log: RunLog | None, progress: Progress | None, kind: str, step: int, values: dict[str, float]
+) -> None:
+    """Logs and reports, in the process that writes."""
+    if log is None:
+        return
+    log.write(kind, step, values)
+    if progress is not None:
+        progress(step, values)
+
+
+def _due(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0
+
+
+def _same_everywhere(accelerator: Accelerator, modules: dict[str, nn.Module]) -> None:
+    """Gives every process the first one's weights and buffers (batch-norm statistics differ)."""
+    if accelerator.num_processes > 1:
+        for module in modules.values():
+            for tensor in module.state_dict().values():
+                tensor.copy_(broadcast(tensor.clone()))
+
+
+def _share_gradients(accelerator: Accelerator, weights: list[Tensor]) -> None:
+    """Averages the gradients over the processes, in one message."""
+    if accelerator.num_processes == 1 or not weights:
+        return
+    gradients = [w.grad for w in weights if w.grad is not None]
+    together = torch.cat([g.reshape(-1) for g in gradients])
+    shared = accelerator.reduce(together, reduction="mean")
+    for gradient, part in zip(gradients, shared.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
+def _anyone(accelerator: Accelerator, asked: bool) -> bool:
+    """Whether any process was asked to stop; all must stop at the same step."""
+    if accelerator.num_processes == 1:
+        return asked
+    flag = torch.tensor(float(asked), device=accelerator.device)
+    return bool(accelerator.reduce(flag, reduction="sum") > 0)
+
+
+class _Clock:
+    """Where the time goes between two log lines."""
+
+    def __init__(self) -> None:
+        self._spent = {"data": 0.0, "compute": 0.0}
+        self._steps = 0
+        self._last = time.perf_counter()
+
+    def lap(self, kind: str) -> None:
+        now = time.perf_counter()
+        self._spent[kind] += now - self._last
+        self._last = now
+        self._steps += kind == "compute"
+
+    def restart(self) -> None:
+        self._last = time.perf_counter()
+
+    def rates(self, batch_size: int) -> dict[str, float]:
+        total = max(1e-9, sum(self._spent.values()))
+        rates = {
+            "examples_per_s": self._steps * batch_size / total,
+            "waiting_for_data": self._spent["data"] / total,  # share of the time
+        }
+        self._spent, self._steps = {"data": 0.0, "compute": 0.0}, 0
+        return rates

@@ -1,0 +1,60 @@
+"""A run's diary: one JSON object a line, and the same numbers for TensorBoard."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+
+class RunLog:
+    """Appends to `log.jsonl` and `tensorboard/`; what came after the resumed step is taken back.
+
+    A killed run has logged steps that its last checkpoint does not know; they will be run again.
+    """
+
+    def __init__(self, out: Path, step: int, *, tensorboard: bool) -> None:
+        path = out / "log.jsonl"
+        _forget_after(path, step)
+        self._file = path.open("a", encoding="utf-8")
+        self._board = None
+        if tensorboard:
+            from torch.utils.tensorboard import SummaryWriter  # imports for a second: only if asked
+
+            self._board = SummaryWriter(str(out / "tensorboard"), purge_step=step + 1)
+
+    def write(self, kind: str, step: int, values: Mapping[str, float]) -> None:
+        """Adds one line: `{"kind": "train", "step": 100, "loss": 0.4, ...}`; flushed at once."""
+        self._file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+        self._file.flush()
+        if self._board is not None:
+            for name, value in values.items():
+                self._board.add_scalar(f"{kind}/{name}", value, step)
+
+    def close(self) -> None:
+        """Closes both logs."""
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+
+
+def read_log(out: Path) -> list[dict[str, float | str]]:
+    """The lines of a run's `log.jsonl`; a line cut short by a kill is left out."""
+    rows = []
+    for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return rows
+
+
+def _forget_after(path: Path, step: int) -> None:
+    """Rewrites the log without the lines after a step, atomically."""
+    if not path.exists():
+        return
+    kept = [row for row in read_log(path.parent) if float(row["step"]) <= step]
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+    temporary.replace(path)
