@@ -1,0 +1,158 @@
+"""Settings: one pydantic model <-> a TOML recipe <-> command-line flags, and strict everywhere.
+
+A settings model is frozen and forbids unknown keys (`model_config = STRICT`); every field has a
+default where a recipe or a flag may leave it out, and a `Field(description=...)`.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from difflib import get_close_matches
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from counterface.errors import ConfigError
+
+STRICT = ConfigDict(extra="forbid", frozen=True)
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_config(model: type[Model], path: Path) -> Model:
+    """The settings that a TOML file holds.
+
+    Args:
+        model: The settings class; keys it does not know are errors.
+        path: A TOML file whose top-level keys are the fields.
+
+    Raises:
+        ConfigError: the file cannot be read, is no TOML, or holds a wrong key or value.
+    """
+    return _validate(model, _read_toml(path), str(path))
+
+
+def merge_flags(recipe: Path | None, flags: Model) -> Model:
+    """The recipe's settings, overridden by the flags that were typed.
+
+    Args:
+        recipe: A TOML file, or None for the flags alone.
+        flags: Built from the command line; only fields that were set explicitly override, in
+            nested models as well.
+
+    Raises:
+        ConfigError: as `read_config`, or a combination of recipe and flags that is not valid.
+    """
+    if recipe is None:
+        return flags
+    values = _overlay(_read_toml(recipe), flags.model_dump(exclude_unset=True))
+    return _validate(type(flags), values, f"{recipe} with the flags given")
+
+
+def write_config(config: BaseModel, path: Path) -> None:
+    """The settings as a TOML file that `read_config` reads back to an equal model."""
+    path.write_text(to_toml(config), encoding="utf-8")
+
+
+def to_toml(config: BaseModel) -> str:
+    """The settings as TOML text; fields that are None are left out.
+
+    Raises:
+        ConfigError: a field is None although its default is not, which TOML cannot say.
+    """
+    for name, field in type(config).model_fields.items():
+        if (
+            getattr(config, name) is None
+            and field.get_default(call_default_factory=True) is not None
+        ):
+            raise ConfigError(f"{name} = None cannot be written as TOML; its default is not None")
+    return _table(config.model_dump(mode="json"), ()).lstrip("\n")
+
+
+def describe_error(error: ValidationError, model: type[BaseModel] | None = None) -> str:
+    """A pydantic error in one line: each key, what is wrong with it, the value seen."""
+    known = sorted(model.model_fields) if model else []
+    parts = []
+    for problem in error.errors(include_url=False):
+        key = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            near = get_close_matches(key, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
+            parts.append(f"unknown key {key!r}{hint if known else ''}")
+        else:
+            seen = "" if problem["type"] == "missing" else f" (got {problem['input']!r})"
+            parts.append(f"{key + ': ' if key else ''}{problem['msg']}{seen}")
+    return "; ".join(parts)
+
+
+def _validate(model: type[Model], values: dict[str, Any], where: str) -> Model:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {describe_error(error, model)}") from error
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not TOML: {error}") from error
+
+
+def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """`below` with the values of `above` put over it, table by table."""
+    merged = dict(below)
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            value = _overlay(merged[key], value)
+        merged[key] = value
+    return merged
+
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def _key(name: str) -> str:
+    return name if _BARE_KEY.fullmatch(name) else _string(name)
+
+
+def _table(values: dict[str, Any], path: tuple[str, ...]) -> str:
+    """One TOML table: plain values first, then its sub-tables."""
+    lines = [f"\n[{'.'.join(map(_key, path))}]\n"] if path else []
+    tables = {k: v for k, v in values.items() if isinstance(v, dict)}
+    lines += [
+        f"{_key(k)} = {_value(v)}\n" for k, v in values.items() if v is not None and k not in tables
+    ]
+    lines += [_table(v, (*path, k)) for k, v in tables.items()]
+    return "".join(lines)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Enum):
+        return _value(value.value)
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, str):
+        return _string(value)
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(_value(item) for item in value)}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items()) + "}"
+    raise ConfigError(f"{type(value).__name__} {value!r} cannot be written as TOML")
+
+
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+
+
+def _string(text: str) -> str:
+    out = (_ESCAPES.get(c) or (c if c.isprintable() else f"\\U{ord(c):08X}") for c in text)
+    return '"' + "".join(out) + '"'

@@ -1,0 +1,106 @@
+"""Settings survive the way through TOML, and nothing unknown or out of range gets in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, Field
+
+from counterface.config import STRICT, merge_flags, read_config, to_toml, write_config
+from counterface.errors import ConfigError
+
+
+class Inner(BaseModel):
+    model_config = STRICT
+    label: str = "a"
+    weight: float = 0.5
+
+
+class Outer(BaseModel):
+    model_config = STRICT
+    steps: int = Field(10, ge=1)
+    mode: Literal["fast", "slow"] = "fast"
+    names: tuple[str, ...] = ()
+    limit: int | None = None
+    on: bool = True
+    inner: Inner = Inner()
+    by_name: dict[str, float] = {}
+
+
+class NotNone(BaseModel):
+    limit: int | None = 3
+
+
+@given(
+    st.builds(
+        Outer,
+        steps=st.integers(1, 10**12),
+        names=st.lists(st.text(st.characters(exclude_categories=["Cs"]))).map(tuple),
+        limit=st.none() | st.integers(),
+        on=st.booleans(),
+        inner=st.builds(
+            Inner,
+            label=st.text(st.characters(exclude_categories=["Cs"])),
+            weight=st.floats(allow_nan=False),
+        ),
+        by_name=st.dictionaries(
+            st.text(st.characters(exclude_categories=["Cs"])), st.floats(allow_nan=False)
+        ),
+    )
+)
+def test_toml_gives_back_an_equal_model(tmp_path_factory: pytest.TempPathFactory, config: Outer):
+    path = tmp_path_factory.mktemp("config") / "c.toml"
+    write_config(config, path)
+    assert read_config(Outer, path) == config
+
+
+def test_an_unknown_key_is_named_with_the_nearest_known_one(tmp_path: Path):
+    path = tmp_path / "c.toml"
+    path.write_text("stpes = 3\n")
+    with pytest.raises(ConfigError, match=r"'stpes'.*'steps'"):
+        read_config(Outer, path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("steps = 0", "steps.*0"),
+        ('mode = "medium"', "mode.*medium"),
+        ("[inner]\nlable = 'x'", "inner.lable"),
+        ("steps =", "TOML"),
+    ],
+)
+def test_a_wrong_value_is_named_with_file_and_key(tmp_path: Path, text: str, said: str):
+    path = tmp_path / "c.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=f"c.toml.*{said}"):
+        read_config(Outer, path)
+
+
+@pytest.mark.parametrize("name", ["absent.toml", "."])
+def test_a_file_that_cannot_be_read_is_a_config_error(tmp_path: Path, name: str):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_config(Outer, tmp_path / name)
+
+
+def test_flags_that_were_typed_win_even_where_they_repeat_the_default(tmp_path: Path):
+    path = tmp_path / "c.toml"
+    path.write_text('steps = 50\nmode = "slow"\n[inner]\nlabel = "file"\nweight = 2.0\n')
+    flags = Outer(steps=10, inner=Inner(weight=0.5))  # both are the defaults, but typed
+    merged = merge_flags(path, flags)
+    assert (merged.steps, merged.mode) == (10, "slow")
+    assert merged.inner == Inner(label="file", weight=0.5)
+
+
+def test_without_a_recipe_the_flags_stand():
+    flags = Outer(steps=4)
+    assert merge_flags(None, flags) is flags
+
+
+def test_what_toml_cannot_say_is_refused():
+    with pytest.raises(ConfigError, match="limit"):
+        to_toml(NotNone(limit=None))
