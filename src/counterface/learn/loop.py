@@ -88,7 +88,8 @@ def train(
 
             last = state.step == config.steps
             if state.step % config.log_every == 0 or last:
-                line = {**state.flush(), "lr_factor": factor, **clock.rates(config.batch_size)}
+                line = _mean_of_all(accelerator, state.flush())
+                line |= {"lr_factor": factor, **clock.rates(config.batch_size)}
                 _tell(log, progress, "train", state.step, line)
             if isinstance(task, Validates) and (last or _due(state.step, config.validate_every)):
                 _same_everywhere(accelerator, average.modules)
@@ -98,7 +99,6 @@ def train(
             asked = _anyone(accelerator, stop.asked)
             stops = last or run.patience_is_over or asked
             if stops or state.step % config.checkpoint_every == 0:
-                _same_everywhere(accelerator, average.modules)
                 run.save()
             if stops:
                 ended = "finished" if last else "early" if run.patience_is_over else "signal"
@@ -242,6 +242,15 @@ def _share_gradients(accelerator: Accelerator, weights: list[Tensor]) -> None:
     shared = accelerator.reduce(together, reduction="mean")
     for gradient, part in zip(gradients, shared.split([g.numel() for g in gradients]), strict=True):
         gradient.copy_(part.view_as(gradient))
+
+
+def _mean_of_all(accelerator: Accelerator, values: dict[str, float]) -> dict[str, float]:
+    """Each value averaged over the processes, which saw different examples."""
+    if accelerator.num_processes == 1 or not values:
+        return values
+    numbers = torch.tensor([*values.values()], dtype=torch.float32, device=accelerator.device)
+    shared = accelerator.reduce(numbers, reduction="mean").tolist()
+    return dict(zip(values, shared, strict=True))
 
 
 def _anyone(accelerator: Accelerator, asked: bool) -> bool:

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import ast
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import counterface
+from counterface.errors import TrainingError
+from counterface.learn import checkpoint as disk
+from counterface.learn.checkpoint import Checkpoint
+
+PACKAGE = Path(counterface.__file__).parent
+
+
+def some_tensors() -> dict[str, torch.Tensor]:
+    shared = torch.arange(6.0).reshape(2, 3)
+    return {
+        "module/net/a": shared,
+        "module/net/tied": shared,  # one memory, two names
+        "module/net/turned": shared.T,  # not contiguous
+        "module/net/half": torch.randn(4, dtype=torch.bfloat16),
+        "module/net/count": torch.tensor(7),  # no dimension
+        "module/net/empty": torch.empty(0, 3),
+        "module/net/flags": torch.tensor([True, False]),
+    }
+
+
+def write(folder: Path, step: int = 3) -> Path:
+    return disk.write_checkpoint(folder, Checkpoint(step, some_tensors(), {"note": "ünïcode"}))
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    tensors = some_tensors()
+    path = disk.write_checkpoint(tmp_path, Checkpoint(3, tensors, {"x": [0.1, None, "é"]}))
+    back = disk.read_checkpoint(path)
+    assert back.step == 3
+    assert back.record["x"] == [0.1, None, "é"]
+    assert back.tensors.keys() == tensors.keys()
+    for name, tensor in tensors.items():
+        assert back.tensors[name].dtype == tensor.dtype
+        assert torch.equal(back.tensors[name], tensor), name
+
+
+def test_only_the_newest_two_stay(tmp_path: Path) -> None:
+    for step in (5, 100, 1000, 20):
+        write(tmp_path, step)
+        assert (tmp_path / f"step-{step:08d}.safetensors").exists()
+    assert [p.name for p in disk.checkpoints(tmp_path)][-1] == "step-00001000.safetensors"
+    assert len(disk.checkpoints(tmp_path)) == 2
+
+
+def test_a_failed_write_leaves_the_older_checkpoint_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = write(tmp_path, 1)
+    before = old.read_bytes()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(disk, "save_file", full)
+    with pytest.raises(TrainingError, match="No space left"):
+        write(tmp_path, 2)
+    assert old.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == [old.name]
+
+
+def test_the_new_file_is_on_disk_before_the_old_one_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, 1)
+    write(tmp_path, 2)
+    events: list[str] = []
+    real_sync, real_replace, real_unlink = disk._sync, Path.replace, Path.unlink
+    monkeypatch.setattr(disk, "_sync", lambda p: (events.append(f"sync {p.suffix}"), real_sync(p)))
+    monkeypatch.setattr(
+        Path, "replace", lambda s, d: (events.append("replace"), real_replace(s, d))[1]
+    )
+    monkeypatch.setattr(
+        Path,
+        "unlink",
+        lambda s, missing_ok=False: (events.append(f"delete {s.suffix}"), real_unlink(s, True))[1],
+    )
+    write(tmp_path, 3)
+    kept = [e for e in events if e != "delete .tmp"]  # the temporary name is gone by then
+    assert kept == ["sync .tmp", "replace", "sync ", "delete .safetensors"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "header", "flipped", "other", "folder"])
+def test_an_unreadable_checkpoint_is_an_error(tmp_path: Path, damage: str) -> None:
+    path = write(tmp_path)
+    data = bytearray(path.read_bytes())
+    path.unlink()
+    if damage == "cut":
+        path.write_bytes(data[: len(data) // 2])
+    elif damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "text":
+        path.write_text("step 3, all is well\n")
+    elif damage == "header":
+        path.write_bytes(b"\xff" * 8 + bytes(data[8:]))
+    elif damage == "flipped":
+        data[-1] ^= 1  # one bit of one tensor
+        path.write_bytes(data)
+    elif damage == "other":
+        from safetensors.torch import save_file
+
+        save_file({"a": torch.zeros(2)}, path)  # a fine file of somebody else
+    else:
+        path.mkdir()
+    with pytest.raises(TrainingError, match=path.name):
+        disk.read_checkpoint(path)
+
+
+class Trap:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("writer", ["pickle", "torch"])
+def test_a_pickle_in_its_place_is_refused_and_not_run(tmp_path: Path, writer: str) -> None:
+    sprung = tmp_path / "sprung"
+    path = tmp_path / "step-00000003.safetensors"
+    if writer == "pickle":
+        path.write_bytes(pickle.dumps(Trap(sprung)))
+    else:
+        torch.save({"model": Trap(sprung)}, path)
+    with pytest.raises(TrainingError, match="not a readable checkpoint"):
+        disk.read_checkpoint(path)
+    with pytest.raises(TrainingError, match="not a readable checkpoint"):
+        disk.read_weights(path)
+    assert not sprung.exists()
+
+
+def test_nothing_in_the_package_can_read_a_pickle() -> None:
+    modules = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+    calls = {"torch.load", "torch.save", "torch.hub.load", "pandas.read_pickle"}
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            where = f"{path.relative_to(PACKAGE)}:{getattr(node, 'lineno', 0)}"
+            if isinstance(node, ast.Import):
+                found += [where for a in node.names if a.name.split(".")[0] in modules]
+            elif isinstance(node, ast.ImportFrom):
+                found += [where] * ((node.module or "").split(".")[0] in modules)
+            elif isinstance(node, ast.Call):
+                found += [where] * (ast.unparse(node.func) in calls)
+                found += [where for k in node.keywords if k.arg == "allow_pickle"]
+    assert not found
+
+
+def test_weights_prefer_the_average(tmp_path: Path) -> None:
+    live, average = nn.Linear(2, 2), nn.Linear(2, 2)
+    tensors = disk.pack_modules("module", {"net": live})
+    tensors |= disk.pack_modules("ema", {"net": average})
+    states, _ = disk.read_weights(disk.write_checkpoint(tmp_path, Checkpoint(1, tensors, {})))
+    assert torch.equal(states["net"]["weight"], average.weight)
+
+
+def test_weights_file_round_trip(tmp_path: Path) -> None:
+    net = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    disk.write_weights(tmp_path / "w.safetensors", {"net": net}, {"step": 9})
+    states, record = disk.read_weights(tmp_path / "w.safetensors")
+    other = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    other.load_state_dict(states["net"])
+    assert record["step"] == 9
+    assert all(torch.equal(a, b) for a, b in zip(net.parameters(), other.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: torch.optim.AdamW(p, lr=0.1, betas=(0.8, 0.95), amsgrad=True),
+        lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9),
+        lambda p: torch.optim.SGD(p, lr=0.1),  # no state at all
+        lambda p: torch.optim.RMSprop(p, lr=0.1, centered=True),
+    ],
+)
+def test_an_optimizer_goes_on_as_if_nothing_had_happened(tmp_path: Path, make) -> None:  # type: ignore[no-untyped-def]
+    def steps(net: nn.Module, optimizer: torch.optim.Optimizer, n: int) -> None:
+        for _ in range(n):
+            optimizer.zero_grad()
+            net(torch.ones(1, 3)).square().sum().backward()
+            optimizer.step()
+
+    torch.manual_seed(0)
+    net = nn.Linear(3, 2)
+    optimizer = make(net.parameters())
+    steps(net, optimizer, 3)
+    tensors, record = disk.pack_optimizer("net", optimizer)
+    tensors |= disk.pack_modules("module", {"net": net})
+    saved = disk.read_checkpoint(
+        disk.write_checkpoint(tmp_path, Checkpoint(3, tensors, {"optimizer": record}))
+    )
+    other = nn.Linear(3, 2)
+    resumed = make(other.parameters())
+    disk.unpack_modules("module", {"net": other}, saved.tensors)
+    disk.unpack_optimizer("net", resumed, saved.tensors, saved.record["optimizer"])
+    steps(net, optimizer, 3)
+    steps(other, resumed, 3)
+    assert torch.equal(net.weight, other.weight)
+
+
+def test_another_architecture_is_refused(tmp_path: Path) -> None:
+    tensors = disk.pack_modules("module", {"net": nn.Linear(3, 2)})
+    with pytest.raises(TrainingError, match="does not fit"):
+        disk.unpack_modules("module", {"net": nn.Linear(4, 2)}, tensors)
