@@ -1,0 +1,216 @@
+"""Pictures on disk to arrays and back: JPEG, PNG, WebP, TIFF, BMP, AVIF; HEIC with pillow-heif."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from counterface.errors import MediaError, ShapeError
+from counterface.media.open_file import check_file, show
+from counterface.types import Image
+
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".heif", ".avif"}
+)
+MAX_PIXELS = 100_000_000
+_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "AVIF", "HEIF")  # the only parsers tried
+_FORMAT_OF_SUFFIX = {
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".png": "PNG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+}
+
+
+def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Image:
+    """The picture in a file, upright.
+
+    EXIF rotation is applied, transparency is laid on white, 16-bit samples keep their high byte,
+    CMYK goes through its embedded colour profile where there is one. Of several pictures in a file
+    (TIFF pages, animated WebP) the first is read.
+
+    Args:
+        path: a JPEG, PNG, WebP, TIFF, BMP, AVIF, or (with pillow-heif installed) HEIC file; the
+            content decides, not the suffix.
+        max_pixels: pictures whose header says more are refused before any pixel is decoded.
+
+    Returns:
+        RGB uint8 (H, W, 3), contiguous and writable.
+
+    Raises:
+        MediaError: not a picture, damaged, cut short, without pixels, or too large.
+    """
+    from PIL import ImageOps
+
+    file = check_file(path)
+    picture = open_picture(file, max_pixels)
+    with picture:
+        try:
+            picture.load()
+            picture = ImageOps.exif_transpose(picture)
+            array = np.array(_to_rgb(picture))
+        except (OSError, ValueError, SyntaxError, TypeError, IndexError, KeyError) as error:
+            raise MediaError(
+                f"{show(file)} is damaged or cut short: {error}; fetch it again"
+            ) from error
+    return array
+
+
+def open_picture(file: Path, max_pixels: int = MAX_PIXELS) -> Any:
+    """The Pillow picture with only its header read; the caller closes it.
+
+    Raises:
+        MediaError: not a picture, without pixels, or more than `max_pixels`.
+    """
+    import PIL.Image
+
+    _register_heif()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's size warning: the check below is stricter
+            picture = PIL.Image.open(file, formats=[f for f in _FORMATS if f in _known_formats()])
+    except PIL.Image.DecompressionBombError as error:
+        raise MediaError(
+            f"{show(file)} is larger than the limit of {max_pixels} pixels: {error}"
+        ) from error
+    except (OSError, ValueError, SyntaxError, TypeError, OverflowError) as error:
+        reason = "no known picture format" if "cannot identify" in str(error) else str(error)
+        raise MediaError(
+            f"{show(file)} cannot be read as a picture: {reason}; "
+            "JPEG, PNG, WebP, TIFF, BMP, AVIF are read, and HEIC where pillow-heif is installed"
+        ) from error
+    width, height = picture.size
+    if width * height == 0:
+        picture.close()
+        raise MediaError(f"{show(file)} has no pixels ({width}x{height}); fetch it again")
+    if width * height > max_pixels:
+        picture.close()
+        raise MediaError(
+            f"{show(file)} has {width}x{height} pixels, more than the limit of {max_pixels}; "
+            "scale it down or raise max_pixels"
+        )
+    return picture
+
+
+def write_image(path: str | os.PathLike[str], image: Image, quality: int = 95) -> None:
+    """Nothing; the file then holds the picture, or what it held before if writing failed.
+
+    Args:
+        path: its suffix names the format (.jpg, .png, .webp, .tif, .bmp).
+        image: RGB uint8 (H, W, 3).
+        quality: 1 to 100, for JPEG and WebP.
+
+    Raises:
+        MediaError: an unknown suffix, or the folder cannot be written.
+        ShapeError: the array is not RGB uint8.
+    """
+    file = Path(path)
+    format_name = _FORMAT_OF_SUFFIX.get(file.suffix.lower())
+    if format_name is None:
+        known = ", ".join(sorted(_FORMAT_OF_SUFFIX))
+        raise MediaError(f"{show(file)}: pictures are written as {known}, not {file.suffix!r}")
+    write_bytes(file, encode_image(image, format_name, quality))
+
+
+def encode_image(image: Image, format: str = "JPEG", quality: int = 90) -> bytes:
+    """The picture as the bytes of a JPEG, PNG, WEBP, TIFF or BMP file.
+
+    Args:
+        image: RGB uint8 (H, W, 3).
+        format: the Pillow name.
+        quality: 1 to 100, for JPEG (full colour resolution from 90 on) and WebP.
+    """
+    import PIL.Image
+
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise ShapeError(f"an image is RGB uint8 (H, W, 3), this is {image.dtype} {image.shape}")
+    options: dict[str, Any] = {}
+    if format in ("JPEG", "WEBP"):
+        options["quality"] = quality
+    if format == "JPEG" and quality >= 90:
+        options["subsampling"] = 0  # halved colour blurs lips and skin edges visibly
+    stream = BytesIO()
+    PIL.Image.fromarray(image).save(stream, format, **options)
+    return stream.getvalue()
+
+
+def write_bytes(file: Path, data: bytes) -> None:
+    """Nothing; the file holds all the bytes, or is as it was (temporary file, fsync, replace)."""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".counterface-")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(temporary).chmod(0o666 & ~_umask())  # mkstemp makes files private
+            Path(temporary).replace(file)
+        except BaseException:
+            with suppress(OSError):
+                Path(temporary).unlink()
+            raise
+    except OSError as error:
+        raise MediaError(f"{show(file)} cannot be written: {error.strerror or error}") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def _known_formats() -> set[str]:
+    import PIL.Image
+
+    PIL.Image.init()
+    return set(PIL.Image.OPEN)
+
+
+def _register_heif() -> None:
+    with suppress(ImportError):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+
+
+def _to_rgb(picture: Any) -> Any:
+    """The Pillow picture in mode RGB; plain `convert` clips 16 bit and leaves alpha black."""
+    import PIL.Image
+
+    mode = picture.mode
+    if mode in ("I;16", "I;16L", "I;16B", "I;16N", "I"):
+        samples = np.asarray(picture).astype(np.int64)
+        if mode == "I" and samples.max() <= 255:
+            return PIL.Image.fromarray(samples.clip(0, 255).astype(np.uint8)).convert("RGB")
+        return PIL.Image.fromarray((samples >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if mode == "F":
+        raise ValueError("floating-point samples have no agreed range; save it with 8 or 16 bits")
+    if mode == "CMYK" and picture.info.get("icc_profile"):
+        return _through_profile(picture)
+    if mode in ("LA", "PA", "La", "RGBA", "RGBa") or "transparency" in picture.info:
+        over = picture.convert("RGBA")
+        paper = PIL.Image.new("RGBA", over.size, (255, 255, 255, 255))
+        return PIL.Image.alpha_composite(paper, over).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _through_profile(picture: Any) -> Any:
+    from PIL import ImageCms
+
+    try:
+        profile = ImageCms.ImageCmsProfile(BytesIO(picture.info["icc_profile"]))
+        return ImageCms.profileToProfile(
+            picture, profile, ImageCms.createProfile("sRGB"), outputMode="RGB"
+        )
+    except (ImageCms.PyCMSError, OSError):  # a broken profile: the plain formula is still close
+        return picture.convert("RGB")

@@ -1,0 +1,101 @@
+"""Opening untrusted files: path checks, what kind of file it is, FFmpeg behind its whitelists.
+
+Everything in `media` that reads a file passes through here, so the whitelists stand in one place.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from counterface.errors import MediaError
+
+Kind = Literal["image", "video"]
+
+# FFmpeg's own demuxer names. Absent on purpose: hls, dash, concat, sdp, image2 and every other
+# format whose file names further files or addresses to open.
+FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2",
+    "matroska,webm",
+    "avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,mxf,gif,apng,h264,hevc,ivf,obu,m4v",
+)
+OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS)}
+
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif"}
+_PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"v=0", b"[playlist]")
+
+
+def check_file(path: str | os.PathLike[str]) -> Path:
+    """The path, once it is known to be a readable regular file with something in it.
+
+    Raises:
+        MediaError: it is missing, a folder, pipe or device, not readable, or empty.
+    """
+    file = Path(path)
+    try:
+        if file.is_dir():
+            raise MediaError(f"{show(file)} is a folder; give the files in it")
+        if not file.exists():
+            raise MediaError(f"{show(file)} does not exist; check the name")
+        if not file.is_file():
+            raise MediaError(f"{show(file)} is not a regular file; copy its content to one")
+        if file.stat().st_size == 0:
+            raise MediaError(f"{show(file)} is empty (0 bytes); fetch it again")
+        with file.open("rb"):
+            pass
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or str(error)
+        raise MediaError(f"{show(file)} cannot be read: {reason}; check its permissions") from error
+    return file
+
+
+def show(path: str | os.PathLike[str]) -> str:
+    r"""The path as it stands in messages: quoted, with newlines and undecodable bytes escaped."""
+    return ascii(os.fspath(path)) if not os.fspath(path).isprintable() else f"{os.fspath(path)!r}"
+
+
+def sniff(path: Path) -> Kind:
+    """Whether the first bytes are those of a picture file; everything else is tried as a video.
+
+    Raises:
+        MediaError: the file is a playlist, which would make a reader open other files.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(32)
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if text.startswith(_PLAYLISTS):
+        raise MediaError(
+            f"{show(path)} is a playlist or text file, not a video (it starts with {text[:12]!r}); "
+            "playlists are refused because they make a reader open other files"
+        )
+    if head.startswith(_SIGNATURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
+        return "image"
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
+        return "image"
+    return "video"
+
+
+def open_container(path: Path) -> Any:
+    """The PyAV input container of a video file; the caller closes it.
+
+    Raises:
+        MediaError: FFmpeg does not know the content, or it is damaged from the start.
+    """
+    import av
+
+    # "file:" keeps a name such as "concat:a" or "-i" from being read as a protocol or an option.
+    url = "file:" + os.fspath(path.absolute())
+    try:
+        return av.open(url, options=dict(OPTIONS), metadata_errors="replace")
+    except (av.FFmpegError, OSError, ValueError, MemoryError) as error:
+        raise MediaError(
+            f"{show(path)} cannot be opened as a video: {ffmpeg_reason(error)}; it is damaged, cut "
+            "short, or of a kind that Counterface does not read"
+        ) from error
+
+
+def ffmpeg_reason(error: BaseException) -> str:
+    """FFmpeg's own words for an error, without the file name it appends."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

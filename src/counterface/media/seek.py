@@ -1,0 +1,135 @@
+"""Which packets to decode for the frames at given times, found from packet headers alone."""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from counterface.media.open_file import open_container
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A frame to fetch, in ticks of the stream's time base."""
+
+    pts: int
+    key_pts: int  # of the keyframe from which it can be decoded
+    key_dts: int
+
+
+class NoTimestamps(Exception):  # noqa: N818  (a signal inside media, never seen outside)
+    """The container gives packets no presentation times, so nothing can be planned."""
+
+
+def find_targets(
+    path: Path, stream_index: int, times: Sequence[Fraction], tolerance: Fraction
+) -> list[Target]:
+    """For each of the sorted times, the last frame shown at or before it and where to start.
+
+    Args:
+        path: an opened-before, hence known, video file.
+        stream_index: of the video stream in the container.
+        times: seconds, ascending.
+        tolerance: seconds within which a keyframe may stand in for the exact frame.
+
+    Raises:
+        NoTimestamps: packets without presentation times, or no keyframe at all.
+        MediaError: the file cannot be opened.
+    """
+    with closing(open_container(path)) as container:
+        stream = container.streams[stream_index]
+        plan = _Plan(container, stream)
+        ticks = [int(t // stream.time_base) for t in times]
+        reach = int(tolerance // stream.time_base)
+        return [plan.locate(t, reach) for t in ticks]
+
+
+class _Plan:
+    """A forward walk over packet headers that jumps where an index shows a nearer keyframe."""
+
+    def __init__(self, container: Any, stream: Any) -> None:
+        self.container, self.stream = container, stream
+        self.second = max(1, int(1 / stream.time_base))
+        self._restart(container.demux(stream))
+
+    def _restart(self, packets: Iterator[Any]) -> None:
+        self.packets = packets
+        self.pts: list[int] = []  # sorted
+        self.keys: list[tuple[int, int]] = []  # (pts, dts), sorted
+        self.last_dts: int | None = None
+        self.ended = False
+
+    def locate(self, time: int, reach: int) -> Target:
+        if not self._is_near(time):
+            self._seek(time)
+        self._advance(time + reach)
+        back = self.second
+        while not (self.pts and self.pts[0] <= time) and self._started_late(time):
+            self._seek(time - back)
+            self._advance(time + reach)
+            back *= 4
+        if not self.keys:
+            raise NoTimestamps
+        near = min(self.keys, key=lambda key: abs(key[0] - time))
+        if reach and abs(near[0] - time) <= reach:
+            return Target(near[0], *near)
+        shown = self.pts[max(0, bisect_right(self.pts, time) - 1)]
+        before = [key for key in self.keys if key[0] <= shown]
+        return Target(shown, *(before[-1] if before else self.keys[0]))
+
+    def _started_late(self, time: int) -> bool:
+        """Whether an earlier start could still show a frame before `time`."""
+        start = self.stream.start_time
+        return self.from_start is False and (start is None or time >= start)
+
+    def _is_near(self, time: int) -> bool:
+        """Whether walking on is cheaper than seeking: no keyframe lies between here and there."""
+        if self.last_dts is None or self.ended:
+            return self.last_dts is not None and bool(self.pts) and time >= self.pts[0]
+        if time < self.last_dts + self.second:
+            return bool(self.pts) and time >= self.pts[0]
+        index = self.stream.index_entries
+        entry = index.search_timestamp(time) if len(index) else -1
+        return entry >= 0 and index[entry].timestamp <= self.last_dts
+
+    from_start = True
+
+    def _seek(self, time: int) -> None:
+        self.from_start = time <= (self.stream.start_time or 0)
+        try:
+            self.container.seek(time, stream=self.stream, backward=True)
+        except av.FFmpegError:
+            self.container.seek(self.stream.start_time or 0, stream=self.stream, backward=True)
+            self.from_start = True
+        self._restart(self.container.demux(self.stream))
+
+    def _advance(self, until: int) -> None:
+        """Reads packet headers up to the first whose decoding time lies after `until`."""
+        while not self.ended and (self.last_dts is None or self.last_dts <= until):
+            packet = _next(self.packets)
+            if packet is None or (packet.pts is None and packet.size == 0):
+                self.ended = True
+                return
+            if packet.pts is None:
+                raise NoTimestamps
+            self.last_dts = packet.dts if packet.dts is not None else packet.pts
+            if packet.is_discard or packet.is_corrupt:
+                continue
+            if packet.is_keyframe:
+                insort(self.keys, (packet.pts, self.last_dts))
+            if self.keys and packet.pts >= self.keys[0][0]:  # earlier ones lack their references
+                insort(self.pts, packet.pts)
+
+
+def _next(packets: Iterator[Any]) -> Any:
+    try:
+        return next(packets, None)
+    except av.FFmpegError:
+        return None

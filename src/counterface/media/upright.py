@@ -1,0 +1,69 @@
+"""A decoded FFmpeg frame to an upright RGB array."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from counterface.types import Image
+
+_UNTAGGED = 2  # AVCOL_SPC_UNSPECIFIED
+_BT709 = 1  # SWS_CS_ITU709
+_FULL_RANGE = 2  # AVCOL_RANGE_JPEG: RGB always uses 0 to 255
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How a stored picture is made upright: transpose first, then mirror along x and y."""
+
+    transpose: bool = False
+    flip_x: bool = False
+    flip_y: bool = False
+
+    @property
+    def degrees(self) -> int:
+        """The clockwise rotation in it: 0, 90, 180 or 270; mirroring is left out of account."""
+        if self.transpose:
+            return 270 if self.flip_y else 90
+        return 180 if self.flip_y else 0
+
+    def apply(self, image: Image) -> Image:
+        """The picture upright, as a view."""
+        if self.transpose:
+            image = image.transpose(1, 0, 2)
+        if self.flip_x:
+            image = image[:, ::-1]
+        return image[::-1] if self.flip_y else image
+
+
+def turn_of(decoded: Any) -> Turn:
+    """What the frame's display matrix asks for; FFmpeg reports it and leaves the pixels alone.
+
+    Convention: the matrix maps stored (x, y) to shown (a x + c y, b x + d y), 16.16 fixed point.
+    """
+    data = next((d for d in decoded.side_data if d.type.name == "DISPLAYMATRIX"), None)
+    if data is None or len(bytes(data)) < 36:
+        return Turn()
+    a, b, _, c, d = struct.unpack("=9i", bytes(data)[:36])[:5]
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return Turn(False, a < 0, d < 0)
+    return Turn(True, c < 0, b < 0)
+
+
+def to_rgb(decoded: Any, reformatter: Any) -> Image:
+    """The stored picture as RGB uint8 (H, W, 3), still turned; a view into FFmpeg's memory.
+
+    Colour tags are honoured. Without them BT.709 is taken from 1280 pixels of width or 577 of
+    height on and BT.601 below, as players do. More than 8 bits are scaled down, not cut off.
+    """
+    large = decoded.width >= 1280 or decoded.height > 576
+    source = _BT709 if decoded.colorspace == _UNTAGGED and large else None
+    rgb = reformatter.reformat(
+        decoded, format="rgb24", src_colorspace=source, dst_color_range=_FULL_RANGE
+    )
+    plane = rgb.planes[0]
+    rows: Image = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    return rows[: rgb.height, : rgb.width * 3].reshape(rgb.height, rgb.width, 3)
