@@ -1,0 +1,134 @@
+"""`faceset.json`: format version, alignment, rights record, and which sources have been read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pydantic import BaseModel, Field, ValidationError
+
+from counterface import __version__
+from counterface.config import STRICT, describe_error
+from counterface.errors import FacesetError, MediaError
+from counterface.faceset.rights import Rights
+from counterface.media.image import write_bytes
+
+FORMAT = 1
+HEADER_FILE = "faceset.json"
+ROWS_FILE = "faceset.parquet"
+
+# A migration lifts a faceset by one format: the header's plain values and the table of rows of
+# format n, as they were read, to those of format n + 1. They run in memory whenever an older
+# faceset is opened; the files on disk change with the next write.
+Migration = Callable[[dict[str, Any], pa.Table], tuple[dict[str, Any], pa.Table]]
+MIGRATIONS: dict[int, Migration] = {}
+
+
+class SourceRecord(BaseModel):
+    """How far one source file has been read, and with what settings."""
+
+    model_config = STRICT
+
+    name: str = Field(description="the file as it was named at extraction")
+    sha256: str
+    options: dict[str, int | float | str | bool | None] = Field(
+        description="the settings that decide which crops come out"
+    )
+    next_frame: int = Field(0, ge=0, description="frames below this index are done")
+    frames: int = Field(0, ge=0, description="frames looked at")
+    crops: int = Field(0, ge=0, description="crops written, pruned ones included")
+    done: bool = False
+
+
+class Header(BaseModel):
+    """What `faceset.json` holds."""
+
+    model_config = STRICT
+
+    format: int = FORMAT
+    tool: str = f"counterface {__version__}"
+    template: str
+    size: int
+    rights: Rights | None = None
+    sources: tuple[SourceRecord, ...] = ()
+
+    def source(self, sha256: str) -> SourceRecord | None:
+        """The record of a source file, by its hash."""
+        return next((s for s in self.sources if s.sha256 == sha256), None)
+
+    def with_source(self, record: SourceRecord) -> Header:
+        """This header with one source's record added or replaced."""
+        kept = {s.sha256: s for s in self.sources} | {record.sha256: record}
+        return self.model_copy(update={"sources": tuple(kept.values())})
+
+
+def read_plain_header(folder: Path) -> dict[str, Any]:
+    """The values of `faceset.json` as they lie on disk, before any migration.
+
+    Raises:
+        FacesetError: no faceset, not JSON, or written by a newer Counterface.
+    """
+    path = folder / HEADER_FILE
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise FacesetError(
+            f"{folder} is not a faceset (no {HEADER_FILE}); "
+            "make one with 'counterface faceset extract VIDEO_OR_FOLDER OUT'"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise FacesetError(f"{path} cannot be read: {error}; restore it from a copy") from error
+    version = values.get("format") if isinstance(values, dict) else None
+    if not isinstance(version, int):
+        raise FacesetError(f"{path} names no format version (got {version!r})")
+    if version > FORMAT:
+        raise FacesetError(
+            f"{path} has format {version}, this Counterface reads up to {FORMAT}; update it"
+        )
+    return dict(values)
+
+
+def migrate(values: dict[str, Any], table: pa.Table, where: Path) -> tuple[Header, pa.Table]:
+    """The header and rows lifted to the current format.
+
+    Raises:
+        FacesetError: a step is missing, or the result is no valid header.
+    """
+    while (version := values["format"]) < FORMAT:
+        step = MIGRATIONS.get(version)
+        if step is None:
+            raise FacesetError(
+                f"{where} has format {version}, and there is no way to format {version + 1}; "
+                "extract it again"
+            )
+        values, table = step(values, table)
+        values["format"] = version + 1
+    try:
+        return Header.model_validate(values), table
+    except ValidationError as error:
+        raise FacesetError(f"{where / HEADER_FILE}: {describe_error(error, Header)}") from error
+
+
+def write_header(folder: Path, header: Header) -> None:
+    """Nothing; `faceset.json` then holds the header (atomic).
+
+    Raises:
+        FacesetError: the folder cannot be written.
+    """
+    text = json.dumps(header.model_dump(mode="json"), indent=2)
+    write_file(folder / HEADER_FILE, (text + "\n").encode())
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Nothing; the file holds all the bytes, or is as it was.
+
+    Raises:
+        FacesetError: it cannot be written.
+    """
+    try:
+        write_bytes(path, data)
+    except MediaError as error:
+        raise FacesetError(str(error)) from error

@@ -1,0 +1,248 @@
+"""A faceset on disk: a folder of crops that a person can browse and prune, and their records.
+
+    folder/
+      clip_1a2b3c4d_0000012_0.jpg   crops: source name, start of its SHA-256, frame, face
+      faceset.parquet               one row a crop (see `row.py`)
+      faceset.json                  format, template, size, rights, sources (see `header.py`)
+      .extract/, .lock              only while work is unfinished (see `commits.py`)
+
+A row whose file was deleted is gone. A picture without a row is an error that says how to adopt it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from counterface.errors import FacesetError, RightsError, ShapeError
+from counterface.faces.align import template_points
+from counterface.faceset.commits import drop_commits, locked, read_commits, recover
+from counterface.faceset.header import (
+    HEADER_FILE,
+    ROWS_FILE,
+    Header,
+    SourceRecord,
+    migrate,
+    read_plain_header,
+    write_file,
+    write_header,
+)
+from counterface.faceset.rights import Rights
+from counterface.faceset.row import SCHEMA, Row, rows_to_table, table_to_rows
+from counterface.media.image import IMAGE_SUFFIXES, read_image
+from counterface.types import Crop
+
+MAX_NAMED = 5  # file names listed in an error; the rest is counted
+
+
+@dataclass(frozen=True, slots=True)
+class Faceset:
+    """An open faceset; a value, so reading it again shows what others have written since."""
+
+    folder: Path
+    header: Header
+    rows: tuple[Row, ...]  # crops that exist, by source, frame, face
+    gone: int  # rows whose crop was deleted; dropped with the next write
+    strays: tuple[str, ...]  # pictures without a row; empty unless `open(allow_strays=True)`
+
+    @classmethod
+    def create(
+        cls, folder: Path, template: str, size: int, rights: Rights | None = None
+    ) -> Faceset:
+        """A new, empty faceset.
+
+        Raises:
+            FacesetError: the folder already holds one, or pictures, or cannot be written.
+            ShapeError: no template of that name.
+        """
+        template_points(template, size)
+        if (folder / HEADER_FILE).exists():
+            raise FacesetError(f"{folder} already is a faceset; open it or choose another folder")
+        if folder.is_dir() and (pictures := _pictures(folder)):
+            raise FacesetError(
+                f"{folder} is not a faceset but holds {len(pictures)} pictures "
+                f"({_listed(pictures)}); choose an empty folder"
+            )
+        with locked(folder):
+            header = Header(template=template, size=size, rights=rights)
+            _write_rows(folder, ())
+            write_header(folder, header)
+        return cls(folder, header, (), 0, ())
+
+    @classmethod
+    def open(cls, folder: Path, *, allow_strays: bool = False) -> Faceset:
+        """The faceset in a folder, work of an unfinished extraction included.
+
+        Args:
+            folder: what `create` or `counterface faceset extract` made.
+            allow_strays: list pictures without a row in `strays` instead of refusing.
+
+        Raises:
+            FacesetError: no faceset, damaged, of a newer format, or pictures without a row.
+        """
+        # In this order a job that writes meanwhile cannot make a crop look like a stray: crops
+        # appear after their commit, and commits vanish after their rows are in the table.
+        present = set(_pictures(folder)) if folder.is_dir() else set()
+        values = read_plain_header(folder)
+        commits = read_commits(folder)
+        header, table = migrate(values, _read_table(folder), folder)
+        rows = {row.file: row for row in table_to_rows(table, str(folder / ROWS_FILE))}
+        for commit in commits:
+            rows.update((row.file, row) for row in commit.rows)
+            for record in commit.sources:
+                header = header.with_source(_further(header.source(record.sha256), record))
+        strays = tuple(sorted(present - rows.keys()))
+        if strays and not allow_strays:
+            raise FacesetError(
+                f"{folder}: {len(strays)} pictures have no row ({_listed(strays)}); delete them, "
+                f"or take them in with 'counterface faceset adopt {folder}'"
+            )
+        kept = sorted((r for f, r in rows.items() if f in present), key=_order)
+        return cls(folder, header, tuple(kept), len(rows) - len(kept), strays)
+
+    def __len__(self) -> int:
+        """How many crops there are."""
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        """The rows, by source, frame, face."""
+        return iter(self.rows)
+
+    def read(self, row: Row) -> Crop:
+        """The crop of a row, RGB uint8 (size, size, 3).
+
+        Raises:
+            FacesetError: the picture has another size than the faceset says.
+            MediaError: it cannot be read.
+        """
+        image, side = read_image(self.folder / row.file), self.header.size
+        if image.shape != (side, side, 3):
+            raise FacesetError(
+                f"{self.folder / row.file} is {image.shape[1]}x{image.shape[0]}, but the crops of "
+                f"this faceset are {side}x{side}; delete it or restore it"
+            )
+        return Crop(
+            image, row.frame_to_crop, self.header.template, row.face, row.frame_index, row.pts
+        )
+
+    def require_rights(self) -> Rights:
+        """The rights record, which every making job needs.
+
+        Raises:
+            RightsError: there is none; the text says how to add one.
+        """
+        if self.header.rights is None:
+            raise RightsError(
+                f"{self.folder} carries no rights record, so nothing may be made from it; add one: "
+                f"counterface faceset rights {self.folder} --shown WHO "
+                "--basis consent|licence|research|synthetic --reference WHERE_IT_IS_WRITTEN_DOWN"
+            )
+        return self.header.rights
+
+    def require_template(self, template: str, size: int) -> None:
+        """Nothing, if the crops are aligned as a model needs them.
+
+        Raises:
+            ShapeError: they are not.
+        """
+        have = (self.header.template, self.header.size)
+        if have != (template, size):
+            raise ShapeError(
+                f"{self.folder} holds {have[0]!r} crops of {have[1]} px, the model needs "
+                f"{template!r} of {size} px; extract with --template {template} --size {size}"
+            )
+
+    def save(self) -> None:
+        """Nothing; the folder's files hold this header and these rows. Call with the lock held."""
+        _write_rows(self.folder, self.rows)
+        write_header(self.folder, self.header)
+
+
+def merge(folder: Path) -> Faceset:
+    """The faceset with all finished work in its own files; deleted crops lose their rows.
+
+    Call with the lock held, and not between the crops and the rows of one commit.
+    """
+    recover(folder)
+    faceset = Faceset.open(folder, allow_strays=True)
+    faceset.save()
+    drop_commits(folder)
+    return faceset
+
+
+def set_rights(folder: Path, rights: Rights) -> Faceset:
+    """The faceset with this rights record in place of the one it had, if any.
+
+    Raises:
+        FacesetError: no faceset, or another process writes to it.
+    """
+    read_plain_header(folder)
+    with locked(folder):
+        faceset = merge(folder)
+        header = faceset.header.model_copy(update={"rights": rights})
+        write_header(folder, header)
+    return Faceset.open(folder, allow_strays=True)
+
+
+def remove_source(folder: Path, sha256: str) -> Faceset:
+    """The faceset without one source: its crops deleted, its record and rows dropped.
+
+    Call with the lock held.
+    """
+    faceset = merge(folder)
+    for row in faceset.rows:
+        if row.source_sha256 == sha256:
+            (folder / row.file).unlink(missing_ok=True)
+    sources = tuple(s for s in faceset.header.sources if s.sha256 != sha256)
+    write_header(folder, faceset.header.model_copy(update={"sources": sources}))
+    return merge(folder)
+
+
+def _further(known: SourceRecord | None, new: SourceRecord) -> SourceRecord:
+    """The record that got further: commits that were merged already may be read once more."""
+    if known is None:
+        return new
+    return max(known, new, key=lambda record: (record.done, record.next_frame))
+
+
+def _order(row: Row) -> tuple[str, str, int, int]:
+    return row.source, row.source_sha256, row.frame_index, row.face_index
+
+
+def _pictures(folder: Path) -> list[str]:
+    try:
+        return sorted(
+            path.name
+            for path in folder.iterdir()
+            if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+        )
+    except OSError as error:
+        raise FacesetError(f"{folder} cannot be listed: {error.strerror or error}") from error
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + more
+
+
+def _read_table(folder: Path) -> pa.Table:
+    path = folder / ROWS_FILE
+    try:
+        return pq.read_table(path)
+    except FileNotFoundError:
+        raise FacesetError(
+            f"{folder} has {HEADER_FILE} but no {ROWS_FILE}; restore it from a copy, or delete "
+            f"{HEADER_FILE} and extract again"
+        ) from None
+    except (OSError, pa.ArrowException) as error:
+        raise FacesetError(f"{path} cannot be read: {error}; restore it from a copy") from error
+
+
+def _write_rows(folder: Path, rows: Sequence[Row]) -> None:
+    sink = pa.BufferOutputStream()
+    pq.write_table(rows_to_table(rows).cast(SCHEMA), sink, compression="zstd")
+    write_file(folder / ROWS_FILE, bytes(sink.getvalue()))
