@@ -13,6 +13,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from counterface.errors import MediaError
 from counterface.media.open_file import check_file, ffmpeg_reason, open_container, show, sniff
@@ -118,8 +119,6 @@ class VideoReader:
             raise
 
     def _read_header(self) -> None:
-        from av.video.reformatter import VideoReformatter
-
         self.stream = stream = _video_stream(self.container, self.path)
         context = stream.codec_context
         self._check_size(context.width, context.height)
@@ -330,12 +329,11 @@ class VideoReader:
     def _first_turn(self) -> Turn:
         if self._turn is None:
             with closing(open_container(self.path)) as container:
-                stream = container.streams[self.stream.index]
-                for packet in container.demux(stream):
-                    frames = _decode_quietly(packet)
-                    if frames:
-                        self._turn = turn_of(frames[0])
-                        return self._turn
+                frames = decode_what_can_be(container, container.streams[self.stream.index])
+                first = next(frames, None)
+                if first is not None:
+                    self._turn = turn_of(first)
+                    return self._turn
             raise MediaError(
                 f"{show(self.path)} has a {self.codec} video stream but no frame can be decoded"
             )
@@ -392,9 +390,14 @@ def _by_keyframe(targets: list[Target]) -> Iterator[list[Target]]:
         yield list(group)
 
 
-def _decode_quietly(packet: Any) -> list[Any]:
+def decode_what_can_be(container: Any, stream: Any) -> Iterator[Any]:
+    """Decoded frames from where the container stands; packets that fail are passed over."""
     try:
-        decoded: list[Any] = packet.decode()
+        for packet in container.demux(stream):
+            try:
+                decoded = packet.decode()
+            except av.FFmpegError:
+                continue
+            yield from decoded
     except av.FFmpegError:
-        return []
-    return decoded
+        return

@@ -1,0 +1,213 @@
+"""The facts of a media file without reading all of it: codec, size, times, compression, sound."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import av
+from av.video.reformatter import VideoReformatter
+
+from counterface.media.compression import (
+    Compression,
+    from_blockiness,
+    from_jpeg_tables,
+    from_quantisers,
+    quantiser_of,
+)
+from counterface.media.image import MAX_PIXELS, open_picture, read_image
+from counterface.media.open_file import Kind, check_file, open_container, sniff
+from counterface.media.upright import to_rgb
+from counterface.media.video_reader import VideoReader, decode_what_can_be
+
+_LOOKS = 3  # places in a video where its compression is looked at
+_FRAMES_A_LOOK = 4  # a keyframe and some that build on it: their quantisers differ
+_HDR = frozenset({16, 18})  # AVCOL_TRC_SMPTE2084 (PQ) and ARIB_STD_B67 (HLG)
+_LOSSLESS = frozenset({"PNG", "BMP", "TIFF"})
+_QUARTER_TURN_EXIF = frozenset({5, 6, 7, 8})
+_EXIF_DEGREES = {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
+
+
+@dataclass(frozen=True, slots=True)
+class AudioInfo:
+    """One sound stream."""
+
+    codec: str
+    sample_rate: int | None  # samples a second
+    channels: int
+    duration_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """The facts of a picture or video file.
+
+    Attributes:
+        path: as given.
+        kind: "image" or "video", by content.
+        container: FFmpeg's name of the container, or Pillow's of the picture format.
+        codec: of the video stream; for pictures the format in lower case.
+        width, height: upright, pixels.
+        rotation: clockwise degrees that turn the stored picture upright (0, 90, 180, 270).
+        fps: average frame rate; None for pictures.
+        start_s: time of the first frame, seconds; not 0 in broadcast recordings.
+        duration_s: of the video stream, seconds; None where the file does not say.
+        bit_rate: of the video stream (of the file where the stream does not say), bits a second.
+        frame_count: as the header says, else duration times rate; an estimate.
+        pixel_format: FFmpeg's name, or Pillow's mode.
+        compression: how strongly, and how that was found out.
+        audio: the sound streams.
+        bytes: size of the file.
+        pixel_aspect: width of a pixel over its height; frames are not stretched by it.
+        hdr: PQ or HLG transfer; frames are not tone-mapped.
+    """
+
+    path: str
+    kind: Kind
+    container: str
+    codec: str
+    width: int
+    height: int
+    rotation: int
+    fps: Fraction | None
+    duration_s: float | None
+    bit_rate: int | None
+    frame_count: int | None
+    pixel_format: str
+    compression: Compression
+    audio: tuple[AudioInfo, ...]
+    bytes: int
+    start_s: Fraction = Fraction(0)
+    pixel_aspect: Fraction = Fraction(1)
+    hdr: bool = False
+
+
+def probe(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> MediaInfo:
+    """The facts of a picture or video file; at most a dozen frames are decoded.
+
+    Raises:
+        MediaError: unreadable, of an unknown kind, damaged, without pixels or frames, or with
+            pictures over `max_pixels`.
+    """
+    file = check_file(path)
+    if sniff(file) == "image":
+        return _probe_image(file, max_pixels)
+    with VideoReader(file, max_pixels=max_pixels) as reader:
+        return _probe_video(reader)
+
+
+def file_sha256(path: str | os.PathLike[str]) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal.
+
+    Raises:
+        MediaError: it cannot be read.
+    """
+    with check_file(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _probe_image(file: Path, max_pixels: int) -> MediaInfo:
+    with open_picture(file, max_pixels) as picture:
+        width, height = picture.size
+        orientation = int(picture.getexif().get(0x0112, 1))
+        name, mode = str(picture.format), str(picture.mode)
+        tables = getattr(picture, "quantization", None)
+    image = read_image(file, max_pixels=max_pixels)  # decoding is the only proof that it is whole
+    if orientation in _QUARTER_TURN_EXIF:
+        width, height = height, width
+    return MediaInfo(
+        path=str(file),
+        kind="image",
+        container=name,
+        codec=name.lower(),
+        width=width,
+        height=height,
+        rotation=_EXIF_DEGREES.get(orientation, 0),
+        fps=None,
+        duration_s=None,
+        bit_rate=None,
+        frame_count=1,
+        pixel_format=mode,
+        compression=from_jpeg_tables(tables) if tables else from_blockiness([image]),
+        audio=(),
+        bytes=file.stat().st_size,
+    )
+
+
+def _probe_video(reader: VideoReader) -> MediaInfo:
+    stream, container = reader.stream, reader.container
+    context = stream.codec_context
+    size = reader.path.stat().st_size
+    duration = None if reader.duration_s is None else float(reader.duration_s)
+    frame_count = stream.frames or (
+        round(reader.duration_s * reader.fps) if reader.duration_s and reader.fps else None
+    )
+    return MediaInfo(
+        path=str(reader.path),
+        kind="video",
+        container=container.format.name,
+        codec=reader.codec,
+        width=reader.width,
+        height=reader.height,
+        rotation=reader.rotation,
+        fps=reader.fps,
+        duration_s=duration,
+        bit_rate=_bit_rate(context.bit_rate, size, duration),
+        frame_count=frame_count,
+        pixel_format=reader.pixel_format,
+        compression=_video_compression(reader),
+        audio=tuple(_audio_info(audio) for audio in container.streams.audio),
+        bytes=size,
+        start_s=reader.start_s,
+        pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
+        hdr=int(context.color_trc) in _HDR,
+    )
+
+
+def _bit_rate(stated: int | None, size: int, duration: float | None) -> int | None:
+    """The stated rate unless the file is too small for it: MPEG-1 writes 104857200 for "varies"."""
+    most = round(8 * size / duration) if duration else None
+    return min(filter(None, (stated, most)), default=None)
+
+
+def _audio_info(stream: Any) -> AudioInfo:
+    context = stream.codec_context
+    if context is None:  # FFmpeg knows the stream but not its codec
+        return AudioInfo("unknown", None, 0, None)
+    duration = float(stream.duration * stream.time_base) if stream.duration else None
+    return AudioInfo(context.name, context.sample_rate or None, context.channels, duration)
+
+
+def _video_compression(reader: VideoReader) -> Compression:
+    quantisers, images = [], []
+    reformatter = VideoReformatter()
+    for decoded in _look(reader):
+        found = quantiser_of(decoded)
+        if found is not None:
+            quantisers.append(found)
+        else:
+            images.append(to_rgb(decoded, reformatter))
+    return from_quantisers(quantisers) or from_blockiness(images)
+
+
+def _look(reader: VideoReader) -> Iterator[Any]:
+    """A few decoded frames from the start and around keyframes further on."""
+    looks = _LOOKS if reader.duration_s else 1
+    with closing(open_container(reader.path)) as container:
+        stream = container.streams[reader.stream.index]
+        stream.codec_context.options = {"export_side_data": "venc_params"}
+        for look in range(looks):
+            if look:
+                start = reader.start_s + (reader.duration_s or 0) * look / looks
+                try:
+                    container.seek(int(start / reader.time_base), stream=stream)
+                except av.FFmpegError:  # a raw stream: its start has been seen
+                    return
+            yield from islice(decode_what_can_be(container, stream), _FRAMES_A_LOOK)
