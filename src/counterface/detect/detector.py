@@ -1,0 +1,183 @@
+"""The detector model file: an ONNX network that judges one aligned crop, and its metadata.
+
+File format 1: input `image` float32 (B, 3, S, S) RGB in [0, 1]; outputs `logit` (B,), > 0 = fake,
+and `activation` (B, h, w), the signed evidence of each cell. The metadata property `counterface` is
+JSON with the fields of `DetectorInfo`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from counterface.errors import DetectorError
+from counterface.faces.align import TEMPLATES
+from counterface.types import Floats
+
+DEFAULT = "default"
+BATCH = 16  # crops a run: 224 px activations of a small CNN stay under 100 MB
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Calibration(_Part):
+    """p(fake) = sigmoid(scale * mean logit + offset), fitted on held-back clips."""
+
+    scale: float = Field(1.0, gt=0)
+    offset: float = 0.0
+
+
+class Thresholds(_Part):
+    """Where a calibrated probability becomes a verdict; between the two it is inconclusive."""
+
+    likely_manipulated: float = Field(gt=0, lt=1)
+    no_manipulation_found: float = Field(gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Thresholds:
+        if self.no_manipulation_found > self.likely_manipulated:
+            raise ValueError(
+                f"no_manipulation_found {self.no_manipulation_found} lies above "
+                f"likely_manipulated {self.likely_manipulated}"
+            )
+        return self
+
+
+class Range(BaseModel):
+    """What the detector was trained and measured on; a face outside it cannot carry a verdict."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")  # later files may state more limits
+
+    min_face_px: float = Field(64, ge=0, description="longer side round the landmarks, pixels")
+    max_compression: float = Field(1.0, ge=0, le=1, description="as estimated by `probe`")
+    max_yaw: float = Field(180, ge=0, description="degrees to either side")
+    max_pitch: float = Field(180, ge=0, description="degrees up or down")
+
+
+class DetectorInfo(_Part):
+    """What a detector file says of itself."""
+
+    format: Literal[1]
+    name: str
+    version: str
+    template: str
+    size: int = Field(ge=16, le=1024)
+    calibration: Calibration = Calibration()
+    thresholds: Thresholds
+    range: Range = Range()
+    card: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _known_template(self) -> DetectorInfo:
+        if self.template not in TEMPLATES:
+            raise ValueError(f"template {self.template!r} is unknown; known: {sorted(TEMPLATES)}")
+        return self
+
+
+class Detector:
+    """A loaded detector: crops in, logits and evidence maps out, on one thread."""
+
+    def __init__(self, session: Any, info: DetectorInfo, sha256: str) -> None:
+        """Wrap a ready session; use `Detector.load` instead."""
+        self.info = info
+        self.sha256 = sha256
+        self._session = session
+
+    @classmethod
+    def load(cls, name_or_path: str | Path = DEFAULT) -> Detector:
+        """The detector behind `default` (shipped in the package) or in an ONNX file.
+
+        Raises:
+            DetectorError: no such file, not ONNX, or metadata of another format.
+        """
+        if str(name_or_path) == DEFAULT:
+            with as_file(files("counterface.detect") / "data" / "default.onnx") as path:
+                return cls._from_file(path)
+        return cls._from_file(Path(name_or_path))
+
+    @classmethod
+    def _from_file(cls, path: Path) -> Detector:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise DetectorError(
+                f"{path}: the detector file cannot be read ({error.strerror}); "
+                f"name an ONNX file, or {DEFAULT!r} for the one in the package"
+            ) from error
+        try:
+            session = ort.InferenceSession(content, _options(), providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime raises a family of untyped errors
+            raise DetectorError(f"{path}: not a usable ONNX file: {error}") from error
+        info = _read_info(session.get_modelmeta().custom_metadata_map, path)
+        _check_signature(session, info, path)
+        return cls(session, info, hashlib.sha256(content).hexdigest())
+
+    def score(self, crops: NDArray[np.uint8]) -> tuple[Floats, Floats]:
+        """The logit of each crop, (B,), and its evidence map, (B, h, w); > 0 speaks for fake.
+
+        Args:
+            crops: RGB uint8 (B, S, S, 3), aligned to the detector's template and size.
+
+        Raises:
+            DetectorError: crops of another shape or type.
+        """
+        size = self.info.size
+        if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (size, size, 3):
+            raise DetectorError(
+                f"detector {self.info.name!r} takes uint8 crops (B, {size}, {size}, 3) aligned to "
+                f"template {self.info.template!r}, got {crops.dtype} {crops.shape}"
+            )
+        logits, maps = [], []
+        for start in range(0, len(crops), BATCH):
+            batch = crops[start : start + BATCH].transpose(0, 3, 1, 2).astype(np.float32) / 255
+            logit, activation = self._session.run(["logit", "activation"], {"image": batch})
+            logits.append(logit.reshape(-1))
+            maps.append(activation)
+        if not logits:
+            return np.zeros(0, np.float32), np.zeros((0, 1, 1), np.float32)
+        return np.concatenate(logits), np.concatenate(maps)
+
+
+def _options() -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1  # two threads on two shared cores ran slower than one
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return options
+
+
+def _read_info(metadata: dict[str, str], path: Path) -> DetectorInfo:
+    if "counterface" not in metadata:
+        raise DetectorError(
+            f"{path}: the ONNX file has no 'counterface' metadata, so its crop, calibration and "
+            "thresholds are unknown; write it with 'counterface detect export'"
+        )
+    try:
+        return DetectorInfo.model_validate(json.loads(metadata["counterface"]))
+    except (json.JSONDecodeError, ValidationError) as error:
+        raise DetectorError(f"{path}: detector metadata cannot be used: {error}") from error
+
+
+def _check_signature(session: Any, info: DetectorInfo, path: Path) -> None:
+    inputs = {i.name: i.shape for i in session.get_inputs()}
+    outputs = {o.name for o in session.get_outputs()}
+    if set(inputs) != {"image"} or not {"logit", "activation"} <= outputs:
+        raise DetectorError(
+            f"{path}: expected input 'image' and outputs 'logit', 'activation', "
+            f"got {sorted(inputs)} and {sorted(outputs)}"
+        )
+    sides = [side for side in inputs["image"][2:] if isinstance(side, int)]
+    if any(side != info.size for side in sides):
+        raise DetectorError(
+            f"{path}: metadata says {info.size} px crops, the network takes {inputs['image']}"
+        )

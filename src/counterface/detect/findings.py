@@ -1,0 +1,141 @@
+"""What a scan finds: frozen records that pass unchanged into the report, and the pictures kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from counterface.detect.detector import DetectorInfo
+from counterface.media.probe import MediaInfo
+from counterface.types import Floats, Image, Verdict
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Score(_Record):
+    """A pooled, calibrated probability of manipulation with its interval."""
+
+    probability: float = Field(ge=0, le=1, description="calibrated; 1 = fake")
+    low: float = Field(ge=0, le=1)
+    high: float = Field(ge=0, le=1)
+    level: float = Field(gt=0, lt=1, description="of the interval, two-sided")
+    mean_logit: float
+    samples: int = Field(ge=1, description="logits pooled")
+    effective_samples: float = Field(gt=0, description="after the correction for likeness in time")
+    spread_over: Literal["frames", "views", "none"]
+
+
+class FrameScore(_Record):
+    """One face of a track at one moment."""
+
+    frame_index: int
+    pts_s: float
+    box: tuple[float, float, float, float] = Field(description="xyxy pixels of the frame")
+    face_px: float = Field(description="longer side round the landmarks, pixels")
+    yaw: float | None = None
+    pitch: float | None = None
+    logit: float | None = Field(description="null where the detector gave no number")
+    fake_score: float | None = Field(description="calibrated, of this frame alone")
+    in_range: bool = Field(description="enters the pooled score")
+
+
+class TrackFinding(_Record):
+    """One person's faces and what they add up to."""
+
+    id: int
+    verdict: Verdict
+    score: Score | None = Field(description="null where nothing could be scored")
+    brief: bool = Field(description="seen in too few frames to decide the file")
+    first_s: float
+    last_s: float
+    face_px: float = Field(description="median, pixels")
+    in_range: bool = Field(description="the face lies within what the detector was measured on")
+    reasons: tuple[str, ...] = Field(description="why this verdict, in plain words")
+    evidence_region: str | None = Field(
+        None, description="part of the face where the evidence for manipulation is strongest"
+    )
+    frames: tuple[FrameScore, ...]
+
+
+class Notice(_Record):
+    """A reason for care in reading the verdict."""
+
+    code: str
+    text: str
+    track: int | None = None
+
+
+class Check(_Record):
+    """A kind of evidence that was, or was not, looked at."""
+
+    name: str
+    title: str
+    ran: bool
+    note: str
+
+
+class Sampling(_Record):
+    """Which frames were looked at."""
+
+    mode: Literal["image", "even", "all"]
+    requested: int | None = None
+    read: int = 0
+    with_face: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exhibit:
+    """A crop kept for the report, with the evidence map of its score."""
+
+    track: int
+    pts_s: float
+    logit: float
+    fake_score: float
+    crop: Image
+    activation: Floats  # (h, w)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Thumb:
+    """A small JPEG of a whole frame that was looked at."""
+
+    pts_s: float
+    width: int
+    height: int
+    jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScanResult:
+    """Everything that one scan of one file found."""
+
+    path: Path
+    sha256: str
+    bytes: int
+    media: MediaInfo
+    verdict: Verdict
+    decided_by: int | None  # track
+    reasons: tuple[str, ...]
+    tracks: tuple[TrackFinding, ...]
+    notices: tuple[Notice, ...]
+    checks: tuple[Check, ...]
+    sampling: Sampling
+    detector: DetectorInfo
+    detector_sha256: str
+    config: dict[str, object]
+    timings_s: dict[str, float]
+    exhibits: tuple[Exhibit, ...] = ()
+    thumbs: tuple[Thumb, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class ScanFailure:
+    """A file that could not be scanned, and why."""
+
+    path: Path
+    error: str

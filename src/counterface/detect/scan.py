@@ -1,0 +1,302 @@
+"""One file, from bytes to findings: sample, find faces, follow people, score, pool, decide.
+
+Frames are decoded in the sandbox's child process while this process finds and scores faces, so the
+two overlap on two cores. Nothing here prints, and nothing is written.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from counterface.detect.detector import BATCH, DEFAULT, Detector
+from counterface.detect.findings import Sampling, ScanResult, TrackFinding
+from counterface.detect.pool import decide
+from counterface.detect.quality import face_pixels, find_notices, list_checks, out_of_range
+from counterface.detect.track_book import FEW, Sample, ThumbStrip, TrackBook
+from counterface.errors import MediaError
+from counterface.faces.align import align
+from counterface.faces.link import FaceLinker
+from counterface.media import sandbox
+from counterface.media.probe import MediaInfo, file_sha256
+from counterface.media.sandbox import Limits
+from counterface.media.video_reader import sample_times
+from counterface.registry import FACE_DETECTORS, LANDMARKERS
+from counterface.types import Face, Frame, Verdict
+
+THOROUGH_FRAMES = 96  # at least
+THOROUGH_FACE_DETECTOR = "centerface"
+BRIEF_SHARE = 30  # a person seen in under 1/30 of the frames (3 to 10 frames) does not decide
+
+
+class ScanConfig(BaseModel):
+    """How to scan; the same for every file of a run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    frames: int = Field(32, ge=1, le=100_000, description="frames of a video, even over its time")
+    all_frames: bool = Field(False, description="look at every frame")
+    thorough: bool = Field(
+        False, description="find small and turned faces too, 96 frames or more, mirrored scoring"
+    )
+    detector: str = Field(DEFAULT, description="'default', or the path of an ONNX detector file")
+    face_detector: str = Field("mediapipe", description="which model finds faces")
+    landmarker: str = Field("mediapipe_mesh", description="which model places landmarks")
+    pictures: bool = Field(True, description="keep thumbnails and crops for a report")
+    limits: Limits = Field(default=Limits(), description="of the process that opens the file")
+
+    def settled(self) -> ScanConfig:
+        """The same with what `thorough` implies filled in."""
+        if not self.thorough:
+            return self
+        chosen = (
+            {}
+            if "face_detector" in self.model_fields_set
+            else {"face_detector": THOROUGH_FACE_DETECTOR}
+        )
+        frames = max(self.frames, THOROUGH_FRAMES)
+        return self.model_copy(update={"frames": frames, **chosen})
+
+
+class Scanner:
+    """Loaded models, ready to scan file after file."""
+
+    def __init__(self, config: ScanConfig | None = None) -> None:
+        """Load the detector, the face detector and the landmarker.
+
+        Raises:
+            DetectorError: the detector file cannot be used.
+            RegistryError: no face detector or landmarker of that name.
+            WeightsError: a third-party model file cannot be found or fetched.
+        """
+        self.config = (config or ScanConfig()).settled()
+        self.detector = Detector.load(self.config.detector)
+        self._face_detector = FACE_DETECTORS.load(self.config.face_detector)()
+        self._landmarker = LANDMARKERS.load(self.config.landmarker)()
+
+    def scan(self, path: str | Path) -> ScanResult:
+        """Everything found in one image or video.
+
+        Raises:
+            MediaError: the file cannot be opened or decoded within its limits.
+        """
+        path = Path(path)
+        clock = _Clock()
+        with clock.phase("probe"):
+            media = sandbox.probe(path, self.config.limits)
+        with ThreadPoolExecutor(1) as pool:  # hashing releases the GIL
+            sha256 = pool.submit(file_sha256, path)
+            job = _ScanJob(self, path, media, clock)
+            job.run()
+            with clock.phase("hash_wait"):
+                digest = sha256.result()
+        return job.result(digest)
+
+    def find_faces(self, frame: Frame) -> tuple[list[Face], int]:
+        """Faces with landmarks, and how many had none and cannot be aligned."""
+        faces = self._landmarker.locate(frame.image, self._face_detector.detect(frame.image))
+        placed = [face for face in faces if face.landmarks is not None]
+        return placed, len(faces) - len(placed)
+
+
+def scan_file(path: str | Path, config: ScanConfig | None = None) -> ScanResult:
+    """Everything found in one image or video; loads the models for this one file.
+
+    Raises:
+        CounterfaceError: the file, the detector or a model file cannot be used.
+    """
+    return Scanner(config).scan(path)
+
+
+class _Clock:
+    """Seconds of wall time by phase."""
+
+    def __init__(self) -> None:
+        self.start = time.perf_counter()
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        before = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] += time.perf_counter() - before
+
+    def waiting(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """The frames, with the time spent waiting for each counted as decoding."""
+        source = iter(frames)
+        while True:
+            with self.phase("decode_wait"):
+                frame = next(source, None)
+            if frame is None:
+                return
+            yield frame
+
+    def table(self) -> dict[str, float]:
+        total = time.perf_counter() - self.start
+        return {**{k: round(v, 4) for k, v in self.seconds.items()}, "total": round(total, 4)}
+
+
+class _ScanJob:
+    """The state of one file's scan."""
+
+    def __init__(self, scanner: Scanner, path: Path, media: MediaInfo, clock: _Clock) -> None:
+        config = scanner.config
+        self.scanner, self.path, self.media, self.clock = scanner, path, media, clock
+        self.book = TrackBook(
+            scanner.detector, mirror=config.thorough, pictures=config.pictures, batch=BATCH
+        )
+        self.linker = FaceLinker()
+        self.strip = ThumbStrip()
+        self.read = self.with_face = self.unaligned = 0
+
+    def run(self) -> None:
+        frames, self.mode, self.requested = _choose_frames(
+            self.path, self.media, self.scanner.config
+        )
+        for frame in self.clock.waiting(_without_repeats(frames)):
+            self._look_at(frame)
+        if not self.read:
+            raise MediaError(f"{self.path}: no frame could be decoded; the file holds no picture")
+        with self.clock.phase("score"):
+            self.book.flush()
+
+    def _look_at(self, frame: Frame) -> None:
+        info = self.scanner.detector.info
+        self.read += 1
+        with self.clock.phase("find_faces"):
+            faces, lost = self.scanner.find_faces(frame)
+        self.unaligned += lost
+        self.with_face += bool(faces)
+        if self.scanner.config.pictures:
+            with self.clock.phase("pictures"):
+                self.strip.add(frame)
+        if not faces:
+            return
+        with self.clock.phase("align_and_link"):
+            crops = [align(frame.image, face, info.template, info.size).image for face in faces]
+            people = self.linker.link(faces, crops)
+        with self.clock.phase("score"):
+            for face, crop, person in zip(faces, crops, people, strict=True):
+                inside = out_of_range(face, info.range) is None
+                self.book.add(_sample(frame, face, crop, person, inside))
+
+    def result(self, sha256: str) -> ScanResult:
+        info = self.scanner.detector.info
+        sampling = Sampling(
+            mode=self.mode, requested=self.requested, read=self.read, with_face=self.with_face
+        )
+        strength = self.media.compression.strength
+        reason = None
+        if strength > info.range.max_compression:
+            reason = (
+                f"The file is compressed more strongly ({strength:.2f}) than what the detector "
+                f"was measured on ({info.range.max_compression:.2f})."
+            )
+        with self.clock.phase("score"):
+            tracks = self.book.close(_brief_below(self.mode, self.read), reason)
+        verdict, decided_by = decide(tracks)
+        if verdict is Verdict.NO_FACE and self.unaligned:
+            verdict = Verdict.INCONCLUSIVE
+        return ScanResult(
+            path=self.path,
+            sha256=sha256,
+            bytes=self.media.bytes,
+            media=self.media,
+            verdict=verdict,
+            decided_by=decided_by,
+            reasons=_file_reasons(tracks, decided_by, self.unaligned),
+            tracks=tracks,
+            notices=find_notices(self.media, sampling, tracks, info.range),
+            checks=list_checks(self.media, sampling, tracks, self.unaligned),
+            sampling=sampling,
+            detector=info,
+            detector_sha256=self.scanner.detector.sha256,
+            config=self.scanner.config.model_dump(mode="json"),
+            timings_s=self.clock.table(),
+            exhibits=self.book.exhibits(),
+            thumbs=self.strip.thumbs(),
+        )
+
+
+def _choose_frames(
+    path: Path, media: MediaInfo, config: ScanConfig
+) -> tuple[Iterator[Frame], Any, int | None]:
+    """The frames to look at, how they were chosen, and how many were asked for."""
+    if media.kind == "image":
+        return iter([Frame(sandbox.read_image(path, config.limits), 0, Fraction(0))]), "image", None
+    few = media.frame_count is not None and media.frame_count <= config.frames
+    if config.all_frames or few:
+        return sandbox.read_video(path, config.limits), "all", None
+    duration = media.duration_s or _measured_duration(path, config.limits)
+    times = sample_times(duration, config.frames, media.start_s)
+    return sandbox.frames_at(path, times, config.limits), "even", config.frames
+
+
+def _measured_duration(path: Path, limits: Limits) -> float:
+    """Seconds up to the last key frame, for a container that does not state its duration."""
+    last = Fraction(0)
+    for frame in sandbox.read_video(path, limits, keyframes_only=True):
+        last = max(last, frame.pts)
+    return float(last) or 1e-3  # one key frame: all times fall on it, and repeats are dropped
+
+
+def _without_repeats(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """The frames, those with the time of the one before left out."""
+    last: Fraction | None = None
+    for frame in frames:
+        if frame.pts != last:
+            yield frame
+        last = frame.pts
+
+
+def _sample(frame: Frame, face: Face, crop: Any, person: int, inside: bool) -> Sample:
+    left, top, right, bottom = (float(side) for side in face.box)
+    return Sample(
+        track=person,
+        frame_index=frame.index,
+        pts_s=float(frame.pts),
+        box=(left, top, right, bottom),
+        face_px=face_pixels(face),
+        yaw=face.pose.yaw if face.pose else None,
+        pitch=face.pose.pitch if face.pose else None,
+        in_range=inside,
+        crop=crop,
+    )
+
+
+def _brief_below(mode: str, read: int) -> int:
+    """Frames that a person must be seen in to decide the file."""
+    if mode == "image" or read < 8:
+        return 0
+    return max(FEW, min(10, read // BRIEF_SHARE))
+
+
+def _file_reasons(
+    tracks: tuple[TrackFinding, ...], decided_by: int | None, unaligned: int
+) -> tuple[str, ...]:
+    """Why the file got its verdict, in plain words."""
+    if decided_by is None:
+        if unaligned:
+            return (f"{unaligned} faces were seen, but none could be aligned and judged.",)
+        return ("No face was found, so there was nothing to judge.",)
+    chosen = next(track for track in tracks if track.id == decided_by)
+    others = len(tracks) - 1
+    lead = (
+        ()
+        if not others
+        else (
+            f"{len(tracks)} people were followed; the verdict is that of the most suspicious, "
+            f"face {decided_by + 1}.",
+        )
+    )
+    return (*lead, *chosen.reasons)

@@ -1,0 +1,155 @@
+"""Many files: which ones a list of paths, folders and globs means, and their scans in that order.
+
+A file that cannot be scanned becomes a row with its error; the rest goes on.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from pathlib import Path
+
+from counterface.detect.findings import ScanFailure, ScanResult
+from counterface.detect.scan import ScanConfig, Scanner
+from counterface.errors import CounterfaceError
+from counterface.media.image import IMAGE_SUFFIXES
+
+VIDEO_SUFFIXES = (
+    *(".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
+    *(".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".webm", ".wmv"),
+)
+Progress = Callable[[int, int | None, str], None]  # done, total, file in work
+
+
+def find_media(patterns: Sequence[str | Path]) -> list[Path]:
+    """The files that paths, folders and globs mean: in the order given, each once.
+
+    A folder means every image and video below it, by suffix, hidden ones left out; `**` in a glob
+    means any depth. A file that is named is taken whatever its suffix, and a name that matches
+    nothing stays in the list, so that its scan reports it.
+    """
+    found: dict[Path, None] = {}
+    for pattern in patterns:
+        path = Path(pattern)
+        if path.is_dir():
+            matches = _below(path) or [path]
+        elif os.path.lexists(path):
+            matches = [path]
+        else:
+            names = glob.glob(str(pattern), recursive=True)  # noqa: PTH207  (absolute patterns too)
+            named = [Path(name) for name in sorted(names)]
+            matches = [m for n in named for m in (_below(n) if n.is_dir() else [n])] or [path]
+        found.update(dict.fromkeys(matches))
+    return list(found)
+
+
+def _below(folder: Path) -> list[Path]:
+    suffixes = {*VIDEO_SUFFIXES, *IMAGE_SUFFIXES}
+    matches = []
+    for root, folders, names in os.walk(folder):  # links to folders are not followed: no loops
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        matches += [
+            Path(root, name)
+            for name in sorted(names)
+            if Path(name).suffix.lower() in suffixes and not name.startswith(".")
+        ]
+    return matches
+
+
+def scan_files(
+    paths: Sequence[str | Path],
+    config: ScanConfig | None = None,
+    *,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> Iterator[ScanResult | ScanFailure]:
+    """The findings of each file, in the order given; a failed file is a `ScanFailure`.
+
+    Args:
+        paths: files; see `find_media` for folders and globs.
+        config: of all files.
+        jobs: processes; each loads its own models (about 200 MB).
+        progress: called as (done, total, name) before each result.
+
+    Raises:
+        CounterfaceError: the models cannot be loaded, so that no file could be scanned.
+    """
+    config = config or ScanConfig()
+    files = [Path(path) for path in paths]
+    source = (
+        _in_turn(files, config) if jobs <= 1 or len(files) < 2 else _at_once(files, config, jobs)
+    )
+    for done, outcome in enumerate(source):
+        if progress:
+            progress(done + 1, len(files), outcome.path.name)
+        yield outcome
+
+
+def _in_turn(files: list[Path], config: ScanConfig) -> Iterator[ScanResult | ScanFailure]:
+    scanner = Scanner(config)
+    for path in files:
+        yield _scan_or_failure(scanner, path)
+
+
+def _scan_or_failure(scanner: Scanner, path: Path) -> ScanResult | ScanFailure:
+    try:
+        return scanner.scan(path)
+    except (CounterfaceError, OSError) as error:
+        return ScanFailure(path, str(error))
+    except Exception as error:  # noqa: BLE001  (one odd file must not end a scan of thousands)
+        return ScanFailure(path, f"{path}: unexpected {type(error).__name__}: {error}")
+
+
+_worker: Scanner | None = None  # one a process, made by the pool's initializer
+
+
+def _start_worker(config: ScanConfig) -> None:
+    global _worker
+    _worker = Scanner(config)
+
+
+def _work(path: Path) -> ScanResult | ScanFailure:
+    if _worker is None:
+        raise RuntimeError("the worker process was not started")
+    return _scan_or_failure(_worker, path)
+
+
+def _at_once(
+    files: list[Path], config: ScanConfig, jobs: int
+) -> Iterator[ScanResult | ScanFailure]:
+    """Scans in worker processes; when one dies, the files in work are tried one by one."""
+    Scanner(config)  # fails here, with its own words, when the models cannot be loaded
+    waiting = deque(files)
+    while waiting:
+        running: deque[tuple[Path, Future[ScanResult | ScanFailure]]] = deque()
+        with _new_pool(config, min(jobs, len(waiting))) as pool:
+            while waiting or running:
+                while waiting and len(running) < 2 * jobs:
+                    path = waiting.popleft()
+                    running.append((path, pool.submit(_work, path)))
+                path, future = running.popleft()
+                try:
+                    yield future.result()
+                except BrokenProcessPool:
+                    running.appendleft((path, future))
+                    break
+        for path, _ in running:
+            yield _scan_alone(path, config)
+
+
+def _scan_alone(path: Path, config: ScanConfig) -> ScanResult | ScanFailure:
+    """The scan of a file that may have ended its process, in a process of its own."""
+    with _new_pool(config, 1) as pool:
+        try:
+            return pool.submit(_work, path).result()
+        except BrokenProcessPool:
+            return ScanFailure(path, f"{path}: the scanning process died (out of memory?)")
+
+
+def _new_pool(config: ScanConfig, jobs: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (config,))

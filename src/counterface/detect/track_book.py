@@ -1,0 +1,258 @@
+"""Scored faces, collected person by person while frames stream past.
+
+Memory does not grow with pixels: of each person every score is kept, but only a few pictures, the
+most and the least suspicious crops, and the first three in case there is no spread over frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from counterface.detect.detector import Detector, DetectorInfo
+from counterface.detect.explain import strongest_part
+from counterface.detect.findings import Exhibit, FrameScore, Score, Thumb, TrackFinding
+from counterface.detect.pool import calibrate, judge_score, pool_logits, show_percent
+from counterface.media.image import encode_image
+from counterface.types import Floats, Frame, Image, Verdict
+
+KEEP = 3  # most and least suspicious crops kept of each person
+EXHIBIT_PX = 160  # side of a kept crop; shown at about half of that
+FEW = 3  # frames; fewer have no spread of their own, so views of them are scored
+SHIFT = (
+    0.03  # of the crop side, in whole pixels: re-sampling would change the texture that is judged
+)
+THUMB_PX = 320  # longer side of a whole-frame thumbnail
+THUMBS = 48  # at most, of one file
+
+
+@dataclass(slots=True)
+class Sample:
+    """A face that waits for its score."""
+
+    track: int
+    frame_index: int
+    pts_s: float
+    box: tuple[float, float, float, float]
+    face_px: float
+    yaw: float | None
+    pitch: float | None
+    in_range: bool
+    crop: Image  # (S, S, 3)
+
+
+@dataclass(slots=True)
+class _Person:
+    frames: list[FrameScore] = field(default_factory=list)
+    most: list[Exhibit] = field(default_factory=list)
+    least: list[Exhibit] = field(default_factory=list)
+    first_crops: list[Image] = field(default_factory=list)  # in range, scored
+
+
+class TrackBook:
+    """Takes samples, scores them in batches, and closes into findings."""
+
+    def __init__(self, detector: Detector, *, mirror: bool, pictures: bool, batch: int) -> None:
+        """Start empty.
+
+        Args:
+            detector: scores the crops.
+            mirror: score each crop also mirrored and take the mean of both.
+            pictures: keep exhibits.
+            batch: samples that wait before they are scored together.
+        """
+        self.detector = detector
+        self.mirror = mirror
+        self.pictures = pictures
+        self.batch = batch
+        self._people: dict[int, _Person] = {}
+        self._waiting: list[Sample] = []
+
+    def add(self, sample: Sample) -> None:
+        """Take one sample; scores all that wait when a batch is full."""
+        self._waiting.append(sample)
+        if len(self._waiting) >= self.batch:
+            self.flush()
+
+    def flush(self) -> None:
+        """Score what waits."""
+        if not self._waiting:
+            return
+        samples, self._waiting = self._waiting, []
+        crops = np.stack([sample.crop for sample in samples])
+        logits, maps = self._score(crops)
+        for sample, logit, activation in zip(samples, logits.tolist(), maps, strict=True):
+            self._keep(sample, logit if np.isfinite(logit) else None, activation)
+
+    def _score(self, crops: Image) -> tuple[Floats, Floats]:
+        logits, maps = self.detector.score(crops)
+        if not self.mirror:
+            return logits, maps
+        mirrored, mirrored_maps = self.detector.score(np.ascontiguousarray(crops[:, :, ::-1]))
+        return (logits + mirrored) / 2, (maps + mirrored_maps[:, :, ::-1]) / 2
+
+    def _keep(self, sample: Sample, logit: float | None, activation: Floats) -> None:
+        person = self._people.setdefault(sample.track, _Person())
+        calibration = self.detector.info.calibration
+        fake_score = None if logit is None else float(calibrate(logit, calibration))
+        person.frames.append(
+            FrameScore(
+                frame_index=sample.frame_index,
+                pts_s=sample.pts_s,
+                box=sample.box,
+                face_px=sample.face_px,
+                yaw=sample.yaw,
+                pitch=sample.pitch,
+                logit=logit,
+                fake_score=fake_score,
+                in_range=sample.in_range and logit is not None,
+            )
+        )
+        if logit is None or fake_score is None:
+            return
+        if sample.in_range and len(person.first_crops) < FEW:
+            person.first_crops.append(sample.crop)
+        if self.pictures and np.isfinite(activation).all():
+            self._exhibit(person, sample, logit, fake_score, activation)
+
+    def _exhibit(
+        self, person: _Person, sample: Sample, logit: float, fake_score: float, activation: Floats
+    ) -> None:
+        def rank(exhibit: Exhibit) -> float:
+            return exhibit.logit
+
+        if len(person.most) == KEEP and person.most[-1].logit >= logit >= person.least[-1].logit:
+            return
+        small = cv2.resize(sample.crop, (EXHIBIT_PX, EXHIBIT_PX), interpolation=cv2.INTER_AREA)
+        exhibit = Exhibit(sample.track, sample.pts_s, logit, fake_score, small, activation.copy())
+        person.most = sorted([*person.most, exhibit], key=rank, reverse=True)[:KEEP]
+        person.least = sorted([*person.least, exhibit], key=rank)[:KEEP]
+
+    def close(self, brief_below: int, file_reason: str | None) -> tuple[TrackFinding, ...]:
+        """The findings of all people, in order of appearance.
+
+        Args:
+            brief_below: people seen in fewer frames do not decide the file.
+            file_reason: why the whole file lies outside the detector's range, if it does.
+        """
+        self.flush()
+        return tuple(
+            self._finding(number, self._people[number], brief_below, file_reason)
+            for number in sorted(self._people)
+        )
+
+    def exhibits(self) -> tuple[Exhibit, ...]:
+        """The kept crops, most suspicious first, each once."""
+        kept = {id(e): e for p in self._people.values() for e in (*p.most, *p.least)}
+        return tuple(sorted(kept.values(), key=lambda e: e.logit, reverse=True))
+
+    def _finding(
+        self, number: int, person: _Person, brief_below: int, file_reason: str | None
+    ) -> TrackFinding:
+        frames = person.frames
+        usable = [f for f in frames if f.in_range and f.logit is not None]
+        in_range = bool(usable) and file_reason is None
+        score = self._pool(person, usable or [f for f in frames if f.logit is not None])
+        info = self.detector.info
+        verdict = judge_score(score, info.thresholds, in_range=in_range)
+        maps = [e.activation for e in person.most]
+        return TrackFinding(
+            id=number,
+            verdict=verdict,
+            score=score,
+            brief=len(frames) < brief_below,
+            first_s=frames[0].pts_s,
+            last_s=frames[-1].pts_s,
+            face_px=float(np.median([f.face_px for f in frames])),
+            in_range=in_range,
+            reasons=explain_verdict(verdict, score, info, in_range, file_reason),
+            evidence_region=strongest_part(maps, info.template) if in_range else None,
+            frames=tuple(frames),
+        )
+
+    def _pool(self, person: _Person, frames: Sequence[FrameScore]) -> Score | None:
+        logits = [f.logit for f in frames if f.logit is not None]
+        if not logits:
+            return None
+        calibration = self.detector.info.calibration
+        if len(logits) >= FEW or not person.first_crops:
+            return pool_logits(logits, calibration)
+        views = np.concatenate([make_views(crop) for crop in person.first_crops])
+        scored = self.detector.score(views)[0]
+        if not np.isfinite(scored).all():
+            return pool_logits(logits, calibration)
+        return pool_logits(scored, calibration, spread_over="views")
+
+
+def make_views(crop: Image) -> Image:
+    """The crop, its mirror image, and four shifts by whole pixels, uint8 (6, S, S, 3)."""
+    step = max(1, round(SHIFT * len(crop)))
+    views = [crop, crop[:, ::-1]]
+    wide = np.pad(crop, ((step, step), (step, step), (0, 0)), mode="reflect")
+    side = len(crop)
+    for y, x in ((0, step), (2 * step, step), (step, 0), (step, 2 * step)):
+        views.append(wide[y : y + side, x : x + side])
+    return np.stack(views)
+
+
+def explain_verdict(
+    verdict: Verdict,
+    score: Score | None,
+    info: DetectorInfo,
+    in_range: bool,
+    file_reason: str | None,
+) -> tuple[str, ...]:
+    """Why a person got this verdict, one plain sentence a reason."""
+    if score is None:
+        return ("The detector gave no usable number for this face, so nothing is claimed.",)
+    upper, lower = info.thresholds.likely_manipulated, info.thresholds.no_manipulation_found
+    low, high = show_percent(score.low), show_percent(score.high)
+    spread = f"{show_percent(score.probability)} (interval {low} to {high})"
+    if file_reason is not None:
+        return (f"{file_reason} The score, {spread}, is therefore not used.",)
+    if not in_range:
+        return (
+            f"The face lies outside what the detector was measured on (at least "
+            f"{info.range.min_face_px:g} pixels). The score, {spread}, is therefore not used.",
+        )
+    if verdict is Verdict.LIKELY_MANIPULATED:
+        return (f"The score is {spread}; the whole interval lies above the line at {upper:.0%}.",)
+    if verdict is Verdict.NO_MANIPULATION_FOUND:
+        return (f"The score is {spread}; the whole interval lies below the line at {lower:.0%}.",)
+    return (
+        f"The score is {spread}; the interval clears neither the line at {upper:.0%} "
+        f"nor the one at {lower:.0%}.",
+    )
+
+
+class ThumbStrip:
+    """Small pictures of whole frames, evenly thinned to at most `THUMBS`."""
+
+    def __init__(self) -> None:
+        """Start empty, keeping every frame until there are too many."""
+        self._kept: list[Thumb] = []
+        self._seen = 0
+        self._every = 1
+
+    def add(self, frame: Frame) -> None:
+        """Keep the frame's thumbnail if it is its turn."""
+        turn = self._seen % self._every == 0
+        self._seen += 1
+        if not turn:
+            return
+        height, width = frame.image.shape[:2]
+        scale = min(1.0, THUMB_PX / max(height, width))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        small = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
+        jpeg = encode_image(np.asarray(small), format="JPEG", quality=72)
+        self._kept.append(Thumb(float(frame.pts), width, height, jpeg))
+        if len(self._kept) > THUMBS:
+            self._kept = self._kept[::2]
+            self._every *= 2
+
+    def thumbs(self) -> tuple[Thumb, ...]:
+        """What was kept, in time order."""
+        return tuple(self._kept)

@@ -1,0 +1,105 @@
+"""Which faces in frames far apart in time are one person: place, size and look, no identity model.
+
+Samples of a scan lie seconds apart, so boxes need not overlap. Each face is compared with each
+person so far by
+- look: the aligned crop at 16x16 (grey values and two colour differences), each channel freed of
+  its mean and the whole of its length, so that exposure and contrast drop out; the correlation;
+- place: the distance of the box centres in face sizes, and the ratio of the sizes, against the
+  last sighting.
+A face goes to the person with the best sum where the look is alike, or where it is not unlike and
+the place fits. One person has at most one face in a frame, and people who leave are remembered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from counterface.types import Face, Floats, Image
+
+SIDE = 16  # of the reduced crop
+ALIKE = 0.80  # look alone links: same person elsewhere in the picture
+NOT_UNLIKE = 0.45  # look that place may vouch for; below, a cut put someone else there
+NEAR = 1.5  # face sizes between centres that still count as the same place
+SIZE_RATIO = 1.8  # of face sizes that still count as the same place
+MEMORY = 0.2  # weight of a new look in the person's running look
+
+
+def look_of(crop: Image) -> Floats:
+    """What a crop looks like, a unit vector (768,), of an aligned RGB uint8 (S, S, 3) crop."""
+    small = cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
+    red, green, blue = small[..., 0], small[..., 1], small[..., 2]
+    channels = np.stack([(red + 2 * green + blue) / 4, red - green, blue - green])
+    channels -= channels.mean(axis=(1, 2), keepdims=True)
+    length = float(np.linalg.norm(channels))
+    return np.asarray(channels.ravel() / max(length, 1e-6), dtype=np.float32)
+
+
+@dataclass(slots=True)
+class _Person:
+    id: int
+    look: Floats
+    centre: Floats
+    size: float
+
+
+class FaceLinker:
+    """Gives each face of each frame, in time order, the number of its person."""
+
+    def __init__(self) -> None:
+        """Know nobody."""
+        self._people: list[_Person] = []
+
+    def link(self, faces: list[Face], crops: list[Image]) -> list[int]:
+        """The person ids of the faces of one frame, all different, 0 first.
+
+        Args:
+            faces: of one frame, later than all before.
+            crops: their aligned crops.
+        """
+        looks = [look_of(crop) for crop in crops]
+        places = [_place(face) for face in faces]
+        pairs = sorted(
+            (
+                (score, f, p)
+                for f in range(len(faces))
+                for p, person in enumerate(self._people)
+                if (score := _likeness(looks[f], *places[f], person)) is not None
+            ),
+            reverse=True,
+        )
+        ids: dict[int, int] = {}
+        taken: set[int] = set()
+        for _, f, p in pairs:
+            if f not in ids and p not in taken:
+                ids[f] = p
+                taken.add(p)
+        for f, look in enumerate(looks):
+            centre, size = places[f]
+            if f in ids:
+                person = self._people[ids[f]]
+                mixed = (1 - MEMORY) * person.look + MEMORY * look
+                person.look = mixed / max(float(np.linalg.norm(mixed)), 1e-6)
+                person.centre, person.size = centre, size
+            else:
+                ids[f] = len(self._people)
+                self._people.append(_Person(ids[f], look, centre, size))
+        return [ids[f] for f in range(len(faces))]
+
+
+def _place(face: Face) -> tuple[Floats, float]:
+    side = face.box[2:] - face.box[:2]
+    return (face.box[:2] + face.box[2:]) / 2, max(float(np.sqrt(side.prod())), 1.0)
+
+
+def _likeness(look: Floats, centre: Floats, size: float, person: _Person) -> float | None:
+    """How well a face fits a person, higher is better; None where it does not."""
+    alike = float(look @ person.look)
+    distance = float(np.linalg.norm(centre - person.centre)) / max(size, person.size)
+    ratio = max(size, person.size) / min(size, person.size)
+    near = distance <= NEAR and ratio <= SIZE_RATIO
+    if alike < NOT_UNLIKE or (alike < ALIKE and not near):
+        return None
+    return alike + (0.5 * (1 - distance / NEAR) if near else 0.0)

@@ -1,0 +1,190 @@
+"""The geometry of a report's pictures, ready to draw: timelines, scales, faces with heat maps.
+
+Convention: positions are percentages of the drawing area, x to the right and y down, so that the
+page can stretch a drawing without touching the numbers.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from counterface.detect.explain import evidence_scale, heat_map, paint_heat
+from counterface.detect.findings import Exhibit, FrameScore, Score, Thumb, TrackFinding
+from counterface.detect.pool import show_percent
+from counterface.media.image import encode_image
+from counterface.types import Image
+
+MOST_POINTS = 240  # dots in a timeline; more merge into a smear
+STRIP = 10  # thumbnails in a film strip
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One dot of a timeline and what the page shows when it is pointed at."""
+
+    x: float
+    y: float
+    time: str
+    score: str
+    size: str
+    in_range: bool
+    thumb: int | None  # index of the nearest thumbnail
+    box: tuple[float, float, float, float] | None  # left, top, width, height, % of that thumbnail
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """One person's scores over time."""
+
+    points: tuple[Point, ...]
+    line: str  # SVG path
+    upper: float  # y of the line for likely_manipulated
+    lower: float  # y of the line for no_manipulation_found
+    ticks: tuple[tuple[float, str], ...]  # x, label
+    worst: int  # index of the most suspicious point
+    merged: int  # frames that one dot stands for
+
+
+@dataclass(frozen=True, slots=True)
+class FacePicture:
+    """A crop, and the same crop with its heat map."""
+
+    crop: str  # data URI
+    heat: str  # data URI
+    time: str
+    score: str
+
+
+def data_uri(jpeg: bytes) -> str:
+    """A JPEG as a `data:` address, so that the page needs no other file."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
+
+
+def clock_time(seconds: float, *, tenths: bool = True) -> str:
+    """A moment as m:ss.t or h:mm:ss, rounded down."""
+    total = max(0.0, seconds)
+    minutes, rest = divmod(int(total), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02d}:{rest:02d}"
+    tail = f".{int(total * 10) % 10}" if tenths else ""
+    return f"{minutes}:{rest:02d}{tail}"
+
+
+def draw_timeline(
+    track: TrackFinding,
+    thumbs: Sequence[Thumb],
+    lines: tuple[float, float],
+    span_s: tuple[float, float],
+) -> Timeline | None:
+    """A person's timeline; None where fewer than two frames carry a score.
+
+    Args:
+        track: of the report.
+        thumbs: of the file, in time order.
+        lines: thresholds, (likely_manipulated, no_manipulation_found), in [0, 1].
+        span_s: first and last second of the axis.
+    """
+    scored = [f for f in track.frames if f.fake_score is not None]
+    if len(scored) < 2:
+        return None
+    merged = -(-len(scored) // MOST_POINTS)
+    chosen = [_middle(scored[i : i + merged]) for i in range(0, len(scored), merged)]
+    points = tuple(_point(frame, thumbs, span_s) for frame in chosen)
+    path = "M" + "L".join(f"{p.x:.2f},{p.y:.2f}" for p in points)
+    worst = min(range(len(points)), key=lambda i: (not points[i].in_range, points[i].y))
+    return Timeline(
+        points=points,
+        line=path,
+        upper=100 * (1 - lines[0]),
+        lower=100 * (1 - lines[1]),
+        ticks=_ticks(span_s),
+        worst=worst,
+        merged=merged,
+    )
+
+
+def _middle(frames: Sequence[FrameScore]) -> FrameScore:
+    """The frame with the median score: the peak of each bin would make a clip look worse."""
+    return sorted(frames, key=lambda f: f.fake_score or 0.0)[len(frames) // 2]
+
+
+def _point(frame: FrameScore, thumbs: Sequence[Thumb], span_s: tuple[float, float]) -> Point:
+    length = max(span_s[1] - span_s[0], 1e-6)
+    nearest = min(
+        range(len(thumbs)), key=lambda i: abs(thumbs[i].pts_s - frame.pts_s), default=None
+    )
+    box = None
+    if nearest is not None and abs(thumbs[nearest].pts_s - frame.pts_s) < 1e-3:
+        box = _percent_box(frame, thumbs[nearest])
+    score = frame.fake_score or 0.0
+    return Point(
+        x=100 * (frame.pts_s - span_s[0]) / length,
+        y=100 * (1 - score),
+        time=clock_time(frame.pts_s),
+        score=show_percent(score),
+        size=f"{frame.face_px:.0f} px",
+        in_range=frame.in_range,
+        thumb=nearest,
+        box=box,
+    )
+
+
+def _percent_box(frame: FrameScore, thumb: Thumb) -> tuple[float, float, float, float]:
+    left, top, right, bottom = frame.box
+    x0, x1 = (100 * min(max(x, 0), thumb.width) / thumb.width for x in (left, right))
+    y0, y1 = (100 * min(max(y, 0), thumb.height) / thumb.height for y in (top, bottom))
+    return round(x0, 2), round(y0, 2), round(x1 - x0, 2), round(y1 - y0, 2)
+
+
+def _ticks(span_s: tuple[float, float]) -> tuple[tuple[float, str], ...]:
+    """Five moments from start to end; tenths only where whole seconds would repeat."""
+    start, end = span_s
+    tenths = end - start < 8
+    steps = [i / 4 for i in range(5)]
+    return tuple((100 * s, clock_time(start + s * (end - start), tenths=tenths)) for s in steps)
+
+
+def pick_strip(thumbs: Sequence[Thumb]) -> frozenset[int]:
+    """Indices of at most `STRIP` thumbnails, even over the clip."""
+    if len(thumbs) <= STRIP:
+        return frozenset(range(len(thumbs)))
+    return frozenset(np.linspace(0, len(thumbs) - 1, STRIP).round().astype(int).tolist())
+
+
+def draw_faces(
+    exhibits: Sequence[Exhibit], track: int
+) -> tuple[tuple[FacePicture, ...], tuple[FacePicture, ...]]:
+    """The most and the least suspicious faces of a person, each with its heat map.
+
+    No face is in both; the scale of the heat is one for the whole file.
+    """
+    scale = evidence_scale([e.activation for e in exhibits])
+    own = sorted((e for e in exhibits if e.track == track), key=lambda e: -e.logit)
+    half = min(3, (len(own) + 1) // 2)
+    least = own[half:][-3:][::-1]
+    return tuple(_picture(e, scale) for e in own[:half]), tuple(_picture(e, scale) for e in least)
+
+
+def _picture(exhibit: Exhibit, scale: float) -> FacePicture:
+    def encode(image: Image) -> str:
+        return data_uri(encode_image(image, format="JPEG", quality=84))
+
+    heat = heat_map(exhibit.activation, len(exhibit.crop), scale)
+    return FacePicture(
+        crop=encode(exhibit.crop),
+        heat=encode(paint_heat(exhibit.crop, heat)),
+        time=clock_time(exhibit.pts_s),
+        score=show_percent(exhibit.fake_score),
+    )
+
+
+def scale_bar(score: Score) -> tuple[float, float, float]:
+    """Left edge and width of the interval and the position of the score, percent of the bar."""
+    width = max(100 * (score.high - score.low), 0.6)  # an interval of nothing is still seen
+    left = min(100 * score.low, 100 - width)
+    return round(left, 2), round(width, 2), round(100 * score.probability, 2)
