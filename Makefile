@@ -1,0 +1,77 @@
+# Needs python3 (3.11 or newer) with pip, and a package index. Neither root, nor venv, nor uv.
+PYTHON ?= python3
+UV := .tools/bin/uv
+BIN := .venv/bin
+export UV_PYTHON_DOWNLOADS := never
+export UV_NO_PROGRESS := 1
+
+# uv does not read pip's settings. Where only pip knows an index, uv is told the same one.
+ifeq ($(UV_DEFAULT_INDEX)$(UV_INDEX_URL)$(wildcard $(HOME)/.config/uv/uv.toml /etc/uv/uv.toml),)
+  PIP_INDEX := $(or $(PIP_INDEX_URL),$(shell $(PYTHON) -m pip config get global.index-url 2>/dev/null))
+  ifneq ($(PIP_INDEX),)
+    export UV_DEFAULT_INDEX := $(PIP_INDEX)
+  endif
+endif
+
+INSTALL := $(UV) pip install --quiet --python $(BIN)/python
+COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
+
+.PHONY: help demo scan test test-all lint format bench docs requirements clean
+.DEFAULT_GOAL := help
+
+help:  ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+demo: .venv/light  ## Scan a genuine portrait and a blended copy of it; the first thing to run
+	@$(BIN)/counterface demo
+
+scan: .venv/light  ## Judge one file: make scan FILE=clip.mp4
+	@test -n "$(FILE)" || { echo 'usage: make scan FILE=clip.mp4' >&2; exit 1; }
+	@$(BIN)/counterface scan -- "$(FILE)"
+
+test: .venv/full  ## Run the test suite
+	$(BIN)/python -m pytest
+
+test-all: .venv/full  ## Run the slow tests too
+	$(BIN)/python -m pytest -m 'not gpu'
+
+lint: .venv/full  ## Check format, style, types, import directions, and what the files mention
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python .ci/check_tree.py
+
+format: .venv/full  ## Bring the code into the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/full  ## Run every benchmark
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+
+docs: .venv/full  ## Build the documentation into site/
+	$(BIN)/mkdocs build --strict --quiet
+
+requirements: $(UV)  ## Pin the dependencies anew
+	$(COMPILE) pyproject.toml -o requirements/base.txt
+	$(COMPILE) pyproject.toml --extra train --extra pdf --group dev -o requirements/dev.txt
+
+clean:  ## Remove what was built, the environment included
+	rm -rf .venv .tools site dist
+
+$(UV):
+	$(PYTHON) -m pip install --quiet --upgrade --target .tools uv
+
+.venv/bin/python: | $(UV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; say which: make PYTHON=python3.12" >&2; exit 1; }
+	$(UV) venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" .venv
+
+.venv/light: requirements/base.txt pyproject.toml | .venv/bin/python
+	$(INSTALL) --require-hashes -r requirements/base.txt
+	$(INSTALL) --no-deps -e .
+	@touch $@
+
+.venv/full: requirements/dev.txt .venv/light
+	$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
