@@ -1,12 +1,10 @@
-"""Many files: which ones a list of paths, folders and globs means, and their scans in that order.
+"""Many files: their scans in the order given, in one process or several.
 
 A file that cannot be scanned becomes a row with its error; the rest goes on.
 """
 
 from __future__ import annotations
 
-import glob
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -17,48 +15,8 @@ from pathlib import Path
 from counterface.detect.findings import ScanFailure, ScanResult
 from counterface.detect.scan import ScanConfig, Scanner
 from counterface.errors import CounterfaceError
-from counterface.media.image import IMAGE_SUFFIXES
 
-VIDEO_SUFFIXES = (
-    *(".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
-    *(".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".webm", ".wmv"),
-)
 Progress = Callable[[int, int | None, str], None]  # done, total, file in work
-
-
-def find_media(patterns: Sequence[str | Path]) -> list[Path]:
-    """The files that paths, folders and globs mean: in the order given, each once.
-
-    A folder means every image and video below it, by suffix, hidden ones left out; `**` in a glob
-    means any depth. A file that is named is taken whatever its suffix, and a name that matches
-    nothing stays in the list, so that its scan reports it.
-    """
-    found: dict[Path, None] = {}
-    for pattern in patterns:
-        path = Path(pattern)
-        if path.is_dir():
-            matches = _below(path) or [path]
-        elif os.path.lexists(path):
-            matches = [path]
-        else:
-            names = glob.glob(str(pattern), recursive=True)  # noqa: PTH207  (absolute patterns too)
-            named = [Path(name) for name in sorted(names)]
-            matches = [m for n in named for m in (_below(n) if n.is_dir() else [n])] or [path]
-        found.update(dict.fromkeys(matches))
-    return list(found)
-
-
-def _below(folder: Path) -> list[Path]:
-    suffixes = {*VIDEO_SUFFIXES, *IMAGE_SUFFIXES}
-    matches = []
-    for root, folders, names in os.walk(folder):  # links to folders are not followed: no loops
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        matches += [
-            Path(root, name)
-            for name in sorted(names)
-            if Path(name).suffix.lower() in suffixes and not name.startswith(".")
-        ]
-    return matches
 
 
 def scan_files(
@@ -71,7 +29,7 @@ def scan_files(
     """The findings of each file, in the order given; a failed file is a `ScanFailure`.
 
     Args:
-        paths: files; see `find_media` for folders and globs.
+        paths: files; see `counterface.media.find_media` for folders and globs.
         config: of all files.
         jobs: processes; each loads its own models (about 200 MB).
         progress: called as (done, total, name) before each result.

@@ -123,8 +123,8 @@ def _point(frame: FrameScore, thumbs: Sequence[Thumb], span_s: tuple[float, floa
         box = _percent_box(frame, thumbs[nearest])
     score = frame.fake_score or 0.0
     return Point(
-        x=100 * (frame.pts_s - span_s[0]) / length,
-        y=100 * (1 - score),
+        x=round(100 * (frame.pts_s - span_s[0]) / length, 2),
+        y=round(100 * (1 - score), 2),
         time=clock_time(frame.pts_s),
         score=show_percent(score),
         size=f"{frame.face_px:.0f} px",
@@ -149,11 +149,11 @@ def _ticks(span_s: tuple[float, float]) -> tuple[tuple[float, str], ...]:
     return tuple((100 * s, clock_time(start + s * (end - start), tenths=tenths)) for s in steps)
 
 
-def pick_strip(thumbs: Sequence[Thumb]) -> frozenset[int]:
+def pick_strip(thumbs: Sequence[Thumb]) -> list[int]:
     """Indices of at most `STRIP` thumbnails, even over the clip."""
     if len(thumbs) <= STRIP:
-        return frozenset(range(len(thumbs)))
-    return frozenset(np.linspace(0, len(thumbs) - 1, STRIP).round().astype(int).tolist())
+        return list(range(len(thumbs)))
+    return [int(i) for i in np.linspace(0, len(thumbs) - 1, STRIP).round()]
 
 
 def draw_faces(

@@ -13,6 +13,7 @@ import tempfile
 import unicodedata
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from counterface.detect.findings import TrackFinding
+from counterface.detect.findings import Thumb, TrackFinding
 from counterface.detect.pool import show_percent
 from counterface.errors import MediaError
 from counterface.report import figures
@@ -135,8 +136,8 @@ def _page(reports: Sequence[Report]) -> dict[str, Any]:
     return {
         "files": [_file_view(report) for report in reports],
         "counts": _count(reports),
-        "style": Markup(style),  # noqa: S704  (our own asset)
-        "script": Markup(script),  # noqa: S704
+        "style": Markup(style),  # our own asset
+        "script": Markup(script),
         "script_hash": f"sha256-{digest}",
         "verdicts": VERDICTS,
     }
@@ -159,25 +160,28 @@ def _count(reports: Sequence[Report]) -> list[tuple[str, int]]:
 def _file_view(report: Report) -> dict[str, Any]:
     """What the template needs of one file."""
     order = sorted(report.tracks, key=lambda track: _rank(track, report.decided_by))
-    thumbs = report.pictures.thumbs
+    tracks = [_track_view(report, track) for track in order[:TRACKS_SHOWN]]
+    thumbs = [_thumb_view(thumb) for thumb in report.pictures.thumbs]
+    for view in [v for v in tracks if v["timeline"]][:1]:  # one film strip a file, above all others
+        view["strip"] = [thumbs[i]["src"] for i in figures.pick_strip(report.pictures.thumbs)]
     return {
         "report": report,
         "state": _state(report),
         "headline": VERDICTS[_state(report)][0],
         "meaning": report.error if report.error else VERDICTS[_state(report)][1],
         "bar": figures.scale_bar(report.score) if report.score else None,
-        "thumbs": [
-            {
-                "src": figures.data_uri(thumb.jpeg),
-                "time": figures.clock_time(thumb.pts_s),
-                "width": thumb.width,
-                "height": thumb.height,
-            }
-            for thumb in thumbs
-        ],
-        "strip": figures.pick_strip(thumbs),
-        "tracks": [_track_view(report, track) for track in order[:TRACKS_SHOWN]],
+        "thumbs": thumbs,
+        "tracks": tracks,
         "more": order[TRACKS_SHOWN:],
+    }
+
+
+def _thumb_view(thumb: Thumb) -> dict[str, Any]:
+    return {
+        "src": figures.data_uri(thumb.jpeg),
+        "time": figures.clock_time(thumb.pts_s),
+        "width": thumb.width,
+        "height": thumb.height,
     }
 
 
@@ -198,9 +202,12 @@ def _track_view(report: Report, track: TrackFinding) -> dict[str, Any]:
     end = report.media.duration_s if report.media and report.media.duration_s else 0.0
     span = (min([0.0, *times]), max([end, *times]))
     most, least = figures.draw_faces(report.pictures.exhibits, track.id)
+    timeline = figures.draw_timeline(track, report.pictures.thumbs, lines, span)
     return {
         "track": track,
-        "timeline": figures.draw_timeline(track, report.pictures.thumbs, lines, span),
+        "timeline": timeline,
+        "points": [asdict(point) for point in timeline.points] if timeline else [],
+        "strip": [],
         "most": most,
         "least": least,
         "notices": [n for n in report.notices if n.track == track.id],

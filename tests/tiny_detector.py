@@ -1,0 +1,74 @@
+"""A detector file small enough to calculate by hand: mean brightness in, logit out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+GAIN = 8.0  # logit = GAIN * (mean brightness - 0.5)
+
+
+def metadata(**changes: Any) -> dict[str, Any]:
+    """The metadata of the tiny detector, with fields changed."""
+    return {
+        "format": 1,
+        "name": "tiny",
+        "version": "0",
+        "template": "whole_face",
+        "size": 64,
+        "calibration": {"scale": 1.0, "offset": 0.0},
+        "thresholds": {"likely_manipulated": 0.8, "no_manipulation_found": 0.2},
+        "range": {"min_face_px": 64},
+        "card": {"purpose": "a test"},
+        **changes,
+    }
+
+
+def write_detector(path: Path, info: dict[str, Any] | None = None, *, gain: float = GAIN) -> Path:
+    """An ONNX file with logit = gain * (mean - 0.5) and the same of 8x8 cells as activation.
+
+    Args:
+        path: to write.
+        info: metadata; none is written where it is an empty dict.
+        gain: NaN makes a detector whose numbers are all NaN.
+    """
+    info = metadata() if info is None else info
+    size = info.get("size", 64)
+    constants = {
+        "half": np.float32(0.5),
+        "gain": np.float32(gain),
+        "axes_all": np.array([1, 2, 3], np.int64),
+        "axes_channel": np.array([1], np.int64),
+    }
+    cell = size // 8
+    nodes = [
+        helper.make_node("ReduceMean", ["image", "axes_all"], ["mean"], keepdims=0),
+        helper.make_node("Sub", ["mean", "half"], ["centred"]),
+        helper.make_node("Mul", ["centred", "gain"], ["logit"]),
+        helper.make_node(
+            "AveragePool", ["image"], ["cells"], kernel_shape=[cell, cell], strides=[cell, cell]
+        ),
+        helper.make_node("ReduceMean", ["cells", "axes_channel"], ["grey"], keepdims=0),
+        helper.make_node("Sub", ["grey", "half"], ["grey_centred"]),
+        helper.make_node("Mul", ["grey_centred", "gain"], ["activation"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["b", 3, size, size])],
+        [
+            helper.make_tensor_value_info("logit", TensorProto.FLOAT, ["b"]),
+            helper.make_tensor_value_info("activation", TensorProto.FLOAT, ["b", 8, 8]),
+        ],
+        [numpy_helper.from_array(np.asarray(v), name) for name, v in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    if info:
+        helper.set_model_props(model, {"counterface": json.dumps(info)})
+    onnx.save(model, str(path))
+    return path
