@@ -1,0 +1,209 @@
+"""The decoding process behind `sandbox`: reads requests from standard input until it ends.
+
+It gives up rights before it looks at a file: no writing (RLIMIT_FSIZE 0), no core dumps, few open
+files, and for each request its own memory and CPU limit.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import resource
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+
+from counterface.errors import CounterfaceError
+from counterface.media.decoder_process.wire import Message, pack_info, receive, send
+from counterface.media.image import read_image
+from counterface.media.probe import probe
+from counterface.media.video_reader import VideoReader
+from counterface.types import Image
+
+_OPEN_FILES = 64
+_SLOTS = 4  # frames that may wait for the parent: decoding goes on meanwhile
+
+
+class _StoppedError(Exception):
+    """The parent wants no more frames of this request."""
+
+
+@dataclass
+class Channel:
+    """The child's end: two pipes and the shared memory that pictures are laid into."""
+
+    source: int
+    sink: int
+    memory: int  # descriptor of the shared file; the parent makes it longer when asked
+    base: int = 0  # address space of the idle process, bytes
+    limits: Message = field(default_factory=dict)
+    ring: mmap.mmap | None = None
+    slots: int = 0
+    slot_bytes: int = 0
+    sent: int = 0
+    unread: int = 0  # slots that the parent has not copied yet
+
+    def put(self, image: Image, index: int, pts: Fraction, *, only: bool = False) -> None:
+        """Hands a picture to the parent; waits while all slots are in use.
+
+        `only` says that no other follows, so that room for one is enough.
+        """
+        if image.nbytes > self.slot_bytes:
+            self._grow(image.nbytes, 1 if only else _SLOTS)
+        while self.unread >= self.slots:
+            self._collect()
+        assert self.ring is not None
+        slot = self.sent % self.slots
+        view = np.frombuffer(self.ring, np.uint8, image.nbytes, slot * self.slot_bytes)
+        np.copyto(view.reshape(image.shape), image)
+        del view  # a mapping with views cannot be closed
+        height, width = image.shape[:2]
+        self.unread += 1
+        self.sent += 1
+        self.rearm()
+        offset = slot * self.slot_bytes
+        send(
+            self.sink,
+            {"at": offset, "height": height, "width": width, "index": index, "pts": str(pts)},
+        )
+
+    def rearm(self) -> None:
+        """Starts the CPU clock of `cpu_s` again: it limits the time without a result."""
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        until = ceil(usage.ru_utime + usage.ru_stime + float(self.limits["cpu_s"]))
+        _limit(resource.RLIMIT_CPU, until, keep_hard=True)
+
+    def restrict_memory(self) -> None:
+        """Allows `memory_mb` on top of what the idle process and the shared pictures take."""
+        shared = self.slots * self.slot_bytes
+        most = self.base + shared + int(self.limits["memory_mb"]) * 1_000_000
+        _limit(resource.RLIMIT_AS, most, keep_hard=True)
+
+    def drain(self) -> None:
+        """Waits until the parent has copied every picture of this request."""
+        while self.unread:
+            try:
+                self._collect()
+            except _StoppedError:
+                continue
+
+    def _grow(self, nbytes: int, slots: int) -> None:
+        self.drain()
+        if self.ring is not None:
+            self.ring.close()
+        send(self.sink, {"need": nbytes, "slots": slots})
+        answer = receive(self.source)
+        while answer is not None and "slots" not in answer:
+            if "stop" in answer:
+                self.slot_bytes = self.slots = 0
+            answer = receive(self.source)
+        if answer is None:
+            sys.exit(0)
+        self.slots, self.slot_bytes = int(answer["slots"]), int(answer["slot_bytes"])
+        self.sent = 0
+        self.restrict_memory()
+        self.ring = mmap.mmap(self.memory, self.slots * self.slot_bytes)
+
+    def _collect(self) -> None:
+        answer = receive(self.source)
+        if answer is None:  # the parent is gone
+            sys.exit(0)
+        if "stop" in answer:
+            raise _StoppedError
+        self.unread -= 1
+
+
+def _probe(channel: Channel, request: Message) -> None:
+    info = probe(request["path"], max_pixels=channel.limits["max_pixels"])
+    send(channel.sink, {"info": pack_info(info)})
+
+
+def _image(channel: Channel, request: Message) -> None:
+    image = read_image(request["path"], max_pixels=channel.limits["max_pixels"])
+    channel.put(image, 0, Fraction(0), only=True)
+
+
+def _video(channel: Channel, request: Message) -> None:
+    limits = channel.limits
+    with VideoReader(
+        request["path"], max_pixels=limits["max_pixels"], threads=limits["threads"]
+    ) as reader:
+        if "times" in request:
+            times = [Fraction(t) for t in request["times"]]
+            frames = reader.frames_at(times, tolerance=Fraction(request["tolerance"]))
+        else:
+            frames = reader.frames(keyframes_only=request["keyframes_only"])
+        for frame in frames:
+            channel.put(frame.image, frame.index, frame.pts)
+
+
+ACTIONS: dict[str, Callable[[Channel, Message], None]] = {
+    "probe": _probe,
+    "image": _image,
+    "video": _video,
+}
+
+
+def answer(channel: Channel, request: Message) -> None:
+    """Carries one request out and ends it with `end` or `error`."""
+    channel.limits = request["limits"]
+    channel.restrict_memory()
+    channel.rearm()
+    last: Message = {"end": True}
+    try:
+        ACTIONS[request["do"]](channel, request)
+    except _StoppedError:
+        pass
+    except MemoryError:
+        last = {"error": "memory"}
+    except CounterfaceError as error:
+        memory = isinstance(error.__cause__, MemoryError)
+        last = {"error": "memory"} if memory else {"error": "media", "text": str(error)}
+    except Exception as error:  # noqa: BLE001  (whatever a hostile file provokes is the answer)
+        last = {"error": "media", "text": f"{type(error).__name__}: {error}"}
+    channel.drain()
+    send(channel.sink, last)
+
+
+def main(memory: int) -> None:
+    """Answers requests until standard input ends.
+
+    Args:
+        memory: descriptor of the shared file for pictures.
+    """
+    channel = Channel(source=os.dup(0), sink=os.dup(1), memory=memory)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1):  # what a library prints must not reach the pipes
+        os.dup2(nothing, descriptor)
+    channel.base = _address_space()
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, 0)
+    _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
+    send(channel.sink, {"ready": True})
+    while (request := receive(channel.source)) is not None:
+        if "do" in request:  # else a "stop" that crossed with the end
+            answer(channel, request)
+
+
+def _address_space() -> int:
+    try:
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+    except (OSError, ValueError, IndexError):  # not Linux: a generous guess
+        return 1_000_000_000
+    return pages * mmap.PAGESIZE
+
+
+def _limit(kind: int, value: int, *, keep_hard: bool = False) -> None:
+    hard = resource.getrlimit(kind)[1]
+    if hard != resource.RLIM_INFINITY:
+        value = min(value, hard)
+    resource.setrlimit(kind, (value, hard if keep_hard else value))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,149 @@
+"""Decoding of untrusted files in a child process under limits; results as from the plain readers.
+
+A file that crashes the decoder, hangs it, or asks for too much ends a child process, never this
+one, and becomes a `MediaError` with the file's name and the reason. One child serves many files and
+is replaced after any such end. Linux and macOS (there without a memory limit).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from counterface.errors import MediaError
+from counterface.media.decoder_process import parent
+from counterface.media.decoder_process.wire import Message, unpack_info
+from counterface.media.open_file import check_file, show
+from counterface.media.probe import MediaInfo
+from counterface.types import Frame, Image
+
+
+class Limits(BaseModel):
+    """What decoding one file may cost."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    memory_mb: int = Field(
+        default=2000, ge=1, description="memory of the decoder, MB (million bytes)"
+    )
+    cpu_s: float = Field(default=30, gt=0, description="CPU time without a result, whole seconds")
+    wall_s: float = Field(default=60, gt=0, description="time without a result, seconds")
+    file_mb: int = Field(default=20_000, ge=1, description="largest file that is opened, MB")
+    max_pixels: int = Field(
+        default=100_000_000, ge=1, description="largest picture or frame, pixels"
+    )
+    threads: int = Field(default=2, ge=1, le=16, description="decoder threads")
+
+
+DEFAULT_LIMITS = Limits()
+
+
+def read_image(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Image:
+    """The picture in a file, upright, decoded in a child process; see `image.read_image`.
+
+    Raises:
+        MediaError: as there, or a limit was reached, or the decoder crashed.
+    """
+    for answer in _answers({"do": "image"}, path, limits):
+        if isinstance(answer, Frame):
+            return answer.image
+    raise MediaError(f"{show(path)}: the decoder process gave no picture; report this file")
+
+
+def read_video(
+    path: str | os.PathLike[str],
+    limits: Limits = DEFAULT_LIMITS,
+    keyframes_only: bool = False,
+) -> Iterator[Frame]:
+    """Every frame of a video, decoded in a child process some frames ahead.
+
+    As `video_reader.read_video`. `cpu_s` and `wall_s` count from one frame to the next, so a long
+    video may take its time.
+
+    Raises:
+        MediaError: as there, or a limit was reached, or the decoder crashed.
+    """
+    request: Message = {"do": "video", "keyframes_only": keyframes_only}
+    for answer in _answers(request, path, limits):
+        if isinstance(answer, Frame):
+            yield answer
+
+
+def frames_at(
+    path: str | os.PathLike[str],
+    times: Sequence[Fraction],
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    tolerance: Fraction = Fraction(0),
+) -> Iterator[Frame]:
+    """The frames shown at the given times, decoded in a child process.
+
+    As `video_reader.frames_at`.
+
+    Raises:
+        MediaError: as there, or a limit was reached, or the decoder crashed.
+    """
+    texts = [str(Fraction(t)) for t in times]
+    request: Message = {"do": "video", "times": texts, "tolerance": str(Fraction(tolerance))}
+    for answer in _answers(request, path, limits):
+        if isinstance(answer, Frame):
+            yield answer
+
+
+def probe(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> MediaInfo:
+    """The facts of a media file, found in a child process; see `probe.probe`.
+
+    Raises:
+        MediaError: as there, or a limit was reached, or the decoder crashed.
+    """
+    info = None
+    for answer in _answers({"do": "probe"}, path, limits):
+        if not isinstance(answer, Frame):
+            info = unpack_info(answer["info"])
+    if info is None:
+        raise MediaError(f"{show(path)}: the decoder process gave no facts; report this file")
+    return replace(info, path=os.fspath(path))
+
+
+def warm_up() -> None:
+    """Starts the child in the background, so that the first file need not wait for it."""
+    parent.warm_up()
+
+
+def _answers(
+    request: Message, path: str | os.PathLike[str], limits: Limits
+) -> Iterator[Message | Frame]:
+    """The child's answers; every way to fail becomes a MediaError with the name and the reason."""
+    file = check_file(path)
+    megabytes = file.stat().st_size / 1_000_000
+    if megabytes > limits.file_mb:
+        raise MediaError(
+            f"{show(path)} has {megabytes:.1f} MB, more than the limit of "
+            f"file_mb={limits.file_mb}; raise the limit if you trust the file"
+        )
+    request = {**request, "path": os.fspath(Path(file).absolute()), "limits": limits.model_dump()}
+    try:
+        yield from parent.ask(request)
+    except MemoryError as error:
+        raise _over(path, f"needs more memory than memory_mb={limits.memory_mb} allows") from error
+    except TimeoutError as error:
+        raise _over(path, f"gave no result within wall_s={limits.wall_s:g} s") from error
+    except parent.Died as error:
+        if str(error) == "cpu":
+            raise _over(path, f"gave no result within cpu_s={limits.cpu_s:g} s of CPU") from error
+        raise MediaError(
+            f"{show(path)}: the decoder process {error}; the file is damaged or hostile"
+        ) from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise MediaError(f"{show(path)}: the decoder process answered nonsense: {error}") from error
+
+
+def _over(path: str | os.PathLike[str], what: str) -> MediaError:
+    return MediaError(
+        f"{show(path)}: decoding {what}; it is damaged or hostile, or the limit is too low for it"
+    )
