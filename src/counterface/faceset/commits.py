@@ -13,9 +13,8 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,52 +22,71 @@ import pyarrow.parquet as pq
 
 from counterface.errors import FacesetError
 from counterface.faceset.header import FORMAT, SourceRecord, write_file
-from counterface.faceset.row import Row, rows_to_table, table_to_rows
+from counterface.faceset.row import Row, rows_to_table
+from counterface.media.image import encode_image
+from counterface.types import Image
 
 WORK_FOLDER = ".extract"
 LOCK_FILE = ".lock"
+WRITERS = 4  # threads that wait for the disk
 _KEY = b"counterface"
 
 
-@dataclass(frozen=True)
-class Commit:
-    """Rows and source records that were written together."""
+class CommitWriter:
+    """Adds crops and their rows to a faceset, in commits. Use it in a `with` block, lock held."""
 
-    rows: tuple[Row, ...]
-    sources: tuple[SourceRecord, ...]
+    def __init__(self, folder: Path, quality: int) -> None:
+        """Nothing is written before the first `add`.
+
+        Args:
+            folder: the faceset.
+            quality: of the JPEG files, 1 to 100.
+        """
+        self.folder = folder
+        self.quality = quality
+        self.count = 0  # commits written
+        self._pending = folder / WORK_FOLDER / "pending"
+        self._rows: list[Row] = []
+        self._writes: list[Future[None]] = []
+        self._pool = ThreadPoolExecutor(WRITERS, thread_name_prefix="crop-writer")
+
+    def __enter__(self) -> CommitWriter:
+        """This writer."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing; what was added since the last commit is forgotten."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def add(self, row: Row, image: Image) -> None:
+        """Nothing; the crop is being written, and becomes part of the faceset with `commit`."""
+        if not self._rows:
+            self._pending.mkdir(parents=True, exist_ok=True)
+        self._rows.append(row)
+        target = self._pending / row.file
+        self._writes.append(self._pool.submit(_write_crop, target, image, self.quality))
+
+    def commit(self, sources: Sequence[SourceRecord]) -> None:
+        """Nothing; all crops added so far and the records of their sources are in the faceset.
+
+        Raises:
+            FacesetError: the folder cannot be written; nothing of this commit is in the faceset.
+        """
+        try:
+            for write in self._writes:
+                write.result()
+            self._pending.parent.mkdir(exist_ok=True)
+            write_file(_next_commit(self.folder), _to_parquet(self._rows, sources))
+            for row in self._rows:
+                (self._pending / row.file).replace(self.folder / row.file)
+        except OSError as error:
+            raise _unwritable(self.folder, error) from error
+        self.count += 1
+        self._rows, self._writes = [], []
 
 
-def write_commit(
-    folder: Path,
-    commit: Commit,
-    crops: Sequence[tuple[str, bytes]],
-    pool: Executor | None = None,
-) -> None:
-    """Nothing; rows, records and crops are in the faceset, all or none.
-
-    Args:
-        folder: the faceset.
-        commit: the rows, one for each crop, and the records of their sources.
-        crops: (file name, content) pairs.
-        pool: writes the crops, where given: waiting for the disk is most of the time.
-
-    Raises:
-        FacesetError: the folder cannot be written.
-    """
-    pending = folder / WORK_FOLDER / "pending"
-    try:
-        pending.mkdir(parents=True, exist_ok=True)
-        jobs = [(pending / name, data) for name, data in crops]
-        list((pool.map if pool else map)(_write_durable, jobs))
-        write_file(_next_commit(folder), _to_parquet(commit))
-        for name, _ in crops:
-            (pending / name).replace(folder / name)
-    except OSError as error:
-        raise FacesetError(f"{folder} cannot be written: {error.strerror or error}") from error
-
-
-def read_commits(folder: Path) -> list[Commit]:
-    """The commits that wait to be merged, oldest first.
+def read_commits(folder: Path) -> list[tuple[pa.Table, tuple[SourceRecord, ...]]]:
+    """The rows and source records of each commit that waits to be merged, oldest first.
 
     Raises:
         FacesetError: one cannot be read.
@@ -91,7 +109,7 @@ def read_commits(folder: Path) -> list[Commit]:
                 f"{path} has format {about['format']}, this Counterface writes {FORMAT}; "
                 "finish the extraction with the version that began it"
             )
-        found.append(Commit(tuple(table_to_rows(table, str(path))), sources))
+        found.append((table.replace_schema_metadata(None), sources))
     return found
 
 
@@ -103,7 +121,7 @@ def recover(folder: Path) -> None:
     pending = folder / WORK_FOLDER / "pending"
     if not pending.is_dir():
         return
-    known = {row.file for commit in read_commits(folder) for row in commit.rows}
+    known = {name for table, _ in read_commits(folder) for name in table["file"].to_pylist()}
     for path in pending.iterdir():
         if path.name in known:
             path.replace(folder / path.name)
@@ -129,7 +147,7 @@ def locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         handle = (folder / LOCK_FILE).open("a+b")
     except OSError as error:
-        raise FacesetError(f"{folder} cannot be written: {error.strerror or error}") from error
+        raise _unwritable(folder, error) from error
     with handle:
         try:
             _lock(handle.fileno())
@@ -161,18 +179,21 @@ def _next_commit(folder: Path) -> Path:
     return folder / WORK_FOLDER / f"commit-{number:09d}.parquet"
 
 
-def _to_parquet(commit: Commit) -> bytes:
-    sources = [record.model_dump(mode="json") for record in commit.sources]
+def _to_parquet(rows: Sequence[Row], records: Sequence[SourceRecord]) -> bytes:
+    sources = [record.model_dump(mode="json") for record in records]
     about = json.dumps({"format": FORMAT, "sources": sources})
-    table = rows_to_table(commit.rows)
     sink = pa.BufferOutputStream()
-    pq.write_table(table.replace_schema_metadata({_KEY: about.encode()}), sink)
+    table = rows_to_table(rows).replace_schema_metadata({_KEY: about.encode()})
+    pq.write_table(table, sink)
     return bytes(sink.getvalue())
 
 
-def _write_durable(job: tuple[Path, bytes]) -> None:
-    path, data = job
+def _write_crop(path: Path, image: Image, quality: int) -> None:
     with path.open("wb") as file:
-        file.write(data)
+        file.write(encode_image(image, "JPEG", quality))
         file.flush()
         os.fsync(file.fileno())
+
+
+def _unwritable(folder: Path, error: OSError) -> FacesetError:
+    return FacesetError(f"{folder} cannot be written: {error.strerror or error}")

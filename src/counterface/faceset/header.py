@@ -26,6 +26,8 @@ ROWS_FILE = "faceset.parquet"
 Migration = Callable[[dict[str, Any], pa.Table], tuple[dict[str, Any], pa.Table]]
 MIGRATIONS: dict[int, Migration] = {}
 
+OptionValues = dict[str, int | float | str | bool | None]
+
 
 class SourceRecord(BaseModel):
     """How far one source file has been read, and with what settings."""
@@ -34,11 +36,10 @@ class SourceRecord(BaseModel):
 
     name: str = Field(description="the file as it was named at extraction")
     sha256: str
-    options: dict[str, int | float | str | bool | None] = Field(
-        description="the settings that decide which crops come out"
-    )
+    options: OptionValues = Field(description="the settings that decide which crops come out")
     next_frame: int = Field(0, ge=0, description="frames below this index are done")
     frames: int = Field(0, ge=0, description="frames looked at")
+    frames_with_face: int = Field(0, ge=0, description="of them, frames that gave a crop")
     crops: int = Field(0, ge=0, description="crops written, pruned ones included")
     done: bool = False
 

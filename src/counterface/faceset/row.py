@@ -87,13 +87,22 @@ def table_to_rows(table: pa.Table, where: str = "table") -> list[Row]:
     Raises:
         FacesetError: the table's columns are not those of `SCHEMA`; `where` names it in the text.
     """
-    if missing := [name for name in SCHEMA.names if name not in table.column_names]:
-        raise FacesetError(f"{where}: lacks the columns {missing}; was it written by another tool?")
+    require_columns(table, where)
     try:
         records = table.select(SCHEMA.names).cast(SCHEMA).to_pylist()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
         raise FacesetError(f"{where}: columns of another type: {error}") from error
     return [_from_record(record) for record in records]
+
+
+def require_columns(table: pa.Table, where: str) -> None:
+    """Nothing, if the table has every column of `SCHEMA`.
+
+    Raises:
+        FacesetError: it has not.
+    """
+    if missing := [name for name in SCHEMA.names if name not in table.column_names]:
+        raise FacesetError(f"{where}: lacks the columns {missing}; was it written by another tool?")
 
 
 def _to_record(row: Row) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from counterface.errors import FacesetError, RightsError, ShapeError
@@ -32,7 +33,7 @@ from counterface.faceset.header import (
     write_header,
 )
 from counterface.faceset.rights import Rights
-from counterface.faceset.row import SCHEMA, Row, rows_to_table, table_to_rows
+from counterface.faceset.row import SCHEMA, Row, require_columns, table_to_rows
 from counterface.media.image import IMAGE_SUFFIXES, read_image
 from counterface.types import Crop
 
@@ -69,7 +70,7 @@ class Faceset:
             )
         with locked(folder):
             header = Header(template=template, size=size, rights=rights)
-            _write_rows(folder, ())
+            _write_table(folder, SCHEMA.empty_table())
             write_header(folder, header)
         return cls(folder, header, (), 0, ())
 
@@ -84,24 +85,15 @@ class Faceset:
         Raises:
             FacesetError: no faceset, damaged, of a newer format, or pictures without a row.
         """
-        # In this order a job that writes meanwhile cannot make a crop look like a stray: crops
-        # appear after their commit, and commits vanish after their rows are in the table.
-        present = set(_pictures(folder)) if folder.is_dir() else set()
-        values = read_plain_header(folder)
-        commits = read_commits(folder)
-        header, table = migrate(values, _read_table(folder), folder)
-        rows = {row.file: row for row in table_to_rows(table, str(folder / ROWS_FILE))}
-        for commit in commits:
-            rows.update((row.file, row) for row in commit.rows)
-            for record in commit.sources:
-                header = header.with_source(_further(header.source(record.sha256), record))
-        strays = tuple(sorted(present - rows.keys()))
+        header, table, present = _collect(folder)
+        rows = table_to_rows(table, str(folder / ROWS_FILE))
+        strays = tuple(sorted(present - {row.file for row in rows}))
         if strays and not allow_strays:
             raise FacesetError(
                 f"{folder}: {len(strays)} pictures have no row ({_listed(strays)}); delete them, "
                 f"or take them in with 'counterface faceset adopt {folder}'"
             )
-        kept = sorted((r for f, r in rows.items() if f in present), key=_order)
+        kept = sorted((row for row in rows if row.file in present), key=_order)
         return cls(folder, header, tuple(kept), len(rows) - len(kept), strays)
 
     def __len__(self) -> int:
@@ -156,22 +148,22 @@ class Faceset:
                 f"{template!r} of {size} px; extract with --template {template} --size {size}"
             )
 
-    def save(self) -> None:
-        """Nothing; the folder's files hold this header and these rows. Call with the lock held."""
-        _write_rows(self.folder, self.rows)
-        write_header(self.folder, self.header)
 
+def merge(folder: Path) -> None:
+    """Nothing; all finished work is in the faceset's own files, and deleted crops lost their rows.
 
-def merge(folder: Path) -> Faceset:
-    """The faceset with all finished work in its own files; deleted crops lose their rows.
+    Call with the lock held.
 
-    Call with the lock held, and not between the crops and the rows of one commit.
+    Raises:
+        FacesetError: the faceset is damaged, or the folder cannot be written.
     """
     recover(folder)
-    faceset = Faceset.open(folder, allow_strays=True)
-    faceset.save()
+    header, table, present = _collect(folder)
+    _write_table(
+        folder, table.filter(pc.is_in(table["file"], pa.array(sorted(present), pa.string())))
+    )
+    write_header(folder, header)
     drop_commits(folder)
-    return faceset
 
 
 def set_rights(folder: Path, rights: Rights) -> Faceset:
@@ -182,24 +174,51 @@ def set_rights(folder: Path, rights: Rights) -> Faceset:
     """
     read_plain_header(folder)
     with locked(folder):
-        faceset = merge(folder)
-        header = faceset.header.model_copy(update={"rights": rights})
-        write_header(folder, header)
+        merge(folder)
+        header = Faceset.open(folder, allow_strays=True).header
+        write_header(folder, header.model_copy(update={"rights": rights}))
     return Faceset.open(folder, allow_strays=True)
 
 
-def remove_source(folder: Path, sha256: str) -> Faceset:
-    """The faceset without one source: its crops deleted, its record and rows dropped.
-
-    Call with the lock held.
-    """
-    faceset = merge(folder)
-    for row in faceset.rows:
+def remove_source(folder: Path, sha256: str) -> None:
+    """Nothing; the crops, rows and record of one source are gone. Call with the lock held."""
+    merge(folder)
+    faceset = Faceset.open(folder, allow_strays=True)
+    for row in faceset.rows:  # first: a row without a file is no error, a file without a row is
         if row.source_sha256 == sha256:
             (folder / row.file).unlink(missing_ok=True)
     sources = tuple(s for s in faceset.header.sources if s.sha256 != sha256)
     write_header(folder, faceset.header.model_copy(update={"sources": sources}))
-    return merge(folder)
+    merge(folder)
+
+
+def _collect(folder: Path) -> tuple[Header, pa.Table, set[str]]:
+    """Header and rows with the commits taken in, and the names of the pictures that exist.
+
+    In this order a job that writes meanwhile cannot make a crop look like one without a row: crops
+    appear after their commit, and commits vanish after their rows are in the table.
+    """
+    read_plain_header(folder)  # says that this is no faceset, before the folder is listed
+    present = set(_pictures(folder))
+    commits = read_commits(folder)
+    header, table = migrate(read_plain_header(folder), _read_table(folder), folder)
+    if commits:
+        tables = [_columns(t, folder) for t in (table, *(rows for rows, _ in commits))]
+        table = _last_of_each_file(pa.concat_tables(tables))
+    for _, sources in commits:
+        for record in sources:
+            header = header.with_source(_further(header.source(record.sha256), record))
+    return header, table, present
+
+
+def _columns(table: pa.Table, folder: Path) -> pa.Table:
+    require_columns(table, str(folder / ROWS_FILE))
+    return table.select(SCHEMA.names).cast(SCHEMA)
+
+
+def _last_of_each_file(table: pa.Table) -> pa.Table:
+    last = {name: index for index, name in enumerate(table["file"].to_pylist())}
+    return table.take(pa.array(list(last.values()), pa.int64()))
 
 
 def _further(known: SourceRecord | None, new: SourceRecord) -> SourceRecord:
@@ -242,7 +261,7 @@ def _read_table(folder: Path) -> pa.Table:
         raise FacesetError(f"{path} cannot be read: {error}; restore it from a copy") from error
 
 
-def _write_rows(folder: Path, rows: Sequence[Row]) -> None:
+def _write_table(folder: Path, table: pa.Table) -> None:
     sink = pa.BufferOutputStream()
-    pq.write_table(rows_to_table(rows).cast(SCHEMA), sink, compression="zstd")
+    pq.write_table(table, sink, compression="zstd")
     write_file(folder / ROWS_FILE, bytes(sink.getvalue()))

@@ -1,0 +1,150 @@
+"""Footage to a faceset: every face of a video or folder, aligned, measured and recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from counterface.config import STRICT
+from counterface.errors import FacesetError, MediaError
+from counterface.faceset.commits import CommitWriter, locked
+from counterface.faceset.follow import FaceFollower
+from counterface.faceset.header import HEADER_FILE, OptionValues
+from counterface.faceset.intake import Intake, SourceResult
+from counterface.faceset.rights import Rights
+from counterface.faceset.store import Faceset, merge
+from counterface.media.find_media import find_media
+from counterface.media.sandbox import Limits
+from counterface.registry import FACE_DETECTORS, LANDMARKERS
+
+Progress = Callable[[int, int | None, str], None]  # done, total (None: unknown), what is going on
+
+
+class ExtractConfig(BaseModel):
+    """What is taken from footage, and in what form."""
+
+    model_config = STRICT
+
+    every: int = Field(1, ge=1, description="look at every n-th frame of a video")
+    faces: int | None = Field(None, ge=1, description="keep the n largest faces of a frame")
+    min_size: int = Field(
+        32, ge=8, description="leave out faces whose shorter side is less, pixels"
+    )
+    template: Literal["face", "whole_face", "head"] = Field(
+        "whole_face", description="how much of the head a crop shows"
+    )
+    size: int = Field(256, ge=64, le=1024, description="crop side, pixels")
+    quality: int = Field(95, ge=50, le=100, description="JPEG quality of the crops")
+    detect_every: int = Field(
+        5,
+        ge=1,
+        description="frames from one detector pass to the next; between, faces are followed",
+    )
+    face_detector: str = Field("mediapipe", description="registered name")
+    landmarker: str = Field("mediapipe_mesh", description="registered name")
+    rights: Rights | None = Field(None, description="rights record of the footage")
+    limits: Limits = Field(Limits(), description="of the child process that decodes")
+
+    def decides(self) -> OptionValues:
+        """The settings on which the crops of one source depend; template and size hold for all."""
+        names = {"every", "faces", "min_size", "quality", "detect_every"}
+        return self.model_dump(include=names | {"face_detector", "landmarker"})
+
+    def follower(self) -> FaceFollower:
+        """The models, loaded.
+
+        Raises:
+            RegistryError: no face detector or landmarker of that name.
+            WeightsError: a model file cannot be found or fetched.
+        """
+        return FaceFollower(
+            FACE_DETECTORS.load(self.face_detector)(),
+            LANDMARKERS.load(self.landmarker)(),
+            self.detect_every,
+        )
+
+
+class ExtractSummary(BaseModel):
+    """What became of all files of one call."""
+
+    model_config = STRICT
+
+    folder: str
+    sources: tuple[SourceResult, ...]
+    crops: int = Field(description="in the faceset now, pruned ones left out")
+
+    @property
+    def failed(self) -> tuple[SourceResult, ...]:
+        """The files that could not be read, or not to their end."""
+        return tuple(s for s in self.sources if s.status == "failed")
+
+
+def extract(
+    source: Path,
+    out: Path,
+    config: ExtractConfig | None = None,
+    *,
+    redo: bool = False,
+    progress: Progress | None = None,
+) -> ExtractSummary:
+    """What came out; the faceset in `out` then holds the faces of the source.
+
+    An interrupted call is continued by the same call; files that are done are left alone, and
+    crops that were deleted by hand stay deleted.
+
+    Args:
+        source: a video, a picture, or a folder of both.
+        out: a faceset to add to, or a folder that is empty or absent.
+        config: the settings.
+        redo: extract again what is done, or was begun with other settings.
+        progress: called as (frames or files done, total or None, name).
+
+    Raises:
+        FacesetError: `out` cannot be used, or holds another template, size or rights record.
+        MediaError: the source does not exist, or is a folder without media.
+        RegistryError: no face detector or landmarker of that name.
+        WeightsError: a model file cannot be found or fetched.
+    """
+    config = config or ExtractConfig()
+    files = _files(source, out)
+    _open_or_create(out, config)
+    with locked(out):
+        merge(out)
+        with CommitWriter(out, config.quality) as writer:
+            intake = Intake(config, Faceset.open(out).header, writer, redo=redo, progress=progress)
+            results = [intake.read_file(path, i, len(files)) for i, path in enumerate(files)]
+            intake.commit_stills()
+        merge(out)
+    return ExtractSummary(folder=str(out), sources=tuple(results), crops=len(Faceset.open(out)))
+
+
+def _files(source: Path, out: Path) -> list[Path]:
+    if not source.exists():
+        raise MediaError(f"{source} does not exist; check the name")
+    inside = out.resolve()
+    files = [p for p in find_media([source]) if not p.resolve().is_relative_to(inside)]
+    if source.is_dir() and (not files or files == [source]):
+        raise MediaError(f"{source} holds no images or videos; looked at suffixes, at any depth")
+    return files
+
+
+def _open_or_create(out: Path, config: ExtractConfig) -> None:
+    """Nothing; `out` is a faceset that the config fits."""
+    if not (out / HEADER_FILE).exists():
+        Faceset.create(out, config.template, config.size, config.rights)
+        return
+    header = Faceset.open(out).header
+    if (header.template, header.size) != (config.template, config.size):
+        raise FacesetError(
+            f"{out} holds {header.template!r} crops of {header.size} px, asked for are "
+            f"{config.template!r} of {config.size} px; choose another folder"
+        )
+    if config.rights is not None and config.rights != header.rights:
+        has = "has none" if header.rights is None else f"says {header.rights!r}"
+        raise FacesetError(
+            f"{out}: the rights record given is not the faceset's, which {has}; choose another "
+            f"folder, or change the record of all its crops by 'counterface faceset rights {out}'"
+        )

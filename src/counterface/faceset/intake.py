@@ -1,0 +1,267 @@
+"""One run of an extraction: files in, crops and records out, in commits that survive a kill.
+
+Frames are decoded in the sandbox's child process while this process finds and aligns faces and a
+few threads write crops. A video is read in segments of `SEGMENT` looked-at frames, each one commit.
+Faces are followed within a segment only, so the crops of a segment do not depend on where an
+interrupted run was taken up again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel
+
+from counterface.config import STRICT
+from counterface.errors import FacesetError, MediaError
+from counterface.faces.align import align
+from counterface.faces.pose import estimate_pose
+from counterface.faceset.blur import measure_blur
+from counterface.faceset.commits import CommitWriter
+from counterface.faceset.header import Header, SourceRecord
+from counterface.faceset.row import Row
+from counterface.faceset.store import merge, remove_source
+from counterface.media import sandbox
+from counterface.media.open_file import check_file, show, sniff
+from counterface.media.probe import file_sha256
+from counterface.types import Face, Frame
+
+if TYPE_CHECKING:
+    from counterface.faceset.extract import ExtractConfig
+
+SEGMENT = 64  # looked-at frames in a commit: a second or less of work to lose
+MERGE_AFTER = 500  # commits; whoever opens the faceset meanwhile has to read each of them
+
+Progress = Callable[[int, int | None, str], None]  # done, total (None: unknown), what is going on
+
+
+class SourceResult(BaseModel):
+    """What became of one file."""
+
+    model_config = STRICT
+
+    path: str
+    status: Literal["done", "already", "failed"]
+    frames: int = 0
+    frames_with_face: int = 0
+    crops: int = 0
+    error: str | None = None
+
+
+class Intake:
+    """Reads files into a faceset whose lock is held."""
+
+    def __init__(
+        self,
+        config: ExtractConfig,
+        header: Header,
+        writer: CommitWriter,
+        *,
+        redo: bool = False,
+        progress: Progress | None = None,
+    ) -> None:
+        """Load the models.
+
+        Args:
+            config: the settings; template and size are the faceset's.
+            header: of the faceset.
+            writer: of the faceset.
+            redo: files that were read before are read again from their start.
+            progress: called with frames where there is one file, with files where there are more.
+        """
+        self.config = config
+        self.records = {s.sha256: s for s in header.sources}
+        self.writer = writer
+        self.redo = redo
+        self.progress = progress or (lambda done, total, text: None)
+        self.follower = config.follower()
+        self._stills: list[SourceRecord] = []  # read, not committed
+        self._read: set[str] = set()  # hashes of files that this run has read
+
+    def read_file(self, path: Path, index: int, total: int) -> SourceResult:
+        """What became of the file; that it cannot be read is told, not raised.
+
+        Args:
+            path: a picture or a video.
+            index: its place among the files of the run.
+            total: how many files there are.
+
+        Raises:
+            FacesetError: the faceset cannot be written.
+        """
+        if total > 1:
+            self.progress(index, total, path.name)
+        try:
+            check_file(path)
+            record = self._record_of(path)
+            if record.done:
+                return _result(record, "already", path)
+            self._read.add(record.sha256)
+            if sniff(path) == "image":
+                return _result(self._read_still(path, record), "done", path)
+            self.commit_stills()
+            record = self._read_video(path, record, report=total == 1)
+            return _result(record, "done", path)
+        except _Broken as broken:
+            return _result(broken.record, "failed", path, broken.reason)
+        except (MediaError, _OtherSettingsError) as error:
+            return SourceResult(path=str(path), status="failed", error=str(error))
+
+    def commit_stills(self) -> None:
+        """Nothing; the pictures read so far are in the faceset."""
+        if self._stills:
+            self._commit(self._stills)
+            self._stills = []
+
+    def _record_of(self, path: Path) -> SourceRecord:
+        """How far the file has been read with these settings."""
+        sha256, options = file_sha256(path), self.config.decides()
+        fresh = SourceRecord(name=path.name, sha256=sha256, options=options)
+        known = self.records.get(sha256)
+        if known is None:
+            return fresh
+        if self.redo and sha256 not in self._read:
+            self.commit_stills()
+            remove_source(self.writer.folder, sha256)
+            return fresh
+        if known.options != options:
+            differ = {k: v for k, v in known.options.items() if options.get(k) != v}
+            raise _OtherSettingsError(
+                f"{show(path)} was extracted with other settings ({differ}); use those, choose "
+                "another folder, or add --redo to replace its crops"
+            )
+        return known
+
+    def _read_still(self, path: Path, record: SourceRecord) -> SourceRecord:
+        image = sandbox.read_image(path, self.config.limits)
+        self.follower.reset()
+        crops = self._add_crops(Frame(image, 0, Fraction(0)), record, still=True)
+        record = _advanced(record, 1, [crops], done=True)
+        self.records[record.sha256] = record
+        self._stills.append(record)
+        if len(self._stills) >= SEGMENT:
+            self.commit_stills()
+        return record
+
+    def _read_video(self, path: Path, record: SourceRecord, *, report: bool) -> SourceRecord:
+        total = sandbox.probe(path, self.config.limits).frame_count if report else None
+        length = SEGMENT * self.config.every
+        crops: list[int] = []  # of each frame of the segment
+        try:
+            frames = self._frames_to_look_at(path, record.next_frame)
+            for number, segment in groupby(frames, key=lambda frame: frame.index // length):
+                self.follower.reset()
+                crops = []
+                for frame in segment:
+                    crops.append(self._add_crops(frame, record, still=False))
+                    if report:
+                        self.progress(frame.index + 1, total, path.name)
+                record = self._commit([_advanced(record, (number + 1) * length, crops)])
+                crops = []
+        except MediaError as error:
+            # What came before the damage is kept. The record stays at the start of the segment, so
+            # that a repaired decoder or a higher limit reads the whole segment again.
+            self._commit([record])
+            got = _advanced(record, record.next_frame, crops)
+            raise _Broken(got, str(error)) from error
+        return self._commit([record.model_copy(update={"done": True})])
+
+    def _frames_to_look_at(self, path: Path, first: int) -> Iterator[Frame]:
+        for frame in sandbox.read_video(path, self.config.limits):
+            if frame.index >= first and frame.index % self.config.every == 0:
+                yield frame
+
+    def _commit(self, records: list[SourceRecord]) -> SourceRecord:
+        """The last of the records, once all crops added so far are in the faceset."""
+        self.writer.commit(records)
+        if self.writer.count % MERGE_AFTER == 0:
+            merge(self.writer.folder)
+        self.records.update((record.sha256, record) for record in records)
+        return records[-1]
+
+    def _add_crops(self, frame: Frame, record: SourceRecord, *, still: bool) -> int:
+        """How many crops the frame gave."""
+        wanted = [f for f in self.follower.find(frame.image) if _side(f) >= self.config.min_size]
+        for index, face in enumerate(wanted[: self.config.faces]):
+            crop = align(frame.image, face, self.config.template, self.config.size)
+            height, width = frame.image.shape[:2]
+            assert face.landmarks is not None  # the follower drops faces without
+            row = Row(
+                file=crop_name(record, None if still else frame.index, index),
+                source=record.name,
+                source_sha256=record.sha256,
+                frame_index=frame.index,
+                pts=frame.pts,
+                face_index=index,
+                frame_width=width,
+                frame_height=height,
+                box=face.box,
+                score=face.score,
+                landmarks=face.landmarks,
+                frame_to_crop=crop.frame_to_crop,
+                blur=measure_blur(crop.image),
+                pose=face.pose or estimate_pose(face.landmarks, (height, width)),
+            )
+            self.writer.add(row, crop.image)
+        return len(wanted[: self.config.faces])
+
+
+def crop_name(record: SourceRecord, frame_index: int | None, face_index: int) -> str:
+    """The file name of a crop: unique in its faceset, and safe whatever the source is called."""
+    stem = re.sub(r"[^\w.-]+", "_", Path(record.name).stem).strip("._-")[:40] or "source"
+    frame = "" if frame_index is None else f"_{frame_index:07d}"
+    return f"{stem}_{record.sha256[:8]}{frame}_{face_index}.jpg"
+
+
+class _OtherSettingsError(FacesetError):
+    """One file of several was extracted before with other settings."""
+
+
+class _Broken(Exception):  # noqa: N818  (a signal inside this file, never seen outside)
+    """A video that could not be read to its end, and what it gave until then."""
+
+    def __init__(self, record: SourceRecord, reason: str) -> None:
+        super().__init__(reason)
+        self.record = record
+        self.reason = reason
+
+
+def _advanced(
+    record: SourceRecord, next_frame: int, crops: list[int], *, done: bool = False
+) -> SourceRecord:
+    """The record after some more frames, each with its number of crops."""
+    return record.model_copy(
+        update={
+            "next_frame": next_frame,
+            "frames": record.frames + len(crops),
+            "frames_with_face": record.frames_with_face + sum(count > 0 for count in crops),
+            "crops": record.crops + sum(crops),
+            "done": done,
+        }
+    )
+
+
+def _result(
+    record: SourceRecord,
+    status: Literal["done", "already", "failed"],
+    path: Path,
+    error: str | None = None,
+) -> SourceResult:
+    return SourceResult(
+        path=str(path),
+        status=status,
+        frames=record.frames,
+        frames_with_face=record.frames_with_face,
+        crops=record.crops,
+        error=error,
+    )
+
+
+def _side(face: Face) -> float:
+    """The shorter side of the face's box, pixels."""
+    return float((face.box[2:] - face.box[:2]).min())
