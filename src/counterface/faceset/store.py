@@ -26,14 +26,14 @@ from counterface.faceset.header import (
     HEADER_FILE,
     ROWS_FILE,
     Header,
+    Rights,
     SourceRecord,
     migrate,
     read_plain_header,
     write_file,
     write_header,
 )
-from counterface.faceset.rights import Rights
-from counterface.faceset.row import SCHEMA, Row, require_columns, table_to_rows
+from counterface.faceset.row import SCHEMA, Row, require_columns, rows_to_table, table_to_rows
 from counterface.media.image import IMAGE_SUFFIXES, read_image
 from counterface.types import Crop
 
@@ -147,6 +147,12 @@ class Faceset:
                 f"{self.folder} holds {have[0]!r} crops of {have[1]} px, the model needs "
                 f"{template!r} of {size} px; extract with --template {template} --size {size}"
             )
+
+
+def save(faceset: Faceset) -> None:
+    """Nothing; the folder's files hold this header and these rows. Call with the lock held."""
+    _write_table(faceset.folder, rows_to_table(faceset.rows))
+    write_header(faceset.folder, faceset.header)
 
 
 def merge(folder: Path) -> None:

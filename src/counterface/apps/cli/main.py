@@ -23,7 +23,8 @@ What a command function looks like:
   (`recipe: Annotated[Path | None, Parameter(name="--config")] = None`), use
   `counterface.config.merge_flags(recipe, config)`: a flag that was typed wins over the file.
 - It takes `json_output: Annotated[bool, Parameter(name="--json", negative="")] = False` and then
-  prints nothing but `output.print_json(...)` lines on stdout.
+  prints nothing but `output.print_json(...)` lines on stdout. In text for people, names and
+  errors go through `output.printable`.
 - It calls one public function and prints. Long work: `with output.progress("extract") as report:`
   gives the callback `report(done, total_or_none, text)`; it draws a bar on a terminal, plain lines
   elsewhere, always on stderr.
@@ -38,6 +39,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from counterface import __version__
+from counterface.apps.cli.output import printable
 from counterface.errors import CounterfaceError
 
 EXIT_DONE, EXIT_USAGE, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -86,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = build_app()(words)
     except (CycloptsError, CounterfaceError) as error:
-        print(f"counterface: {one_line(error)}", file=sys.stderr)
+        print(f"counterface: {printable(_without_link(error))}", file=sys.stderr)
         return EXIT_USAGE
     except KeyboardInterrupt:
         print("counterface: interrupted; run the same command again to continue", file=sys.stderr)
@@ -97,11 +99,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else EXIT_DONE
 
 
-def one_line(error: Exception) -> str:
-    """The error's text on one line, control characters escaped: file names are hostile."""
-    words = " ".join(str(error).split())
-    words = words.split(" For further information visit")[0]  # pydantic's link, of no use to a user
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in words)
+def _without_link(error: Exception) -> str:
+    """The error's text without pydantic's link, which is of no use to a user."""
+    return str(error).split("    For further information visit")[0]
 
 
 if __name__ == "__main__":

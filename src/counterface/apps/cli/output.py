@@ -30,6 +30,11 @@ def print_json(value: Any) -> None:
     print(text)
 
 
+def printable(text: str) -> str:
+    """The text on one line, control characters escaped: file names are hostile."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(text.split()))
+
+
 def _plain(value: Any) -> Any:
     """A value that JSON knows, for one that it does not."""
     if isinstance(value, BaseModel):

@@ -1,0 +1,91 @@
+"""`counterface weights ...`: third-party model files on this machine."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from counterface import weights
+from counterface.apps.cli import output
+from counterface.errors import WeightsError
+
+app = App(name="weights", help="List, fetch and find third-party model files.")
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="print one JSON object a line")]
+
+
+@app.command(name="list")
+def list_rows(*, json_output: Json = False) -> int:
+    """List the model files: name, size, licence, and whether each is on this machine."""
+    for name in weights.ROWS:
+        facts = _facts(name)
+        if json_output:
+            output.print_json(facts)
+        else:
+            here = facts["error"] or facts["path"] or "not fetched"
+            print(f"{name:28}{facts['bytes'] / 1e6:6.1f} MB  {facts['licence']}")
+            print(f"{'':28}{facts['about']}; {output.printable(here)}")
+    return 0
+
+
+def _facts(name: str) -> dict[str, Any]:
+    """One row as plain values, with its place on this machine."""
+    row = weights.row(name)
+    found, error = None, None
+    try:
+        found = weights.find(name)
+    except WeightsError as wrong_hash:
+        error = str(wrong_hash)
+    return {
+        "name": name,
+        "bytes": row.bytes,
+        "sha256": row.sha256,
+        "licence": row.licence,
+        "about": row.about,
+        "path": str(found) if found else None,
+        "error": error,
+    }
+
+
+@app.command
+def fetch(*names: str, json_output: Json = False) -> int:
+    """Fetch model files that are not on this machine yet.
+
+    Args:
+        names: Which; all where none is given.
+    """
+    failed = 0
+    for name in names or tuple(weights.ROWS):
+        weights.row(name)  # an unknown name is a usage error, not a failed fetch
+    for name in names or tuple(weights.ROWS):
+        try:
+            path = weights.path(name, progress=lambda line: print(line, file=sys.stderr))
+        except WeightsError as error:
+            failed += 1
+            if json_output:
+                output.print_json({"name": name, "path": None, "error": str(error)})
+            else:
+                print(f"failed   {output.printable(str(error))}")
+            continue
+        if json_output:
+            output.print_json({"name": name, "path": str(path), "error": None})
+        else:
+            print(f"{name}: {output.printable(str(path))}")
+    return 2 if failed else 0
+
+
+@app.command
+def path(name: str, /, *, json_output: Json = False) -> int:
+    """Print where a model file lies; never fetches.
+
+    Args:
+        name: As `counterface weights list` prints it.
+    """
+    found = weights.path(name, fetch=False)
+    if json_output:
+        output.print_json({"name": name, "path": str(found)})
+    else:
+        print(found)
+    return 0

@@ -1,0 +1,104 @@
+"""Pictures that someone put into a faceset's folder, taken in: a row for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel
+
+from counterface.config import STRICT
+from counterface.errors import MediaError
+from counterface.faces.face_detector import find_faces
+from counterface.faces.pose import estimate_pose
+from counterface.faceset.blur import measure_blur
+from counterface.faceset.commits import locked
+from counterface.faceset.header import Header
+from counterface.faceset.row import Row
+from counterface.faceset.store import Faceset, merge, save
+from counterface.faceset.verify import Problem, misalignment
+from counterface.media import sandbox
+from counterface.media.probe import file_sha256
+
+_AS_IT_IS = np.array([[1, 0, 0], [0, 1, 0]], np.float32)
+
+Progress = Callable[[int, int | None, str], None]
+
+
+class Adoption(BaseModel):
+    """What became of the pictures without a row."""
+
+    model_config = STRICT
+
+    folder: str
+    adopted: tuple[str, ...]
+    refused: tuple[Problem, ...]
+
+
+def adopt(folder: Path, progress: Progress | None = None) -> Adoption:
+    """Which pictures without a row have one now, and why the others have not.
+
+    A picture is taken in as it is, so it must be a crop already: of the faceset's size, with one
+    face in the place that the template asks for. Its row says that it is its own source.
+
+    Args:
+        folder: the faceset.
+        progress: called as (pictures looked at, pictures, name).
+
+    Raises:
+        FacesetError: no faceset, or another process writes to it.
+    """
+    header = Faceset.open(folder, allow_strays=True).header
+    adopted: list[Row] = []
+    refused: list[Problem] = []
+    with locked(folder):
+        merge(folder)
+        faceset = Faceset.open(folder, allow_strays=True)
+        for done, name in enumerate(faceset.strays):
+            if progress:
+                progress(done, len(faceset.strays), name)
+            outcome = _row_of(folder / name, header)
+            if isinstance(outcome, Row):
+                adopted.append(outcome)
+            else:
+                refused.append(Problem(file=name, reason=outcome))
+        save(replace(faceset, rows=(*faceset.rows, *adopted)))
+    return Adoption(
+        folder=str(folder), adopted=tuple(r.file for r in adopted), refused=tuple(refused)
+    )
+
+
+def _row_of(path: Path, header: Header) -> Row | str:
+    """The row of a picture, or why it cannot have one."""
+    elsewhere = f"move it out and run 'counterface faceset extract' on it, into {path.parent}"
+    try:
+        image = sandbox.read_image(path)
+    except MediaError as error:
+        return str(error)
+    if image.shape != (header.size, header.size, 3):
+        height, width = image.shape[:2]
+        return f"is {width}x{height}, not {header.size}x{header.size}; {elsewhere}"
+    face = next((f for f in find_faces(image) if f.landmarks is not None), None)
+    if face is None or face.landmarks is None:
+        return "no face was found in it; delete it"
+    if reason := misalignment(face.landmarks, _AS_IT_IS, header):
+        return f"{reason}; {elsewhere}"
+    return Row(
+        file=path.name,
+        source=path.name,
+        source_sha256=file_sha256(path),
+        frame_index=0,
+        pts=Fraction(0),
+        face_index=0,
+        frame_width=header.size,
+        frame_height=header.size,
+        box=face.box,
+        score=face.score,
+        landmarks=face.landmarks,
+        frame_to_crop=_AS_IT_IS,
+        blur=measure_blur(image),
+        pose=face.pose or estimate_pose(face.landmarks, (header.size, header.size)),
+    )

@@ -1,0 +1,128 @@
+"""Is a faceset whole: every crop readable, of the right size, aligned as its row says?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, Field
+
+from counterface.config import STRICT
+from counterface.errors import FacesetError, MediaError
+from counterface.faces.align import crop_matrix, invert, matrix_scale, warp_points
+from counterface.faceset.header import Header
+from counterface.faceset.row import Row
+from counterface.faceset.store import Faceset
+from counterface.types import Floats
+
+# How far a crop may be from the place its landmarks ask for. Crops cut here are off by rounding;
+# adopted ones may have been aligned by another tool with other points, which differ by this much.
+MAX_SCALE = 1.2
+MAX_TURN_DEG = 12.0
+MAX_SHIFT = 0.1  # of the crop's side
+
+Progress = Callable[[int, int | None, str], None]
+
+
+class Problem(BaseModel):
+    """One thing that is wrong, and with which file."""
+
+    model_config = STRICT
+
+    file: str
+    reason: str
+
+
+class Verification(BaseModel):
+    """What a look at every crop found."""
+
+    model_config = STRICT
+
+    folder: str
+    crops: int
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...] = Field(description="nothing wrong, but worth knowing")
+
+
+def verify(folder: Path, progress: Progress | None = None) -> Verification:
+    """What is wrong with a faceset; nothing is changed.
+
+    Args:
+        folder: the faceset.
+        progress: called as (crops looked at, crops, name).
+
+    Raises:
+        FacesetError: no faceset, or its records cannot be read at all.
+    """
+    faceset = Faceset.open(folder, allow_strays=True)
+    problems = [
+        Problem(file=name, reason=f"has no row; 'counterface faceset adopt {folder}' makes one")
+        for name in faceset.strays
+    ]
+    for done, row in enumerate(faceset):
+        if progress:
+            progress(done, len(faceset), row.file)
+        if reason := _problem_of(faceset, row):
+            problems.append(Problem(file=row.file, reason=reason))
+    return Verification(
+        folder=str(folder),
+        crops=len(faceset),
+        problems=tuple(problems),
+        notes=tuple(_notes(faceset)),
+    )
+
+
+def _problem_of(faceset: Faceset, row: Row) -> str | None:
+    try:
+        faceset.read(row)
+    except (MediaError, FacesetError) as error:
+        return str(error)
+    values = np.concatenate([row.box, row.landmarks.ravel(), row.frame_to_crop.ravel()])
+    if not np.isfinite(values).all():
+        return "its row holds numbers that are not finite; delete it and extract its source again"
+    if row.mask is not None and not (faceset.folder / row.mask).is_file():
+        return f"its mask {row.mask} is missing"
+    return misalignment(row.landmarks, row.frame_to_crop, faceset.header)
+
+
+def misalignment(landmarks: Floats, frame_to_crop: Floats, header: Header) -> str | None:
+    """How a crop misses its faceset's template, or None if it does not.
+
+    Args:
+        landmarks: (68, 2), pixels of the frame.
+        frame_to_crop: (2, 3), what the crop was cut by.
+        header: names template and size.
+    """
+    asked = crop_matrix(landmarks, header.template, header.size)
+    if not np.linalg.det(frame_to_crop[:, :2]) > 0:
+        return "its matrix is mirrored or flat; delete it and extract its source again"
+    middle = np.full((1, 2), (header.size - 1) / 2, np.float32)
+    shift = np.linalg.norm(warp_points(warp_points(middle, invert(frame_to_crop)), asked) - middle)
+    grow = matrix_scale(asked) / matrix_scale(frame_to_crop)
+    turn = (_angle(asked) - _angle(frame_to_crop) + 180) % 360 - 180
+    if (
+        max(grow, 1 / grow) > MAX_SCALE
+        or abs(turn) > MAX_TURN_DEG
+        or shift > MAX_SHIFT * header.size
+    ):
+        return (
+            f"is not aligned to {header.template!r}: off by {shift:.0f} px of {header.size}, "
+            f"{turn:+.0f} degrees, scale {grow:.2f}"
+        )
+    return None
+
+
+def _angle(matrix: Floats) -> float:
+    return float(np.degrees(np.arctan2(matrix[1, 0], matrix[0, 0])))
+
+
+def _notes(faceset: Faceset) -> list[str]:
+    notes = []
+    if faceset.gone:
+        notes.append(f"{faceset.gone} crops were deleted; their rows go with the next write")
+    if unfinished := [s.name for s in faceset.header.sources if not s.done]:
+        notes.append(f"not read to the end: {', '.join(unfinished)}; extract again to go on")
+    if faceset.header.rights is None:
+        notes.append("no rights record: fit for judging work, nothing may be made from it")
+    return notes
