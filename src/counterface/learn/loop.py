@@ -112,11 +112,14 @@ def train(
 
 def seed_everything(seed: int, step: int, process: int = 0) -> None:
     """Sets Python's, NumPy's and torch's global generators from (seed, step, process) alone."""
-    words = np.random.SeedSequence([seed, step, process]).generate_state(2, np.uint32)
-    mixed = int(words[0])
-    random.seed(mixed)
-    np.random.seed(mixed)
-    torch.manual_seed(int(words[0]) << 31 | int(words[1]) >> 1)
+    first, second = np.random.SeedSequence([seed, step, process]).generate_state(2, np.uint32)
+    random.seed(int(first))
+    np.random.seed(int(first))
+    together = int(first) << 31 | int(second) >> 1  # 63 bits
+    # torch.manual_seed would queue a call with its stack trace at each step while CUDA sleeps
+    torch.default_generator.manual_seed(together)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.manual_seed_all(together)
 
 
 def _update(
