@@ -26,6 +26,7 @@ from counterface.media.video_reader import VideoReader
 from counterface.types import Image
 
 _OPEN_FILES = 64
+_NEAR = 16_000_000  # bytes; a decoder thread's stack is 8 MB
 _SLOTS = 4  # frames that may wait for the parent: decoding goes on meanwhile
 
 
@@ -41,6 +42,7 @@ class Channel:
     sink: int
     memory: int  # descriptor of the shared file; the parent makes it longer when asked
     base: int = 0  # address space of the idle process, bytes
+    most: int = 0  # allowed address space, bytes
     limits: Message = field(default_factory=dict)
     ring: mmap.mmap | None = None
     slots: int = 0
@@ -81,8 +83,15 @@ class Channel:
     def restrict_memory(self) -> None:
         """Allows `memory_mb` on top of what the idle process and the shared pictures take."""
         shared = self.slots * self.slot_bytes
-        most = self.base + shared + int(self.limits["memory_mb"]) * 1_000_000
-        _limit(resource.RLIMIT_AS, most, keep_hard=True)
+        self.most = self.base + shared + int(self.limits["memory_mb"]) * 1_000_000
+        _limit(resource.RLIMIT_AS, self.most, keep_hard=True)
+
+    def is_memory_short(self) -> bool:
+        """Whether the process came near its memory limit.
+
+        Decoders report an allocation that failed in a thread as invalid data.
+        """
+        return _address_space("VmPeak") > self.most - max(_NEAR, self.most // 20)
 
     def drain(self) -> None:
         """Waits until the parent has copied every picture of this request."""
@@ -139,7 +148,11 @@ def _video(channel: Channel, request: Message) -> None:
         else:
             frames = reader.frames(keyframes_only=request["keyframes_only"])
         for frame in frames:
+            if reader.damaged_packets and channel.is_memory_short():
+                raise MemoryError
             channel.put(frame.image, frame.index, frame.pts)
+        if reader.damaged_packets and channel.is_memory_short():
+            raise MemoryError
 
 
 ACTIONS: dict[str, Callable[[Channel, Message], None]] = {
@@ -162,7 +175,7 @@ def answer(channel: Channel, request: Message) -> None:
     except MemoryError:
         last = {"error": "memory"}
     except CounterfaceError as error:
-        memory = isinstance(error.__cause__, MemoryError)
+        memory = isinstance(error.__cause__, MemoryError) or channel.is_memory_short()
         last = {"error": "memory"} if memory else {"error": "media", "text": str(error)}
     except Exception as error:  # noqa: BLE001  (whatever a hostile file provokes is the answer)
         last = {"error": "media", "text": f"{type(error).__name__}: {error}"}
@@ -180,7 +193,7 @@ def main(memory: int) -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1):  # what a library prints must not reach the pipes
         os.dup2(nothing, descriptor)
-    channel.base = _address_space()
+    channel.base = _address_space("VmSize")
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
@@ -190,12 +203,14 @@ def main(memory: int) -> None:
             answer(channel, request)
 
 
-def _address_space() -> int:
+def _address_space(field: str) -> int:
+    """Bytes from a line of /proc/self/status; without that file (macOS) a generous guess."""
     try:
-        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
-    except (OSError, ValueError, IndexError):  # not Linux: a generous guess
+        lines = Path("/proc/self/status").read_text("ascii").splitlines()
+        kilobytes = next(line.split()[1] for line in lines if line.startswith(field + ":"))
+    except (OSError, StopIteration):
         return 1_000_000_000
-    return pages * mmap.PAGESIZE
+    return int(kilobytes) * 1024
 
 
 def _limit(kind: int, value: int, *, keep_hard: bool = False) -> None:
