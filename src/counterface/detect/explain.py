@@ -64,7 +64,7 @@ def heat_map(activation: Floats, size: int, scale: float) -> Mask:
         raise ShapeError(f"expected (h, w) and a scale > 0, got {activation.shape} and {scale}")
     raised = np.clip(activation / scale, 0, 1).astype(np.float32)
     smooth = cv2.resize(raised, (size, size), interpolation=cv2.INTER_CUBIC)
-    return np.clip(smooth, 0, 1, dtype=np.float32)
+    return np.asarray(np.clip(smooth, 0, 1), dtype=np.float32)
 
 
 def paint_heat(crop: Image, heat: Mask) -> Image:

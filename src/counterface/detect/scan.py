@@ -15,6 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from counterface.detect.detector import BATCH, DEFAULT, Detector
@@ -24,13 +25,13 @@ from counterface.detect.quality import face_pixels, find_notices, list_checks, o
 from counterface.detect.track_book import FEW, Sample, ThumbStrip, TrackBook
 from counterface.errors import MediaError
 from counterface.faces.align import align
+from counterface.faces.face_detector import find_faces
 from counterface.faces.link import FaceLinker
 from counterface.media import sandbox
 from counterface.media.probe import MediaInfo, file_sha256
 from counterface.media.sandbox import Limits
 from counterface.media.video_reader import sample_times
-from counterface.registry import FACE_DETECTORS, LANDMARKERS
-from counterface.types import Face, Frame, Verdict
+from counterface.types import Face, Frame, Image, Verdict
 
 THOROUGH_FRAMES = 96  # at least
 THOROUGH_FACE_DETECTOR = "centerface"
@@ -78,9 +79,9 @@ class Scanner:
             WeightsError: a third-party model file cannot be found or fetched.
         """
         self.config = (config or ScanConfig()).settled()
+        sandbox.warm_up()
         self.detector = Detector.load(self.config.detector)
-        self._face_detector = FACE_DETECTORS.load(self.config.face_detector)()
-        self._landmarker = LANDMARKERS.load(self.config.landmarker)()
+        self._find(np.zeros((64, 64, 3), np.uint8))  # loads the models now, not in the first file
 
     def scan(self, path: str | Path) -> ScanResult:
         """Everything found in one image or video.
@@ -102,9 +103,12 @@ class Scanner:
 
     def find_faces(self, frame: Frame) -> tuple[list[Face], int]:
         """Faces with landmarks, and how many had none and cannot be aligned."""
-        faces = self._landmarker.locate(frame.image, self._face_detector.detect(frame.image))
+        faces = self._find(frame.image)
         placed = [face for face in faces if face.landmarks is not None]
         return placed, len(faces) - len(placed)
+
+    def _find(self, image: Image) -> list[Face]:
+        return find_faces(image, self.config.face_detector, self.config.landmarker)
 
 
 def scan_file(path: str | Path, config: ScanConfig | None = None) -> ScanResult:

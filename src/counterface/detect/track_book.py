@@ -92,7 +92,8 @@ class TrackBook:
         if not self.mirror:
             return logits, maps
         mirrored, mirrored_maps = self.detector.score(np.ascontiguousarray(crops[:, :, ::-1]))
-        return (logits + mirrored) / 2, (maps + mirrored_maps[:, :, ::-1]) / 2
+        mean_maps = (maps + mirrored_maps[:, :, ::-1]) / 2
+        return np.asarray((logits + mirrored) / 2, np.float32), np.asarray(mean_maps, np.float32)
 
     def _keep(self, sample: Sample, logit: float | None, activation: Floats) -> None:
         person = self._people.setdefault(sample.track, _Person())

@@ -21,15 +21,15 @@ from counterface.report.schema import (
 )
 
 LIMITS = (
-    "The score is a statistical estimate from one detector, not proof. No verdict here shows that a "
-    "file is authentic: it may be altered outside faces, in its sound, or in its context.",
-    "The interval says how far the score would move had other frames been picked. It does not cover "
-    "kinds of manipulation that the detector has never met.",
-    "Strong compression, beauty filters, heavy make-up, screens filmed by a camera and small or "
-    "turned faces cause both false alarms and misses. Detectors of this kind lose much of their "
-    "accuracy on material from the open internet.",
-    "Heat maps show which parts of a face moved the score. They are a hint for where to look, not an "
-    "outline of an edit.",
+    "The score is a statistical estimate from one detector, not proof. No verdict here shows that "
+    "a file is authentic: it may be altered outside faces, in its sound, or in its context.",
+    "The interval says how far the score would move had other frames been picked. It does not "
+    "cover kinds of manipulation that the detector has never met.",
+    "Strong compression, beauty filters, heavy make-up, filmed screens and small or turned faces "
+    "cause both false alarms and misses. Detectors of this kind lose much of their accuracy on "
+    "material from the open internet.",
+    "Heat maps show which parts of a face moved the score. They are a hint for where to look, not "
+    "an outline of an edit.",
 )
 
 
@@ -63,7 +63,7 @@ def build_report(outcome: ScanResult | ScanFailure, *, now: datetime | None = No
         return Report(
             tool=tool,
             created=created,
-            file=FileFacts(path=_printable(outcome.path), name=_printable(outcome.path.name)),
+            file=FileFacts(path=_escaped(str(outcome.path)), name=_escaped(outcome.path.name)),
             status="failed",
             error=_escaped(outcome.error),
         )
@@ -72,8 +72,8 @@ def build_report(outcome: ScanResult | ScanFailure, *, now: datetime | None = No
         tool=tool,
         created=created,
         file=FileFacts(
-            path=_printable(outcome.path),
-            name=_printable(outcome.path.name),
+            path=_escaped(str(outcome.path)),
+            name=_escaped(outcome.path.name),
             bytes=outcome.bytes,
             sha256=outcome.sha256,
         ),
@@ -95,12 +95,8 @@ def build_report(outcome: ScanResult | ScanFailure, *, now: datetime | None = No
     return report.with_pictures(Pictures(outcome.thumbs, outcome.exhibits))
 
 
-def _printable(path: Path) -> str:
-    return _escaped(str(path))
-
-
 def _escaped(text: str) -> str:
-    r"""The text with bytes of a file name that are no UTF-8 shown as \xNN, so that JSON can hold it."""
+    r"""The text with bytes that are no UTF-8 shown as \xNN: JSON and HTML cannot hold them."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

@@ -141,12 +141,19 @@ def _percent_box(frame: FrameScore, thumb: Thumb) -> tuple[float, float, float, 
     return round(x0, 2), round(y0, 2), round(x1 - x0, 2), round(y1 - y0, 2)
 
 
+_STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
+
+
 def _ticks(span_s: tuple[float, float]) -> tuple[tuple[float, str], ...]:
-    """Five moments from start to end; tenths only where whole seconds would repeat."""
+    """Round moments on the axis, (x, label): at most seven, multiples of one step."""
     start, end = span_s
-    tenths = end - start < 8
-    steps = [i / 4 for i in range(5)]
-    return tuple((100 * s, clock_time(start + s * (end - start), tenths=tenths)) for s in steps)
+    length = max(end - start, 1e-6)
+    step = next((s for s in _STEPS_S if length / s <= 6), length / 6)
+    first = int(np.ceil(start / step - 1e-9))
+    moments = [i * step for i in range(first, int(end / step + 1e-9) + 1)]
+    return tuple(
+        (100 * (m - start) / length, clock_time(m + 1e-6, tenths=step < 1)) for m in moments
+    )
 
 
 def pick_strip(thumbs: Sequence[Thumb]) -> list[int]:

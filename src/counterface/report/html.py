@@ -86,7 +86,7 @@ def write_html(reports: Sequence[Report], path: str | Path) -> None:
 
 def render_html(reports: Sequence[Report]) -> str:
     """The page of `write_html` as text."""
-    return _template().render(**_page(reports))
+    return str(_template().render(**_page(reports)))
 
 
 def show_name(text: str) -> str:
@@ -95,7 +95,9 @@ def show_name(text: str) -> str:
     A right-to-left override would otherwise let `gpj.exe` read as `exe.jpg`.
     """
     return "".join(
-        c.encode("unicode_escape").decode() if unicodedata.category(c)[0] in "CZ" and c != " " else c
+        c.encode("unicode_escape").decode()
+        if unicodedata.category(c)[0] in "CZ" and c != " "
+        else c
         for c in text
     )
 
@@ -112,6 +114,13 @@ def show_bytes(count: int | None) -> str:
     return f"{size:.3g} GB"
 
 
+def show_container(names: str, file_name: str) -> str:
+    """One name of FFmpeg's list for a container family: that of the file's suffix where listed."""
+    family = names.split(",")
+    suffix = Path(file_name).suffix.lower().lstrip(".")
+    return suffix if suffix in family else family[0]
+
+
 def _template() -> Any:
     environment = Environment(
         loader=PackageLoader("counterface.report", "templates"),
@@ -126,6 +135,7 @@ def _template() -> Any:
         percent=show_percent,
         clock=figures.clock_time,
         card_rows=card_rows,
+        container=show_container,
     )
     return environment.get_template("page.html.j2")
 
@@ -227,8 +237,12 @@ def card_rows(card: dict[str, Any]) -> list[tuple[str, str]]:
             return "yes" if value else "no"
         return f"{value:.3g}" if isinstance(value, float) else str(value)
 
-    return [(_label(key).capitalize(), text(value)) for key, value in card.items() if value]
+    rows = [(_label(key), text(value)) for key, value in card.items() if value not in (None, "")]
+    return [(label[:1].upper() + label[1:], value) for label, value in rows]
 
 
 def _label(key: str) -> str:
-    return str(key).replace("_", " ")
+    words = str(key).replace("_", " ").split()
+    return " ".join(
+        w.upper() if w in ("auc", "eer", "ece", "tpr", "fpr", "url") else w for w in words
+    )

@@ -23,7 +23,7 @@ from counterface.detect.findings import (
 )
 from counterface.types import Verdict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 
 
 class _Part(BaseModel):
@@ -98,9 +98,7 @@ class DetectorFacts(_Part):
 class Pictures:
     """What the HTML page shows beside the numbers; not part of the JSON."""
 
-    def __init__(
-        self, thumbs: tuple[Thumb, ...] = (), exhibits: tuple[Exhibit, ...] = ()
-    ) -> None:
+    def __init__(self, thumbs: tuple[Thumb, ...] = (), exhibits: tuple[Exhibit, ...] = ()) -> None:
         """Keep whole-frame thumbnails and face crops with their evidence maps."""
         self.thumbs = thumbs
         self.exhibits = exhibits
