@@ -211,6 +211,17 @@ def test_an_optimizer_goes_on_as_if_nothing_had_happened(tmp_path: Path, make) -
     assert torch.equal(net.weight, other.weight)
 
 
+def test_optimizer_state_keeps_the_memory_order_of_its_weight() -> None:
+    net = nn.Conv2d(4, 4, 3).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(net.parameters())
+    net(torch.ones(1, 4, 5, 5)).sum().backward()
+    optimizer.step()
+    tensors, record = disk.pack_optimizer("net", optimizer)
+    flat = {name: tensor.contiguous() for name, tensor in tensors.items()}  # as a file gives them
+    disk.unpack_optimizer("net", optimizer, flat, record)
+    assert optimizer.state[net.weight]["exp_avg"].stride() == net.weight.stride()
+
+
 def test_another_architecture_is_refused(tmp_path: Path) -> None:
     tensors = disk.pack_modules("module", {"net": nn.Linear(3, 2)})
     with pytest.raises(TrainingError, match="does not fit"):

@@ -164,6 +164,11 @@ def unpack_optimizer(
         raise TrainingError(
             f"the checkpoint's optimizer {name!r} does not fit this task's: {error}"
         ) from error
+    for weight, values in optimizer.state.items():
+        for key, value in values.items():
+            if isinstance(value, Tensor) and value.shape == weight.shape:
+                # in the weight's memory order (channels last, say), or the step becomes slow
+                values[key] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
 
 
 def _write(path: Path, tensors: Mapping[str, Tensor], record: dict[str, Any]) -> None:
