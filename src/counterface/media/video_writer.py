@@ -1,0 +1,237 @@
+"""Frames to an H.264 file: times kept, sound copied bit for bit, nothing half-written left."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import av
+import numpy as np
+
+from counterface.errors import MediaError, ShapeError
+from counterface.media.open_file import check_file, ffmpeg_reason, open_container, show
+from counterface.types import Frame
+
+# Holds 24, 25, 30, 50, 60 and the 1000/1001 rates exactly, and the ticks of MPEG-TS and Matroska.
+TIME_BASE = Fraction(1, 360_000)
+_CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+_BT709 = 1
+_LIMITED_RANGE = 1
+
+
+class VideoWriter:
+    """A video being written; the file appears, whole, when the `with` block ends without an error.
+
+    Times are those of the frames, so a variable frame rate stays one. Sound packets are copied from
+    another file as they are: no decoding, no loss, same times.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        width: int,
+        height: int,
+        *,
+        crf: float = 18,
+        preset: str = "medium",
+        fps: Fraction | None = None,
+        time_base: Fraction | None = None,
+        audio_from: str | os.PathLike[str] | None = None,
+    ) -> None:
+        """Opens a temporary file beside `path` and the encoder.
+
+        Args:
+            path: ends in .mp4, .mov, .m4v or .mkv; replaced if it exists.
+            width: pixels, even (H.264 with halved colour cannot hold odd sizes).
+            height: pixels, even.
+            crf: x264 quality, 0 (only colour resolution is lost) to 51; 18 looks as the source.
+            preset: x264 speed, "ultrafast" to "veryslow".
+            fps: nominal rate, a hint for the encoder; from `audio_from`'s video stream, else 30.
+            time_base: a frame's time is rounded to multiples of this; from `audio_from`'s video
+                stream, else 1/360000 s, which holds the usual rates exactly.
+            audio_from: a file whose sound streams are copied, as far as the container takes them.
+
+        Raises:
+            MediaError: an unknown suffix, a folder that cannot be written, unreadable sound.
+            ShapeError: an odd or empty size.
+        """
+        self.path = Path(path)
+        container = _CONTAINERS.get(self.path.suffix.lower())
+        if container is None:
+            known = ", ".join(_CONTAINERS)
+            raise MediaError(f"{show(path)}: videos are written as {known}")
+        if width < 2 or height < 2 or width % 2 or height % 2:
+            raise ShapeError(f"a video has an even width and height, not {width}x{height}; pad it")
+        self.width, self.height = width, height
+        self._source: Any = None
+        self._output: Any = None
+        self._temporary: Path | None = None
+        self._last: int | None = None
+        self._held: tuple[float, Any, Any] | None = None  # read, not yet due
+        try:
+            if audio_from is not None:
+                self._source = open_container(check_file(audio_from))
+                videos = self._source.streams.video
+                time_base = time_base or (videos[0].time_base if videos else None)
+                fps = fps or (videos[0].average_rate if videos else None)
+            self._temporary = _temporary_beside(self.path)
+            self._output = av.open(str(self._temporary), "w", format=container)
+            self.time_base = time_base or TIME_BASE
+            self._video = self._add_video(fps or Fraction(30), crf, preset)
+            self._audio = self._copied_audio()
+        except av.FFmpegError as error:
+            self._abandon()
+            raise MediaError(f"{show(path)} cannot be written: {ffmpeg_reason(error)}") from error
+        except BaseException:
+            self._abandon()
+            raise
+
+    def write(self, frame: Frame) -> None:
+        """Encodes one frame and copies the sound up to it.
+
+        Args:
+            frame: RGB uint8 (height, width, 3), its `pts` later than that of the one before.
+
+        Raises:
+            ShapeError: another size than the video's.
+            MediaError: a time not after the last one, or the disk is full.
+        """
+        if frame.image.shape != (self.height, self.width, 3) or frame.image.dtype != np.uint8:
+            raise ShapeError(
+                f"frame {frame.index} is {frame.image.dtype} {frame.image.shape}, "
+                f"the video takes uint8 {(self.height, self.width, 3)}"
+            )
+        ticks = round(frame.pts / self.time_base)
+        if self._last is not None and ticks <= self._last:
+            raise MediaError(
+                f"{show(self.path)}: frame {frame.index} at {float(frame.pts):.6f} s does not come "
+                "after the one before; write frames in time order"
+            )
+        self._last = ticks
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame.image), format="rgb24")
+        picture = picture.reformat(
+            format="yuv420p", dst_colorspace=_BT709, dst_color_range=_LIMITED_RANGE
+        )
+        picture.pts, picture.time_base = ticks, self.time_base
+        self._mux(self._video.encode(picture))
+        self._copy_audio(until=float(frame.pts))
+
+    def close(self) -> None:
+        """Finishes the file and puts it in place; MediaError when no frame was written."""
+        if self._output is None:
+            return
+        try:
+            if self._last is None:
+                raise MediaError(f"{show(self.path)}: no frame was written, so there is no video")
+            self._mux(self._video.encode(None))
+            self._copy_audio(until=None)
+            try:
+                self._output.close()
+            except (av.FFmpegError, OSError) as error:
+                raise self._failed(error) from error
+            self._output = None
+            self._put_in_place()
+        finally:
+            self._abandon()
+
+    def __enter__(self) -> VideoWriter:
+        """The writer itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Finishes the file, or after an error leaves what was there before."""
+        if error is None:
+            self.close()
+        else:
+            self._abandon()
+
+    def _add_video(self, fps: Fraction, crf: float, preset: str) -> Any:
+        video = self._output.add_stream(
+            "libx264", rate=fps, options={"crf": str(crf), "preset": preset}
+        )
+        video.width, video.height, video.pix_fmt = self.width, self.height, "yuv420p"
+        context = video.codec_context
+        context.time_base = video.time_base = self.time_base
+        context.colorspace = context.color_primaries = context.color_trc = _BT709
+        context.color_range = _LIMITED_RANGE
+        return video
+
+    def _copied_audio(self) -> Iterator[tuple[float, Any, Any]]:
+        """(time in seconds, packet, output stream) of the source's sound, in file order."""
+        if self._source is None:
+            return iter(())
+        streams = {
+            audio.index: self._output.add_stream_from_template(audio)
+            for audio in self._source.streams.audio
+        }
+        return _packets(self._source, streams) if streams else iter(())
+
+    def _copy_audio(self, until: float | None) -> None:
+        """Copies packets up to a time, so that the file is interleaved and memory stays bounded."""
+        while True:
+            held = self._held or next(self._audio, None)
+            self._held = held
+            if held is None or (until is not None and held[0] > until):
+                return
+            _, packet, stream = held
+            packet.stream = stream
+            self._mux([packet])
+            self._held = None
+
+    def _mux(self, packets: list[Any]) -> None:
+        try:
+            for packet in packets:
+                self._output.mux(packet)
+        except (av.FFmpegError, OSError) as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: BaseException) -> MediaError:
+        return MediaError(f"{show(self.path)} cannot be written: {ffmpeg_reason(error)}")
+
+    def _put_in_place(self) -> None:
+        assert self._temporary is not None
+        try:
+            with self._temporary.open("rb") as stream:
+                os.fsync(stream.fileno())
+            self._temporary.replace(self.path)
+        except OSError as error:
+            raise self._failed(error) from error
+        self._temporary = None
+
+    def _abandon(self) -> None:
+        for container in (self._output, self._source):
+            if container is not None:
+                with suppress(av.FFmpegError, OSError):
+                    container.close()
+        self._output = self._source = None
+        if self._temporary is not None:
+            self._temporary.unlink(missing_ok=True)
+            self._temporary = None
+
+
+def _packets(source: Any, streams: dict[int, Any]) -> Iterator[tuple[float, Any, Any]]:
+    for packet in source.demux([source.streams[index] for index in streams]):
+        if packet.size and packet.dts is not None:
+            time = float(packet.dts * packet.time_base)
+            yield time, packet, streams[packet.stream.index]
+
+
+def _temporary_beside(path: Path) -> Path:
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".counterface-", suffix=path.suffix)
+    except OSError as error:
+        raise MediaError(f"{show(path)} cannot be written: {error.strerror}") from error
+    os.close(handle)
+    Path(name).chmod(0o644)  # mkstemp makes files private
+    return Path(name)
