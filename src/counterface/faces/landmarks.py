@@ -31,6 +31,21 @@ MESH_TO_68 = np.array(
 )
 
 
+# The order that makes a mirrored face's points iBUG again: `points[MIRRORED]`.
+MIRRORED = np.array(
+    [
+        *range(16, -1, -1),
+        *range(26, 16, -1),
+        *range(27, 31),
+        *range(35, 30, -1),
+        *(45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40),
+        *(54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55),
+        *(64, 63, 62, 61, 60, 67, 66, 65),
+    ],
+    dtype=np.intp,
+)
+
+
 def mesh_to_68(mesh: Floats) -> Floats:
     """The 68 iBUG points of a 468-point face mesh, (68, 2).
 

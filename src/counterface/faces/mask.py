@@ -15,7 +15,7 @@ FOREHEAD = 0.6  # how far `whole` rises above the brows, in brow-to-nose-tip len
 def _lifted_brows(landmarks: Floats) -> Floats:
     """The brow points moved up the face: landmarks end at the brows, faces do not."""
     up = landmarks[27] - landmarks[30]  # nose tip to nose root
-    return landmarks[BROWS] + FOREHEAD * up
+    return np.asarray(landmarks[BROWS] + FOREHEAD * up, dtype=np.float32)
 
 
 def _region(landmarks: Floats, kind: str) -> Floats:

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from counterface import weights
-from counterface.errors import ShapeError
 from counterface.faces.align import invert, warp_points
+from counterface.faces.face_detector import SAME_FACE_IOU, box_overlaps, require_rgb
 from counterface.faces.landmarks import mesh_to_68
+from counterface.faces.pose import RIGID, fit_rotation, pose_of
 from counterface.types import Face, Floats, Image
 
 MIN_SCORE = 0.5  # MediaPipe's own default for both detectors
-SAME_FACE_IOU = 0.3  # MediaPipe's own suppression threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,23 +75,13 @@ def _letterbox(image: Image, side: int) -> tuple[NDArray[np.float32], float, Flo
     return square.astype(np.float32) / 127.5 - 1, scale, offset
 
 
-def _overlaps(box: Floats, boxes: Floats) -> Floats:
-    """Intersection over union of one xyxy box with (N, 4) others."""
-    low = np.maximum(box[:2], boxes[:, :2])
-    high = np.minimum(box[2:], boxes[:, 2:])
-    inter = np.prod(np.clip(high - low, 0, None), axis=1)
-    area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    union = np.prod(box[2:] - box[:2]) + area - inter
-    return np.asarray(inter / np.maximum(union, 1e-9), dtype=np.float32)
-
-
 def _blend_overlapping(rows: Floats, scores: Floats) -> list[tuple[Floats, float]]:
     """BlazeFace's suppression: overlapping candidates are averaged by score, not dropped."""
     found = []
     order = np.argsort(-scores)
     rows, scores = rows[order], scores[order]
     while len(rows):
-        same = _overlaps(rows[0, :4], rows[:, :4]) >= SAME_FACE_IOU
+        same = box_overlaps(rows[0, :4], rows[:, :4])[0] >= SAME_FACE_IOU
         same[0] = True
         weight = scores[same] / scores[same].sum()
         found.append(((rows[same] * weight[:, None]).sum(axis=0), float(scores[0])))
@@ -121,8 +111,7 @@ class MediapipeFaceDetector:
         Raises:
             ShapeError: not an RGB uint8 image.
         """
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise ShapeError(f"expected RGB uint8 (H, W, 3), got {image.dtype} {image.shape}")
+        require_rgb(image)
         candidates = [self._candidates(image, *model) for model in self._models]
         rows = np.concatenate([rows for rows, _ in candidates])
         scores = np.concatenate([scores for _, scores in candidates])
@@ -155,7 +144,7 @@ class MediapipeFaceDetector:
 
 
 class MediapipeMesh:
-    """468 mesh points and the 68 iBUG points of each face; about 1 ms a face."""
+    """468 mesh points, the 68 iBUG points and the pose of each face; about 2 ms a face."""
 
     side = 192
     margin = 1.5  # region of interest over the detector's box, as the model was trained
@@ -170,7 +159,7 @@ class MediapipeMesh:
         self._interpreter = _interpreter("face_landmark")
 
     def locate(self, image: Image, faces: list[Face]) -> list[Face]:
-        """The same faces, with `landmarks` (68, 2) and `dense` (468, 2) where the mesh sees a face.
+        """The same faces, with `landmarks`, `dense` (468, 2) and `pose` where the mesh sees a face.
 
         Args:
             image: RGB uint8 (H, W, 3).
@@ -187,7 +176,9 @@ class MediapipeMesh:
         if presence < self.min_presence:
             return face
         dense = warp_points(flat[:, :2] - 0.5, invert(to_roi))
-        return replace(face, dense=dense, landmarks=mesh_to_68(dense))
+        landmarks = mesh_to_68(dense)
+        pose = pose_of(fit_rotation(landmarks[RIGID].astype(np.float64)))
+        return replace(face, dense=dense, landmarks=landmarks, pose=pose)
 
     def _frame_to_roi(self, face: Face) -> Floats:
         """Similarity from frame pixels to the mesh's square input, eyes level."""

@@ -1,0 +1,123 @@
+"""Contract tests for plug-in authors: what every registered part must do, as plain functions.
+
+Each raises AssertionError with the reason, so that they run under pytest or without it:
+
+    from counterface.testing import check_face_detector
+    def test_my_detector():
+        check_face_detector(MyDetector(), portrait, box=(120, 80, 310, 300))
+
+`weights.path("astronaut")` gives a public-domain portrait to test with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from counterface.errors import ShapeError
+from counterface.faces.face_detector import FaceDetector, Landmarker, box_overlaps
+from counterface.faces.landmarks import interocular
+from counterface.types import Face, Floats, Image
+
+HALF = 0.4  # boxes of one face by two detectors: some include the forehead, some the ears
+
+
+def check_face_detector(detector: object, image: Image, box: Sequence[float]) -> None:
+    """Pass if a face detector keeps the promises of `FaceDetector`.
+
+    Args:
+        detector: made by calling its registered class without arguments.
+        image: RGB uint8 (H, W, 3) with exactly one face, at least 1/6 of the longer side.
+        box: xyxy of that face, brows to chin or somewhat more.
+    """
+    assert isinstance(detector, FaceDetector), f"{detector!r} has no method detect(image)"
+    before = image.copy()
+    faces = detector.detect(image)
+    assert np.array_equal(image, before), "detect changed the image"
+    assert isinstance(faces, list), f"detect gave {type(faces).__name__}, not a list of faces"
+    assert faces, "the face was not found"
+    for face in faces:
+        _check_face(face)
+    scores = [face.score for face in faces]
+    assert scores == sorted(scores, reverse=True), f"best score is not first: {scores}"
+    union = float(box_overlaps(np.array(box, np.float32), faces[0].box[None])[0][0])
+    assert union > HALF, f"box {faces[0].box} overlaps the face {list(box)} by only {union:.2f}"
+    _check_same(faces, detector.detect(image), "a second call on the same image")
+    _check_shift(detector, image, faces[0])
+    plain = np.full((120, 160, 3), 127, np.uint8)
+    assert detector.detect(plain) == [], "a grey image has a face"
+    for size in ((1, 1), (3, 500), (500, 3)):
+        detector.detect(np.zeros((*size, 3), np.uint8))  # must not raise
+    wrongs: list[Any] = [image[..., 0], image.astype(np.float32), np.zeros((0, 5, 3), np.uint8)]
+    for wrong in wrongs:
+        try:
+            detector.detect(wrong)
+        except ShapeError:
+            continue
+        raise AssertionError(f"no ShapeError for {wrong.dtype} {wrong.shape}")
+
+
+def check_landmarker(landmarker: object, image: Image, face: Face, tolerance: float = 0.12) -> None:
+    """Pass if a landmarker keeps the promises of `Landmarker`.
+
+    Args:
+        landmarker: made by calling its registered class without arguments.
+        image: RGB uint8 (H, W, 3).
+        face: with `box` as a face detector gives it, and the true `landmarks`.
+        tolerance: mean distance of points 17..67 to the truth, over the distance between the
+            outer eye corners.
+    """
+    assert isinstance(landmarker, Landmarker), f"{landmarker!r} has no method locate(image, faces)"
+    assert face.landmarks is not None, "the contract needs the true landmarks"
+    bare = Face(box=face.box, score=face.score, keypoints=face.keypoints)
+    before = image.copy()
+    found = landmarker.locate(image, [bare, bare])
+    assert np.array_equal(image, before), "locate changed the image"
+    assert len(found) == 2, f"{len(found)} faces came back for 2"
+    for one in found:
+        _check_face(one)
+        assert one.landmarks is not None, "no landmarks on a clear face"
+        assert np.array_equal(one.box, bare.box), "locate changed the box"
+    _check_same(found[:1], found[1:], "the same face twice")
+    assert bare.landmarks is None, "locate changed the face that it was given"
+    seen = found[0].landmarks
+    assert seen is not None
+    off = np.linalg.norm(seen - face.landmarks, axis=1)[17:].mean() / interocular(face.landmarks)
+    assert off < tolerance, f"mean error {off:.3f} of the inter-ocular distance, over {tolerance}"
+    assert landmarker.locate(image, []) == [], "no face in, no face out"
+
+
+def _check_face(face: Face) -> None:
+    assert face.box.shape == (4,), f"box {face.box.shape}"
+    assert face.box.dtype == np.float32, f"box {face.box.dtype}"
+    assert np.isfinite(face.box).all(), f"box {face.box}"
+    assert (face.box[2:] > face.box[:2]).all(), f"box {face.box} is not xyxy"
+    assert 0 <= face.score <= 1, f"score {face.score}"
+    for name, columns in (("keypoints", None), ("landmarks", 68), ("dense", None)):
+        points: Floats | None = getattr(face, name)
+        if points is not None:
+            assert points.ndim == 2, f"{name} {points.shape}"
+            assert points.shape[1] == 2, f"{name} {points.shape}"
+            assert columns in (None, len(points)), f"{name} {points.shape}"
+            assert points.dtype == np.float32, f"{name} {points.dtype}"
+    if face.keypoints is not None and len(face.keypoints) > 1:
+        assert face.keypoints[0, 0] < face.keypoints[1, 0], "the image's left eye is not first"
+
+
+def _check_same(one: list[Face], two: list[Face], when: str) -> None:
+    assert len(one) == len(two), f"{when} gave {len(two)} faces, not {len(one)}"
+    for a, b in zip(one, two, strict=True):
+        assert np.allclose(a.box, b.box, atol=1e-3), f"{when} moved the box"
+        if a.landmarks is not None and b.landmarks is not None:
+            assert np.allclose(a.landmarks, b.landmarks, atol=1e-3), f"{when} moved landmarks"
+
+
+def _check_shift(detector: FaceDetector, image: Image, face: Face) -> None:
+    """A border of 32 pixels moves the box by 32 pixels, give or take a tenth of the face."""
+    moved = detector.detect(np.pad(image, ((32, 0), (32, 0), (0, 0)), mode="edge"))
+    assert moved, "the face was not found once a border was added"
+    side = float((face.box[2:] - face.box[:2]).max())
+    off = float(np.abs(moved[0].box - face.box - 32).max())
+    assert off < 0.15 * side, f"a border of 32 pixels moved the box by {off:.1f} too much"
