@@ -17,9 +17,9 @@ from counterface.faces.pose import estimate_pose
 from counterface.faceset.blur import measure_blur
 from counterface.faceset.commits import locked
 from counterface.faceset.header import Header
+from counterface.faceset.inspect import Problem, misalignment
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset, merge, save
-from counterface.faceset.verify import Problem, misalignment
 from counterface.media import sandbox
 from counterface.media.probe import file_sha256
 

@@ -113,7 +113,9 @@ def extract(
     with locked(out):
         merge(out)
         with CommitWriter(out, config.quality) as writer:
-            intake = Intake(config, Faceset.open(out).header, writer, redo=redo, progress=progress)
+            root = source if source.is_dir() else source.parent
+            header = Faceset.open(out).header
+            intake = Intake(config, header, writer, root, redo=redo, progress=progress)
             results = [intake.read_file(path, i, len(files)) for i, path in enumerate(files)]
             intake.commit_stills()
         merge(out)

@@ -61,6 +61,7 @@ class Intake:
         config: ExtractConfig,
         header: Header,
         writer: CommitWriter,
+        root: Path,
         *,
         redo: bool = False,
         progress: Progress | None = None,
@@ -71,12 +72,15 @@ class Intake:
             config: the settings; template and size are the faceset's.
             header: of the faceset.
             writer: of the faceset.
+            root: the folder that the files' recorded names are relative to.
             redo: files that were read before are read again from their start.
             progress: called with frames where there is one file, with files where there are more.
         """
         self.config = config
+        self.rights = header.rights
         self.records = {s.sha256: s for s in header.sources}
         self.writer = writer
+        self.root = root
         self.redo = redo
         self.progress = progress or (lambda done, total, text: None)
         self.follower = config.follower()
@@ -110,7 +114,7 @@ class Intake:
         except _Broken as broken:
             return _result(broken.record, "failed", path, broken.reason)
         except (MediaError, _OtherSettingsError) as error:
-            return SourceResult(path=str(path), status="failed", error=str(error))
+            return SourceResult(path=readable(path), status="failed", error=str(error))
 
     def commit_stills(self) -> None:
         """Nothing; the pictures read so far are in the faceset."""
@@ -118,12 +122,16 @@ class Intake:
             self._commit(self._stills)
             self._stills = []
 
+    def _name(self, path: Path) -> str:
+        return readable(path.relative_to(self.root).as_posix())
+
     def _record_of(self, path: Path) -> SourceRecord:
         """How far the file has been read with these settings."""
         sha256, options = file_sha256(path), self.config.decides()
-        fresh = SourceRecord(name=path.name, sha256=sha256, options=options)
+        fresh = SourceRecord(name=self._name(path), sha256=sha256, options=options)
         known = self.records.get(sha256)
         if known is None:
+            self._require_same_rights(path)
             return fresh
         if self.redo and sha256 not in self._read:
             self.commit_stills()
@@ -136,6 +144,14 @@ class Intake:
                 "another folder, or add --redo to replace its crops"
             )
         return known
+
+    def _require_same_rights(self, path: Path) -> None:
+        """Nothing, if adding the file does not claim rights that nobody stated for it."""
+        if self.rights is not None and self.config.rights is None:
+            raise _OtherSettingsError(
+                f"{show(path)} was not added: the faceset's rights record says {self.rights!r}; "
+                "where that holds for this file too, give the same record by --rights"
+            )
 
     def _read_still(self, path: Path, record: SourceRecord) -> SourceRecord:
         image = sandbox.read_image(path, self.config.limits)
@@ -211,6 +227,11 @@ class Intake:
         return len(wanted[: self.config.faces])
 
 
+def readable(path: Path | str) -> str:
+    """The path as text that JSON and Parquet can hold: bytes that are no UTF-8 are escaped."""
+    return str(path).encode(errors="backslashreplace").decode()
+
+
 def crop_name(record: SourceRecord, frame_index: int | None, face_index: int) -> str:
     """The file name of a crop: unique in its faceset, and safe whatever the source is called."""
     stem = re.sub(r"[^\w.-]+", "_", Path(record.name).stem).strip("._-")[:40] or "source"
@@ -253,7 +274,7 @@ def _result(
     error: str | None = None,
 ) -> SourceResult:
     return SourceResult(
-        path=str(path),
+        path=readable(path),
         status=status,
         frames=record.frames,
         frames_with_face=record.frames_with_face,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
@@ -70,66 +69,27 @@ def info(folder: Path, /, *, json_output: Json = False) -> int:
     Args:
         folder: A faceset.
     """
-    facts = _facts(folder)
+    from counterface.faceset.inspect import describe
+
+    facts = describe(folder)
     if json_output:
         output.print_json(facts)
         return 0
-    rights = facts["rights"]
-    print(f"{folder}: {facts['crops']} crops, {facts['template']} {facts['size']} px")
-    if rights:
-        print(f"rights: {rights['basis']} of {rights['shown']} ({rights['reference']})")
+    print(f"{folder}: {facts.crops} crops, {facts.template} {facts.size} px")
+    if facts.rights:
+        why = f"{facts.rights.basis} of {facts.rights.shown} ({facts.rights.reference})"
+        print(f"rights: {output.printable(why)}")
     else:
-        print(f"rights: none; add one with 'counterface faceset rights {folder}'")
-    for key in ("face_px", "blur", "yaw", "pitch"):
-        if facts[key]:
-            low, middle, high = (facts[key][name] for name in ("p5", "median", "p95"))
-            print(f"{key}: {low:.2f} to {high:.2f}, median {middle:.2f}")
-    for source in facts["sources"]:
-        state = "" if source["done"] else ", not finished"
-        print(f"{source['crops']:7d}  {output.printable(source['name'])}{state}")
-    if facts["without_row"]:
-        print(f"{facts['without_row']} pictures have no row: 'counterface faceset adopt {folder}'")
+        print(f"rights: none; 'counterface faceset rights {folder} --help' says how to add one")
+    for name in ("face_px", "blur", "yaw", "pitch"):
+        if spread := getattr(facts, name):
+            print(f"{name}: {spread.p5:.2f} to {spread.p95:.2f}, median {spread.median:.2f}")
+    for source in facts.sources:
+        state = "" if source.done else ", not read to its end"
+        print(f"{source.crops:7d}  {output.printable(source.name)}{state}")
+    if facts.without_row:
+        print(f"{facts.without_row} pictures have no row: 'counterface faceset adopt {folder}'")
     return 0
-
-
-def _facts(folder: Path) -> dict[str, Any]:
-    """What `info` tells, as plain values."""
-    import numpy as np
-
-    from counterface.faceset.store import Faceset
-
-    faceset = Faceset.open(folder, allow_strays=True)
-    header, rows = faceset.header, faceset.rows
-    crops = Counter(row.source_sha256 for row in rows)
-    names = {row.source_sha256: row.source for row in rows}
-    names.update({s.sha256: s.name for s in header.sources})
-    unfinished = {s.sha256 for s in header.sources if not s.done}
-
-    def spread(values: list[float]) -> dict[str, float] | None:
-        if not values:
-            return None
-        low, middle, high = np.percentile(values, [5, 50, 95])
-        return {"p5": float(low), "median": float(middle), "p95": float(high)}
-
-    return {
-        "folder": str(folder),
-        "format": header.format,
-        "tool": header.tool,
-        "template": header.template,
-        "size": header.size,
-        "rights": header.rights,
-        "crops": len(rows),
-        "deleted": faceset.gone,
-        "without_row": len(faceset.strays),
-        "face_px": spread([float((row.box[2:] - row.box[:2]).min()) for row in rows]),
-        "blur": spread([row.blur for row in rows]),
-        "yaw": spread([row.pose.yaw for row in rows if row.pose]),
-        "pitch": spread([row.pose.pitch for row in rows if row.pose]),
-        "sources": [
-            {"name": name, "sha256": sha, "crops": crops[sha], "done": sha not in unfinished}
-            for sha, name in names.items()
-        ],
-    }
 
 
 @app.command
@@ -139,7 +99,7 @@ def verify(folder: Path, /, *, json_output: Json = False) -> int:
     Args:
         folder: A faceset; nothing in it is changed.
     """
-    from counterface.faceset.verify import verify as run
+    from counterface.faceset.inspect import verify as run
 
     with output.progress("verify") as report:
         found = run(folder, report)

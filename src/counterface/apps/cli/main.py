@@ -87,15 +87,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = build_app()(words)
-    except (CycloptsError, CounterfaceError) as error:
+    except BrokenPipeError:  # `counterface ... | head`
+        sys.stderr.close()
+        return EXIT_DONE
+    except (CycloptsError, CounterfaceError, OSError) as error:
         print(f"counterface: {printable(_without_link(error))}", file=sys.stderr)
         return EXIT_USAGE
     except KeyboardInterrupt:
         print("counterface: interrupted; run the same command again to continue", file=sys.stderr)
         return EXIT_INTERRUPTED
-    except BrokenPipeError:  # `counterface ... | head`
-        sys.stderr.close()
-        return EXIT_DONE
     return code if isinstance(code, int) else EXIT_DONE
 
 

@@ -1,7 +1,8 @@
-"""Is a faceset whole: every crop readable, of the right size, aligned as its row says?"""
+"""A look at a faceset: what it holds, and whether every crop is what its row says."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel, Field
 from counterface.config import STRICT
 from counterface.errors import FacesetError, MediaError
 from counterface.faces.align import crop_matrix, invert, matrix_scale, warp_points
-from counterface.faceset.header import Header
+from counterface.faceset.header import Header, Rights
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset
 from counterface.types import Floats
@@ -43,6 +44,93 @@ class Verification(BaseModel):
     crops: int
     problems: tuple[Problem, ...]
     notes: tuple[str, ...] = Field(description="nothing wrong, but worth knowing")
+
+
+class Spread(BaseModel):
+    """How a measure is spread over the crops."""
+
+    model_config = STRICT
+
+    p5: float
+    median: float
+    p95: float
+
+
+class SourceCount(BaseModel):
+    """One source and its crops that exist."""
+
+    model_config = STRICT
+
+    name: str
+    sha256: str
+    crops: int
+    done: bool = Field(description="read to its end")
+
+
+class FacesetInfo(BaseModel):
+    """What a faceset holds."""
+
+    model_config = STRICT
+
+    folder: str
+    format: int
+    tool: str
+    template: str
+    size: int
+    rights: Rights | None
+    crops: int
+    deleted: int = Field(description="rows whose crop was deleted since the last write")
+    without_row: int = Field(description="pictures that need 'counterface faceset adopt'")
+    face_px: Spread | None = Field(description="shorter side of the face in its frame, pixels")
+    blur: Spread | None
+    yaw: Spread | None
+    pitch: Spread | None
+    sources: tuple[SourceCount, ...]
+
+
+def describe(folder: Path) -> FacesetInfo:
+    """What the faceset holds.
+
+    Raises:
+        FacesetError: no faceset, or its records cannot be read.
+    """
+    faceset = Faceset.open(folder, allow_strays=True)
+    header, rows = faceset.header, faceset.rows
+    poses = [row.pose for row in rows if row.pose]
+    return FacesetInfo(
+        folder=str(folder),
+        format=header.format,
+        tool=header.tool,
+        template=header.template,
+        size=header.size,
+        rights=header.rights,
+        crops=len(rows),
+        deleted=faceset.gone,
+        without_row=len(faceset.strays),
+        face_px=_spread([float((row.box[2:] - row.box[:2]).min()) for row in rows]),
+        blur=_spread([row.blur for row in rows]),
+        yaw=_spread([pose.yaw for pose in poses]),
+        pitch=_spread([pose.pitch for pose in poses]),
+        sources=_source_counts(faceset),
+    )
+
+
+def _source_counts(faceset: Faceset) -> tuple[SourceCount, ...]:
+    crops = Counter(row.source_sha256 for row in faceset)
+    names = {row.source_sha256: row.source for row in faceset}  # adopted crops have no record
+    names.update({s.sha256: s.name for s in faceset.header.sources})
+    unfinished = {s.sha256 for s in faceset.header.sources if not s.done}
+    return tuple(
+        SourceCount(name=name, sha256=sha256, crops=crops[sha256], done=sha256 not in unfinished)
+        for sha256, name in names.items()
+    )
+
+
+def _spread(values: list[float]) -> Spread | None:
+    if not values:
+        return None
+    low, middle, high = np.percentile(values, [5, 50, 95])
+    return Spread(p5=float(low), median=float(middle), p95=float(high))
 
 
 def verify(folder: Path, progress: Progress | None = None) -> Verification:
