@@ -60,7 +60,7 @@ clean:  ## Remove what was built, the environment included
 	rm -rf .venv .tools site dist
 
 $(UV):
-	$(PYTHON) -m pip install --quiet --upgrade --target .tools uv
+	$(PYTHON) -m pip install --quiet --upgrade --root-user-action=ignore --target .tools uv
 
 .venv/bin/python: | $(UV)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -27,7 +27,7 @@ _PUBLIC = {
     "scan": "counterface.report.build",
 }
 
-__all__ = [*sorted(_PUBLIC), "__version__"]  # noqa: PLE0604  (names come from the table)
+__all__ = [*sorted(_PUBLIC), "__version__"]
 
 if TYPE_CHECKING:
     from counterface.errors import CounterfaceError as CounterfaceError

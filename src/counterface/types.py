@@ -1,7 +1,7 @@
 """The values that cross stages: frozen, without logic.
 
-Convention: images are RGB uint8 (H, W, 3); boxes are xyxy pixels, float32 (4,); points are xy pixels
-with the centre of the top-left pixel at (0, 0); matrices are 2x3 and say their direction.
+Convention: images are RGB uint8 (H, W, 3); boxes are xyxy pixels, float32 (4,); points are xy
+pixels with the centre of the top-left pixel at (0, 0); matrices are 2x3 and say their direction.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Head rotation in degrees: yaw > 0 looks to the image's right, pitch > 0 up, roll > 0 clockwise."""
+    """Head rotation, degrees: yaw > 0 looks to image right, pitch > 0 up, roll > 0 clockwise."""
 
     yaw: float
     pitch: float
