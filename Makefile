@@ -4,6 +4,7 @@ UV := .tools/bin/uv
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
+export NO_MKDOCS_2_WARNING := 1
 
 # uv does not read pip's settings. Where only pip knows an index, uv is told the same one.
 ifeq ($(UV_DEFAULT_INDEX)$(UV_INDEX_URL)$(wildcard $(HOME)/.config/uv/uv.toml /etc/uv/uv.toml),)
