@@ -27,7 +27,8 @@ def history(out: Path) -> list[list[object]]:
 
 def start(out: Path, seconds_per_step: float, workers: int = 0) -> subprocess.Popen[bytes]:
     arguments = [str(out), str(seconds_per_step), str(workers)]
-    return subprocess.Popen([sys.executable, toy_task.__file__, *arguments])
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, toy_task.__file__, *arguments], env=environment)
 
 
 def wait_for_step(out: Path, step: int, process: subprocess.Popen[bytes]) -> None:
