@@ -1,0 +1,160 @@
+"""Finding faces: drawn actors at many poses and sizes, merging, and the public call."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from actor_shape import turn
+from actors import Expression, add_actor, draw_actor, draw_clip
+from hypothesis import given
+from hypothesis import strategies as st
+
+import counterface
+from counterface.errors import RegistryError, ShapeError
+from counterface.faces.backends.centerface import CenterFaceDetector
+from counterface.faces.backends.mediapipe import MediapipeFaceDetector, MediapipeMesh
+from counterface.faces.face_detector import box_overlaps, find_faces, merge_faces
+from counterface.faces.landmarks import interocular
+from counterface.types import Face, Pose
+
+POSES = [Pose(0, 0, 0), Pose(25, 0, 0), Pose(-25, 10, 10), Pose(0, -15, -20), Pose(10, 15, 30)]
+
+
+def face(x: float, side: float = 10, score: float = 0.9) -> Face:
+    return Face(np.array([x, 0, x + side, side], np.float32), score)
+
+
+@pytest.mark.parametrize("pose", POSES)
+@pytest.mark.parametrize("identity", [0, 3, 7])
+def test_a_drawn_face_is_found_with_its_landmarks(identity: int, pose: Pose) -> None:
+    actor = draw_actor(identity, pose, Expression(smile=0.4, mouth_open=0.2))
+    found = find_faces(actor.image)
+    assert len(found) == 1
+    landmarks = found[0].landmarks
+    assert landmarks is not None
+    off = np.linalg.norm(landmarks - actor.landmarks, axis=1) / interocular(actor.landmarks)
+    assert off[17:].mean() < 0.07
+    assert off[36:48].mean() < 0.05
+    assert found[0].pose is not None
+    assert abs(found[0].pose.yaw - pose.yaw) < 13
+    assert abs(found[0].pose.roll - pose.roll) < 5
+
+
+def test_faces_come_largest_first() -> None:
+    canvas = np.full((300, 600, 3), 90, np.uint8)
+    small = add_actor(canvas, 1, Pose(0, 0, 0), Expression(), np.array([120.0, 120.0]), 26)
+    both = add_actor(small.image, 2, Pose(0, 0, 0), Expression(), np.array([420.0, 120.0]), 60)
+    found = find_faces(both.image)
+    assert len(found) == 2
+    assert found[0].box[0] > 300 > found[1].box[2]
+
+
+def test_two_people_are_two_faces_in_every_frame() -> None:
+    for item in draw_clip([1, 2], frames=6, width=480, height=270):
+        assert len(find_faces(item.frame.image)) == 2
+
+
+@pytest.mark.parametrize("size", [22, 28])
+def test_centerface_finds_what_is_too_small_for_the_default(size: int) -> None:
+    rng = np.random.default_rng(0)
+    canvas = rng.integers(90, 110, (720, 1280, 3), dtype=np.uint8)
+    actor = add_actor(canvas, 2, Pose(0, 0, 0), Expression(), np.array([600.0, 300.0]), size / 2.2)
+    assert MediapipeFaceDetector().detect(actor.image) == []
+    found = CenterFaceDetector().detect(actor.image)
+    assert len(found) == 1
+    inside = (found[0].box[:2] < actor.landmarks[30]) & (actor.landmarks[30] < found[0].box[2:])
+    assert inside.all()
+
+
+def test_centerface_finds_a_face_on_its_side() -> None:
+    actor = draw_actor(2, Pose(0, 0, 90), size=320)
+    found = CenterFaceDetector().detect(actor.image)
+    assert found
+    overlap = box_overlaps(actor.box, found[0].box[None])[0][0]
+    assert overlap > 0.4
+
+
+def test_the_mesh_takes_boxes_of_any_detector() -> None:
+    actor = draw_actor(3, Pose(10, 0, 20), size=320)
+    errors = []
+    for detector in (MediapipeFaceDetector(), CenterFaceDetector()):
+        landmarks = MediapipeMesh().locate(actor.image, detector.detect(actor.image))[0].landmarks
+        assert landmarks is not None
+        off = np.linalg.norm(landmarks - actor.landmarks, axis=1)[17:].mean()
+        errors.append(off / interocular(actor.landmarks))
+    assert max(errors) < 0.07
+
+
+def test_a_face_without_presence_keeps_its_box_but_has_no_landmarks() -> None:
+    image = np.full((200, 200, 3), 120, np.uint8)
+    bare = Face(np.array([50, 50, 150, 150], np.float32), 0.9)
+    found = MediapipeMesh().locate(image, [bare])
+    assert found == [bare]
+
+
+def test_public_name_and_errors() -> None:
+    assert counterface.find_faces is find_faces
+    image = draw_actor(0).image
+    with pytest.raises(RegistryError, match="did you mean 'centerface'"):
+        find_faces(image, face_detector="centreface")
+    with pytest.raises(ShapeError, match="float64"):
+        find_faces(image / 255)
+    assert find_faces(np.zeros((50, 80, 3), np.uint8)) == []
+
+
+def test_threads_do_not_share_an_interpreter() -> None:
+    images = [draw_actor(i).image for i in range(4)]
+    alone = [find_faces(image)[0].box for image in images]
+    results: dict[int, list[Face]] = {}
+
+    def work(number: int) -> None:
+        for _ in range(5):
+            results[number] = find_faces(images[number])
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number, box in enumerate(alone):
+        assert np.allclose(results[number][0].box, box)
+
+
+def test_merging_keeps_the_best_of_each_group() -> None:
+    one, two, other = face(0, score=0.8), face(2, score=0.9), face(100, score=0.5)
+    assert merge_faces([one, other, two]) == [two, other]
+
+
+def test_a_box_inside_another_is_the_same_face() -> None:
+    """One face seen at two scales overlaps little: 16 % here."""
+    small = replace(face(0, 10), score=0.95)
+    large = Face(np.array([-5, -5, 20, 20], np.float32), 0.6)
+    assert merge_faces([large, small]) == [small]
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(5, 40), st.floats(0, 1)), max_size=12))
+def test_merging_is_settled_after_once(rows: list[tuple[int, int, float]]) -> None:
+    faces = [face(float(x), float(side), score) for x, side, score in rows]
+    kept = merge_faces(faces)
+    assert merge_faces(kept) == kept
+    assert all(any(k is f for f in faces) for k in kept)
+    assert bool(kept) == bool(faces)
+
+
+def test_overlap_of_known_boxes() -> None:
+    union, inside = box_overlaps(
+        np.array([0, 0, 10, 10], np.float32),
+        np.array([[0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30], [2, 2, 4, 4]], np.float32),
+    )
+    assert union == pytest.approx([1, 1 / 3, 0, 0.04])
+    assert inside == pytest.approx([1, 0.5, 0, 1])
+
+
+def test_turning_the_head_is_not_tilting_it() -> None:
+    """A guard of the test's own truth: `turn` is a rotation."""
+    matrix = turn(Pose(20, 10, 30))
+    assert matrix @ matrix.T == pytest.approx(np.eye(3), abs=1e-9)
+    assert np.linalg.det(matrix) == pytest.approx(1)
