@@ -6,7 +6,7 @@ A file that cannot be scanned becomes a row with its error; the rest goes on.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -25,7 +25,7 @@ def scan_files(
     *,
     jobs: int = 1,
     progress: Progress | None = None,
-) -> Iterator[ScanResult | ScanFailure]:
+) -> Generator[ScanResult | ScanFailure, None, None]:
     """The findings of each file, in the order given; a failed file is a `ScanFailure`.
 
     Args:
@@ -79,7 +79,7 @@ def _work(path: Path) -> ScanResult | ScanFailure:
 
 def _at_once(
     files: list[Path], config: ScanConfig, jobs: int
-) -> Iterator[ScanResult | ScanFailure]:
+) -> Generator[ScanResult | ScanFailure, None, None]:
     """Scans in worker processes; when one dies, the files in work are tried one by one."""
     Scanner(config)  # fails here, with its own words, when the models cannot be loaded
     waiting = deque(files)

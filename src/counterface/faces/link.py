@@ -2,15 +2,16 @@
 
 Samples of a scan lie seconds apart, so boxes need not overlap. Each face is compared with each
 person so far by
-- look: the aligned crop at 16x16 (grey values and two colour differences), each channel freed of
-  its mean and the whole of its length, so that exposure and contrast drop out; the correlation
-  with the person's last or running look, whichever is higher;
+- look: the middle of the aligned crop (eyes to mouth; no background, which people of one scene
+  share) at 16x16, grey values and two colour differences, freed of mean and length, so that
+  exposure and contrast drop out; the correlation with the person's last or running look,
+  whichever is higher;
 - place: the distance of the box centres in face sizes, and the ratio of the sizes, against the
   last sighting.
 A face goes to the person with the best sum where the look is alike, or is not unlike and the place
 fits, or is not the opposite and the place is the same spot. On 33 clips of about 25 people the
-correlation separates one person's samples from others' with an AUC of 0.97: median 0.90 against
-0.21, and 1 % of the pairs of different people lie above 0.72.
+correlation separates one person's samples from others' with an AUC of 0.97: median 0.89 against
+0.30, and 1 % of the pairs of different people lie above 0.70.
 One person has at most one face in a frame, and people who leave are remembered.
 """
 
@@ -24,17 +25,23 @@ import numpy as np
 from counterface.types import Face, Floats, Image
 
 SIDE = 16  # of the reduced crop
+MIDDLE = 0.55  # share of the crop's side that is looked at; 0.6 to 1 separated people less well
+COLOUR = 2.0  # weight of the colour differences against grey
 ALIKE = 0.80  # look alone links: same person elsewhere in the picture
 NEAR = (1.5, 1.8, 0.45)  # same place: centres within face sizes, size ratio, look at least
 SPOT = (0.4, 1.3, 0.20)  # same spot: a head that turned away; below, a cut put someone else there
 MEMORY = 0.2  # weight of a new look in the person's running look
+PLACE_BONUS = 0.25  # of the very same place, in correlation: settles who is who among like faces
 
 
 def look_of(crop: Image) -> Floats:
     """What a crop looks like, a unit vector (768,), of an aligned RGB uint8 (S, S, 3) crop."""
-    small = cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
+    edge = round(len(crop) * (1 - MIDDLE) / 2)
+    middle = crop[edge : len(crop) - edge, edge : len(crop) - edge]
+    small = cv2.resize(middle, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     red, green, blue = small[..., 0], small[..., 1], small[..., 2]
-    channels = np.stack([(red + 2 * green + blue) / 4, red - green, blue - green])
+    grey = (red + 2 * green + blue) / 4
+    channels = np.stack([grey, COLOUR * (red - green), COLOUR * (blue - green)])
     channels -= channels.mean(axis=(1, 2), keepdims=True)
     length = float(np.linalg.norm(channels))
     return np.asarray(channels.ravel() / max(length, 1e-6), dtype=np.float32)
@@ -109,5 +116,5 @@ def _likeness(look: Floats, centre: Floats, size: float, person: _Person) -> flo
         distance <= reach and ratio <= stretch and alike >= least
         for reach, stretch, least in (NEAR, SPOT)
     ):
-        return alike + 0.5 * max(0.0, 1 - distance / NEAR[0])
+        return alike + PLACE_BONUS * max(0.0, 1 - distance / NEAR[0])
     return None
