@@ -1,0 +1,137 @@
+"""Following: the detector rests between its looks, and nothing it would find stays lost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from counterface.faceset.follow import FaceFollower
+from counterface.types import Face
+
+SIDE = 24  # of a square "face", pixels
+
+
+class SquareDetector:
+    """Finds white squares on black, and counts its looks."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def detect(self, image: np.ndarray) -> list[Face]:
+        self.looks += 1
+        return [Face(box=box, score=0.9) for box in squares(image)]
+
+
+class SquareLandmarker:
+    """Puts landmarks on the square under a face's box, as a mesh does near its region."""
+
+    def locate(self, image: np.ndarray, faces: list[Face]) -> list[Face]:
+        return [self._locate(image, face) for face in faces]
+
+    def _locate(self, image: np.ndarray, face: Face) -> Face:
+        centre = (face.box[:2] + face.box[2:]) / 2
+        for box in squares(image):
+            if np.abs((box[:2] + box[2:]) / 2 - centre).max() < SIDE / 2:
+                rng = np.linspace(0, 1, 68)
+                spots = np.stack([rng, np.roll(rng, 30)], axis=1)
+                return replace(face, landmarks=(box[:2] + spots * (box[2:] - box[:2])).astype("f4"))
+        return face
+
+
+def squares(image: np.ndarray) -> list[np.ndarray]:
+    columns = np.flatnonzero((image[..., 0] == 255).any(axis=0))
+    if not len(columns):
+        return []
+    groups = np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1)
+    found = []
+    for group in groups:
+        rows = np.flatnonzero(image[:, group[0], 0] == 255)
+        found.append(np.array([group[0], rows[0], group[-1], rows[-1]], np.float32))
+    return found
+
+
+def draw(*places: tuple[int, int], paper: int = 0) -> np.ndarray:
+    image = np.full((120, 320, 3), paper, np.uint8)
+    for x, y in places:
+        image[y : y + SIDE, x : x + SIDE] = 255
+    return image
+
+
+@pytest.fixture
+def detector() -> SquareDetector:
+    return SquareDetector()
+
+
+def follower(detector: SquareDetector, every: int = 5) -> FaceFollower:
+    return FaceFollower(detector, SquareLandmarker(), every)
+
+
+def test_a_moving_face_keeps_its_own_landmarks_while_the_detector_rests(detector: SquareDetector):
+    follow = follower(detector)
+    for step in range(20):
+        (face,) = follow.find(draw((20 + 5 * step, 40)))
+        assert face.box[0] == pytest.approx(20 + 5 * step, abs=1)
+        assert face.landmarks is not None
+    assert detector.looks == 4
+
+
+def test_detecting_in_every_frame_is_every_frame(detector: SquareDetector):
+    follow = follower(detector, every=1)
+    for _ in range(7):
+        follow.find(draw((20, 40)))
+    assert detector.looks == 7
+
+
+def test_a_lost_face_is_looked_for_at_once(detector: SquareDetector):
+    follow = follower(detector)
+    follow.find(draw((20, 40)))
+    (face,) = follow.find(draw((200, 40)))  # too far to follow
+    assert face.box[0] == 200
+    assert detector.looks == 2
+
+
+def test_a_newcomer_is_found_within_the_detectors_interval(detector: SquareDetector):
+    follow = follower(detector, every=4)
+    follow.find(draw((20, 40)))
+    counts = [len(follow.find(draw((20, 40), (200, 40)))) for _ in range(4)]
+    assert counts == [1, 1, 1, 2]
+
+
+def test_after_a_cut_the_detector_looks_even_if_the_old_place_still_fits(detector: SquareDetector):
+    follow = follower(detector, every=50)
+    follow.find(draw((20, 40)))
+    follow.find(draw((20, 40)))
+    assert detector.looks == 1
+    assert len(follow.find(draw((20, 40), (200, 40), paper=90))) == 2
+
+
+def test_a_face_that_the_landmarker_does_not_confirm_is_dropped(detector: SquareDetector):
+    class Blind:
+        def locate(self, image: np.ndarray, faces: list[Face]) -> list[Face]:
+            return faces
+
+    assert FaceFollower(detector, Blind()).find(draw((20, 40))) == []
+
+
+def test_two_followed_faces_that_meet_become_one(detector: SquareDetector):
+    follow = follower(detector, every=50)
+    assert len(follow.find(draw((20, 40), (70, 40)))) == 2
+    assert len(follow.find(draw((50, 40)))) == 1
+
+
+def test_after_reset_nothing_is_remembered(detector: SquareDetector):
+    follow = follower(detector)
+    follow.find(draw((20, 40)))
+    follow.reset()
+    assert follow.find(draw()) == []
+    assert detector.looks == 2
+
+
+def test_the_largest_face_comes_first(detector: SquareDetector):
+    image = draw((20, 40))
+    image[30:90, 150:210] = 255
+    areas = [np.prod(f.box[2:] - f.box[:2]) for f in follower(detector).find(image)]
+    assert areas == sorted(areas, reverse=True)
+    assert len(areas) == 2
