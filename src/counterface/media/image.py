@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from counterface.errors import MediaError, ShapeError
-from counterface.media.open_file import check_file, show
+from counterface.media.open_file import check_file, show, sniff
 from counterface.types import Image
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".heif", ".avif"}
 )
 MAX_PIXELS = 100_000_000
+_HEIF_SUFFIXES = frozenset({".heic", ".heif"})
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "AVIF", "HEIF")  # the only parsers tried
 _FORMAT_OF_SUFFIX = {
     ".jpg": "JPEG",
@@ -81,13 +82,11 @@ def open_picture(file: Path, max_pixels: int = MAX_PIXELS) -> Any:
             picture = PIL.Image.open(file, formats=[f for f in _FORMATS if f in _known_formats()])
     except PIL.Image.DecompressionBombError as error:
         raise MediaError(
-            f"{show(file)} is larger than the limit of {max_pixels} pixels: {error}"
+            f"{show(file)} is larger than the limit of {max_pixels} pixels: {error} Scale it down"
         ) from error
     except (OSError, ValueError, SyntaxError, TypeError, OverflowError) as error:
-        reason = "no known picture format" if "cannot identify" in str(error) else str(error)
         raise MediaError(
-            f"{show(file)} cannot be read as a picture: {reason}; "
-            "JPEG, PNG, WebP, TIFF, BMP, AVIF are read, and HEIC where pillow-heif is installed"
+            f"{show(file)} cannot be read as a picture: {_why(file, error)}"
         ) from error
     width, height = picture.size
     if width * height == 0:
@@ -100,6 +99,15 @@ def open_picture(file: Path, max_pixels: int = MAX_PIXELS) -> Any:
             "scale it down or raise max_pixels"
         )
     return picture
+
+
+def _why(file: Path, error: Exception) -> str:
+    """Pillow says "cannot identify" to everything; the first bytes tell more."""
+    if "cannot identify" not in str(error):
+        return f"{error}; fetch it again"
+    if sniff(file) == "image" and file.suffix.lower() not in _HEIF_SUFFIXES:
+        return "its header states no pixels or is damaged; fetch it again"
+    return "JPEG, PNG, WebP, TIFF, BMP and AVIF are read, HEIC where pillow-heif is installed"
 
 
 def write_image(path: str | os.PathLike[str], image: Image, quality: int = 95) -> None:

@@ -139,7 +139,7 @@ def _answers(
         raise MediaError(
             f"{show(path)}: the decoder process {error}; the file is damaged or hostile"
         ) from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise MediaError(f"{show(path)}: the decoder process answered nonsense: {error}") from error
 
 

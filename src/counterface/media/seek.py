@@ -12,7 +12,8 @@ from typing import Any
 
 import av
 
-from counterface.media.open_file import open_container
+from counterface.errors import MediaError
+from counterface.media.open_file import open_container, show
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,11 @@ def find_targets(
 
     Raises:
         NoTimestamps: packets without presentation times, or no keyframe at all.
-        MediaError: the file cannot be opened.
+        MediaError: the file cannot be opened, or ends before its index does.
     """
     with closing(open_container(path)) as container:
         stream = container.streams[stream_index]
-        plan = _Plan(container, stream)
+        plan = _Plan(path, container, stream)
         ticks = [int(t // stream.time_base) for t in times]
         reach = int(tolerance // stream.time_base)
         return [plan.locate(t, reach) for t in ticks]
@@ -54,8 +55,8 @@ def find_targets(
 class _Plan:
     """A forward walk over packet headers that jumps where an index shows a nearer keyframe."""
 
-    def __init__(self, container: Any, stream: Any) -> None:
-        self.container, self.stream = container, stream
+    def __init__(self, path: Path, container: Any, stream: Any) -> None:
+        self.path, self.container, self.stream = path, container, stream
         self.second = max(1, int(1 / stream.time_base))
         self._restart(container.demux(stream))
 
@@ -116,6 +117,7 @@ class _Plan:
             packet = _next(self.packets)
             if packet is None or (packet.pts is None and packet.size == 0):
                 self.ended = True
+                self._check_whole()
                 return
             if packet.pts is None:
                 raise NoTimestamps
@@ -126,6 +128,18 @@ class _Plan:
                 insort(self.keys, (packet.pts, self.last_dts))
             if self.keys and packet.pts >= self.keys[0][0]:  # earlier ones lack their references
                 insort(self.pts, packet.pts)
+
+    def _check_whole(self) -> None:
+        """Raises MediaError when the index names packets behind the end of the file."""
+        index = self.stream.index_entries
+        last = index[-1].timestamp if len(index) else None
+        if last is not None and (self.last_dts is None or last > self.last_dts):
+            has = float((self.last_dts or 0) * self.stream.time_base)
+            raise MediaError(
+                f"{show(self.path)} is cut short: its header names frames up to "
+                f"{float(last * self.stream.time_base):.2f} s, they end at {has:.2f} s; "
+                "fetch it again"
+            )
 
 
 def _next(packets: Iterator[Any]) -> Any:

@@ -404,7 +404,9 @@ def _video_stream(container: Any, path: Path) -> Any:
             if stream.codec_context is None:
                 raise MediaError(f"{show(path)}: its video codec is not known to this FFmpeg")
             return stream
-    kinds = sorted({stream.type for stream in container.streams}) or ["nothing"]
+    kinds = sorted({stream.type for stream in container.streams})
+    if not kinds:
+        raise MediaError(f"{show(path)} has no stream of any kind in it; fetch it again")
     raise MediaError(f"{show(path)} has no video stream, only {', '.join(kinds)}")
 
 

@@ -30,6 +30,7 @@ _PACKAGE_ROOT = Path(__file__).resolve().parents[3]
 _START_S = 60.0  # imports on a cold disk
 _STOP_S = 5.0  # for the frame that is being decoded when nobody wants more
 _MOST_IDLE = 2
+_LONGEST_TEXT = 2000  # characters of a message that hostile code may have written
 _RING_BYTES = 48_000_000  # four 4K frames are 100 MB: fewer slots then
 _KEPT_RING_BYTES = 64_000_000  # a process with more shared memory is not kept
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "LANG", "LC_ALL")
@@ -95,10 +96,13 @@ class DecoderProcess:
             raise Died(self.reason())
         return message
 
-    def grow(self, message: Message) -> None:
+    def grow(self, message: Message, most_bytes: int) -> None:
         """Makes the shared memory large enough for pictures of the size the child asked for."""
         page = mmap.PAGESIZE
-        slot_bytes = -(-int(message["need"]) // page) * page
+        need = int(message["need"])
+        if not 0 < need <= most_bytes:
+            raise ValueError(f"a picture of {need} bytes")
+        slot_bytes = -(-need // page) * page
         slots = max(1, min(int(message["slots"]), _RING_BYTES // slot_bytes))
         if self.ring is not None:
             self.ring.close()
@@ -217,6 +221,7 @@ def ask(request: Message) -> Iterator[Message | Frame]:
         Died: the process ended; the text is the reason ("cpu" for the CPU limit).
     """
     wall_s = float(request["limits"]["wall_s"])
+    most_bytes = 3 * int(request["limits"]["max_pixels"])
     process = _POOL.take(int(request["limits"]["memory_mb"]))
     process.memory_mb = int(request["limits"]["memory_mb"])
     finished = False
@@ -226,7 +231,7 @@ def ask(request: Message) -> Iterator[Message | Frame]:
         while True:
             message = process.receive(wall_s)
             if "need" in message:
-                process.grow(message)
+                process.grow(message, most_bytes)
             elif "at" in message:
                 yield process.picture(message)
             elif "info" in message:
@@ -235,7 +240,7 @@ def ask(request: Message) -> Iterator[Message | Frame]:
                 break
         finished = True
     except GeneratorExit:  # the caller has seen enough
-        finished = _stop(process)
+        finished = _stop(process, most_bytes)
         raise
     finally:
         if finished:
@@ -245,10 +250,11 @@ def ask(request: Message) -> Iterator[Message | Frame]:
     if message.get("error") == "memory":
         raise MemoryError
     if "error" in message:
-        raise MediaError(str(message.get("text")))
+        text = str(message.get("text"))[:_LONGEST_TEXT]
+        raise MediaError("".join(c if c.isprintable() else "?" for c in text))
 
 
-def _stop(process: DecoderProcess) -> bool:
+def _stop(process: DecoderProcess, most_bytes: int) -> bool:
     """Whether the child could be brought to end its request early and is free again."""
     until = time.monotonic() + _STOP_S
     try:
@@ -256,12 +262,12 @@ def _stop(process: DecoderProcess) -> bool:
         while (left := until - time.monotonic()) > 0:
             message = process.receive(left)
             if "need" in message:
-                process.grow(message)
+                process.grow(message, most_bytes)
             elif "at" in message:
                 process.picture(message)
             elif "end" in message or "error" in message:
                 return True
-    except (Died, TimeoutError, ValueError, KeyError):
+    except (Died, TimeoutError, ArithmeticError, LookupError, TypeError, ValueError):
         return False
     return False
 

@@ -29,19 +29,18 @@ def send(descriptor: int, message: Message) -> None:
 
 
 def receive(descriptor: int) -> Message | None:
-    """The next message, or None when the other end is gone or speaks nonsense."""
+    """The next message, or None when the other end is gone; ValueError when it is no message."""
     head = _read(descriptor, _LENGTH.size)
     if head is None:
         return None
     (length,) = _LENGTH.unpack(head)
-    body = _read(descriptor, length) if length <= _LONGEST else None
-    if body is None:
-        return None
-    try:
-        message = json.loads(body)
-    except ValueError:
-        return None
-    return message if isinstance(message, dict) else None
+    if length > _LONGEST:
+        raise ValueError(f"a message of {length} bytes")
+    body = _read(descriptor, length)
+    message = None if body is None else json.loads(body)
+    if not isinstance(message, dict | None):
+        raise ValueError("a message that is no object")
+    return message
 
 
 def _read(descriptor: int, length: int) -> bytes | None:

@@ -1,0 +1,127 @@
+"""Pictures: every kind of file gives the same upright RGB; writing is whole or not at all."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+from drawn_media import draw
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from counterface.errors import MediaError, ShapeError
+from counterface.media.image import encode_image, read_image, write_image
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".tiff"])
+def test_lossless_round_trip(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    write_image(path, draw(3))
+    image = read_image(path)
+    assert np.array_equal(image, draw(3))
+    assert image.flags.writeable
+    assert image.flags.c_contiguous
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".webp"])
+def test_lossy_round_trip_is_near(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    write_image(path, draw(3))
+    assert np.abs(read_image(path).astype(int) - draw(3)).mean() < 4
+
+
+@given(arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3))))
+@settings(max_examples=20, deadline=None)
+def test_png_bytes_hold_any_picture(image: np.ndarray) -> None:
+    decoded = PIL.Image.open(BytesIO(encode_image(image, "PNG")))
+    assert np.array_equal(np.asarray(decoded), image)
+
+
+def test_the_content_decides_not_the_suffix(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(encode_image(draw(1), "PNG"))
+    assert np.array_equal(read_image(path), draw(1))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(tmp_path: Path, orientation: int) -> None:
+    turns = {
+        1: lambda a: a,
+        2: lambda a: a[:, ::-1],
+        3: lambda a: a[::-1, ::-1],
+        4: lambda a: a[::-1],
+        5: lambda a: a.transpose(1, 0, 2),
+        6: lambda a: np.rot90(a, -1),
+        7: lambda a: np.rot90(a, 2).transpose(1, 0, 2),
+        8: lambda a: np.rot90(a),
+    }
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "a.png"
+    PIL.Image.fromarray(draw(0)).save(path, exif=exif)
+    assert np.array_equal(read_image(path), turns[orientation](draw(0)))
+
+
+def test_sixteen_bit_grey_keeps_its_range(tmp_path: Path) -> None:
+    levels = np.linspace(0, 65_535, 64).astype(np.uint16).reshape(8, 8)
+    PIL.Image.fromarray(levels).save(tmp_path / "a.png")
+    PIL.Image.fromarray(levels).save(tmp_path / "a.tif")
+    for name in ("a.png", "a.tif"):
+        image = read_image(tmp_path / name)
+        assert np.array_equal(image[..., 0], levels >> 8)
+        assert np.array_equal(image[..., 0], image[..., 2])
+
+
+def test_palette_and_transparency_lie_on_white(tmp_path: Path) -> None:
+    rgba = np.zeros((4, 4, 4), np.uint8)
+    rgba[:2] = (10, 200, 30, 255)
+    rgba[3] = (0, 0, 0, 128)
+    PIL.Image.fromarray(rgba).save(tmp_path / "a.png")
+    image = read_image(tmp_path / "a.png")
+    assert (image[0] == (10, 200, 30)).all()
+    assert (image[2] == 255).all()
+    assert (abs(image[3].astype(int) - 127) <= 1).all()
+    palette = PIL.Image.fromarray(draw(0)).quantize(16)
+    palette.save(tmp_path / "p.png")
+    expected = np.asarray(palette.convert("RGB"))
+    assert np.array_equal(read_image(tmp_path / "p.png"), expected)
+
+
+def test_cmyk_jpeg_is_not_inverted(tmp_path: Path) -> None:
+    flat = PIL.Image.new("CMYK", (16, 16), (0, 200, 200, 20))  # little cyan: red
+    flat.save(tmp_path / "a.jpg", quality=95)
+    red, green, blue = read_image(tmp_path / "a.jpg").mean((0, 1))
+    assert red > 200
+    assert max(green, blue) < 80
+
+
+def test_first_page_of_many(tmp_path: Path) -> None:
+    pages = [PIL.Image.fromarray(draw(i)) for i in range(3)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    assert np.array_equal(read_image(tmp_path / "a.tif"), draw(0))
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    write_image(path, draw(1))
+    with pytest.raises(ShapeError, match=r"float64 \(4, 4\)"):
+        write_image(path, np.zeros((4, 4)))  # type: ignore[arg-type]
+    assert np.array_equal(read_image(path), draw(1))
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_writing_needs_a_known_suffix_and_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match=r"not '.xyz'"):
+        write_image(tmp_path / "a.xyz", draw(0))
+    with pytest.raises(MediaError, match="cannot be written"):
+        write_image(tmp_path / "absent" / "a.png", draw(0))
+
+
+def test_files_are_readable_by_others(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png", draw(0))
+    (tmp_path / "b").write_bytes(b"x")
+    assert (tmp_path / "a.png").stat().st_mode == (tmp_path / "b").stat().st_mode

@@ -1,0 +1,246 @@
+"""The sandbox: same results as the plain readers; every limit and crash becomes a MediaError."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn_media import draw, write_clip
+from pydantic import ValidationError
+
+from counterface.errors import MediaError
+from counterface.media import sandbox, video_reader
+from counterface.media.decoder_process import parent
+from counterface.media.image import read_image, write_image
+from counterface.media.probe import probe
+from counterface.media.sandbox import Limits
+
+HOSTILE = """
+import os, signal, sys, time
+from counterface.media.decoder_process import child
+
+def hostile(channel, request):
+    {deed}
+
+child.ACTIONS["video"] = hostile
+child.main(int(sys.argv[1]))
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_processes() -> Iterator[None]:
+    parent.close_idle()
+    yield
+    parent.close_idle()
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return write_clip(tmp_path / "a.mp4", 30, sound_s=1)
+
+
+def act(monkeypatch: pytest.MonkeyPatch, deed: str) -> None:
+    """Makes the next child do a deed in place of decoding, as a taken-over decoder could."""
+    monkeypatch.setattr(parent, "COMMAND", ["-c", HOSTILE.format(deed=deed)])
+
+
+def process_id() -> int:
+    (process,) = parent._POOL.idle
+    return process.process.pid
+
+
+def equal(one, other) -> bool:
+    return all(
+        (a.index, a.pts) == (b.index, b.pts) and np.array_equal(a.image, b.image)
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def test_results_are_those_of_the_plain_readers(clip: Path, tmp_path: Path) -> None:
+    times = [Fraction(i, 10) for i in range(11)]
+    assert equal(sandbox.read_video(clip), video_reader.read_video(clip))
+    assert equal(
+        sandbox.read_video(clip, keyframes_only=True),
+        video_reader.read_video(clip, keyframes_only=True),
+    )
+    assert equal(sandbox.frames_at(clip, times), video_reader.frames_at(clip, times))
+    assert sandbox.probe(clip) == probe(clip)
+    write_image(tmp_path / "a.png", draw(4, 333, 211))
+    assert np.array_equal(sandbox.read_image(tmp_path / "a.png"), read_image(tmp_path / "a.png"))
+    assert sandbox.probe(tmp_path / "a.png") == probe(tmp_path / "a.png")
+
+
+def test_frames_are_own_copies(clip: Path) -> None:
+    frames = list(sandbox.read_video(clip))
+    assert not np.array_equal(frames[0].image, frames[20].image)
+    frames[0].image[:] = 0
+    assert frames[1].image.any()
+
+
+def test_one_process_serves_many_files(clip: Path, tmp_path: Path) -> None:
+    sandbox.probe(clip)
+    first = process_id()
+    write_image(tmp_path / "large.png", draw(0, 900, 700))  # larger than the clip's frames
+    sandbox.read_image(tmp_path / "large.png")
+    assert len(list(sandbox.read_video(clip))) == 30
+    with pytest.raises(MediaError):
+        list(sandbox.read_video(tmp_path / "large.png"))
+    assert sandbox.probe(clip).frame_count == 30
+    assert process_id() == first
+
+
+def test_stopping_early_leaves_a_usable_process(clip: Path) -> None:
+    frames = sandbox.read_video(clip)
+    next(frames)
+    frames.close()
+    first = process_id()
+    assert [f.index for f in sandbox.read_video(clip)] == list(range(30))
+    assert process_id() == first
+
+
+def test_two_videos_at_once(clip: Path) -> None:
+    pairs = zip(sandbox.read_video(clip), sandbox.read_video(clip), strict=True)
+    assert all(np.array_equal(a.image, b.image) for a, b in pairs)
+
+
+def test_threads_do_not_mix_their_frames(clip: Path, tmp_path: Path) -> None:
+    other = write_clip(tmp_path / "b.mp4", [255 - draw(i) for i in range(30)])
+    right = []
+
+    def check(path: Path) -> None:
+        right.append(equal(sandbox.read_video(path), video_reader.read_video(path)))
+
+    threads = [threading.Thread(target=check, args=(p,)) for p in (clip, other, clip)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert right == [True] * 3
+
+
+def test_memory_limit(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    write_image(path, np.zeros((2000, 2000, 3), np.uint8))  # 12 MB, from a file of 12 kB
+    with pytest.raises(MediaError, match=r"a\.png.*needs more memory than memory_mb=6 allows"):
+        sandbox.read_image(path, Limits(memory_mb=6))
+    assert sandbox.read_image(path).shape == (2000, 2000, 3)
+
+
+def test_memory_limit_on_a_video_is_named_not_hidden(clip: Path) -> None:
+    with pytest.raises(MediaError, match="memory_mb=1 "):
+        list(sandbox.read_video(clip, Limits(memory_mb=1)))
+
+
+def test_a_lower_memory_limit_holds_after_a_larger_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    write_image(path, np.zeros((2000, 2000, 3), np.uint8))
+    sandbox.read_image(path)
+    with pytest.raises(MediaError, match="memory_mb=7"):
+        sandbox.read_image(path, Limits(memory_mb=7))
+
+
+def test_pixel_and_file_limits(clip: Path) -> None:
+    with pytest.raises(MediaError, match="more than the limit of 5000"):
+        list(sandbox.read_video(clip, Limits(max_pixels=5000)))
+    os.truncate(clip, 3_000_000)
+    with pytest.raises(MediaError, match=r"3\.0 MB, more than the limit of file_mb=2"):
+        sandbox.probe(clip, Limits(file_mb=2))
+
+
+def test_a_hang_ends_at_the_wall_clock_limit(clip: Path, monkeypatch) -> None:
+    act(monkeypatch, "time.sleep(60)")
+    start = time.monotonic()
+    with pytest.raises(MediaError, match=r"a\.mp4.*no result within wall_s=0\.5 s"):
+        list(sandbox.read_video(clip, Limits(wall_s=0.5)))
+    assert time.monotonic() - start < 20
+
+
+def test_a_busy_loop_ends_at_the_cpu_limit(clip: Path, monkeypatch) -> None:
+    act(monkeypatch, "while True: pass")
+    with pytest.raises(MediaError, match=r"a\.mp4.*no result within cpu_s=1 s of CPU"):
+        list(sandbox.read_video(clip, Limits(cpu_s=1, wall_s=50)))
+
+
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGKILL", "SIGILL"])
+def test_a_crash_is_named_by_its_signal(clip: Path, monkeypatch, name: str) -> None:
+    act(monkeypatch, f"os.kill(os.getpid(), signal.{name})")
+    with pytest.raises(MediaError, match=rf"a\.mp4.*crashed \({name}\)"):
+        list(sandbox.read_video(clip))
+    assert signal.Signals[name] > 0
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [
+        "os._exit(3)",
+        "os.write(channel.sink, b'\\xff' * 4000)",
+        "os.write(channel.sink, b'\\x04\\0\\0\\0oops')",
+        "child.send(channel.sink, {'at': 10**12, 'height': 5, 'width': 5, 'index': 0, 'pts': '0'})",
+        "child.send(channel.sink, {'at': 0, 'height': -1, 'width': 5, 'index': 0, 'pts': '0'})",
+        "child.send(channel.sink, {'need': 10**15, 'slots': 4})",
+        "child.send(channel.sink, {'need': 'much', 'slots': 4})",
+    ],
+)
+def test_a_child_that_talks_nonsense_is_an_error(clip: Path, monkeypatch, deed: str) -> None:
+    act(monkeypatch, deed)
+    with pytest.raises(MediaError, match=r"a\.mp4"):
+        list(sandbox.read_video(clip, Limits(wall_s=10)))
+
+
+def test_after_a_crash_the_next_file_is_read(clip: Path, monkeypatch) -> None:
+    with monkeypatch.context() as patch:
+        act(patch, "os.abort()")
+        with pytest.raises(MediaError):
+            list(sandbox.read_video(clip))
+    assert len(list(sandbox.read_video(clip))) == 30
+
+
+def test_the_child_can_write_no_file_and_make_no_shared_memory_shorter(
+    clip: Path, tmp_path: Path, monkeypatch
+) -> None:
+    written = tmp_path / "written"
+    deed = (
+        f"handle = open({str(written)!r}, 'wb', 0)\n"
+        "    try: handle.write(b'x' * 100)\n"
+        "    except OSError: pass\n"
+        "    channel._grow(1_000_000, 1)\n"
+        "    try: os.ftruncate(channel.memory, 10)\n"
+        "    except OSError as error: raise ValueError('sealed') from error"
+    )
+    act(monkeypatch, deed)
+    with pytest.raises(MediaError, match="sealed"):
+        list(sandbox.read_video(clip))
+    assert written.stat().st_size == 0
+
+
+def test_what_libraries_print_does_not_reach_the_pipe(clip: Path, monkeypatch) -> None:
+    act(monkeypatch, "print('x' * 10_000, flush=True); os.write(1, b'noise')")
+    assert list(sandbox.read_video(clip)) == []
+
+
+def test_modules_in_the_current_folder_are_not_imported(clip: Path, monkeypatch) -> None:
+    (clip.parent / "av.py").write_text("raise SystemExit(9)")
+    monkeypatch.chdir(clip.parent)
+    assert sandbox.probe(clip).codec == "h264"
+
+
+def test_limits_are_strict() -> None:
+    with pytest.raises(ValidationError):
+        Limits(memory=5)  # type: ignore[call-arg]
+    with pytest.raises(ValidationError):
+        Limits(wall_s=0)
+
+
+def test_warming_up_starts_one_process(clip: Path) -> None:
+    sandbox.warm_up()
+    first = process_id()
+    assert replace(sandbox.probe(clip), path="") == replace(probe(clip), path="")
+    assert process_id() == first

@@ -1,0 +1,117 @@
+"""Writing: times and sound survive, and a failure leaves what was there."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn_media import draw, packets_of, write_clip
+
+from counterface.errors import MediaError, ShapeError
+from counterface.media.probe import probe
+from counterface.media.video_reader import read_video
+from counterface.media.video_writer import VideoWriter
+from counterface.types import Frame
+
+UNEVEN = [Fraction(0), Fraction(1, 30), Fraction(1001, 10_000), Fraction(1, 2), Fraction(7, 10)]
+
+
+def write(path: Path, times: list[Fraction], **settings) -> Path:
+    with VideoWriter(path, 96, 64, preset="ultrafast", **settings) as writer:
+        for index, pts in enumerate(times):
+            writer.write(Frame(draw(index), index, pts))
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+@pytest.mark.parametrize("start", [Fraction(0), Fraction(1, 2)])
+def test_uneven_times_are_kept_exactly(tmp_path: Path, suffix: str, start: Fraction) -> None:
+    times = [start + t for t in UNEVEN]
+    frames = list(read_video(write(tmp_path / f"a{suffix}", times)))
+    assert [f.pts for f in frames] == times
+    for frame in frames:
+        assert np.abs(frame.image.astype(int) - draw(frame.index)).mean() < 6
+
+
+def test_matroska_rounds_times_to_milliseconds(tmp_path: Path) -> None:
+    frames = list(read_video(write(tmp_path / "a.mkv", UNEVEN)))
+    for frame, pts in zip(frames, UNEVEN, strict=True):
+        assert abs(frame.pts - pts) <= Fraction(1, 2000)
+
+
+@pytest.mark.parametrize("fps", [Fraction(24_000, 1001), Fraction(30_000, 1001), Fraction(50)])
+def test_usual_rates_are_held_exactly(tmp_path: Path, fps: Fraction) -> None:
+    times = [i / fps for i in range(40)]
+    path = write(tmp_path / "a.mp4", times, fps=fps)
+    assert [f.pts for f in read_video(path)] == times
+    assert probe(path).fps == pytest.approx(float(fps), rel=1e-4)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_sound_is_copied_bit_for_bit(tmp_path: Path, suffix: str) -> None:
+    source = write_clip(tmp_path / "source.mp4", 30, sound_s=1.2)
+    times = [f.pts for f in read_video(source)]
+    path = write(tmp_path / f"a{suffix}", times, audio_from=source)
+    before, after = packets_of(source), packets_of(path)
+    assert [data for data, _ in after] == [data for data, _ in before]
+    video_shift = next(iter(read_video(path))).pts - times[0]  # .mkv has no times below 0
+    for (_, old), (_, new) in zip(before, after, strict=True):
+        assert abs(new - old - video_shift) <= (0 if suffix != ".mkv" else Fraction(1, 1000))
+
+
+def test_sound_longer_than_the_pictures_is_copied_whole(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "source.mp4", 50, sound_s=2)
+    path = write(tmp_path / "a.mp4", [Fraction(0), Fraction(1, 25)], audio_from=source)
+    assert len(packets_of(path)) == len(packets_of(source))
+
+
+def test_a_source_without_sound_gives_a_silent_file(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "source.mp4", 5)
+    assert probe(write(tmp_path / "a.mp4", [Fraction(0)], audio_from=source)).audio == ()
+
+
+def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"old")
+    with pytest.raises(MediaError, match="time order"):
+        write(path, [Fraction(1), Fraction(0)])
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_file_appears_only_when_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    with VideoWriter(path, 96, 64) as writer:
+        writer.write(Frame(draw(0), 0, Fraction(0)))
+        assert not path.exists()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_no_frame_is_no_video(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="no frame was written"):
+        VideoWriter(tmp_path / "a.mp4", 96, 64).close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_times_must_rise_and_sizes_match(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "a.mp4", 96, 64) as writer:
+        writer.write(Frame(draw(0), 0, Fraction(1)))
+        with pytest.raises(MediaError, match="write frames in time order"):
+            writer.write(Frame(draw(1), 1, Fraction(1)))
+        with pytest.raises(ShapeError, match=r"\(32, 32, 3\)"):
+            writer.write(Frame(np.zeros((32, 32, 3), np.uint8), 2, Fraction(2)))
+
+
+@pytest.mark.parametrize(("width", "height"), [(95, 64), (96, 63), (0, 64)])
+def test_odd_and_empty_sizes_are_refused(tmp_path: Path, width: int, height: int) -> None:
+    with pytest.raises(ShapeError, match=f"{width}x{height}"):
+        VideoWriter(tmp_path / "a.mp4", width, height)
+
+
+def test_unknown_suffix_and_absent_folder(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match=r"written as \.mp4"):
+        VideoWriter(tmp_path / "a.avi", 96, 64)
+    with pytest.raises(MediaError, match="cannot be written"):
+        VideoWriter(tmp_path / "absent" / "a.mp4", 96, 64)
