@@ -66,7 +66,7 @@ def progress(label: str) -> Iterator[Progress]:
         if time.monotonic() - last >= LINE_EVERY_S:
             last = time.monotonic()
             of = f"/{total}" if total else ""
-            print(f"{label}: {done}{of} {text}", file=sys.stderr, flush=True)
+            print(f"{label}: {done}{of} {printable(text)}", file=sys.stderr, flush=True)
 
     yield line
 
@@ -87,6 +87,6 @@ def _bar(label: str) -> Iterator[Progress]:
         task = bar.add_task(label, total=None, text="")
 
         def report(done: int, total: int | None, text: str) -> None:
-            bar.update(task, completed=done, total=total, text=text)
+            bar.update(task, completed=done, total=total, text=printable(text))
 
         yield report

@@ -1,0 +1,62 @@
+"""The help of every command as one Markdown page, so that the documentation cannot drift.
+
+    python -m counterface.apps.cli.reference docs/apps.md
+
+rewrites what lies below the marker line of the page; what lies above is written by hand.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+
+from cyclopts import App
+from rich.console import Console
+
+from counterface.apps.cli.main import NOUNS, build_app
+
+MARKER = "<!-- below: written by `python -m counterface.apps.cli.reference docs/apps.md` -->"
+WIDTH = 96
+
+
+def noun_section(noun: str) -> str:
+    """The Markdown of one noun: a heading and the help text of each of its commands."""
+    app = build_app()
+    parts = [f"## `counterface {noun}`\n"]
+    parts += [f"```text\n{_help(app, words)}\n```\n" for words in _commands(app[noun], [noun])]
+    return "\n".join(parts)
+
+
+def render() -> str:
+    """All that lies below the marker line of the page."""
+    sections = [noun_section(noun) for noun in NOUNS]
+    return "\n".join([f"```text\n{_help(build_app(), [])}\n```\n", *sections])
+
+
+def main() -> None:
+    """Rewrite the page named on the command line."""
+    page = Path(sys.argv[1])
+    by_hand = page.read_text(encoding="utf-8").split(MARKER)[0]
+    page.write_text(f"{by_hand}{MARKER}\n\n{render()}", encoding="utf-8")
+
+
+def _commands(app: App, words: list[str]) -> Iterator[list[str]]:
+    """The words of each command below an app; its own where it has none below."""
+    verbs = [name for name in app if not name.startswith("-")]
+    if not verbs:
+        yield words
+    for verb in verbs:
+        yield from _commands(app[verb], [*words, verb])
+
+
+def _help(app: App, words: list[str]) -> str:
+    out = StringIO()
+    console = Console(file=out, width=WIDTH, color_system=None, force_terminal=False)
+    app.help_print(words, console=console)
+    return "\n".join(line.rstrip() for line in out.getvalue().strip().splitlines())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""`counterface faceset` from the outside: words in, lines and exit codes out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from actors import draw_actor
+
+from counterface.apps.cli.main import main
+from counterface.faceset.store import Faceset
+from counterface.media.image import write_image
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write_image(folder / "actor.png", draw_actor(1, size=256).image)
+    return folder
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_from_pictures_to_a_faceset_with_rights(pictures: Path, tmp_path: Path, capsys):
+    out = str(tmp_path / "out")
+    words = ["faceset", "extract", str(pictures), out, "--size", "128", "--rights.shown", "nobody"]
+    words += ["--rights.basis", "synthetic", "--rights.reference", "drawn", "--json"]
+    assert main(words) == 0
+    (summary,) = lines(capsys)
+    assert summary["crops"] == 1
+    assert summary["sources"][0]["status"] == "done"
+    assert main(["faceset", "info", out, "--json"]) == 0
+    (info,) = lines(capsys)
+    assert (info["crops"], info["size"]) == (1, 128)
+    assert info["rights"] == {"shown": "nobody", "basis": "synthetic", "reference": "drawn"}
+    assert main(["faceset", "verify", out, "--json"]) == 0
+    assert lines(capsys)[0]["problems"] == []
+
+
+def test_one_bad_file_of_two_is_told_and_gives_code_two(pictures: Path, tmp_path: Path, capsys):
+    (pictures / "bad\x1b.mp4").write_bytes(b"no video")
+    assert main(["faceset", "extract", str(pictures), str(tmp_path / "out")]) == 2
+    printed = capsys.readouterr().out
+    assert "1 of 2 files failed" in printed
+    assert "\x1b" not in printed
+    assert len(Faceset.open(tmp_path / "out")) == 1
+
+
+def test_a_recipe_gives_the_settings_and_flags_win(pictures: Path, tmp_path: Path):
+    recipe = tmp_path / "r.toml"
+    recipe.write_text('size = 128\ntemplate = "head"\n')
+    out = tmp_path / "out"
+    words = ["faceset", "extract", str(pictures), str(out), "--config", str(recipe)]
+    assert main([*words, "--size", "96"]) == 0
+    header = Faceset.open(out).header
+    assert (header.template, header.size) == ("head", 96)
+
+
+def test_an_unknown_key_in_a_recipe_stops_the_run(pictures: Path, tmp_path: Path, capsys):
+    recipe = tmp_path / "r.toml"
+    recipe.write_text("sise = 128\n")
+    out = tmp_path / "out"
+    assert main(["faceset", "extract", str(pictures), str(out), "--config", str(recipe)]) == 1
+    assert "'size'" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_stray_picture_leads_from_error_to_adoption(pictures: Path, tmp_path: Path, capsys):
+    out = tmp_path / "out"
+    main(["faceset", "extract", str(pictures), str(out)])
+    (crop,) = out.glob("*.jpg")
+    (out / "copy.jpg").write_bytes(crop.read_bytes())
+    write_image(out / "dark.png", np.zeros((256, 256, 3), np.uint8))
+    assert main(["faceset", "extract", str(pictures), str(out)]) == 1
+    assert "faceset adopt" in capsys.readouterr().err
+    assert main(["faceset", "verify", str(out)]) == 2
+    assert main(["faceset", "adopt", str(out), "--json"]) == 2
+    outcome = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert outcome["adopted"] == ["copy.jpg"]
+    (out / "dark.png").unlink()
+    assert main(["faceset", "verify", str(out)]) == 0
+
+
+def test_rights_can_be_stated_later_but_not_left_blank(pictures: Path, tmp_path: Path, capsys):
+    out = str(tmp_path / "out")
+    main(["faceset", "extract", str(pictures), out])
+    words = ["faceset", "rights", out, "--basis", "consent", "--reference", "form 7"]
+    assert main([*words, "--shown", " "]) == 1
+    assert main([*words, "--shown", "Jane Doe"]) == 0
+    assert Faceset.open(tmp_path / "out").require_rights().shown == "Jane Doe"
