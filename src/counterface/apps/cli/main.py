@@ -35,12 +35,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 from cyclopts import App, CycloptsError
 
 from counterface import __version__
 from counterface.apps.cli.output import printable
-from counterface.errors import CounterfaceError
+from counterface.errors import ConfigError, CounterfaceError
 
 EXIT_DONE, EXIT_USAGE, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -86,6 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        _require_noun(words)
         code = build_app()(words)
     except BrokenPipeError:  # `counterface ... | head`
         sys.stderr.close()
@@ -97,6 +99,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("counterface: interrupted; run the same command again to continue", file=sys.stderr)
         return EXIT_INTERRUPTED
     return code if isinstance(code, int) else EXIT_DONE
+
+
+def _require_noun(words: Sequence[str]) -> None:
+    """Nothing, if the first word is a noun or a flag; cyclopts would load all nouns to say so."""
+    if words and not words[0].startswith("-") and words[0] not in NOUNS:
+        near = get_close_matches(words[0], NOUNS, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ConfigError(f"no command {words[0]!r}; {hint}known: {', '.join(NOUNS)}")
 
 
 def _without_link(error: Exception) -> str:
