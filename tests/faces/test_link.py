@@ -40,8 +40,16 @@ def test_one_person_is_followed_across_the_picture():
 
 def test_two_people_keep_their_numbers_when_they_change_places():
     linker = FaceLinker()
-    assert link(linker, sighting(1, left=0), sighting(2, left=300)) == [0, 1]
-    assert link(linker, sighting(2, left=0), sighting(1, left=300)) == [1, 0]
+    assert link(linker, sighting(3, left=0), sighting(6, left=300)) == [0, 1]
+    assert link(linker, sighting(6, left=0), sighting(3, left=300)) == [1, 0]
+
+
+def test_a_cut_to_someone_else_in_the_same_place_starts_a_new_person():
+    linker = FaceLinker()
+    assert link(linker, sighting(3)) == [0]
+    _, other = sighting(6)
+    unlike = np.ascontiguousarray(255 - other)
+    assert linker.link([sighting(3)[0]], [unlike]) == [1]
 
 
 def test_a_person_who_left_is_recognised():

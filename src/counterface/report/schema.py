@@ -6,7 +6,10 @@ raises `SCHEMA_VERSION`; a new optional field does not.
 
 from __future__ import annotations
 
+import json
+import sys
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
@@ -149,3 +152,8 @@ def json_schema() -> dict[str, Any]:
     """The JSON schema of `Report`, as committed in `docs/report.schema.json`."""
     schema = Report.model_json_schema(mode="serialization")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+if __name__ == "__main__":  # python -m counterface.report.schema docs/report.schema.json
+    text = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+    Path(sys.argv[1]).write_text(text, encoding="utf-8")

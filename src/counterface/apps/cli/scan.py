@@ -26,13 +26,15 @@ HEADLINES = {
 
 
 def scan(
-    paths: Annotated[tuple[Path, ...], Parameter(negative="")],
+    paths: Annotated[tuple[Path, ...], Parameter(help="files, folders, globs", negative="")],
     /,
     *,
     config: Annotated[ScanConfig, Parameter(name="*")] = ScanConfig(),  # noqa: B008  (frozen)
     html: Annotated[Path | None, Parameter(help="write one self-contained page here")] = None,
     jobs: Annotated[int, Parameter(help="processes; each loads its own models")] = 1,
-    json_output: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    json_output: Annotated[
+        bool, Parameter(name="--json", negative="", help="print one JSON object a line")
+    ] = False,
 ) -> int:
     """Judge images and videos of faces: made or changed by a machine?
 
@@ -46,6 +48,8 @@ def scan(
 
     if not paths:
         raise ConfigError("no file named; say 'counterface scan clip.mp4', a folder or a glob")
+    if jobs < 1:
+        raise ConfigError(f"--jobs {jobs}: at least one process is needed")
     if html is not None and not html.absolute().parent.is_dir():
         raise ConfigError(f"--html {html}: its folder does not exist; make it first")
     config = config.model_copy(update={"pictures": config.pictures and html is not None})

@@ -1,0 +1,144 @@
+"""Reports on drawn faces, made without scanning: for the tests of schema and page."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import actors
+import cv2
+import numpy as np
+from tiny_detector import metadata
+
+from counterface.detect.detector import DetectorInfo
+from counterface.detect.findings import (
+    Check,
+    Exhibit,
+    FrameScore,
+    Notice,
+    Sampling,
+    ScanFailure,
+    ScanResult,
+    Thumb,
+    TrackFinding,
+)
+from counterface.detect.pool import calibrate, decide, judge_score, pool_logits
+from counterface.media.image import encode_image
+from counterface.media.probe import AudioInfo, Compression, MediaInfo
+from counterface.report.build import build_report
+from counterface.report.schema import Report
+
+NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+FPS = 4
+
+
+def a_track(number: int, logits: list[float], info: DetectorInfo, **changes: Any) -> TrackFinding:
+    """One person at four frames a second, with these logits."""
+    frames = tuple(
+        FrameScore(
+            frame_index=i,
+            pts_s=i / FPS,
+            box=(60.0, 40.0, 180.0, 170.0),
+            face_px=120.0,
+            logit=logit,
+            fake_score=float(calibrate(logit, info.calibration)),
+            in_range=True,
+        )
+        for i, logit in enumerate(logits)
+    )
+    score = pool_logits(logits, info.calibration)
+    fields: dict[str, Any] = {
+        "id": number,
+        "verdict": judge_score(score, info.thresholds),
+        "score": score,
+        "brief": False,
+        "first_s": 0.0,
+        "last_s": (len(logits) - 1) / FPS,
+        "face_px": 120.0,
+        "in_range": True,
+        "reasons": ("A reason.",),
+        "evidence_region": "mouth",
+        "frames": frames,
+    }
+    return TrackFinding(**{**fields, **changes})
+
+
+def a_result(name: str, *tracks: list[float], **changes: Any) -> ScanResult:
+    """A scan of a video of that name in which people got these logits."""
+    info = DetectorInfo.model_validate(metadata(**changes.pop("info", {})))
+    people = tuple(a_track(i, logits, info) for i, logits in enumerate(tracks))
+    verdict, decided_by = decide(people)
+    count = max((len(logits) for logits in tracks), default=8)
+    fields: dict[str, Any] = {
+        "path": Path(name),
+        "sha256": "ab" * 32,
+        "bytes": 1_234_567,
+        "media": a_video(name, count / FPS),
+        "verdict": verdict,
+        "decided_by": decided_by,
+        "reasons": ("A reason for the file.",),
+        "tracks": people,
+        "notices": (Notice(code="heavy_compression", text="Heavily compressed."),),
+        "checks": (
+            Check(name="faces", title="Faces", ran=True, note="1 person."),
+            Check(name="sound", title="Voice", ran=False, note="Not part of this version."),
+        ),
+        "sampling": Sampling(mode="even", requested=count, read=count, with_face=count),
+        "detector": info,
+        "detector_sha256": "cd" * 32,
+        "config": {"frames": count},
+        "timings_s": {"total": 1.0},
+        "exhibits": tuple(e for p in people for e in _exhibits(p)),
+        "thumbs": tuple(_thumb(i) for i in range(count)),
+    }
+    return ScanResult(**{**fields, **changes})
+
+
+def a_report(name: str, *tracks: list[float], **changes: Any) -> Report:
+    """The report of `a_result`, of a fixed time."""
+    return build_report(a_result(name, *tracks, **changes), now=NOW)
+
+
+def a_failure(name: str, error: str) -> Report:
+    """The report on a file that could not be scanned."""
+    return build_report(ScanFailure(Path(name), error), now=NOW)
+
+
+def a_video(name: str, duration_s: float) -> MediaInfo:
+    """The facts of a drawn video."""
+    return MediaInfo(
+        path=name,
+        kind="video",
+        container="mov,mp4,m4a,3gp,3g2,mj2",
+        codec="h264",
+        width=320,
+        height=240,
+        rotation=0,
+        fps=Fraction(24),
+        duration_s=duration_s,
+        bit_rate=800_000,
+        frame_count=round(24 * duration_s),
+        pixel_format="yuv420p",
+        compression=Compression(0.4, 26.0, "quantiser"),
+        audio=(AudioInfo("aac", 48_000, 2, duration_s),),
+        bytes=1_234_567,
+    )
+
+
+def _exhibits(track: TrackFinding) -> list[Exhibit]:
+    crop = cv2.resize(actors.draw_actor(track.id + 1, size=256).image, (160, 160))
+    kept = sorted(track.frames, key=lambda f: f.logit or 0.0)
+    chosen = {f.pts_s: f for f in (*kept[:3], *kept[-3:])}.values()
+    activation = np.linspace(-1, 2, 49, dtype=np.float32).reshape(7, 7)
+    return [
+        Exhibit(track.id, f.pts_s, f.logit or 0.0, f.fake_score or 0.0, crop, activation)
+        for f in chosen
+    ]
+
+
+def _thumb(index: int) -> Thumb:
+    image = cv2.resize(actors.draw_actor(1, size=128).image, (128, 96))
+    image[:4, : 4 + index] = 255  # each differs
+    return Thumb(index / FPS, 320, 240, encode_image(image, quality=70))

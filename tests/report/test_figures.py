@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+from drawn_reports import a_report, a_track
+from tiny_detector import metadata
+
+from counterface.detect.detector import DetectorInfo
+from counterface.report import figures
+
+INFO = DetectorInfo.model_validate(metadata())
+LINES = (0.8, 0.2)
+
+
+def test_dots_lie_at_their_time_and_score():
+    track = a_track(0, [0.0, 100.0, -100.0], INFO)  # at 0, 0.25 and 0.5 s
+    timeline = figures.draw_timeline(track, (), LINES, (0.0, 1.0))
+    assert [(p.x, p.y) for p in timeline.points] == [(0, 50), (25, 0), (50, 100)]
+    assert timeline.worst == 1
+    assert (timeline.upper, timeline.lower) == pytest.approx((20, 80))
+
+
+def test_the_box_is_drawn_on_the_thumbnail_of_its_own_frame_only():
+    report = a_report("clip.mp4", [1.0] * 8)
+    thumbs = report.pictures.thumbs
+    points = figures.draw_timeline(report.tracks[0], thumbs, LINES, (0, 2)).points
+    assert [p.thumb for p in points] == list(range(8))
+    assert points[0].box == pytest.approx((18.75, 16.67, 37.5, 54.17))
+    sparse = figures.draw_timeline(report.tracks[0], thumbs[::2], LINES, (0, 2)).points
+    assert [p.box is None for p in sparse] == [False, True] * 4
+
+
+def test_many_frames_merge_and_keep_their_level():
+    track = a_track(0, list(np.random.default_rng(0).normal(1, 1, 2000)), INFO)
+    timeline = figures.draw_timeline(track, (), LINES, (0.0, 500.0))
+    assert len(timeline.points) <= figures.MOST_POINTS
+    assert timeline.merged == 9
+    every = [100 * (1 - f.fake_score) for f in track.frames]
+    assert np.median([p.y for p in timeline.points]) == pytest.approx(np.median(every), abs=2)
+
+
+def test_a_single_score_has_no_timeline():
+    assert figures.draw_timeline(a_track(0, [1.0], INFO), (), LINES, (0, 1)) is None
+
+
+@pytest.mark.parametrize("span", [(0.0, 0.4), (0.0, 7.3), (0.0, 61.0), (0.0, 5400.0), (3.0, 9.0)])
+def test_ticks_are_round_few_and_inside(span):
+    track = a_track(0, [1.0, 2.0], INFO)
+    ticks = figures.draw_timeline(track, (), LINES, span).ticks
+    assert 2 <= len(ticks) <= 7
+    assert all(0 <= x <= 100 for x, _ in ticks)
+    assert len({label for _, label in ticks}) == len(ticks)
+    assert np.ptp(np.diff([x for x, _ in ticks])) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0:00.0"), (59.96, "0:59.9"), (61.25, "1:01.2"), (3725.9, "1:02:05"), (-1, "0:00.0")],
+)
+def test_moments_read_as_a_clock(seconds, text):
+    assert figures.clock_time(seconds) == text
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 6])
+def test_no_face_is_both_most_and_least_suspicious(count):
+    report = a_report("clip.mp4", [float(i) for i in range(count)])
+    most, least = figures.draw_faces(report.pictures.exhibits, 0)
+    assert len(most) + len(least) == count
+    assert not {face.time for face in most} & {face.time for face in least}
+    assert most[0].time == figures.clock_time((count - 1) / 4)
+
+
+def test_a_film_strip_is_even_and_short():
+    thumbs = a_report("clip.mp4", [1.0] * 48).pictures.thumbs
+    chosen = figures.pick_strip(thumbs)
+    assert (chosen[0], chosen[-1], len(chosen)) == (0, 47, figures.STRIP)
+    assert len(set(np.diff(chosen))) <= 2
+
+
+def test_an_interval_of_nothing_is_still_seen_inside_the_bar():
+    score = a_report("clip.mp4", [100.0, 100.0]).score
+    left, width, at = figures.scale_bar(score)
+    assert width > 0.5
+    assert left + width <= 100
+    assert at == 100

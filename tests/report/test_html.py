@@ -1,0 +1,175 @@
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from drawn_reports import a_failure, a_report
+
+from counterface.errors import MediaError
+from counterface.report.html import card_rows, render_html, show_name, write_html
+from counterface.report.schema import Report
+
+HOSTILE = [
+    "<script>alert(1)</script>.mp4",
+    "</script><script>alert(1)</script>.mp4",
+    '"><img src=x onerror=alert(1)>.mp4',
+    "'onmouseover='alert(1).mp4",
+    "]]><!--<svg onload=alert(1)>.mp4",
+    "{{ 7*7 }}{% raw %}.mp4",
+    "a\nb\tc.mp4",
+    "-rf.mp4",
+    "cod\u202egpj.exe",
+    "caf\u00e9 \u732b.mp4",
+]
+
+
+class Page(HTMLParser):
+    """The elements and attributes that a browser would see."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.elements, self.text, self.inside = [], [], []
+        self.scripts = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        self.inside.append(tag)
+        if tag == "script":
+            self.scripts.append([dict(attributes), ""])
+
+    def handle_endtag(self, tag):
+        if tag in self.inside:
+            while self.inside.pop() != tag:
+                pass
+
+    def handle_data(self, data):
+        if self.inside and self.inside[-1] == "script":
+            self.scripts[-1][1] += data
+        else:
+            self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def page():
+    return render_html([a_report("clip.mp4", [2.0, 3.0, 2.5, 2.8] * 3, [-3.0, -2.0, -2.5] * 4)])
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_is_text_and_nothing_else(name):
+    reports = [a_report(name, [2.0, 3.0, 2.5]), a_failure(name, f"{name} is cut short")]
+    hostile = Page(render_html(reports))
+    harmless = Page(
+        render_html([a_report("a.mp4", [2.0, 3.0, 2.5]), a_failure("a.mp4", "a.mp4 is cut short")])
+    )
+    assert [tag for tag, _ in hostile.elements] == [tag for tag, _ in harmless.elements]
+    assert not any(k.startswith("on") for _, attributes in hostile.elements for k in attributes)
+    assert show_name(name) in "".join(hostile.text)
+
+
+def test_hostile_words_in_notices_and_the_card_are_text_too():
+    evil = "</script><script>alert(1)</script>"
+    report = a_report("a.mp4", [2.0, 3.0], info={"card": {evil: evil}}, reasons=(evil,))
+    parsed = Page(render_html([report]))
+    assert not any(script == "alert(1)" for _, script in parsed.scripts)
+    assert sum(tag == "script" for tag, _ in parsed.elements) == 3  # points, film, ours
+
+
+def test_the_page_refers_to_nothing_outside_itself(page):
+    for tag, attributes in Page(page).elements:
+        for name in ("src", "href", "poster", "data", "action", "srcset", "xlink:href"):
+            address = attributes.get(name, "#")
+            assert address.startswith(("data:image/jpeg;base64,", "#")), (tag, address[:60])
+    style = re.search(r"<style>(.*?)</style>", page, re.S)[1]
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_the_policy_allows_our_script_alone(page):
+    parsed = Page(page)
+    policy = next(a["content"] for t, a in parsed.elements if a.get("http-equiv"))
+    assert "default-src 'none'" in policy
+    (script,) = [text for attributes, text in parsed.scripts if "type" not in attributes]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in policy
+
+
+def test_the_data_for_the_script_is_valid_json(page):
+    data = [json.loads(t) for a, t in Page(page).scripts if a.get("type") == "application/json"]
+    points = [d for d in data if "score" in d[0]]
+    (film,) = [d for d in data if "src" in d[0]]
+    assert [len(p) for p in points] == [12, 12]
+    assert len(film) == 12
+
+
+def test_the_verdict_comes_first(page):
+    text = " ".join("".join(Page(page).text).split())
+    places = [text.index(w) for w in ("Likely manipulated", "Faces over time", "What was checked")]
+    assert places == sorted(places)
+    assert "not run" in text
+    assert "What this report cannot tell" in text
+
+
+def test_the_track_that_decided_comes_first(page):
+    faces = [
+        a["aria-label"] for _, a in Page(page).elements if a.get("class", "").startswith("person ")
+    ]
+    assert faces == ["Face 1", "Face 2"]
+    swapped = render_html([a_report("clip.mp4", [-3.0, -2.0, -2.5], [2.0, 3.0, 2.5])])
+    faces = [
+        a["aria-label"]
+        for _, a in Page(swapped).elements
+        if a.get("class", "").startswith("person ")
+    ]
+    assert faces == ["Face 2", "Face 1"]
+
+
+def test_every_state_has_a_page_and_many_files_an_overview():
+    reports = [
+        a_report("fake.mp4", [3.0, 3.1, 3.2]),
+        a_report("clear.mp4", [-3.0, -3.1, -3.2]),
+        a_report("unsure.mp4", [-3.0, 0.1, 3.2]),
+        a_report("empty.mp4"),
+        a_failure("broken.mp4", "broken.mp4 is cut short"),
+    ]
+    text = " ".join("".join(Page(render_html(reports)).text).split())
+    assert "5 files" in text
+    for words in ("Likely manipulated", "No manipulation found", "Inconclusive", "No face found"):
+        assert words in text
+    assert "broken.mp4 is cut short" in text
+
+
+def test_a_report_read_back_from_json_still_has_a_page():
+    report = Report.model_validate_json(a_report("clip.mp4", [2.0, 3.0, 2.5]).to_json())
+    parsed = Page(render_html([report]))
+    assert not any(tag == "img" for tag, _ in parsed.elements)
+    assert any("timeline" in a.get("class", "").split() for _, a in parsed.elements)
+
+
+def test_a_name_shows_what_would_turn_or_hide_it():
+    assert show_name("cod\u202egpj.exe") == "cod\\u202egpj.exe"
+    assert show_name("a\nb") == "a\\nb"
+    assert show_name("plain \u732b.mp4") == "plain \u732b.mp4"
+
+
+def test_nested_card_values_read_as_one_line():
+    rows = dict(card_rows({"auc": {"value": 0.8712, "low": 0.8}, "sets": ["a", "b"], "none": None}))
+    assert rows == {"AUC": "value: 0.871; low: 0.8", "Sets": "a, b"}
+
+
+def test_writing_is_all_or_nothing(tmp_path, monkeypatch):
+    page = tmp_path / "report.html"
+    write_html([a_report("a.mp4", [1.0, 2.0])], page)
+    before = page.read_bytes()
+    monkeypatch.setattr("counterface.report.html.os.fsync", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_html([a_report("b.mp4", [1.0, 2.0])], page)
+    assert page.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(MediaError, match="cannot be written"):
+        write_html([], tmp_path / "absent" / "report.html")

@@ -1,0 +1,130 @@
+"""The page in a real browser: nothing leaves, nothing breaks, and the cursor shows the frame."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from drawn_reports import a_failure, a_report
+
+from counterface.report.html import write_html
+
+BROWSER = next((p for p in map(shutil.which, ("chromium", "chromium-browser")) if p), None)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine"),
+]
+EVIL = '"><img src=http://192.0.2.1/x onerror=alert(1)><script>alert(1)</script>.mp4'
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    tracks = [2.0, 3.0, 2.5, 2.8] * 4, [-3.0, -2.0, -2.5, -1.0] * 4
+    write_html(
+        [a_report("clip.mp4", *tracks), a_report(EVIL, *tracks), a_failure(EVIL, EVIL)], path
+    )
+    return path
+
+
+def open_page(browser, path, **options):
+    """The page, the addresses it asked for, and what went wrong in it."""
+    context = browser.new_context(**options)
+    page = context.new_page()
+    asked, wrong = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda message: wrong.append(message.text))
+    page.on("dialog", lambda dialog: wrong.append(dialog.message))
+    page.goto(path.as_uri())
+    return page, asked, wrong
+
+
+def test_no_request_leaves_and_no_foreign_script_runs(browser, page_file):
+    page, asked, wrong = open_page(browser, page_file)
+    page.mouse.wheel(0, 5000)
+    page.wait_for_timeout(200)
+    assert [a for a in asked if not a.startswith("data:")] == [page_file.as_uri()]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_nothing_sticks_out_at_any_width(browser, page_file, scheme, width):
+    page, _, _ = open_page(
+        browser, page_file, viewport={"width": width, "height": 800}, color_scheme=scheme
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_frame_under_the_cursor_is_shown(browser, page_file):
+    page, _, wrong = open_page(browser, page_file)
+    timeline = page.locator(".timeline").first
+    canvas = timeline.locator(".canvas")
+    canvas.scroll_into_view_if_needed()
+    area = canvas.bounding_box()
+    page.mouse.move(area["x"] + area["width"] * 0.5, area["y"] + 10)
+    assert timeline.locator(".at").inner_text() == "0:02.0"
+    middle = timeline.locator(".screen img").get_attribute("src")
+    canvas.focus()
+    page.keyboard.press("Home")
+    assert timeline.locator(".at").inner_text() == "0:00.0"
+    assert timeline.locator(".screen img").get_attribute("src") != middle
+    page.keyboard.press("ArrowRight")
+    assert timeline.locator(".at").inner_text() == "0:00.2"
+    assert canvas.get_attribute("aria-valuetext").startswith("0:00.2")
+    assert wrong == []
+
+
+CONTRAST = """
+() => {
+  const luminance = (c) => {
+    const linear = (v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+    const [r, g, b] = c.map((v) => linear(v / 255));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const numbers = (text) => text.match(/[\\d.]+/g).map(Number);
+  const backdrop = (element) => {
+    for (let e = element; e; e = e.parentElement) {
+      const c = numbers(getComputedStyle(e).backgroundColor);
+      if (c.length === 3 || c[3] > 0) return c.slice(0, 3);
+    }
+    return [255, 255, 255];
+  };
+  const poor = [];
+  for (const e of document.querySelectorAll("body *")) {
+    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!own || !e.offsetParent || ["SCRIPT", "STYLE"].includes(e.tagName)) continue;
+    const [a, b] = [numbers(getComputedStyle(e).color).slice(0, 3), backdrop(e)].map(luminance);
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) poor.push([e.className || e.tagName, e.textContent.slice(0, 30), ratio]);
+  }
+  return poor;
+}
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_word_has_the_contrast_of_wcag_aa(browser, page_file, scheme):
+    page, _, _ = open_page(browser, page_file, color_scheme=scheme)
+    assert page.evaluate(CONTRAST) == []
+
+
+def test_print_is_light_and_starts_each_file_on_its_own_page(browser, page_file):
+    page, _, _ = open_page(browser, page_file, color_scheme="dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    breaks = page.evaluate(
+        "[...document.querySelectorAll('.file')].map(e => getComputedStyle(e).breakBefore)"
+    )
+    assert breaks[1:] == ["page", "page"]

@@ -1,0 +1,62 @@
+import json
+from pathlib import Path
+
+import pytest
+from drawn_reports import a_failure, a_report
+from pydantic import ValidationError
+
+from counterface.report.schema import SCHEMA_VERSION, Report, json_schema
+
+COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "report.schema.json"
+
+
+def test_the_committed_schema_is_the_one_of_the_code():
+    assert json.loads(COMMITTED.read_text(encoding="utf-8")) == json_schema(), (
+        "the schema changed: run 'python -m counterface.report.schema docs/report.schema.json'"
+    )
+
+
+def test_a_report_survives_its_json():
+    report = a_report("clip.mp4", [2.0, 3.0, 2.5, 2.0], [-3.0, -2.0, -3.0, -2.0])
+    again = Report.model_validate_json(report.to_json())
+    assert again == report
+    assert again.to_json() == report.to_json()
+
+
+def test_json_is_one_line_and_carries_no_picture():
+    text = a_report("clip.mp4", [2.0] * 8).to_json()
+    assert "\n" not in text
+    assert "jpeg" not in text
+    assert len(text) < 10_000
+
+
+def test_json_fits_the_published_schema():
+    schema = json_schema()
+    for report in (a_report("clip.mp4", [2.0, 1.0]), a_failure("x.mp4", "broken")):
+        document = json.loads(report.to_json())
+        assert set(document) == set(schema["properties"])
+        assert set(schema["required"]) <= set(document)
+        assert document["schema_version"] == SCHEMA_VERSION
+
+
+def test_pictures_travel_beside_the_report():
+    report = a_report("clip.mp4", [2.0] * 8)
+    assert len(report.pictures.thumbs) == 8
+    assert Report.model_validate_json(report.to_json()).pictures.thumbs == ()
+
+
+def test_a_failed_scan_has_no_verdict_and_no_score():
+    report = a_failure("clip.mp4", "clip.mp4 is cut short")
+    assert (report.status, report.verdict, report.score) == ("failed", None, None)
+    assert report.error == "clip.mp4 is cut short"
+
+
+def test_unknown_fields_are_refused():
+    document = json.loads(a_report("clip.mp4", [2.0, 1.0]).to_json())
+    with pytest.raises(ValidationError, match="surprise"):
+        Report.model_validate({**document, "surprise": 1})
+
+
+def test_a_name_that_is_no_utf8_can_be_written():
+    report = a_failure("bad\udcff.mp4", "bad\udcff.mp4 is cut short")
+    assert json.loads(report.to_json())["file"]["name"] == "bad\\xff.mp4"
