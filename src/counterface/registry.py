@@ -55,6 +55,7 @@ FACE_DETECTORS = Registry(
     {
         "mediapipe": "counterface.faces.backends.mediapipe:MediapipeFaceDetector",
         "centerface": "counterface.faces.backends.centerface:CenterFaceDetector",
+        "auto": "counterface.faces.backends.auto:AutoFaceDetector",
     },
 )
 LANDMARKERS = Registry(

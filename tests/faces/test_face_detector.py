@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 import counterface
 from counterface.errors import RegistryError, ShapeError
+from counterface.faces.backends.auto import AutoFaceDetector
 from counterface.faces.backends.centerface import CenterFaceDetector
 from counterface.faces.backends.mediapipe import MediapipeFaceDetector, MediapipeMesh
 from counterface.faces.face_detector import box_overlaps, find_faces, merge_faces
 from counterface.faces.landmarks import interocular
-from counterface.types import Face, Pose
+from counterface.types import Face, Image, Pose
 
 POSES = [Pose(0, 0, 0), Pose(25, 0, 0), Pose(-25, 10, 10), Pose(0, -15, -20), Pose(10, 15, 30)]
 
@@ -67,6 +68,27 @@ def test_centerface_finds_what_is_too_small_for_the_default(size: int) -> None:
     assert len(found) == 1
     inside = (found[0].box[:2] < actor.landmarks[30]) & (actor.landmarks[30] < found[0].box[2:])
     assert inside.all()
+
+
+def test_auto_asks_centerface_only_where_the_default_may_miss_faces(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+    plain = CenterFaceDetector.detect
+
+    def count(self: CenterFaceDetector, image: Image) -> list[Face]:
+        asked.append(1)
+        return plain(self, image)
+
+    monkeypatch.setattr(CenterFaceDetector, "detect", count)
+    auto = AutoFaceDetector()
+    near = draw_actor(2, size=400).image
+    assert len(auto.detect(near)) == 1
+    assert not asked
+    canvas = np.full((720, 1280, 3), 90, np.uint8)
+    far = add_actor(canvas, 2, Pose(0, 0, 0), Expression(), np.array([900.0, 300.0]), 14)
+    assert len(auto.detect(far.image)) == 1
+    assert len(asked) == 1
 
 
 def test_centerface_finds_a_face_on_its_side() -> None:
