@@ -1,16 +1,18 @@
 from __future__ import annotations
 
-import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from learn import toy_task
+from learn.toy_program import PLAIN, PlainToy
 from learn.toy_task import CONFIG, Points, ToyTask
 from pydantic import ValidationError
 from torch import Tensor, nn
@@ -280,27 +282,34 @@ def test_progress_and_both_logs_tell_the_same(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_two_processes_take_the_steps_of_one(tmp_path: Path) -> None:
     """Half of each batch on each process: mean loss and weights as from the whole batch."""
-    program = (
-        "import sys, torch; from pathlib import Path\n"
-        "from learn.toy_task import CONFIG, Points, ToyTask\n"
-        "from counterface.learn.loop import train\n"
-        "class Plain(ToyTask):\n"
-        "    def losses(self, batch, step, log):\n"
-        "        out = self.net[4](self.net[0](batch['x'])).squeeze(1)\n"
-        "        yield 'net', (out - batch['y']).square().mean()\n"
-        "torch.manual_seed(0)\n"
-        "train(Plain(), Points(), CONFIG.model_copy(update={'steps': 20}), Path(sys.argv[1]))\n"
+    torch.manual_seed(0)
+    train(PlainToy(), Points(), PLAIN, tmp_path / "one")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(toy_task.__file__).parent.parent),
+        "OMP_NUM_THREADS": "1",
+        "ACCELERATE_USE_CPU": "true",
+    }
+    program = toy_task.__file__.replace("toy_task.py", "toy_program.py")
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
+    run = subprocess.Popen(
+        [*launch, program, str(tmp_path / "two")],
+        env=environment,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
-    script = tmp_path / "program.py"
-    script.write_text(program)
-    tests = str(Path(toy_task.__file__).parent.parent)
-    environment = {**os.environ, "PYTHONPATH": tests, "OMP_NUM_THREADS": "1"}
-    launch = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
-    environment["ACCELERATE_USE_CPU"] = "true"
-    for command, out in (([], "one"), (launch, "two")):
-        arguments = [sys.executable, *command, str(script), str(tmp_path / out)]
-        subprocess.run(arguments, check=True, env=environment, timeout=200)
+    try:
+        said, _ = run.communicate(timeout=280)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)  # the workers too, where it hangs
+    assert run.returncode == 0, said
     one, two = read_log(tmp_path / "one"), read_log(tmp_path / "two")
-    assert json.dumps([r["step"] for r in one]) == json.dumps([r["step"] for r in two])
+    assert [r["step"] for r in one] == [r["step"] for r in two]
     for a, b in zip(one, two, strict=True):
         assert a["loss"] == pytest.approx(b["loss"], rel=1e-4)
+    first, _ = read_weights(tmp_path / "one" / "last.safetensors")
+    second, _ = read_weights(tmp_path / "two" / "last.safetensors")
+    assert all(torch.allclose(v, second["net"][k], rtol=1e-3) for k, v in first["net"].items())
