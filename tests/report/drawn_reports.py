@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from counterface.media.image import encode_image
 from counterface.media.probe import AudioInfo, Compression, MediaInfo
 from counterface.report.build import build_report
 from counterface.report.schema import Report
+from counterface.types import Image
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 FPS = 4
@@ -127,8 +129,13 @@ def a_video(name: str, duration_s: float) -> MediaInfo:
     )
 
 
+@cache
+def _portrait(person: int) -> Image:
+    return actors.draw_actor(person, size=256).image
+
+
 def _exhibits(track: TrackFinding) -> list[Exhibit]:
-    crop = cv2.resize(actors.draw_actor(track.id + 1, size=256).image, (160, 160))
+    crop = cv2.resize(_portrait(track.id + 1), (160, 160))
     kept = sorted(track.frames, key=lambda f: f.logit or 0.0)
     chosen = {f.pts_s: f for f in (*kept[:3], *kept[-3:])}.values()
     activation = np.linspace(-1, 2, 49, dtype=np.float32).reshape(7, 7)
@@ -139,6 +146,6 @@ def _exhibits(track: TrackFinding) -> list[Exhibit]:
 
 
 def _thumb(index: int) -> Thumb:
-    image = cv2.resize(actors.draw_actor(1, size=128).image, (128, 96))
+    image = cv2.resize(_portrait(1), (128, 96))
     image[:4, : 4 + index] = 255  # each differs
     return Thumb(index / FPS, 320, 240, encode_image(image, quality=70))

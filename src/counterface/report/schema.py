@@ -143,6 +143,12 @@ class Report(_Part):
         copy._pictures = pictures
         return copy
 
+    def __eq__(self, other: object) -> bool:
+        """Whether all numbers and words are the same; pictures do not count."""
+        return isinstance(other, Report) and self.model_dump() == other.model_dump()
+
+    __hash__ = None  # type: ignore[assignment]  # holds dictionaries
+
     def to_json(self) -> str:
         """One line of JSON in this schema, without pictures."""
         return self.model_dump_json()
