@@ -6,6 +6,7 @@ import os
 import tempfile
 import warnings
 from contextlib import suppress
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -75,11 +76,11 @@ def open_picture(file: Path, max_pixels: int = MAX_PIXELS) -> Any:
     """
     import PIL.Image
 
-    _register_heif()
+    formats = load_parsers()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's size warning: the check below is stricter
-            picture = PIL.Image.open(file, formats=[f for f in _FORMATS if f in _known_formats()])
+            picture = PIL.Image.open(file, formats=formats)
     except PIL.Image.DecompressionBombError as error:
         raise MediaError(
             f"{show(file)} is larger than the limit of {max_pixels} pixels: {error} Scale it down"
@@ -177,18 +178,19 @@ def _umask() -> int:
     return mask
 
 
-def _known_formats() -> set[str]:
+def load_parsers() -> list[str]:
+    """Pillow's names of the picture formats that are read here, their modules imported.
+
+    Each by itself: Pillow would import all its forty parsers.
+    """
+    for name in ("Bmp", "Jpeg", "Mpo", "Png", "Tiff", "WebP", "Avif"):
+        with suppress(ImportError):  # Pillow may be built without
+            import_module(f"PIL.{name}ImagePlugin")
+    with suppress(ImportError):
+        import_module("pillow_heif").register_heif_opener()
     import PIL.Image
 
-    PIL.Image.init()
-    return set(PIL.Image.OPEN)
-
-
-def _register_heif() -> None:
-    with suppress(ImportError):
-        import pillow_heif
-
-        pillow_heif.register_heif_opener()
+    return [name for name in _FORMATS if name in PIL.Image.OPEN]
 
 
 def _to_rgb(picture: Any) -> Any:

@@ -24,8 +24,9 @@ from counterface.media.compression import (
 )
 from counterface.media.image import MAX_PIXELS, open_picture, read_image
 from counterface.media.open_file import Kind, check_file, open_container, sniff
-from counterface.media.upright import to_rgb
-from counterface.media.video_reader import VideoReader, decode_what_can_be
+from counterface.media.stream.decoder import decode_what_can_be
+from counterface.media.stream.upright import to_rgb
+from counterface.media.video_reader import VideoReader
 
 _LOOKS = 3  # places in a video where its compression is looked at
 _FRAMES_A_LOOK = 4  # a keyframe and some that build on it: their quantisers differ
@@ -142,7 +143,7 @@ def _probe_image(file: Path, max_pixels: int) -> MediaInfo:
 
 
 def _probe_video(reader: VideoReader) -> MediaInfo:
-    stream, container = reader.stream, reader.container
+    stream, container = reader.decoder.stream, reader.decoder.container
     context = stream.codec_context
     size = reader.path.stat().st_size
     duration = None if reader.duration_s is None else float(reader.duration_s)
@@ -201,7 +202,7 @@ def _look(reader: VideoReader) -> Iterator[Any]:
     """A few decoded frames from the start and around keyframes further on."""
     looks = _LOOKS if reader.duration_s else 1
     with closing(open_container(reader.path)) as container:
-        stream = container.streams[reader.stream.index]
+        stream = container.streams[reader.decoder.stream.index]
         stream.codec_context.options = {"export_side_data": "venc_params"}
         for look in range(looks):
             if look:

@@ -20,7 +20,7 @@ import numpy as np
 
 from counterface.errors import CounterfaceError
 from counterface.media.decoder_process.wire import Message, pack_info, receive, send
-from counterface.media.image import read_image
+from counterface.media.image import load_parsers, read_image
 from counterface.media.probe import probe
 from counterface.media.video_reader import VideoReader
 from counterface.types import Image
@@ -44,6 +44,7 @@ class Channel:
     base: int = 0  # address space of the idle process, bytes
     most: int = 0  # allowed address space, bytes
     limits: Message = field(default_factory=dict)
+    has_parsers: bool = False
     ring: mmap.mmap | None = None
     slots: int = 0
     slot_bytes: int = 0
@@ -73,6 +74,16 @@ class Channel:
             self.sink,
             {"at": offset, "height": height, "width": width, "index": index, "pts": str(pts)},
         )
+
+    def load_parsers(self, request: Message) -> None:
+        """Imports what pictures need, outside of the memory limit, when the first one comes."""
+        if self.has_parsers or request["do"] == "video":
+            return
+        _limit(resource.RLIMIT_AS, resource.RLIM_INFINITY, keep_hard=True)  # of the last request
+        before = _address_space("VmSize")
+        load_parsers()
+        self.base += max(0, _address_space("VmSize") - before)
+        self.has_parsers = True
 
     def rearm(self) -> None:
         """Starts the CPU clock of `cpu_s` again: it limits the time without a result."""
@@ -165,6 +176,7 @@ ACTIONS: dict[str, Callable[[Channel, Message], None]] = {
 def answer(channel: Channel, request: Message) -> None:
     """Carries one request out and ends it with `end` or `error`."""
     channel.limits = request["limits"]
+    channel.load_parsers(request)
     channel.restrict_memory()
     channel.rearm()
     last: Message = {"end": True}

@@ -1,0 +1,212 @@
+"""Packets to decoded FFmpeg frames: the whole stream, or just what given times need."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import av
+
+from counterface.errors import MediaError
+from counterface.media.open_file import ffmpeg_reason, open_container, show
+from counterface.media.stream.seek import Target
+
+_ATTACHED_PICTURE = 0x400  # AV_DISPOSITION_ATTACHED_PIC
+_MOST_THREADS = 4  # each holds frames; more gain little below 4K
+# Decoders where skipping frames that nothing refers to is exact. In HEVC such a frame may still be
+# needed by a higher temporal layer; AV1 fixes the setting when it opens.
+_SKIPPING_IS_EXACT = frozenset({"h264", "mpeg2video", "mpeg4"})
+
+
+class StreamDecoder:
+    """The first video stream of a file, opened for one pass over it.
+
+    Attributes:
+        container, stream: PyAV's.
+        damaged_packets: how many packets could not be decoded so far.
+    """
+
+    def __init__(self, path: Path, threads: int = 0) -> None:
+        """Opens the file.
+
+        Args:
+            path: a file that passed `check_file`.
+            threads: of the decoder; 0 means one a core, at most 4.
+
+        Raises:
+            MediaError: not a video, or without a video stream.
+        """
+        self.path = path
+        self.damaged_packets = 0
+        self.container = open_container(path)
+        try:
+            self.stream = video_stream(self.container, path)
+        except BaseException:
+            self.container.close()
+            raise
+        context = self.stream.codec_context
+        context.thread_type = "AUTO"
+        context.thread_count = threads or min(_MOST_THREADS, os.cpu_count() or 1)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self.container.close()
+
+    def frames(self, *, keyframes_only: bool = False) -> Iterator[Any]:
+        """Decoded frames from the start to the end; packets that fail are counted.
+
+        Raises:
+            MediaError: no frame could be decoded, fewer than could not, or the file ends early.
+        """
+        if keyframes_only:
+            self.stream.codec_context.skip_frame = "NONKEY"
+        packets = frames = 0
+        for packet in self._demux():
+            packets += packet.size > 0
+            if keyframes_only and packet.size and not packet.is_keyframe:
+                continue
+            for decoded in self._decode(packet):
+                frames += 1
+                yield decoded
+        self._check_end(packets, frames)
+
+    def frames_of(self, targets: list[Target]) -> Iterator[Any]:
+        """One decoded frame for each of the sorted targets."""
+        for _, group in groupby(targets, key=lambda target: target.key_pts):
+            yield from self._frames_of_group(list(group))
+
+    def _check_end(self, packets: int, frames: int) -> None:
+        if packets < self.stream.frames:
+            raise MediaError(
+                f"{show(self.path)} is cut short: {packets} of the {self.stream.frames} frames "
+                "that its header names are there; fetch it again"
+            )
+        if frames == 0:
+            raise no_frame(self.path, self.stream)
+        if self.damaged_packets > frames:
+            raise MediaError(
+                f"{show(self.path)} is damaged: {self.damaged_packets} packets cannot be decoded, "
+                f"{frames} frames can; fetch it again"
+            )
+
+    def _demux(self) -> Iterator[Any]:
+        try:
+            for packet in self.container.demux(self.stream):
+                if packet.is_corrupt and packet.size:
+                    self.damaged_packets += 1
+                    continue
+                yield packet
+        except (av.FFmpegError, OSError) as error:
+            raise MediaError(
+                f"{show(self.path)} is damaged or cut short: {ffmpeg_reason(error)}; fetch it again"
+            ) from error
+
+    def _decode(self, packet: Any) -> list[Any]:
+        try:
+            decoded: list[Any] = self.stream.codec_context.decode(packet)
+        except MemoryError as error:
+            raise MediaError(f"{show(self.path)}: not enough memory to decode it") from error
+        except av.FFmpegError:
+            self.damaged_packets += 1
+            return []
+        return decoded
+
+    def _frames_of_group(self, group: list[Target]) -> Iterator[Any]:
+        """The frames of targets that share a keyframe, decoded from it in one go.
+
+        A frame that does not decode is replaced by the one shown before it.
+        """
+        waiting = list(group)
+        best: Any = None
+        for decoded in self._decode_from(group[0], {target.pts for target in group}):
+            if decoded.pts is None:
+                continue
+            while waiting and decoded.pts > waiting[0].pts:  # the wanted one did not decode
+                yield best if best is not None else decoded
+                waiting.pop(0)
+            best = decoded
+            while waiting and decoded.pts == waiting[0].pts:
+                yield decoded
+                waiting.pop(0)
+        if waiting and best is None:
+            at = float(group[0].pts * self.stream.time_base)
+            raise MediaError(f"{show(self.path)}: no frame can be decoded at {at:.3f} s")
+        for _ in waiting:
+            yield best
+
+    def _decode_from(self, start: Target, wanted: set[int]) -> Iterator[Any]:
+        """Decoded frames from a keyframe on, until every wanted packet has gone in and come out."""
+        context = self.stream.codec_context
+        skips = context.name in _SKIPPING_IS_EXACT
+        missing = set(wanted)
+        for packet in self._demux_from(start):
+            if skips and packet.size:
+                context.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
+            yield from self._decode(packet)
+            missing.discard(packet.pts)
+            if not missing:
+                break
+        yield from self._decode(None)  # hands out what is still queued; seeking resets it
+
+    def _demux_from(self, start: Target) -> Iterator[Any]:
+        """Packets from the one of a known keyframe on."""
+        for ticks in (start.key_pts, start.key_dts - 1, self.stream.start_time or 0):
+            try:
+                self.container.seek(ticks, stream=self.stream, backward=True)
+            except av.FFmpegError:
+                continue
+            found = False
+            for packet in self._demux():
+                found = found or (packet.is_keyframe and packet.pts == start.key_pts)
+                if found:
+                    yield packet
+                elif packet.dts is not None and packet.dts > start.key_dts:
+                    break  # landed behind it: try from earlier
+            if found:
+                return
+
+
+def first_frame(path: Path) -> Any:
+    """The first decoded frame of a file; MediaError when there is none."""
+    with closing(open_container(path)) as container:
+        stream = video_stream(container, path)
+        first = next(decode_what_can_be(container, stream), None)
+        if first is None:
+            raise no_frame(path, stream)
+        return first
+
+
+def decode_what_can_be(container: Any, stream: Any) -> Iterator[Any]:
+    """Decoded frames from where a container stands; packets that fail are passed over."""
+    try:
+        for packet in container.demux(stream):
+            try:
+                decoded = packet.decode()
+            except av.FFmpegError:
+                continue
+            yield from decoded
+    except av.FFmpegError:
+        return
+
+
+def video_stream(container: Any, path: Path) -> Any:
+    """The first video stream that is not an album cover; MediaError when there is none."""
+    for stream in container.streams.video:
+        if not stream.disposition & _ATTACHED_PICTURE:
+            if stream.codec_context is None:
+                raise MediaError(f"{show(path)}: its video codec is not known to this FFmpeg")
+            return stream
+    kinds = sorted({stream.type for stream in container.streams})
+    if not kinds:
+        raise MediaError(f"{show(path)} has no stream of any kind in it; fetch it again")
+    raise MediaError(f"{show(path)} has no video stream, only {', '.join(kinds)}")
+
+
+def no_frame(path: Path, stream: Any) -> MediaError:
+    """The error of a video without pictures."""
+    codec = stream.codec_context.name
+    return MediaError(f"{show(path)} has a {codec} video stream but no frame can be decoded")
