@@ -3,7 +3,7 @@
     python benchmarks/landmark_error.py [--data ../shared/data] [--json]
 
 Compared points, by set:
-- london: 60 adults, neutral and smiling, 189 hand-placed points. Only the 11 that mean the same in
+- london: 60 adults, neutral, 189 hand-placed points. Only the 11 that mean the same in
   both schemes: eye corners, mouth corners, the three points of Cupid's bow, the middle of the lower
   lip's edge, and the base of the nose.
 - dlib68: all 68 points, jaw shown apart; the "testing" half was itself placed by dlib's model and

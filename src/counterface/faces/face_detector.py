@@ -68,7 +68,7 @@ def find_faces(
     marker = _model(LANDMARKERS, landmarker)
     assert isinstance(detector, FaceDetector)
     assert isinstance(marker, Landmarker)
-    faces = marker.locate(image, detector.detect(image))
+    faces = marker.locate(image, merge_faces(detector.detect(image)))
     return sorted(faces, key=lambda face: float(np.prod(face.box[2:] - face.box[:2])), reverse=True)
 
 
