@@ -1,4 +1,4 @@
-"""CenterFace: finds small, crowded and turned faces, at about 20 times the default's cost.
+"""CenterFace: finds small, crowded and turned faces, at about 30 times the default's cost.
 
 Paper: "CenterFace: Joint Face Detection and Alignment Using Face as Point" (Xu et al. 2019,
 https://arxiv.org/abs/1911.03599). Model file: MIT. Ours bounds the longer side, keeps the aspect,
@@ -24,7 +24,7 @@ _OUTPUTS = ["537", "538", "539", "540"]  # heat, size, offset, key points; OpenC
 
 
 class CenterFaceDetector:
-    """Faces from about 11 pixels upwards, at any roll; about 70 ms for 640x480."""
+    """Faces from about 24 pixels upwards, at any roll; about 70 ms for 640x480."""
 
     def __init__(self, min_score: float = MIN_SCORE, max_side: int = 1280) -> None:
         """Load the model file.
