@@ -1,8 +1,8 @@
 """The default face detector, helped by CenterFace where faces are, or may be, too small for it.
 
 Measured at 1280x720 (docs/faces.md): the default finds nearly all faces of 96 pixels, a third of
-those of 64 and none of 48; CenterFace finds those but costs 30 times as much. So it is asked only about
-pictures in which the default finds no face, or none larger than 1/10 of the longer side.
+those of 64 and none of 48; CenterFace finds those but costs 30 times as much. So it is asked only
+about pictures in which the default finds no face, or none larger than 1/10 of the longer side.
 """
 
 from __future__ import annotations

@@ -90,10 +90,10 @@ def _blend_overlapping(rows: Floats, scores: Floats) -> list[tuple[Floats, float
 
 
 class MediapipeFaceDetector:
-    """Faces by the full-range and the short-range BlazeFace, merged; about 4 ms an image.
+    """Faces by the full-range and the short-range BlazeFace, merged; about 6 ms an image.
 
-    Finds faces larger than about 1/12 of the image's longer side; for smaller ones use
-    `centerface` or tiles.
+    Finds faces larger than about 1/13 of the image's longer side; for smaller ones use
+    `centerface` or `auto`.
     """
 
     def __init__(self, min_score: float = MIN_SCORE) -> None:
