@@ -46,7 +46,9 @@ def test_usual_rates_are_held_exactly(tmp_path: Path, fps: Fraction) -> None:
     times = [i / fps for i in range(40)]
     path = write(tmp_path / "a.mp4", times, fps=fps)
     assert [f.pts for f in read_video(path)] == times
-    assert probe(path).fps == pytest.approx(float(fps), rel=1e-4)
+    info = probe(path)
+    assert info.fps == pytest.approx(float(fps), rel=1e-5)
+    assert info.duration_s == pytest.approx(40 / fps, rel=1e-5)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])

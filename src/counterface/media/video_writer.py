@@ -13,6 +13,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.codec.context import Flags
 
 from counterface.errors import MediaError, ShapeError
 from counterface.media.open_file import check_file, ffmpeg_reason, open_container, show
@@ -83,7 +84,9 @@ class VideoWriter:
             self._temporary = _temporary_beside(self.path)
             self._output = av.open(str(self._temporary), "w", format=container)
             self.time_base = time_base or TIME_BASE
-            self._video = self._add_video(fps or Fraction(30), crf, preset)
+            fps = fps or Fraction(30)
+            self._interval = max(1, round(1 / (fps * self.time_base)))
+            self._video = self._add_video(fps, crf, preset)
             self._audio = self._copied_audio()
         except av.FFmpegError as error:
             self._abandon()
@@ -113,12 +116,15 @@ class VideoWriter:
                 f"{show(self.path)}: frame {frame.index} at {float(frame.pts):.6f} s does not come "
                 "after the one before; write frames in time order"
             )
+        if self._last is not None:
+            self._interval = ticks - self._last  # how long the frame stays is not known yet
         self._last = ticks
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame.image), format="rgb24")
         picture = picture.reformat(
             format="yuv420p", dst_colorspace=_BT709, dst_color_range=_LIMITED_RANGE
         )
         picture.pts, picture.time_base = ticks, self.time_base
+        picture.duration = self._interval
         self._mux(self._video.encode(picture))
         self._copy_audio(until=float(frame.pts))
 
@@ -163,6 +169,7 @@ class VideoWriter:
         video.width, video.height, video.pix_fmt = self.width, self.height, "yuv420p"
         context = video.codec_context
         context.time_base = video.time_base = self.time_base
+        context.flags |= int(Flags.frame_duration)  # else the last frame would last one tick
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _LIMITED_RANGE
         return video

@@ -27,7 +27,7 @@ from counterface.types import Frame, Image
 
 COMMAND = ["-m", "counterface.media.decoder_process.child"]
 _PACKAGE_ROOT = Path(__file__).resolve().parents[3]
-_START_S = 60.0  # imports on a cold disk
+_START_S = 120.0  # imports on a cold disk
 _STOP_S = 5.0  # for the frame that is being decoded when nobody wants more
 _MOST_IDLE = 2
 _LONGEST_TEXT = 2000  # characters of a message that hostile code may have written
