@@ -7,8 +7,8 @@
 Bars: 32 frames of a 10 s 720p clip in under 2 s of wall time on 2 cores after start-up; 32 frames
 of a 10 min clip in at most a fifth of the time that PyAV takes to decode all of it; under 700 MB
 whatever the length. Scan and decoding are timed in turn and the fastest of each counts: other work
-on the machine only ever adds time; CPU time hardly depends on it. Memory is the sum of the proportional set sizes of this process
-and its decoder, sampled every 20 ms in a run of its own.
+on the machine only ever adds time; CPU time hardly depends on it. Memory is the sum of the
+proportional set sizes of this process and its decoder, sampled every 20 ms in a run of its own.
 """
 
 from __future__ import annotations
@@ -135,6 +135,7 @@ def measure(scanner: Scanner, path: Path, runs: int) -> None:
     )
     for phase, seconds in best.timings_s.items():
         print(f"  {phase:16}{seconds:8.3f} s")
+    print(f"  CPU time        {here:8.3f} s here, {there:.3f} s in the decoder, side by side")
     print(
         f"  decode all      {min(decodes):8.3f} s   scan / decode all = {total / min(decodes):.3f}"
     )
