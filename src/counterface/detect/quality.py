@@ -94,7 +94,7 @@ def list_checks(
     )
     lost = f"; {unaligned} faces could not be aligned" if unaligned else ""
     if scored:
-        judged = f"{scored} face crops scored, one at a time."
+        judged = f"{scored} face {'crop' if scored == 1 else 'crops'} scored, one at a time."
     elif tracks:
         judged = "The detector gave no usable number."
     else:

@@ -211,7 +211,8 @@ def explain_verdict(
         return ("The detector gave no usable number for this face, so nothing is claimed.",)
     upper, lower = info.thresholds.likely_manipulated, info.thresholds.no_manipulation_found
     low, high = show_percent(score.low), show_percent(score.high)
-    spread = f"{show_percent(score.probability)} (interval {low} to {high})"
+    views = ", from views of the same crop" if score.spread_over == "views" else ""
+    spread = f"{show_percent(score.probability)} (interval {low} to {high}{views})"
     if file_reason is not None:
         return (f"{file_reason} The score, {spread}, is therefore not used.",)
     if not in_range:
