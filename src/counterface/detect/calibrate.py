@@ -1,0 +1,84 @@
+"""From logits of held-back clips to probabilities and verdict thresholds."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from counterface.detect.detector import Calibration, Thresholds
+from counterface.errors import DetectorError
+
+MARGIN = 1e-3  # beyond the clip that decides a line
+PRIOR = 0.5  # clips are weighted so that half of them are fake: the base rate is the user's to know
+
+
+def fit_calibration(labels: ArrayLike, logits: ArrayLike) -> Calibration:
+    """The scale and offset that make sigmoid(scale * logit + offset) a probability.
+
+    Platt scaling with Platt's own smoothed targets (1999), classes weighted alike, by Newton's
+    method with a weak pull toward scale 1, so that a few clips that are told apart perfectly do not
+    give an infinite scale.
+
+    Args:
+        labels: (N,) 0 real, 1 fake.
+        logits: (N,) pooled logit of each clip, of a net that did not see the clip.
+
+    Raises:
+        DetectorError: fewer than 5 clips of either class.
+    """
+    truth, values = np.asarray(labels, np.float64), np.asarray(logits, np.float64)
+    fakes, reals = int(truth.sum()), int((1 - truth).sum())
+    if min(fakes, reals) < 5:
+        raise DetectorError(
+            f"calibration needs 5 clips of each class, got {reals} real {fakes} fake"
+        )
+    target = np.where(truth > 0, (fakes + 1) / (fakes + 2), 1 / (reals + 2))
+    weight = np.where(truth > 0, PRIOR / fakes, (1 - PRIOR) / reals) * (fakes + reals)
+    scale, offset = 1.0, 0.0
+    for _ in range(100):
+        p = 1 / (1 + np.exp(-np.clip(scale * values + offset, -50, 50)))
+        error, curve = weight * (p - target), weight * p * (1 - p)
+        gradient = np.array([(error * values).sum() + (scale - 1), error.sum()])
+        cross = (curve * values).sum()
+        hessian = np.array([[(curve * values**2).sum() + 1, cross], [cross, curve.sum() + 1e-6]])
+        step = np.linalg.solve(hessian, gradient)
+        scale, offset = scale - step[0], offset - step[1]
+        if np.abs(step).max() < 1e-9:
+            break
+    if scale <= 0:
+        raise DetectorError(
+            f"the logits run against the labels (scale {scale:.2f}); are the classes inverted?"
+        )
+    return Calibration(scale=float(scale), offset=float(offset))
+
+
+def choose_thresholds(
+    labels: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    false_alarms: float = 0.05,
+    misses: float = 0.15,
+) -> Thresholds:
+    """Where a verdict becomes firm: a verdict needs the whole interval beyond its line.
+
+    Args:
+        labels: (N,) 0 real, 1 fake.
+        low: (N,) lower ends of calibrated probabilities of clips that the net did not see.
+        high: (N,) upper ends.
+        false_alarms: share of real clips whose lower end may reach `likely_manipulated`.
+        misses: share of fake clips whose upper end may fall to `no_manipulation_found`.
+
+    Raises:
+        DetectorError: a class is missing.
+    """
+    truth = np.asarray(labels)
+    real = np.sort(np.asarray(low, np.float64)[truth == 0])
+    fake = np.sort(np.asarray(high, np.float64)[truth == 1])
+    if not len(real) or not len(fake):
+        raise DetectorError(f"thresholds need both classes, got {len(real)} real {len(fake)} fake")
+    alarm = real[len(real) - 1 - int(false_alarms * len(real))] + MARGIN
+    clear = fake[int(misses * len(fake))] - MARGIN
+    alarm = float(np.clip(alarm, 0.5, 0.999))  # never "likely" below even odds
+    return Thresholds(
+        likely_manipulated=alarm, no_manipulation_found=float(np.clip(clear, 0.001, 0.5))
+    )

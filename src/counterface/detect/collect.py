@@ -1,0 +1,59 @@
+"""The crops of labelled files, cut by the very path of a scan: the crop is part of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+
+from counterface.datasets.manifest import Labelled
+from counterface.errors import MediaError
+from counterface.faces.align import align
+from counterface.faces.face_detector import find_faces
+from counterface.media import sandbox
+from counterface.media.video_reader import sample_times
+from counterface.types import Frame, Image
+
+
+def collect_crops(
+    items: Sequence[Labelled],
+    frames: int,
+    template: str,
+    size: int,
+    *,
+    progress: Callable[[int, int | None, str], None] | None = None,
+    failed: Callable[[Labelled, str], None] | None = None,
+) -> Iterator[tuple[int, Image]]:
+    """Pairs of item number and crop, RGB uint8 (size, size, 3), of the largest face of each frame.
+
+    Args:
+        items: pictures and videos.
+        frames: of each video, even over its time.
+        template: alignment of the crops.
+        size: their side, pixels.
+        progress: called as (done, total, name) after each file.
+        failed: called with a file that could not be read and the reason; the rest goes on.
+    """
+    for number, item in enumerate(items):
+        try:
+            for frame in _frames(item, frames):
+                faces = find_faces(frame.image)
+                if faces and faces[0].landmarks is not None:
+                    yield number, align(frame.image, faces[0], template, size).image
+        except MediaError as error:
+            if failed is None:
+                raise
+            failed(item, str(error))
+        if progress:
+            progress(number + 1, len(items), item.path.name)
+
+
+def _frames(item: Labelled, frames: int) -> Iterator[Frame]:
+    media = sandbox.probe(item.path)
+    if media.kind == "image":
+        yield Frame(sandbox.read_image(item.path), 0, Fraction(0))
+    elif media.duration_s is None or (media.frame_count or frames + 1) <= frames:
+        yield from sandbox.read_video(item.path)
+    else:
+        yield from sandbox.frames_at(
+            item.path, sample_times(media.duration_s, frames, media.start_s)
+        )

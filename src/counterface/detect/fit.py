@@ -1,0 +1,239 @@
+"""Fits the heads of a `FrameStatistics` detector: closed form, minutes on a CPU."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field
+
+from counterface.config import STRICT
+from counterface.datasets.manifest import Labelled, read_manifest
+from counterface.detect.collect import collect_crops
+from counterface.detect.export import export_detector, uncalibrated
+from counterface.detect.models.evidence_sum import EvidenceSum
+from counterface.detect.models.folded import load_folded, read_folded
+from counterface.detect.models.frame_cnn import FrameCNNConfig
+from counterface.detect.models.frame_statistics import FrameStatistics, FrameStatisticsConfig
+from counterface.detect.train import load_net
+from counterface.errors import TrainingError
+from counterface.types import Image
+
+BATCH = 32
+START_FACES = 96  # real faces that set the batch norms of a folded backbone
+
+
+class HeadConfig(BaseModel):
+    """One question: which fakes against which real ones, by the manifest's `method` column."""
+
+    model_config = STRICT
+
+    name: str = Field(description="what the head looks for")
+    fakes: dict[str, float] = Field(description="method -> share of the fakes")
+    reals: dict[str, float] = Field(description="method -> share of the real ones")
+    scale: float = Field(3.0, gt=0, description="of the raw score (-1 to 1) toward log-odds")
+    offset: float = Field(0.0, description="added then")
+
+
+class FitConfig(BaseModel):
+    """A statistics detector, whole."""
+
+    model_config = STRICT
+
+    out: Path = Field(Path("runs/statistics"), description="folder of the run")
+    manifest: Path | None = Field(None, description="CSV: file, label, method, group")
+    frames: int = Field(64, ge=1, description="of each video")
+    template: str = Field("whole_face", description="alignment of the crops")
+    size: int = Field(224, ge=64, description="side of the crops, pixels")
+    folded: Path | None = Field(None, description="TFLite file that gives the backbone's weights")
+    ridge: float = Field(0.3, gt=0, description="penalty on standardised weights")
+    heads: tuple[HeadConfig, ...] = Field(description="the questions")
+    model: FrameStatisticsConfig = FrameStatisticsConfig()
+    blend: Path | None = Field(None, description="weights of a FrameCNN that also votes")
+    blend_model: FrameCNNConfig = FrameCNNConfig()
+    blend_scale: float = Field(0.25, gt=0, description="of the FrameCNN's logit")
+    blend_offset: float = Field(-1.0, description="added then")
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """The heads' input for every crop of a list of files."""
+
+    values: NDArray[np.float32]  # (N, D)
+    item: NDArray[np.intp]  # (N,) which file
+
+
+def start_statistics(config: FitConfig, faces: Sequence[Image]) -> FrameStatistics:
+    """The net with its backbone's weights and empty heads.
+
+    Args:
+        config: names the folded file, or asks timm for pretrained weights.
+        faces: crops that set the batch norms of a folded backbone; 32 or more.
+    """
+    model = config.model.model_copy(update={"heads": len(config.heads)})
+    net = FrameStatistics(model)
+    if config.folded is not None:
+        batch = torch.from_numpy(np.stack(faces)).permute(0, 3, 1, 2).float() / 127.5 - 1
+        load_folded(net.backbone, read_folded(config.folded), batch)
+    return net.eval()
+
+
+@torch.no_grad()
+def collect_statistics(
+    net: FrameStatistics,
+    items: Sequence[Labelled],
+    config: FitConfig,
+    progress: Callable[[int, int | None, str], None] | None = None,
+    failed: Callable[[Labelled, str], None] | None = None,
+) -> Statistics:
+    """The statistics of every crop; kept in the run's folder and read from there next time."""
+    digest = hashlib.sha256()
+    for item in items:
+        digest.update(f"{item.path.resolve()} {item.path.stat().st_size}\n".encode())
+    digest.update(f"{config.frames} {config.template} {config.size} {config.folded}".encode())
+    digest.update(config.model.model_dump_json().encode())
+    cache = config.out / "statistics" / f"{digest.hexdigest()[:16]}.npz"
+    if cache.exists():
+        with np.load(cache, allow_pickle=False) as kept:
+            return Statistics(kept["values"], kept["item"])
+    values: list[NDArray[np.float32]] = []
+    numbers: list[int] = []
+    waiting: list[Image] = []
+
+    def flush() -> None:
+        if waiting:
+            batch = torch.from_numpy(np.stack(waiting)).permute(0, 3, 1, 2).float() / 255
+            values.append(net.statistics(batch).numpy())
+            waiting.clear()
+
+    crops = collect_crops(
+        items, config.frames, config.template, config.size, progress=progress, failed=failed
+    )
+    for number, crop in crops:
+        numbers.append(number)
+        waiting.append(crop)
+        if len(waiting) == BATCH:
+            flush()
+    flush()
+    if not values:
+        raise TrainingError(f"no face in any of {len(items)} files; look at one of them")
+    found = Statistics(np.concatenate(values), np.array(numbers, np.intp))
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    partial = cache.with_suffix(".partial.npz")
+    np.savez(partial, values=found.values, item=found.item)
+    partial.replace(cache)
+    return found
+
+
+def fit_heads(
+    net: FrameStatistics,
+    found: Statistics,
+    items: Sequence[Labelled],
+    config: FitConfig,
+    leave_out: frozenset[str] = frozenset(),
+) -> None:
+    """Fills every head of the net by weighted ridge regression on -1 (real) and 1 (fake).
+
+    Each method has its share however many crops it has, and both classes weigh the same.
+
+    Args:
+        net: its heads are replaced.
+        found: statistics of the items.
+        items: labels, methods and groups.
+        config: shares and penalty.
+        leave_out: groups that are not fitted on.
+
+    Raises:
+        TrainingError: a head without real or without fake crops.
+    """
+    labels = np.array([items[i].label for i in found.item])
+    methods = np.array([items[i].method for i in found.item])
+    used = np.array([items[i].group not in leave_out for i in found.item])
+    for number, head in enumerate(config.heads):
+        weights = np.zeros(len(labels))
+        for label, shares in ((0, head.reals), (1, head.fakes)):
+            for method, share in shares.items():
+                rows = used & (labels == label) & (methods == method)
+                if rows.any():
+                    weights[rows] = share / rows.sum()
+            total = weights[labels == label].sum()
+            if not total:
+                kind = "fake" if label else "real"
+                raise TrainingError(
+                    f"head {head.name!r}: no {kind} crops of {sorted(shares)}; methods in the "
+                    f"manifest: {sorted(set(methods.tolist()))}"
+                )
+            weights[labels == label] /= total
+        weight, bias = _ridge(found.values, labels * 2.0 - 1.0, weights, config.ridge)
+        net.set_head(number, torch.from_numpy(weight).float(), bias)
+
+
+def _ridge(
+    values: NDArray[np.float32], wanted: NDArray[np.float64], shares: NDArray[np.float64], l2: float
+) -> tuple[NDArray[np.float64], float]:
+    """Weight and bias on the statistics as they are, from a fit on standardised ones."""
+    rows = shares > 0
+    x, t, w = values[rows].astype(np.float64), wanted[rows], shares[rows] / shares.sum()
+    mean = w @ x
+    spread = np.sqrt(w @ (x - mean) ** 2) + 1e-4  # a dead channel must not divide by zero
+    z = (x - mean) / spread
+    weighted = z * w[:, None]
+    solved = np.linalg.solve(z.T @ weighted + l2 * np.eye(z.shape[1]), weighted.T @ t)
+    weight = solved / spread
+    return weight, float(-(mean @ weight))
+
+
+def join_evidence(net: FrameStatistics, config: FitConfig) -> EvidenceSum:
+    """The detector: the heads and, where the recipe names one, the blend net."""
+    scales = [head.scale for head in config.heads]
+    offsets = [head.offset for head in config.heads]
+    blend = None
+    if config.blend is not None:
+        blend = load_net(config.blend_model, config.blend).eval()
+        scales.append(config.blend_scale)
+        offsets.append(config.blend_offset)
+    return EvidenceSum(net, blend, scales, offsets).eval()
+
+
+def fit_detector(
+    config: FitConfig,
+    path: Path,
+    progress: Callable[[int, int | None, str], None] | None = None,
+    failed: Callable[[Labelled, str], None] | None = None,
+) -> None:
+    """Writes the detector of a recipe as an uncalibrated ONNX file.
+
+    Args:
+        config: names the manifest.
+        path: ends in .onnx.
+        progress: called as (files done, total, name).
+        failed: called with each file that could not be read, and why; the rest goes on.
+
+    Raises:
+        TrainingError: no manifest, no real faces, or a head without its methods.
+        ConfigError: a manifest that cannot be read.
+    """
+    if config.manifest is None:
+        raise TrainingError('the recipe names no manifest; set manifest = "list.csv"')
+    items = read_manifest(config.manifest)
+    net = start_statistics(config, real_faces(items, config))
+    found = collect_statistics(net, items, config, progress, failed)
+    fit_heads(net, found, items, config)
+    joined = join_evidence(net, config)
+    export_detector(joined, uncalibrated("frame statistics", config.template, config.size), path)
+
+
+def real_faces(items: Sequence[Labelled], config: FitConfig) -> list[Image]:
+    """A few real crops, one a file, that set the batch norms of a folded backbone."""
+    real = [item for item in items if item.label == 0]
+    real = real[:: max(1, len(real) // START_FACES)][:START_FACES]
+    crops = collect_crops(real, 1, config.template, config.size, failed=lambda item, why: None)
+    faces = [crop for _, crop in crops]
+    if not faces:
+        raise TrainingError(f"no face in {len(real)} real files of the manifest; look at one")
+    return faces

@@ -1,0 +1,74 @@
+"""A detector that judges one aligned face at a time: any timm backbone, two heads.
+
+The backbone is cut at a chosen stride. A network whose cells see a part of the face only learns
+texture rather than identity and carries over better to unseen generators (Chai et al. 2020,
+https://arxiv.org/abs/2008.10588). One head gives the logit of the whole crop, the other a logit for
+each cell, trained on where the crop was changed; the second is also the explanation shown to users
+(compare Dang et al. 2020, https://arxiv.org/abs/1910.01717). ImageNet weights, where used, are
+timm's (Apache-2.0) or a file the user names.
+"""
+
+from __future__ import annotations
+
+import timm
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+
+class FrameCNNConfig(BaseModel):
+    """The architecture."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    backbone: str = Field("mobilenetv2_100", description="any timm model with feature maps")
+    pad_type: str = Field("", description="'same' for weights that come from TensorFlow")
+    stage: int = Field(3, ge=0, le=4, description="feature map: 0 is stride 2, 3 is 16, 4 is 32")
+    width: int = Field(192, ge=8, description="channels of the heads")
+    dropout: float = Field(0.2, ge=0, lt=1, description="before the crop's logit")
+    pretrained: bool = Field(False, description="timm's ImageNet weights, fetched from its hub")
+
+
+class FrameCNN(nn.Module):
+    """RGB float32 [0, 1] (B, 3, S, S) -> logit (B,), > 0 is fake, and activation (B, h, w)."""
+
+    def __init__(self, config: FrameCNNConfig | None = None) -> None:
+        """Random weights unless `config.pretrained`."""
+        super().__init__()
+        self.config = config or FrameCNNConfig()
+        extra = {"pad_type": self.config.pad_type} if self.config.pad_type else {}
+        self.backbone = timm.create_model(
+            self.config.backbone,
+            pretrained=self.config.pretrained,
+            features_only=True,
+            out_indices=(self.config.stage,),
+            **extra,
+        )
+        module = self.backbone.feature_info.info[self.config.stage]["module"]
+        if module.startswith("blocks."):  # timm keeps the blocks after the last feature map
+            self.backbone.blocks = self.backbone.blocks[: int(module.split(".")[1]) + 1]
+        channels = self.backbone.feature_info.channels()[-1]
+        self.neck = nn.Sequential(
+            nn.Conv2d(channels, self.config.width, 1, bias=False),
+            nn.BatchNorm2d(self.config.width),
+            nn.ReLU(inplace=True),
+        )
+        self.cells = nn.Conv2d(self.config.width, 1, 1)
+        self.dropout = nn.Dropout(self.config.dropout)
+        self.crop = nn.Linear(self.config.width, 1)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """The logit of each crop and of each of its cells."""
+        features = self.neck(self.backbone(image * 2 - 1)[0])
+        activation: Tensor = self.cells(features)[:, 0]
+        logit: Tensor = self.crop(self.dropout(features.mean(dim=(2, 3))))[:, 0]
+        return logit, activation
+
+    @torch.no_grad()
+    def set_prior(self) -> None:
+        """Starts both heads at logit 0, so that the first steps do not shake the backbone."""
+        nn.init.normal_(self.crop.weight, std=0.01)
+        nn.init.zeros_(self.crop.bias)
+        nn.init.normal_(self.cells.weight, std=0.01)
+        assert self.cells.bias is not None
+        nn.init.zeros_(self.cells.bias)
