@@ -32,10 +32,10 @@ def read_manifest(path: Path) -> list[Labelled]:
     group is its own group.
 
     Raises:
-        ConfigError: unreadable, a missing column, an unknown label, or a file named twice.
+        ConfigError: unreadable, a missing column or file name, an unknown label, or a file named twice.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"{path}: not a readable CSV: {error}") from error
@@ -47,7 +47,9 @@ def read_manifest(path: Path) -> list[Labelled]:
         label = _LABELS.get((row["label"] or "").strip().lower())
         if label is None:
             raise ConfigError(f"{path}, line {number}: label {row['label']!r}; use real or fake")
-        name = row["file"]
+        name = (row["file"] or "").strip()
+        if not name:
+            raise ConfigError(f"{path}, line {number}: no file is named")
         group = (row.get("group") or "").strip() or name
         labelled.append(Labelled(path.parent / name, label, (row.get("method") or ""), group))
     twice = [str(p) for p, count in Counter(item.path for item in labelled).items() if count > 1]

@@ -215,9 +215,10 @@ def blend_mask(
     mask = cv2.remap(mask, grid + field, None, cv2.INTER_LINEAR)
     unit = width / 128  # the paper's 5..25 pixels were for larger crops
     mask = cv2.GaussianBlur(mask, (0, 0), float(rng.uniform(0.7, 4.0)) * unit)
-    mask[mask < 0.97] *= 0.0 if rng.random() < 0.5 else 1.0  # erode half of them
+    if rng.random() < 0.5:  # erode half of them; the blur may have left a small hull below 1
+        mask[mask < 0.97 * float(mask.max())] = 0.0
     mask = cv2.GaussianBlur(mask, (0, 0), float(rng.uniform(0.7, 4.5)) * unit)
-    peak = max(float(mask.max()), 1e-6)  # a small hull may vanish under the blur
+    peak = max(float(mask.max()), 1e-6)  # a face outside the picture has no mask
     ratio = 1.0 if strong else _RATIOS[rng.integers(len(_RATIOS))]
     full = cv2.resize(mask * (ratio / peak), shape[::-1], interpolation=cv2.INTER_LINEAR)
     return np.asarray(full, dtype=np.float32)
