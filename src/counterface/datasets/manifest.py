@@ -32,7 +32,7 @@ def read_manifest(path: Path) -> list[Labelled]:
     group is its own group.
 
     Raises:
-        ConfigError: unreadable, a missing column or file name, an unknown label, or a file named twice.
+        ConfigError: unreadable, a missing column or name, an unknown label, a file named twice.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from counterface.datasets.degrade import degrade
 from counterface.datasets.self_blended import (
@@ -83,6 +83,18 @@ class PairConfig(BaseModel):
     strength: float = Field(1.0, ge=0, le=1, description="of the degradation of both classes")
     seed: int = Field(0, ge=0, description="another seed gives other pairs")
 
+    @model_validator(mode="after")
+    def _shares_add_up(self) -> PairConfig:
+        named = self.pairs + self.synthetic
+        if named > 1 + 1e-9:
+            raise ValueError(f"pairs and synthetic are shares of all; their sum is {named:.2f}")
+        if named < 1 and not self.self_blended + self.swapped_in + self.remade:
+            raise ValueError(
+                "self_blended, swapped_in and remade are all 0, but pairs and synthetic leave "
+                f"{1 - named:.2f} to them"
+            )
+        return self
+
 
 @dataclass(frozen=True)
 class Sources:
@@ -135,7 +147,7 @@ class TrainingPairs:
             pair = self._pseudo_pair(rng)
         images = self._finish([pair.real, pair.fake], rng)
         size = (self.config.cells, self.config.cells)
-        mask = cv2.resize(pair.mask, size, interpolation=cv2.INTER_AREA)
+        mask = np.minimum(cv2.resize(pair.mask, size, interpolation=cv2.INTER_AREA), 1)
         return {
             "images": np.stack(images),
             "masks": np.stack([np.zeros_like(mask), mask]).astype(np.float32),
