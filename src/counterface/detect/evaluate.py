@@ -19,6 +19,7 @@ from counterface.detect.scan import ScanConfig
 from counterface.detect.scan_files import scan_files
 from counterface.errors import ConfigError
 from counterface.learn.metrics import Interval, auc, bootstrap, probability_metrics, score_metrics
+from counterface.types import Verdict
 
 
 class FileScore(BaseModel):
@@ -88,9 +89,8 @@ def evaluate_files(scores: Sequence[FileScore], threshold: float) -> Evaluation:
     metrics: dict[str, float] = {}
     if both:
         interval = bootstrap(auc, labels, logits, [score.group for score in used])
-        metrics = probability_metrics(labels, probabilities, threshold) | score_metrics(
-            labels, logits
-        )
+        metrics = probability_metrics(labels, probabilities, threshold)
+        metrics |= score_metrics(labels, logits)
     return Evaluation(
         files=tuple(scores),
         real=int((labels == 0).sum()),
@@ -173,13 +173,42 @@ def calibrate_scores(
     """
     used = [score for score in scores if score.logit is not None]
     labels = np.array([score.label for score in used])
-    logits = np.array([score.logit for score in used], dtype=np.float64)
-    calibration = fit_calibration(labels, logits)
-
-    def again(probabilities: list[float | None]) -> NDArray[np.float64]:
-        p = np.clip(np.array(probabilities, np.float64), 1e-12, 1 - 1e-12)
-        logits = (np.log(p / (1 - p)) - then.offset) / then.scale
-        return calibrate(logits, calibration)
-
-    low, high = again([s.low for s in used]), again([s.high for s in used])
+    calibration = fit_calibration(labels, np.array([s.logit for s in used], dtype=np.float64))
+    low = _move([s.low for s in used], then, calibration)
+    high = _move([s.high for s in used], then, calibration)
     return calibration, choose_thresholds(labels, low, high)
+
+
+def recalibrate_scores(
+    scores: Sequence[FileScore], then: Calibration, now: Calibration, thresholds: Thresholds
+) -> list[FileScore]:
+    """The same files with the probabilities and verdicts of another calibration.
+
+    Args:
+        scores: from `score_files`.
+        then: the calibration by which they were made.
+        now: the one that holds now.
+        thresholds: its lines.
+    """
+    moved = []
+    for score in scores:
+        if score.logit is None:
+            moved.append(score)
+            continue
+        p, low, high = _move([score.probability, score.low, score.high], then, now)
+        verdict = Verdict.INCONCLUSIVE
+        if low >= thresholds.likely_manipulated:
+            verdict = Verdict.LIKELY_MANIPULATED
+        elif high <= thresholds.no_manipulation_found:
+            verdict = Verdict.NO_MANIPULATION_FOUND
+        update = {"probability": p, "low": low, "high": high, "verdict": verdict.value}
+        moved.append(score.model_copy(update=update))
+    return moved
+
+
+def _move(
+    probabilities: Sequence[float | None], then: Calibration, now: Calibration
+) -> NDArray[np.float64]:
+    """Probabilities of one calibration as those of another."""
+    p = np.clip(np.array(probabilities, np.float64), 1e-12, 1 - 1e-12)
+    return calibrate((np.log(p / (1 - p)) - then.offset) / then.scale, now)

@@ -18,7 +18,9 @@ import timm
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, conv2d, interpolate
+from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, conv2d, interpolate
+
+from counterface.errors import ShapeError
 
 STAGES = (0, 1, 2, 3, 4)
 KINDS = 4  # mean and deviation, whole crop and inner face
@@ -82,14 +84,13 @@ class FrameStatistics(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """The logit of each head, and the map whose mean it is."""
-        cells = (self.config.cells, self.config.cells)
         total = self.bias[None, :, None, None]
         weights = torch.split(self.weight, [KINDS * c for c in self.channels], dim=1)
         for (features, far, inside), weight in zip(self._stages(image), weights, strict=True):
             mean, spread, mean_inside, spread_inside = weight[:, :, None, None].chunk(KINDS, dim=1)
             evidence = conv2d(features, mean) + conv2d(far, spread)
             inner = conv2d(features, mean_inside) + conv2d(far, spread_inside)
-            total = total + _resize_keeping_mean(evidence + inner * inside, cells)
+            total = total + _resize_keeping_mean(evidence + inner * inside, self.config.cells)
         return total.mean(dim=(2, 3)), total
 
     def _stages(self, image: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -98,7 +99,8 @@ class FrameStatistics(nn.Module):
         The last is scaled so that a mean over all cells is a mean over the inner face.
         """
         for features in self.backbone(image * 2 - 1):
-            inside = adaptive_avg_pool2d(self.mask, features.shape[2:])
+            height, width = (int(side) for side in features.shape[2:])  # constants in an export
+            inside = adaptive_avg_pool2d(self.mask, (height, width))
             far = (features - features.mean(dim=(2, 3), keepdim=True)).abs()
             yield features, far, inside / inside.mean()
 
@@ -109,8 +111,18 @@ class FrameStatistics(nn.Module):
         self.bias[head] = bias
 
 
-def _resize_keeping_mean(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Larger maps are averaged, smaller ones repeated: the mean over cells stays what it was."""
-    if maps.shape[2] >= size[0]:
-        return adaptive_avg_pool2d(maps, size)
-    return interpolate(maps, size, mode="nearest")
+def _resize_keeping_mean(maps: Tensor, cells: int) -> Tensor:
+    """Larger maps are averaged, smaller ones repeated: the mean over cells stays what it was.
+
+    Raises:
+        ShapeError: the map's side and `cells` do not divide one another.
+    """
+    side = int(maps.shape[2])
+    if side % cells == 0:
+        return avg_pool2d(maps, side // cells)
+    if cells % side == 0:
+        return interpolate(maps, scale_factor=float(cells // side), mode="nearest")
+    raise ShapeError(
+        f"a feature map of {side} cells cannot be brought to {cells} without changing its mean; "
+        "use a crop side that is a multiple of 32, and cells = side / 16"
+    )

@@ -1,0 +1,133 @@
+"""What the shipped detector is worth: every number of docs/results.md about accuracy.
+
+    python benchmarks/detector_accuracy.py [--write]
+
+Pairs: out-of-fold scores from `train_default.py folds` (runs/default/oof.json). The other sets are
+scanned now with the shipped file; it has not been fitted on any of them. `--write` puts the tables
+between the markers in docs/results.md.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from default_data import measured_only
+
+from counterface.detect.detector import Calibration, Detector
+from counterface.detect.evaluate import (
+    Evaluation,
+    FileScore,
+    calibrate_scores,
+    evaluate_files,
+    recalibrate_scores,
+    score_files,
+)
+from counterface.learn.metrics import calibration_curve
+
+ROOT = Path(__file__).resolve().parents[1]
+OOF = ROOT / "runs" / "default" / "oof.json"
+RESULTS = ROOT / "docs" / "results.md"
+BEGIN, END = "<!-- accuracy: begin -->", "<!-- accuracy: end -->"
+COLUMNS = (
+    ("ap", "AP"),
+    ("eer", "EER"),
+    ("tpr_at_1_fpr", "TPR@1%"),
+    ("tpr_at_5_fpr", "TPR@5%"),
+    ("log_loss", "log loss"),
+    ("ece", "ECE"),
+    ("accuracy", "accuracy"),
+    ("precision", "precision"),
+    ("recall", "recall"),
+    ("f1", "F1"),
+    ("specificity", "specificity"),
+)
+
+
+def out_of_fold() -> list[FileScore]:
+    """The clips, each scored by heads that saw neither its people nor its swap model."""
+    if not OOF.exists():
+        sys.exit(f"{OOF} is missing; run: python benchmarks/train_default.py halves folds")
+    return [FileScore(**row) for row in json.loads(OOF.read_text())]
+
+
+def row(name: str, e: Evaluation) -> str:
+    """One line of the table."""
+    auc = "-" if e.auc is None else f"{e.auc[0]:.3f} ({e.auc[1]:.2f} to {e.auc[2]:.2f})"
+    frame = "-" if e.frame_auc is None else f"{e.frame_auc:.3f}"
+    rest = [f"{e.metrics[key]:.3f}" if key in e.metrics else "-" for key, _ in COLUMNS]
+    counts = [str(e.real), str(e.fake), str(e.not_scored)]
+    return "| " + " | ".join([name, *counts, auc, frame, *rest]) + " |"
+
+
+def verdict_row(name: str, scores: list[FileScore]) -> str:
+    """How often each verdict was given, by class."""
+    cells = []
+    for label in (0, 1):
+        mine = [s.verdict for s in scores if s.label == label]
+        for verdict in ("likely_manipulated", "inconclusive", "no_manipulation_found", "no_face"):
+            cells.append(f"{mine.count(verdict)}/{len(mine)}" if mine else "-")
+    return "| " + " | ".join([name, *cells]) + " |"
+
+
+def clip_lines(scores: list[FileScore]) -> list[str]:
+    """Every clip's out-of-fold number, so that nothing hides in a mean."""
+    lines = ["| clip | class | logit | probability | interval |", "|---|---|---|---|---|"]
+    for s in sorted(scores, key=lambda s: (s.method, s.file, s.label)):
+        kind = "fake" if s.label else "real"
+        if s.logit is None:
+            lines.append(f"| {Path(s.file).stem} | {kind} | not scored | - | - |")
+        else:
+            lines.append(
+                f"| {Path(s.file).stem} | {kind} | {s.logit:.2f} | {s.probability:.2f} | "
+                f"{s.low:.2f} to {s.high:.2f} |"
+            )
+    return lines
+
+
+def main() -> None:
+    """Prints the tables; with --write also into docs/results.md."""
+    detector = Detector.load()
+    threshold = detector.info.thresholds.likely_manipulated
+    raw = out_of_fold()
+    calibration, thresholds = calibrate_scores(raw, Calibration())
+    oof = recalibrate_scores(raw, Calibration(), calibration, thresholds)
+    pairs = [s for s in oof if s.method == "dfl"]
+    sets: list[tuple[str, list[FileScore]]] = [
+        ("labelled_dfl_pairs, out of fold", pairs),
+        ("the same and clips_talking_heads, out of fold", oof),
+    ]
+    for name, items in measured_only():
+        sets.append((name, score_files(items)))
+        print(f"scanned {name}", file=sys.stderr, flush=True)
+    heads = [name for _, name in COLUMNS]
+    head = ["set", "real", "fake", "not scored", "AUC (95 %)", "frame AUC", *heads]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += [row(name, evaluate_files(scores, threshold)) for name, scores in sets]
+    kinds = ["likely", "inconclusive", "none found", "no face"]
+    verdicts = ["set", *(f"real: {k}" for k in kinds), *(f"fake: {k}" for k in kinds)]
+    lines += ["", "Verdicts:", "", "| " + " | ".join(verdicts) + " |", "|" + "---|" * 9]
+    lines += [verdict_row(name, scores) for name, scores in sets]
+    used = [s for s in oof if s.probability is not None]
+    curve = calibration_curve(
+        [s.label for s in used], np.array([s.probability for s in used], dtype=np.float64), 5
+    )
+    lines += ["", "Calibration, out of fold:", "", "| said | fakes among them | clips |"]
+    lines += ["|---|---|---|"]
+    for said, seen, count in zip(*curve, strict=True):
+        if count:
+            lines.append(f"| {said:.2f} | {seen:.2f} | {count} |")
+    lines += ["", "Every clip, out of fold:", ""]
+    lines += clip_lines(oof)
+    text = "\n".join(lines)
+    print(text)
+    if "--write" in sys.argv:
+        page = RESULTS.read_text()
+        start, end = page.index(BEGIN) + len(BEGIN), page.index(END)
+        RESULTS.write_text(f"{page[:start]}\n{text}\n{page[end:]}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The detector that ships with the package; see docs/model_card.md."""
