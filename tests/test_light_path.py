@@ -8,8 +8,16 @@ import sys
 MIXED = ("counterface.learn.", "counterface.datasets.", "counterface.detect.")  # hold training code
 LIGHT = (  # the modules of those three folders that a scan or an evaluation needs
     "counterface.learn.metrics",
+    "counterface.datasets.degrade",
+    "counterface.datasets.faceset_bank",
+    "counterface.datasets.manifest",
+    "counterface.datasets.remake",
     "counterface.datasets.self_blended",
+    "counterface.datasets.training_pairs",
+    "counterface.detect.calibrate",
+    "counterface.detect.collect",
     "counterface.detect.detector",
+    "counterface.detect.evaluate",
     "counterface.detect.explain",
     "counterface.detect.findings",
     "counterface.detect.pool",

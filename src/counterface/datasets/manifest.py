@@ -19,7 +19,7 @@ class Labelled:
 
     path: Path
     label: int  # 0 real, 1 fake
-    method: str = ""  # how it was made; empty for real files
+    method: str = ""  # how it was made, or what kind of real footage it is
     group: str = (
         ""  # person or source footage; files of one group never sit on both sides of a split
     )

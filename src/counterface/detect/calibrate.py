@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from counterface.detect.detector import Calibration, Thresholds
 from counterface.errors import DetectorError
@@ -15,9 +15,9 @@ PRIOR = 0.5  # clips are weighted so that half of them are fake: the base rate i
 def fit_calibration(labels: ArrayLike, logits: ArrayLike) -> Calibration:
     """The scale and offset that make sigmoid(scale * logit + offset) a probability.
 
-    Platt scaling with Platt's own smoothed targets (1999), classes weighted alike, by Newton's
-    method with a weak pull toward scale 1, so that a few clips that are told apart perfectly do not
-    give an infinite scale.
+    Platt scaling with Platt's own smoothed targets (1999), classes weighted alike, with a
+    weak pull toward scale 1, so that a few clips that are told apart perfectly do not give an
+    infinite scale.
 
     Args:
         labels: (N,) 0 real, 1 fake.
@@ -34,22 +34,43 @@ def fit_calibration(labels: ArrayLike, logits: ArrayLike) -> Calibration:
         )
     target = np.where(truth > 0, (fakes + 1) / (fakes + 2), 1 / (reals + 2))
     weight = np.where(truth > 0, PRIOR / fakes, (1 - PRIOR) / reals) * (fakes + reals)
-    scale, offset = 1.0, 0.0
-    for _ in range(100):
-        p = 1 / (1 + np.exp(-np.clip(scale * values + offset, -50, 50)))
-        error, curve = weight * (p - target), weight * p * (1 - p)
-        gradient = np.array([(error * values).sum() + (scale - 1), error.sum()])
-        cross = (curve * values).sum()
-        hessian = np.array([[(curve * values**2).sum() + 1, cross], [cross, curve.sum() + 1e-6]])
-        step = np.linalg.solve(hessian, gradient)
-        scale, offset = scale - step[0], offset - step[1]
-        if np.abs(step).max() < 1e-9:
-            break
+    scale, offset = _minimise(values, target, weight)
     if scale <= 0:
         raise DetectorError(
             f"the logits run against the labels (scale {scale:.2f}); are the classes inverted?"
         )
-    return Calibration(scale=float(scale), offset=float(offset))
+    return Calibration(scale=scale, offset=offset)
+
+
+def _minimise(
+    values: NDArray[np.float64], target: NDArray[np.float64], weight: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Scale and offset of least weighted cross-entropy plus half of (scale - 1) squared.
+
+    Newton's step is halved until the loss falls: where all logits lie far on one side the curve is
+    flat, and a whole step would land far away, at a useless scale.
+    """
+    spread = max(1.0, float(values.std()))
+    at = np.array([1.0, -float(values.mean())]) / spread
+
+    def loss(at: NDArray[np.float64]) -> float:
+        z = at[0] * values + at[1]
+        return float((weight * (np.logaddexp(0, z) - target * z)).sum() + (at[0] - 1) ** 2 / 2)
+
+    for _ in range(200):
+        p = 0.5 * (1 + np.tanh((at[0] * values + at[1]) / 2))
+        error, curve = weight * (p - target), weight * p * (1 - p)
+        gradient = np.array([(error * values).sum() + (at[0] - 1), error.sum()])
+        cross = (curve * values).sum()
+        hessian = np.array([[(curve * values**2).sum() + 1, cross], [cross, curve.sum() + 1e-6]])
+        step = np.linalg.solve(hessian, gradient)
+        before = loss(at)
+        while loss(at - step) > before and np.abs(step).max() > 1e-12:
+            step = step / 2
+        at = at - step
+        if np.abs(step).max() < 1e-9:
+            break
+    return float(at[0]), float(at[1])
 
 
 def choose_thresholds(

@@ -94,7 +94,8 @@ def collect_statistics(
     """The statistics of every crop; kept in the run's folder and read from there next time."""
     digest = hashlib.sha256()
     for item in items:
-        digest.update(f"{item.path.resolve()} {item.path.stat().st_size}\n".encode())
+        size = item.path.stat().st_size if item.path.is_file() else None  # `failed` hears of it
+        digest.update(f"{item.path.resolve()} {size}\n".encode())
     digest.update(f"{config.frames} {config.template} {config.size} {config.folded}".encode())
     digest.update(config.model.model_dump_json().encode())
     cache = config.out / "statistics" / f"{digest.hexdigest()[:16]}.npz"

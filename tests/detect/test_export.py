@@ -1,0 +1,113 @@
+"""Detector files: what was exported is what is loaded, and a bad export replaces nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from drawn_samples import head_sample
+from torch import Tensor, nn
+
+from counterface.detect.detector import Calibration, Detector, Thresholds
+from counterface.detect.export import export_detector, stamp_detector, uncalibrated
+from counterface.detect.models.evidence_sum import EvidenceSum
+from counterface.detect.models.frame_cnn import FrameCNN, FrameCNNConfig
+from counterface.detect.models.frame_statistics import FrameStatistics, FrameStatisticsConfig
+from counterface.errors import DetectorError
+from counterface.types import Image
+
+INFO = uncalibrated("a test", "whole_face", 96)
+BACKBONE = "test_efficientnet"
+
+
+def frame_cnn() -> nn.Module:
+    torch.manual_seed(0)
+    net = FrameCNN(FrameCNNConfig(backbone=BACKBONE, width=16))
+    for module in net.modules():  # as after training: norms with a history
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean, std=0.1)
+            nn.init.uniform_(module.running_var, 0.5, 1.5)
+    return net
+
+
+def evidence_sum() -> nn.Module:
+    net = FrameStatistics(FrameStatisticsConfig(backbone=BACKBONE, heads=2, cells=6))
+    for head in range(2):
+        net.set_head(head, torch.randn(net.weight.shape[1]) * 0.2, 0.1)
+    return EvidenceSum(net, frame_cnn(), [3.0, 1.5, 0.25], [0.0, -1.0, -1.0])  # type: ignore[arg-type]
+
+
+def crops(count: int) -> Image:
+    return np.stack([head_sample(1 + i, 96).image for i in range(count)])
+
+
+@pytest.mark.parametrize("make", [frame_cnn, evidence_sum])
+def test_the_loaded_file_gives_the_nets_scores(make, tmp_path: Path):
+    net = make().train()  # left in training mode: the file must not be
+    export_detector(net, INFO, tmp_path / "runs" / "own.onnx")
+    detector = Detector.load(tmp_path / "runs" / "own.onnx")
+    assert detector.info == INFO
+    assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == ["own.onnx"]
+    for count in (1, 3):
+        logits, maps = detector.score(crops(count))
+        with torch.no_grad():
+            image = torch.from_numpy(crops(count)).permute(0, 3, 1, 2).float() / 255
+            wanted, wanted_maps = net.eval()(image)
+        assert np.allclose(logits, wanted.numpy(), atol=1e-3, rtol=1e-3)
+        assert np.allclose(maps, wanted_maps.numpy(), atol=1e-3, rtol=1e-3)
+
+
+def test_stamping_changes_the_metadata_alone(tmp_path: Path):
+    path = tmp_path / "own.onnx"
+    export_detector(frame_cnn(), INFO, path)
+    before = onnx.load(str(path))
+    entry = before.metadata_props.add()
+    entry.key, entry.value = "origin", "kept"
+    onnx.save(before, str(path))
+    scores = Detector.load(path).score(crops(2))
+    info = INFO.model_copy(
+        update={
+            "calibration": Calibration(scale=2.5, offset=-0.5),
+            "thresholds": Thresholds(likely_manipulated=0.9, no_manipulation_found=0.1),
+        }
+    )
+    stamp_detector(path, info)
+    after = onnx.load(str(path))
+    assert after.graph.SerializeToString() == before.graph.SerializeToString()
+    assert sorted(e.key for e in after.metadata_props) == ["counterface", "origin"]
+    detector = Detector.load(path)
+    assert detector.info == info
+    for one, two in zip(scores, detector.score(crops(2)), strict=True):
+        assert np.array_equal(one, two)
+
+
+class Counts(nn.Module):
+    """A net that says something else each time, so that no file can say the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        self.calls += 1
+        cells = image.mean(dim=1) * self.calls
+        return cells.mean(dim=(1, 2)), cells
+
+
+def test_a_file_that_differs_from_the_net_is_not_kept_and_replaces_nothing(tmp_path: Path):
+    path = tmp_path / "own.onnx"
+    path.write_bytes(b"the one before")
+    with pytest.raises(DetectorError, match=r"logits differ by .*not kept") as caught:
+        export_detector(Counts(), INFO, path)
+    assert str(path) in str(caught.value)
+    assert path.read_bytes() == b"the one before"
+    assert [p.name for p in tmp_path.iterdir()] == ["own.onnx"]
+
+
+def test_an_uncalibrated_file_says_so_and_calls_only_the_extreme():
+    assert "Not calibrated" in INFO.card["summary"]
+    assert INFO.thresholds.likely_manipulated >= 0.99
+    assert INFO.thresholds.no_manipulation_found <= 0.01

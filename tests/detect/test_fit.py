@@ -1,0 +1,267 @@
+"""Fitting heads: the closed form, shares, groups left out, and the whole way to a detector file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scan_media import drawn_picture
+
+from counterface.datasets.manifest import Labelled
+from counterface.detect import fit as fit_module
+from counterface.detect.detector import Detector
+from counterface.detect.fit import (
+    FitConfig,
+    HeadConfig,
+    Statistics,
+    collect_statistics,
+    fit_detector,
+    fit_heads,
+    real_faces,
+    start_statistics,
+)
+from counterface.detect.models.frame_statistics import FrameStatisticsConfig
+from counterface.errors import TrainingError
+
+TINY = FrameStatisticsConfig(backbone="test_efficientnet", cells=4)
+ONE = HeadConfig(name="swap", fakes={"swap": 1.0}, reals={"clip": 1.0})
+
+
+@dataclass
+class Heads:
+    """Stands for the net: keeps what was fitted."""
+
+    fitted: dict[int, tuple[np.ndarray, float]] = field(default_factory=dict)
+
+    def set_head(self, head: int, weight: torch.Tensor, bias: float) -> None:
+        self.fitted[head] = weight.numpy().astype(np.float64), bias
+
+    def score(self, values: np.ndarray, head: int = 0) -> np.ndarray:
+        weight, bias = self.fitted[head]
+        return values @ weight + bias
+
+
+@dataclass
+class Files:
+    """Labelled files with statistics, one row a crop."""
+
+    items: list[Labelled] = field(default_factory=list)
+    rows: list[np.ndarray] = field(default_factory=list)
+    item: list[int] = field(default_factory=list)
+
+    def add(self, label: int, method: str, values: np.ndarray, group: str = "g") -> Files:
+        self.items.append(Labelled(Path(f"{len(self.items)}.mp4"), label, method, group))
+        self.rows += list(values)
+        self.item += [len(self.items) - 1] * len(values)
+        return self
+
+    def fit(self, *heads: HeadConfig, ridge: float = 0.3, leave_out: tuple[str, ...] = ()) -> Heads:
+        net = Heads()
+        found = Statistics(np.array(self.rows, np.float32), np.array(self.item, np.intp))
+        config = FitConfig(heads=heads or (ONE,), ridge=ridge)
+        fit_heads(net, found, self.items, config, frozenset(leave_out))  # type: ignore[arg-type]
+        return net
+
+
+def cloud(count: int, seed: int, shift: float = 0.0, width: int = 5) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.normal(shift, 1 + np.arange(width), (count, width)) + np.arange(width)
+
+
+@pytest.mark.parametrize("ridge", [0.1, 0.3, 2.0])
+def test_one_clean_feature_has_the_closed_form(ridge: float):
+    """Real at 4, fake at 6, so z is -1 and 1 and the score is z / (1 + ridge)."""
+    files = Files().add(0, "clip", np.full((7, 1), 4.0)).add(1, "swap", np.full((3, 1), 6.0))
+    net = files.fit(ridge=ridge)
+    wanted = 1 / (1 + ridge)
+    assert net.score(np.array([[4.0], [5.0], [6.0], [7.0]])) == pytest.approx(
+        [-wanted, 0.0, wanted, 2 * wanted], abs=1e-3
+    )
+
+
+def test_the_fit_is_the_least_squares_solution():
+    real, fake = cloud(40, 1), cloud(25, 2, 0.7)
+    net = Files().add(0, "clip", real).add(1, "swap", fake).fit(ridge=0.3)
+    values = np.concatenate([real, fake]).astype(np.float32).astype(np.float64)
+    target = np.repeat([-1.0, 1.0], [40, 25])
+    share = np.repeat([0.5 / 40, 0.5 / 25], [40, 25])
+    mean = share @ values
+    spread = np.sqrt(share @ (values - mean) ** 2)
+    z = (values - mean) / spread
+    system = np.vstack([z * np.sqrt(share)[:, None], np.sqrt(0.3) * np.eye(5)])
+    solved = np.linalg.lstsq(system, np.concatenate([target * np.sqrt(share), np.zeros(5)]))[0]
+    assert net.score(values) == pytest.approx(z @ solved, abs=1e-3)
+
+
+def test_a_dead_channel_does_no_harm():
+    real, fake = cloud(30, 1), cloud(30, 2, 1.0)
+    real[:, 2] = fake[:, 2] = 3.25
+    net = Files().add(0, "clip", real).add(1, "swap", fake).fit()
+    assert np.isfinite(net.fitted[0][0]).all()
+    assert abs(net.fitted[0][0][2]) < 1e-3
+
+
+def test_units_of_a_channel_do_not_matter():
+    real, fake = cloud(30, 1), cloud(30, 2, 1.0)
+    scale = np.array([1, 50, 0.5, 3, 20])
+    plain = Files().add(0, "clip", real).add(1, "swap", fake).fit()
+    scaled = Files().add(0, "clip", real * scale).add(1, "swap", fake * scale).fit()
+    assert scaled.score(real * scale) == pytest.approx(plain.score(real), abs=2e-3)
+
+
+def shared(copies: int = 1, share: float = 1.0) -> Heads:
+    head = HeadConfig(name="h", fakes={"a": share, "b": 1.0}, reals={"clip": 1.0})
+    files = Files().add(0, "clip", cloud(30, 1)).add(1, "b", cloud(30, 3, 1.0))
+    for _ in range(copies):
+        files.add(1, "a", cloud(20, 2, 2.0))
+    return files.fit(head)
+
+
+def test_a_method_has_its_share_however_many_crops_it_has():
+    probe = cloud(10, 9)
+    assert shared(copies=6).score(probe) == pytest.approx(shared().score(probe), abs=1e-4)
+
+
+def test_shares_are_respected():
+    probe = cloud(10, 9)
+    assert shared(share=3.0).score(probe) != pytest.approx(shared().score(probe), abs=1e-3)
+    without = (
+        Files().add(0, "clip", cloud(30, 1)).add(1, "b", cloud(30, 3, 1.0))
+        .fit(HeadConfig(name="h", fakes={"b": 1.0}, reals={"clip": 1.0}))
+    )  # fmt: skip
+    assert shared(share=0.0).score(probe) == pytest.approx(without.score(probe), abs=1e-4)
+
+
+def test_the_classes_weigh_the_same():
+    many = Files().add(0, "clip", cloud(30, 1)).add(1, "swap", cloud(30, 2, 1.0))
+    plain = many.fit()
+    for _ in range(5):
+        many.add(0, "clip", cloud(30, 1))
+    assert many.fit().score(cloud(10, 9)) == pytest.approx(plain.score(cloud(10, 9)), abs=1e-4)
+
+
+def test_a_method_that_no_head_names_is_not_fitted_on():
+    files = Files().add(0, "clip", cloud(30, 1)).add(1, "swap", cloud(30, 2, 1.0))
+    plain = files.fit().score(cloud(10, 9))
+    files.add(1, "generated", cloud(30, 4, 99.0)).add(0, "still", cloud(30, 5, -99.0))
+    assert np.array_equal(files.fit().score(cloud(10, 9)), plain)
+
+
+def test_a_group_that_is_left_out_leaves_no_trace():
+    files = Files().add(0, "clip", cloud(30, 1), "ann").add(1, "swap", cloud(30, 2, 1.0), "bob")
+    plain = files.fit().score(cloud(10, 9))
+    files.add(0, "clip", cloud(30, 4, 50.0), "cid").add(1, "swap", cloud(30, 5, -50.0), "cid")
+    assert np.array_equal(files.fit(leave_out=("cid",)).score(cloud(10, 9)), plain)
+    assert not np.allclose(files.fit().score(cloud(10, 9)), plain, atol=1e-2)
+
+
+def test_each_head_answers_its_own_question():
+    left, right = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])
+    noise = np.random.default_rng(0).normal(0, 0.1, (20, 2))
+    files = Files().add(0, "clip", noise).add(1, "swap", noise + left)
+    files.add(1, "generated", noise + right)
+    second = HeadConfig(name="g", fakes={"generated": 1.0}, reals={"clip": 1.0})
+    net = files.fit(ONE, second)
+    assert net.score(left)[0] > 0.5 > -0.5 > net.score(right)[0]
+    assert net.score(right, 1)[0] > 0.5 > -0.5 > net.score(left, 1)[0]
+
+
+def test_a_head_without_a_class_is_refused():
+    files = Files().add(0, "clip", cloud(5, 1), "ann").add(1, "swap", cloud(5, 2), "bob")
+    missing = HeadConfig(name="made up", fakes={"generated": 1.0}, reals={"clip": 1.0})
+    says = r"'made up': no fake crops of \['generated'\]; methods in the manifest: .*'clip', 'swap'"
+    with pytest.raises(TrainingError, match=says):
+        files.fit(missing)
+    with pytest.raises(TrainingError, match=r"'swap': no real crops of \['clip'\]"):
+        files.fit(leave_out=("ann",))
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Labelled]:
+    """Four drawn people as real pictures, and the same with a green cast as fakes."""
+    from counterface.media.image import read_image, write_image
+
+    folder = tmp_path_factory.mktemp("pictures")
+    items = []
+    for person in range(1, 5):
+        path = drawn_picture(folder / f"real{person}.png", person, 240)
+        image = read_image(path).copy()
+        image[..., 1] = np.minimum(image[..., 1].astype(int) + 50, 255)
+        write_image(folder / f"fake{person}.png", image)
+        items += [
+            Labelled(path, 0, "clip", f"p{person}"),
+            Labelled(folder / f"fake{person}.png", 1, "swap", f"p{person}"),
+        ]
+    return items
+
+
+def tiny_config(out: Path, **changes: Any) -> FitConfig:
+    return FitConfig(out=out, size=64, frames=2, model=TINY, heads=(ONE,), **changes)
+
+
+def test_statistics_are_kept_and_read_again(
+    pictures: list[Labelled], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    config = tiny_config(tmp_path)
+    net = start_statistics(config, real_faces(pictures[:2], config))
+    missing = Labelled(tmp_path / "gone.png", 0, "clip", "x")
+    failures: list[str] = []
+    items = [*pictures[:3], missing]
+    first = collect_statistics(
+        net, items, config, failed=lambda item, why: failures.append(item.path.name)
+    )
+    assert first.values.shape == (3, net.weight.shape[1])
+    assert first.item.tolist() == [0, 1, 2]
+    assert failures == ["gone.png"]  # told, and the rest went on
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise AssertionError("the files were read again")
+
+    monkeypatch.setattr(fit_module, "collect_crops", refuse)
+    again = collect_statistics(net, items, config)
+    assert np.array_equal(first.values, again.values)
+    assert np.array_equal(first.item, again.item)
+    for changed in (config.model_copy(update={"template": "face"}), tiny_config(tmp_path / "b")):
+        with pytest.raises(AssertionError, match="read again"):
+            collect_statistics(net, items, changed)
+    with pytest.raises(AssertionError, match="read again"):
+        collect_statistics(net, pictures[:2], config)
+
+
+def test_files_without_faces_are_refused(tmp_path: Path):
+    from scan_media import empty_picture
+
+    items = [Labelled(empty_picture(tmp_path / "empty.png"), 0, "clip", "e")]
+    with pytest.raises(TrainingError, match="no face in 1 real files"):
+        real_faces(items, tiny_config(tmp_path))
+
+
+def test_a_recipe_becomes_a_detector_that_tells_the_classes_apart(
+    pictures: list[Labelled], tmp_path: Path
+):
+    lines = [f"{i.path},{i.label},{i.method},{i.group}" for i in pictures]
+    manifest = tmp_path / "list.csv"
+    manifest.write_text("\n".join(["file,label,method,group", *lines]) + "\n")
+    torch.manual_seed(0)
+    config = tiny_config(tmp_path / "run", manifest=manifest)
+    fit_detector(config, tmp_path / "own.onnx")
+    detector = Detector.load(tmp_path / "own.onnx")
+    assert detector.info.size == 64
+    crops = real_faces(pictures, config)
+    cast = np.array([0, 50, 0])
+    green = np.minimum(np.stack(crops).astype(int) + cast, 255).astype(np.uint8)
+    real, maps = detector.score(np.stack(crops))
+    fake, _ = detector.score(green)
+    assert maps.shape == (4, 4, 4)
+    assert real.max() < fake.min()
+    assert (real < 0).all()
+    assert (fake > 0).all()
+
+
+def test_a_recipe_without_a_manifest_is_refused(tmp_path: Path):
+    with pytest.raises(TrainingError, match="names no manifest"):
+        fit_detector(tiny_config(tmp_path), tmp_path / "own.onnx")
