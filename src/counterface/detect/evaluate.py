@@ -195,7 +195,7 @@ def recalibrate_scores(
         if score.logit is None:
             moved.append(score)
             continue
-        p, low, high = _move([score.probability, score.low, score.high], then, now)
+        p, low, high = _move([score.probability, score.low, score.high], then, now).tolist()
         verdict = Verdict.INCONCLUSIVE
         if low >= thresholds.likely_manipulated:
             verdict = Verdict.LIKELY_MANIPULATED

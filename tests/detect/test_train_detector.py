@@ -1,0 +1,177 @@
+"""Training a detector from facesets: the whole way, its resume, and recipes that cannot be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from drawn_samples import write_heads
+
+from counterface.config import read_config, write_config
+from counterface.datasets.training_pairs import PairConfig, TrainingPairs
+from counterface.detect.detector import Detector
+from counterface.detect.export import export_detector, uncalibrated
+from counterface.detect.models.frame_cnn import FrameCNNConfig
+from counterface.detect.train import (
+    DataConfig,
+    PairFolders,
+    SyntheticFolders,
+    TrainConfig,
+    load_net,
+    read_sources,
+    start_net,
+    train_detector,
+)
+from counterface.errors import TrainingError
+from counterface.learn.checkpoint import read_weights
+from counterface.learn.loop import LoopConfig
+
+MODEL = FrameCNNConfig(backbone="test_efficientnet", width=16, stage=3)
+LOOP = LoopConfig(
+    steps=4, batch_size=2, warmup=1, ema_decay=0.9, log_every=1, checkpoint_every=2,
+    tensorboard=False, device="cpu",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Facesets: stills, clips of ann and bob, and swapped versions of both."""
+    root = tmp_path_factory.mktemp("facesets")
+    write_heads(root / "stills", {"one.png": (1,), "two.png": (2,)}, side=112)
+    clips = {"ann.mp4": (3, 3), "bob.mp4": (4, 4, 4)}
+    write_heads(root / "real", clips, side=112)
+    write_heads(root / "fake", {"ann.mp4": (5, 5), "bob.mp4": (1, 1, 1)}, side=112, tint=20)
+    return root
+
+
+def recipe(folders: Path, out: Path, **changes: Any) -> TrainConfig:
+    two = PairFolders(real=folders / "real", fake=folders / "fake")
+    data = DataConfig(stills=(folders / "stills",), pairs=(two,))
+    given = {
+        "out": out,
+        "autoencoder_steps": 0,
+        "data": data,
+        "model": MODEL,
+        "pairs": PairConfig(size=64, cells=4, pairs=0.3),
+        "loop": LOOP,
+    }
+    return TrainConfig(**(given | changes))
+
+
+def test_a_recipe_becomes_weights_that_become_a_detector(folders: Path, tmp_path: Path):
+    told: list[tuple[str, int, int]] = []
+    config = recipe(folders, tmp_path / "run")
+    result = train_detector(config, lambda phase, step, n, values: told.append((phase, step, n)))
+    assert (result.stopped, result.step) == ("finished", 4)
+    assert told == [("detector", step, 4) for step in (1, 2, 3, 4)]
+    net = load_net(MODEL, result.weights)
+    info = uncalibrated("tiny", config.pairs.template, config.pairs.size)
+    export_detector(net, info, tmp_path / "own.onnx")
+    detector = Detector.load(tmp_path / "own.onnx")
+    crops = TrainingPairs(read_sources(config.data), config.pairs)[0]["images"]
+    logits, maps = detector.score(np.asarray(crops, np.uint8))
+    assert np.isfinite(logits).all()
+    assert maps.shape == (2, 4, 4)
+
+
+class Stopped(Exception):
+    """As if the machine had lost power."""
+
+
+def test_a_run_that_was_cut_off_ends_with_the_same_weights(folders: Path, tmp_path: Path):
+    whole = train_detector(recipe(folders, tmp_path / "whole"))
+
+    def cut(phase: str, step: int, steps: int, values: dict[str, float]) -> None:
+        if step == 3:
+            raise Stopped
+
+    config = recipe(folders, tmp_path / "cut")
+    with pytest.raises(Stopped):
+        train_detector(config, cut)
+    steps: list[int] = []
+    result = train_detector(config, lambda phase, step, n, values: steps.append(step))
+    assert steps == [3, 4]  # from the checkpoint at step 2
+    one, two = read_weights(whole.weights)[0]["net"], read_weights(result.weights)[0]["net"]
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_the_autoencoder_is_trained_once_and_used(folders: Path, tmp_path: Path):
+    told: list[str] = []
+    config = recipe(folders, tmp_path / "run", autoencoder_steps=1)
+    train_detector(config, lambda phase, *rest: told.append(phase))
+    assert told[0] == "autoencoder"
+    made = tmp_path / "run" / "autoencoder" / "autoencoder.onnx"
+    stamp = made.stat().st_mtime_ns
+    told.clear()
+    train_detector(config, lambda phase, *rest: told.append(phase))
+    assert "autoencoder" not in told
+    assert made.stat().st_mtime_ns == stamp
+    other = recipe(folders, tmp_path / "other", autoencoder_steps=1, autoencoder=made)
+    train_detector(other, lambda phase, *rest: told.append(phase))
+    assert "autoencoder" not in told
+
+
+def test_a_run_can_start_from_the_weights_of_another(folders: Path, tmp_path: Path):
+    torch.manual_seed(0)
+    first = train_detector(recipe(folders, tmp_path / "first"))
+    config = recipe(folders, tmp_path / "second", start_from=first.weights)
+    started = start_net(config, read_sources(config.data)).state_dict()
+    trained = read_weights(first.weights)[0]["net"]
+    assert all(torch.equal(started[name], trained[name]) for name in trained)
+
+
+def test_weights_of_another_architecture_are_refused(folders: Path, tmp_path: Path):
+    first = train_detector(recipe(folders, tmp_path / "run"))
+    with pytest.raises(TrainingError, match=r"not weights of test_efficientnet at stage 2"):
+        load_net(MODEL.model_copy(update={"stage": 2}), first.weights)
+
+
+def test_clips_are_banks_of_their_own_and_those_left_out_are_nowhere(folders: Path):
+    pairs = (PairFolders(real=folders / "real", fake=folders / "fake"),)
+    data = DataConfig(stills=(folders / "stills",), clips=(folders / "real",), pairs=pairs)
+    whole = read_sources(data)
+    assert [len(bank) for bank in whole.real] == [2, 2, 3]
+    assert [len(bank) for bank in whole.pairs] == [2, 3]
+    part = read_sources(data.model_copy(update={"leave_out": ("bob",)}))
+    assert [len(bank) for bank in part.real] == [2, 2]
+    assert [len(bank) for bank in part.pairs] == [2]
+    rows = [row for bank in part.real for row in bank.rows]  # type: ignore[attr-defined]
+    assert not any("bob" in row.source for row in rows)
+
+
+def test_generated_faces_come_with_real_ones_of_their_kind(folders: Path):
+    two = SyntheticFolders(fake=folders / "fake", real=folders / "stills")
+    sources = read_sources(DataConfig(stills=(folders / "stills",), synthetic=(two,)))
+    ((made, real),) = sources.synthetic
+    assert (len(made), len(real)) == (5, 2)
+
+
+def test_a_recipe_without_real_faces_is_refused(folders: Path, tmp_path: Path):
+    with pytest.raises(TrainingError, match=r"fill data\.stills or data\.clips"):
+        train_detector(recipe(folders, tmp_path, data=DataConfig()))
+    everything = DataConfig(clips=(folders / "real",), leave_out=("ann", "bob"))
+    with pytest.raises(TrainingError, match="names no real faces"):
+        read_sources(everything)
+
+
+def test_a_share_of_pairs_without_pairs_is_refused(folders: Path, tmp_path: Path):
+    data = DataConfig(stills=(folders / "stills",))
+    with pytest.raises(TrainingError, match="asks for pairs"):
+        train_detector(recipe(folders, tmp_path, data=data))
+
+
+def test_a_recipe_survives_its_file(folders: Path, tmp_path: Path):
+    config = recipe(folders, tmp_path / "run")
+    write_config(config, tmp_path / "recipe.toml")
+    assert read_config(TrainConfig, tmp_path / "recipe.toml") == config
+
+
+@pytest.mark.parametrize("name", ["self_blended", "footage_pairs"])
+def test_the_recipes_of_the_project_can_be_read(name: str):
+    path = Path(__file__).resolve().parents[2] / "recipes" / f"{name}.toml"
+    config = read_config(TrainConfig, path)
+    assert config.loop.steps > 0
+    assert config.data.stills
