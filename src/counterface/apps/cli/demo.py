@@ -58,6 +58,8 @@ def demo(
     else:
         for file, report in zip(files, reports, strict=True):
             print(f"{file.name:14} {describe(report)}")
+        print("\nThe two files named 'blended' were changed. A mild blend is often missed:")
+        print("docs/model_card.md says how well this detector does, and on what.")
         print(f"\nThe report: {page.resolve()}")
     return 2 if any(report.status == "failed" for report in reports) else 0
 
