@@ -1,0 +1,67 @@
+"""Prints the CPU time of training pairs, step by step, on drawn faces: docs/datasets.md.
+
+python benchmarks/pair_speed.py [runs/NAME/autoencoder/autoencoder.onnx]
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from drawn_samples import DrawnBank
+
+from counterface.datasets.degrade import degrade
+from counterface.datasets.remake import AutoencoderRemake
+from counterface.datasets.self_blended import FaceSample, Kind, make_pair
+from counterface.datasets.training_pairs import PairConfig, Sources, TrainingPairs, View
+from counterface.faces.align import crop_matrix
+
+SIDE = 244  # about the middle of the sizes that `TrainingPairs` works at
+
+
+def cost_ms(step: Callable[[int], object], rounds: int = 150) -> float:
+    """CPU milliseconds of one call; the first is not counted."""
+    step(0)
+    start = time.process_time()
+    for index in range(rounds):
+        step(index)
+    return (time.process_time() - start) / rounds * 1e3
+
+
+def main() -> None:
+    cv2.setNumThreads(1)
+    bank = DrawnBank((1, 2), 384)
+    face, donor = (_cut(sample) for sample in bank.samples)
+    weights: dict[Kind, float] = {"self_blended": 0.4, "swapped_in": 0.15, "remade": 0.45}
+    chance = np.random.default_rng
+    pair = make_pair(face, chance(0), weights=weights)
+    pairs = TrainingPairs(Sources([bank]), PairConfig())
+    steps: dict[str, Callable[[int], object]] = {
+        "pseudo-fake, default shares": lambda i: make_pair(
+            face, chance(i), weights=weights, donor=lambda rng: donor
+        ),
+        "degradation of both": lambda i: degrade([pair.real, pair.fake], chance(i)),
+        "pairs[i], whole": lambda i: pairs[i],
+    }
+    if len(sys.argv) > 1:
+        remake = AutoencoderRemake(Path(sys.argv[1]), share=1.0)
+        steps["pseudo-fake of the autoencoder"] = lambda i: make_pair(
+            face, chance(i), weights={"remade": 1.0}, remake=remake
+        )
+    for name, step in steps.items():
+        print(f"{name:32} {cost_ms(step):6.2f} ms a pair")
+
+
+def _cut(sample: FaceSample) -> FaceSample:
+    return View(crop_matrix(sample.landmarks, "whole_face", SIDE), SIDE).cut(sample)
+
+
+if __name__ == "__main__":
+    main()
