@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
+from safetensors.numpy import load_file, save_file
 
 from counterface.config import STRICT
 from counterface.datasets.manifest import Labelled, read_manifest
@@ -98,10 +99,10 @@ def collect_statistics(
         digest.update(f"{item.path.resolve()} {size}\n".encode())
     digest.update(f"{config.frames} {config.template} {config.size} {config.folded}".encode())
     digest.update(config.model.model_dump_json().encode())
-    cache = config.out / "statistics" / f"{digest.hexdigest()[:16]}.npz"
+    cache = config.out / "statistics" / f"{digest.hexdigest()[:16]}.safetensors"
     if cache.exists():
-        with np.load(cache, allow_pickle=False) as kept:
-            return Statistics(kept["values"], kept["item"])
+        kept = load_file(cache)
+        return Statistics(kept["values"], kept["item"])
     values: list[NDArray[np.float32]] = []
     numbers: list[int] = []
     waiting: list[Image] = []
@@ -125,8 +126,8 @@ def collect_statistics(
         raise TrainingError(f"no face in any of {len(items)} files; look at one of them")
     found = Statistics(np.concatenate(values), np.array(numbers, np.intp))
     cache.parent.mkdir(parents=True, exist_ok=True)
-    partial = cache.with_suffix(".partial.npz")
-    np.savez(partial, values=found.values, item=found.item)
+    partial = cache.with_suffix(".partial")
+    save_file({"values": found.values, "item": found.item}, partial)
     partial.replace(cache)
     return found
 
