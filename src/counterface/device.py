@@ -13,7 +13,7 @@ def keep_freed_memory() -> bool:
 
     Training on a CPU frees and allocates the same large activations every step. glibc maps and
     unmaps each, and the kernel zeroes every page again: on two cores a step of the shipped detector
-    took 2.6 times as long (docs/results.md). A no-op where the C library is not glibc.
+    took 2.5 times as long (docs/results.md). A no-op where the C library is not glibc.
     """
     if not sys.platform.startswith("linux"):
         return False
