@@ -17,8 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-SIDE = 128  # input and output side, pixels
-CODE = 24  # channels of the (16, 16) code
+from counterface.datasets.remake import CODE, SIDE
 
 
 def _down(inputs: int, outputs: int) -> nn.Sequential:

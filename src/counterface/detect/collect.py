@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from fractions import Fraction
 
 from counterface.datasets.manifest import Labelled
+from counterface.detect.scan import ScanConfig, choose_frames
 from counterface.errors import MediaError
 from counterface.faces.align import align
 from counterface.faces.face_detector import find_faces
 from counterface.media import sandbox
-from counterface.media.video_reader import sample_times
-from counterface.types import Frame, Image
+from counterface.types import Image
 
 
 def collect_crops(
@@ -33,9 +32,11 @@ def collect_crops(
         progress: called as (done, total, name) after each file.
         failed: called with a file that could not be read and the reason; the rest goes on.
     """
+    config = ScanConfig(frames=frames)
     for number, item in enumerate(items):
         try:
-            for frame in _frames(item, frames):
+            chosen, _, _ = choose_frames(item.path, sandbox.probe(item.path), config)
+            for frame in chosen:
                 faces = find_faces(frame.image)
                 if faces and faces[0].landmarks is not None:
                     yield number, align(frame.image, faces[0], template, size).image
@@ -45,15 +46,3 @@ def collect_crops(
             failed(item, str(error))
         if progress:
             progress(number + 1, len(items), item.path.name)
-
-
-def _frames(item: Labelled, frames: int) -> Iterator[Frame]:
-    media = sandbox.probe(item.path)
-    if media.kind == "image":
-        yield Frame(sandbox.read_image(item.path), 0, Fraction(0))
-    elif media.duration_s is None or (media.frame_count or frames + 1) <= frames:
-        yield from sandbox.read_video(item.path)
-    else:
-        yield from sandbox.frames_at(
-            item.path, sample_times(media.duration_s, frames, media.start_s)
-        )

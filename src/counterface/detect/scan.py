@@ -164,7 +164,7 @@ class _ScanJob:
         self.read = self.with_face = self.unaligned = 0
 
     def run(self) -> None:
-        frames, self.mode, self.requested = _choose_frames(
+        frames, self.mode, self.requested = choose_frames(
             self.path, self.media, self.scanner.config
         )
         for frame in self.clock.waiting(_without_repeats(frames)):
@@ -232,7 +232,7 @@ class _ScanJob:
         )
 
 
-def _choose_frames(
+def choose_frames(
     path: Path, media: MediaInfo, config: ScanConfig
 ) -> tuple[Iterator[Frame], Any, int | None]:
     """The frames to look at, how they were chosen, and how many were asked for."""

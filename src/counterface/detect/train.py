@@ -11,18 +11,14 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from counterface.config import STRICT
-from counterface.datasets.face_autoencoder import (
-    SIDE,
-    AutoencoderTask,
-    export_autoencoder,
-)
+from counterface.datasets.face_autoencoder import AutoencoderTask, export_autoencoder
 from counterface.datasets.faceset_bank import (
     FacesetBank,
     banks_by_clip,
     match_pairs,
     open_for_training,
 )
-from counterface.datasets.remake import AutoencoderRemake
+from counterface.datasets.remake import SIDE, AutoencoderRemake
 from counterface.datasets.training_pairs import Bank, PairConfig, Sources, TrainingPairs
 from counterface.detect.frame_task import FrameTask
 from counterface.detect.models.folded import load_folded, read_folded
