@@ -10,6 +10,7 @@ import numpy as np
 from numpy.random import Generator
 
 from counterface.datasets.self_blended import resample
+from counterface.device import onnx_options
 from counterface.faces.align import crop_matrix, warp_image
 from counterface.types import Floats, Image
 
@@ -55,11 +56,8 @@ class AutoencoderRemake:
         if self._session is None:
             import onnxruntime
 
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = 1
-            options.log_severity_level = 3
             self._session = onnxruntime.InferenceSession(
-                str(self.path), options, providers=["CPUExecutionProvider"]
+                str(self.path), onnx_options(), providers=["CPUExecutionProvider"]
             )
         return self._session
 

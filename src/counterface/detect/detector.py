@@ -18,6 +18,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from counterface.device import onnx_options
 from counterface.errors import DetectorError
 from counterface.faces.align import TEMPLATES
 from counterface.types import Floats
@@ -115,7 +116,9 @@ class Detector:
                 f"name an ONNX file, or {DEFAULT!r} for the one in the package"
             ) from error
         try:
-            session = ort.InferenceSession(content, _options(), providers=["CPUExecutionProvider"])
+            session = ort.InferenceSession(
+                content, onnx_options(), providers=["CPUExecutionProvider"]
+            )
         except Exception as error:  # onnxruntime raises a family of untyped errors
             raise DetectorError(f"{path}: not a usable ONNX file: {error}") from error
         info = _read_info(session.get_modelmeta().custom_metadata_map, path)
@@ -146,14 +149,6 @@ class Detector:
         if not logits:
             return np.zeros(0, np.float32), np.zeros((0, 1, 1), np.float32)
         return np.concatenate(logits), np.concatenate(maps)
-
-
-def _options() -> Any:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1  # two threads on two shared cores ran slower than one
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return options
 
 
 def _read_info(metadata: dict[str, str], path: Path) -> DetectorInfo:

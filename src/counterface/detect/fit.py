@@ -18,7 +18,7 @@ from counterface.datasets.manifest import Labelled, read_manifest
 from counterface.detect.collect import collect_crops
 from counterface.detect.export import export_detector, uncalibrated
 from counterface.detect.models.evidence_sum import EvidenceSum
-from counterface.detect.models.folded import load_folded, read_folded
+from counterface.detect.models.folded import START_FACES, start_from_folded
 from counterface.detect.models.frame_cnn import FrameCNNConfig
 from counterface.detect.models.frame_statistics import FrameStatistics, FrameStatisticsConfig
 from counterface.detect.train import load_net
@@ -26,7 +26,6 @@ from counterface.errors import TrainingError
 from counterface.types import Image
 
 BATCH = 32
-START_FACES = 96  # real faces that set the batch norms of a folded backbone
 
 
 class HeadConfig(BaseModel):
@@ -79,8 +78,7 @@ def start_statistics(config: FitConfig, faces: Sequence[Image]) -> FrameStatisti
     model = config.model.model_copy(update={"heads": len(config.heads)})
     net = FrameStatistics(model)
     if config.folded is not None:
-        batch = torch.from_numpy(np.stack(faces)).permute(0, 3, 1, 2).float() / 127.5 - 1
-        load_folded(net.backbone, read_folded(config.folded), batch)
+        start_from_folded(net.backbone, config.folded, faces)
     return net.eval()
 
 

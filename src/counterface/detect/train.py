@@ -21,15 +21,14 @@ from counterface.datasets.faceset_bank import (
 from counterface.datasets.remake import SIDE, AutoencoderRemake
 from counterface.datasets.training_pairs import Bank, PairConfig, Sources, TrainingPairs
 from counterface.detect.frame_task import FrameTask
-from counterface.detect.models.folded import load_folded, read_folded
+from counterface.detect.models.folded import START_FACES, start_from_folded
 from counterface.detect.models.frame_cnn import FrameCNN, FrameCNNConfig
 from counterface.device import keep_freed_memory
 from counterface.errors import TrainingError
 from counterface.faces.align import crop_matrix, warp_image
 from counterface.learn.checkpoint import read_weights
 from counterface.learn.loop import LoopConfig, TrainResult, train
-
-START_FACES = 96  # real faces that set the batch norms of a folded backbone
+from counterface.types import Image
 
 
 class PairFolders(BaseModel):
@@ -145,7 +144,7 @@ def start_net(config: TrainConfig, sources: Sources) -> FrameCNN:
     net = FrameCNN(config.model)
     net.set_prior()
     if config.folded is not None:
-        load_folded(net.backbone, read_folded(config.folded), _start_faces(config, sources))
+        start_from_folded(net.backbone, config.folded, _start_faces(config, sources))
     return net
 
 
@@ -167,15 +166,15 @@ def load_net(config: FrameCNNConfig, weights: Path) -> FrameCNN:
     return net
 
 
-def _start_faces(config: TrainConfig, sources: Sources) -> torch.Tensor:
-    """Real crops as the backbone sees them, (B, 3, S, S) in [-1, 1]."""
+def _start_faces(config: TrainConfig, sources: Sources) -> list[Image]:
+    """Real crops, RGB uint8 (S, S, 3), in turn from every bank."""
     template, size = config.pairs.template, config.pairs.size
     crops = []
     for number in range(START_FACES):
         bank = sources.real[number % len(sources.real)]
         face = bank[number // len(sources.real) % len(bank)]
         crops.append(warp_image(face.image, crop_matrix(face.landmarks, template, size), size))
-    return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return crops
 
 
 class _AutoencoderFaces:

@@ -7,7 +7,7 @@ evaluation mode. Files are read as data by LiteRT: no pickle.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,24 @@ import torch
 from torch import Tensor, nn
 
 from counterface.errors import TrainingError
-from counterface.types import Floats
+from counterface.types import Floats, Image
+
+START_FACES = 96  # real crops that set the batch norms; 32 would do
+
+
+def start_from_folded(backbone: nn.Module, path: Path, crops: Sequence[Image]) -> None:
+    """Fills a backbone whose input is [-1, 1] with a file's layers.
+
+    Args:
+        backbone: a timm model of the file's architecture; may end earlier than the file.
+        path: the TFLite file.
+        crops: real faces, RGB uint8 (S, S, 3), whose statistics set the batch norms.
+
+    Raises:
+        TrainingError: not such a file, or another architecture.
+    """
+    faces = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    load_folded(backbone, read_folded(path), faces)
 
 
 def read_folded(path: Path) -> list[tuple[Floats, Floats]]:
