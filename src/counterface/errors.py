@@ -26,6 +26,10 @@ class MediaError(CounterfaceError):
     """An image or video that cannot be opened, decoded or written within its limits."""
 
 
+class ProvenanceError(CounterfaceError):
+    """A mark, record or signing identity that cannot be made, read or trusted."""
+
+
 class RegistryError(CounterfaceError):
     """An unknown name, or an entry that cannot be loaded."""
 
@@ -36,6 +40,10 @@ class RightsError(CounterfaceError):
 
 class ShapeError(CounterfaceError):
     """An array whose shape, type or range is not the documented one."""
+
+
+class SwapError(CounterfaceError):
+    """A swap model file that cannot be used, or a conversion that cannot start or continue."""
 
 
 class TrainingError(CounterfaceError):

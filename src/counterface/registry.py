@@ -68,3 +68,36 @@ DETECTORS = Registry(
     "counterface.detectors",
     {"frame_cnn": "counterface.detect.models.frame_cnn:FrameCNN"},
 )
+_SWAP = "counterface.swap.models"
+SWAP_MODELS = Registry(
+    "swap model",
+    "counterface.swap_models",
+    {
+        "original": f"{_SWAP}.original:Original",
+        "lightweight": f"{_SWAP}.lightweight:Lightweight",
+        "dfaker": f"{_SWAP}.dfaker:DFaker",
+        "h128": f"{_SWAP}.h128:H128",
+        "iae": f"{_SWAP}.iae:IAE",
+        "liaef128": f"{_SWAP}.liaef128:LIAEF128",
+        "df": f"{_SWAP}.df:DF",
+        "liae": f"{_SWAP}.liae:LIAE",
+        "gan": f"{_SWAP}.gan:GAN",
+        "many": f"{_SWAP}.many:Many",
+    },
+)
+_COLOR = "counterface.faces.color"
+COLOR_TRANSFERS = Registry(
+    "colour transfer",
+    "counterface.color_transfers",
+    {
+        "none": f"{_COLOR}:keep",
+        "rct": f"{_COLOR}:transfer_reinhard",
+        "lct": f"{_COLOR}:transfer_linear",
+        "mkl": f"{_COLOR}:transfer_monge_kantorovitch",
+        "idt": f"{_COLOR}:transfer_iterative",
+        "sot": f"{_COLOR}:transfer_sliced",
+        "mix": f"{_COLOR}:transfer_mixed",
+        "histogram": f"{_COLOR}:match_histogram",
+        "average": f"{_COLOR}:match_average",
+    },
+)

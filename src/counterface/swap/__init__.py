@@ -1,0 +1,1 @@
+"""The making side: swap models, their training, conversion of footage, the report card."""

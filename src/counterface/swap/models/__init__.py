@@ -1,0 +1,1 @@
+"""One swap architecture a file."""

@@ -1,0 +1,1 @@
+"""What swap models learn by: examples, warps, losses, tasks, the training picture."""
