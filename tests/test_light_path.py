@@ -5,8 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 
-MIXED = ("counterface.learn.", "counterface.datasets.", "counterface.detect.")  # hold training code
-LIGHT = (  # the modules of those three folders that a scan or an evaluation needs
+MIXED = (  # hold training code
+    "counterface.learn.",
+    "counterface.datasets.",
+    "counterface.detect.",
+    "counterface.swap.",
+)
+LIGHT = (  # the modules of those folders that a scan or an evaluation needs
     "counterface.learn.metrics",
     "counterface.datasets.degrade",
     "counterface.datasets.faceset_bank",

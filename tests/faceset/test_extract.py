@@ -18,9 +18,9 @@ from counterface.errors import FacesetError, MediaError
 from counterface.faces.align import template_points, warp_points
 from counterface.faceset import intake
 from counterface.faceset.extract import ExtractConfig, extract
-from counterface.faceset.header import Rights
 from counterface.faceset.store import Faceset
 from counterface.media.image import write_image
+from counterface.provenance.rights import Rights
 
 SMALL = ExtractConfig(size=64, min_size=20)
 RIGHTS = Rights(shown="a drawn actor", basis="synthetic", reference="tests/actors.py")

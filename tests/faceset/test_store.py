@@ -13,10 +13,11 @@ from footage import SIZE, add, fill, make_row
 from counterface.errors import FacesetError, MediaError, RightsError, ShapeError
 from counterface.faceset import header as header_module
 from counterface.faceset.commits import locked
-from counterface.faceset.header import HEADER_FILE, ROWS_FILE, Rights
+from counterface.faceset.header import HEADER_FILE, ROWS_FILE
 from counterface.faceset.row import rows_to_table, table_to_rows
 from counterface.faceset.store import Faceset, merge, remove_source, set_rights
 from counterface.media.image import write_image
+from counterface.provenance.rights import Rights
 
 RIGHTS = Rights(shown="Jane Doe", basis="consent", reference="release-7.pdf")
 

@@ -12,11 +12,12 @@ from counterface.config import STRICT
 from counterface.errors import FacesetError, MediaError
 from counterface.faceset.commits import CommitWriter, locked
 from counterface.faceset.follow import FaceFollower
-from counterface.faceset.header import HEADER_FILE, OptionValues, Rights
+from counterface.faceset.header import HEADER_FILE, OptionValues
 from counterface.faceset.intake import Intake, SourceResult
 from counterface.faceset.store import Faceset, merge
 from counterface.media.find_media import find_media
 from counterface.media.sandbox import Limits
+from counterface.provenance.rights import Rights
 from counterface.registry import FACE_DETECTORS, LANDMARKERS
 
 Progress = Callable[[int, int | None, str], None]  # done, total (None: unknown), what is going on

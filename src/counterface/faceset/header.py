@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError
 
 from counterface import __version__
 from counterface.config import STRICT, describe_error
 from counterface.errors import FacesetError, MediaError
 from counterface.media.image import write_bytes
+from counterface.provenance.rights import Rights
 
 FORMAT = 1
 HEADER_FILE = "faceset.json"
@@ -26,28 +27,6 @@ Migration = Callable[[dict[str, Any], pa.Table], tuple[dict[str, Any], pa.Table]
 MIGRATIONS: dict[int, Migration] = {}
 
 OptionValues = dict[str, int | float | str | bool | None]
-
-
-class Rights(BaseModel):
-    """Who is shown, why the footage may be used, and where that is written down."""
-
-    model_config = STRICT
-
-    shown: str = Field(description="who is shown: a name, or how the data set describes its people")
-    basis: Literal["consent", "licence", "research", "synthetic"] = Field(
-        description="consent of the person, a licence of the footage, a public research data set, "
-        "or synthetic (no real person)"
-    )
-    reference: str = Field(
-        description="where the basis is written down: a release form, licence text or address"
-    )
-
-    @field_validator("shown", "reference")
-    @classmethod
-    def _says_something(cls, value: str) -> str:
-        if not value.strip():
-            raise ValueError("must not be empty")
-        return value.strip()
 
 
 class SourceRecord(BaseModel):

@@ -12,9 +12,10 @@ from pydantic import BaseModel, Field
 from counterface.config import STRICT
 from counterface.errors import FacesetError, MediaError
 from counterface.faces.align import crop_matrix, invert, matrix_scale, warp_points
-from counterface.faceset.header import Header, Rights
+from counterface.faceset.header import Header
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset
+from counterface.provenance.rights import Rights
 from counterface.types import Floats
 
 # How far a crop may be from the place its landmarks ask for. Crops cut here are off by rounding;

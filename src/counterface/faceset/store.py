@@ -26,7 +26,6 @@ from counterface.faceset.header import (
     HEADER_FILE,
     ROWS_FILE,
     Header,
-    Rights,
     SourceRecord,
     migrate,
     read_plain_header,
@@ -35,6 +34,7 @@ from counterface.faceset.header import (
 )
 from counterface.faceset.row import SCHEMA, Row, require_columns, rows_to_table, table_to_rows
 from counterface.media.image import IMAGE_SUFFIXES, read_image
+from counterface.provenance.rights import Rights
 from counterface.types import Crop
 
 MAX_NAMED = 5  # file names listed in an error; the rest is counted

@@ -156,8 +156,8 @@ def rights(
 
     from counterface.config import describe_error
     from counterface.errors import ConfigError
-    from counterface.faceset.header import Rights
     from counterface.faceset.store import set_rights
+    from counterface.provenance.rights import Rights
 
     try:
         record = Rights(shown=shown, basis=basis, reference=reference)
