@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from drawn_media import draw, write_clip
 
-from counterface.media.video_reader import frames_at, read_video, sample_times
+from counterface.errors import MediaError
+from counterface.media import sandbox
+from counterface.media.video_reader import VideoReader, frames_at, read_video, sample_times
 
 CASES = {
     "b_frames": ("a.mp4", {"options": {"g": "12", "bf": "3", "sc_threshold": "0"}}),
@@ -46,6 +48,31 @@ def test_equals_reading_from_the_start(clip: Path) -> None:
         slack = clip.suffix == ".avi"  # its header starts the clock a frame before the first frame
         assert abs(frame.index - expected.index) <= slack
         assert np.array_equal(frame.image, expected.image)
+
+
+@pytest.mark.parametrize("first", [0, 1, 17, 30, 49])
+def test_reading_from_a_time_on_equals_the_rest_of_reading_it_all(clip: Path, first: int) -> None:
+    whole = list(read_video(clip))
+    with VideoReader(clip) as reader:
+        rest = list(reader.frames_from(whole[first].pts))
+    assert [f.pts for f in rest] == [f.pts for f in whole[first:]]
+    for got, expected in zip(rest, whole[first:], strict=True):
+        assert np.array_equal(got.image, expected.image)
+
+
+def test_reading_from_between_two_frames_starts_at_the_later(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", 20)
+    rest = list(sandbox.read_video(path, start=Fraction(4, 25) + Fraction(1, 1000)))
+    assert [f.pts for f in rest] == [Fraction(i, 25) for i in range(5, 20)]
+    assert [f.index for f in rest] == list(range(5, 20))
+
+
+def test_reading_from_a_time_on_notices_a_file_that_is_cut_short(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", 50, container_options={"movflags": "faststart"})
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(path.read_bytes()[: path.stat().st_size * 7 // 10])
+    with VideoReader(cut) as reader, pytest.raises(MediaError, match="cut short|damaged"):
+        list(reader.frames_from(Fraction(1, 5)))
 
 
 def test_times_outside_give_the_first_and_the_last_frame(clip: Path) -> None:

@@ -59,16 +59,20 @@ def read_video(
     path: str | os.PathLike[str],
     limits: Limits = DEFAULT_LIMITS,
     keyframes_only: bool = False,
+    start: Fraction | None = None,
 ) -> Iterator[Frame]:
     """Every frame of a video, decoded in a child process some frames ahead.
 
-    As `video_reader.read_video`. `cpu_s` and `wall_s` count from one frame to the next, so a long
-    video may take its time.
+    As `video_reader.read_video`; with `start` (seconds) only frames from that time on, found by
+    seeking, as `VideoReader.frames_from`. `cpu_s` and `wall_s` count from one frame to the next, so
+    a long video may take its time.
 
     Raises:
         MediaError: as there, or a limit was reached, or the decoder crashed.
     """
     request: Message = {"do": "video", "keyframes_only": keyframes_only}
+    if start is not None:
+        request["start"] = str(Fraction(start))
     for answer in _answers(request, path, limits):
         if isinstance(answer, Frame):
             yield answer

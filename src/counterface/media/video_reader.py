@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from types import TracebackType
 from typing import Any
@@ -155,6 +156,28 @@ class VideoReader:
             pts = self._pts(decoded, previous)
             yield self._frame(decoded, self._index_at(pts) if keyframes_only else count, pts)
             previous = pts
+
+    def frames_from(self, start: Fraction) -> Iterator[Frame]:
+        """Every frame from a time on, in time order: those with `pts` >= `start`.
+
+        Seeks to the keyframe before it. The first index is worked out from time and average rate,
+        those after it are counted.
+
+        Raises:
+            MediaError: as `read_video`.
+        """
+        first: int | None = None
+        previous: Fraction | None = None
+        with suppress(NoTimestamps):
+            target = find_targets(self.path, self.decoder.stream.index, [start], Fraction(0))[0]
+            self._start_pass()
+            for count, decoded in enumerate(self.decoder.frames_from(target)):
+                previous = self._pts(decoded, previous)
+                first = self._index_at(previous) if first is None else first
+                if previous >= start:
+                    yield self._frame(decoded, first + count, previous)
+        if first is None:  # some containers cannot be planned, or not be sought in
+            yield from (frame for frame in self.frames() if frame.pts >= start)
 
     def frames_at(
         self, times: Sequence[Fraction], *, tolerance: Fraction = Fraction(0)

@@ -156,6 +156,8 @@ def _video(channel: Channel, request: Message) -> None:
         if "times" in request:
             times = [Fraction(t) for t in request["times"]]
             frames = reader.frames_at(times, tolerance=Fraction(request["tolerance"]))
+        elif "start" in request:
+            frames = reader.frames_from(Fraction(request["start"]))
         else:
             frames = reader.frames(keyframes_only=request["keyframes_only"])
         for frame in frames:

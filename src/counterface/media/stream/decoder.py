@@ -74,6 +74,26 @@ class StreamDecoder:
                 yield decoded
         self._check_end(packets, frames)
 
+    def frames_from(self, start: Target) -> Iterator[Any]:
+        """Decoded frames from the one of a target on to the end; none where seeking fails.
+
+        Raises:
+            MediaError: the file ends before its index does.
+        """
+        last_dts = None
+        for packet in self._demux_from(start):
+            last_dts = packet.dts if packet.dts is not None else last_dts
+            for decoded in self._decode(packet):
+                if decoded.pts is None or decoded.pts >= start.pts:
+                    yield decoded
+        index = self.stream.index_entries
+        last = index[-1].timestamp if len(index) else None
+        if last is not None and last_dts is not None and last > last_dts:
+            raise MediaError(
+                f"{show(self.path)} is cut short: its header names frames up to "
+                f"{float(last * self.stream.time_base):.2f} s; fetch it again"
+            )
+
     def frames_of(self, targets: list[Target]) -> Iterator[Any]:
         """One decoded frame for each of the sorted targets."""
         for _, group in groupby(targets, key=lambda target: target.key_pts):
