@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,9 +44,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int = 2) -> Pat
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"step-{checkpoint.step:08d}.safetensors"
     _write(path, checkpoint.tensors, {"step": checkpoint.step, **checkpoint.record})
-    older = [p for p in checkpoints(folder) if p != path]
-    for old in older[: max(0, len(older) + 1 - keep)]:
-        old.unlink(missing_ok=True)
+    _drop_older(path, keep)
     return path
 
 
@@ -65,6 +64,42 @@ def checkpoints(folder: Path) -> list[Path]:
         return []
     named = [(int(m[1]), p) for p in folder.iterdir() if (m := _NAME.fullmatch(p.name))]
     return [path for _, path in sorted(named)]
+
+
+def step_of(path: Path) -> int:
+    """The step in a checkpoint's file name."""
+    return int(path.stem.removeprefix("step-"))
+
+
+def keep_backup(path: Path, folder: Path, keep: int) -> Path:
+    """The same checkpoint under the same name in another folder, where the newest `keep` stay.
+
+    A hard link where the file system has them: no copy in time or space.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    backup = folder / path.name
+    temporary = folder / f".{path.name}.{os.getpid()}.tmp"
+    try:
+        try:
+            temporary.hardlink_to(path)
+        except OSError:
+            shutil.copyfile(path, temporary)
+            _sync(temporary)
+        temporary.replace(backup)
+        _sync(folder)
+    except OSError as error:
+        raise TrainingError(f"{backup}: cannot be written: {error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    _drop_older(backup, keep)
+    return backup
+
+
+def _drop_older(newest: Path, keep: int) -> None:
+    """Leaves the checkpoint and the highest `keep` - 1 others in its folder."""
+    older = [p for p in checkpoints(newest.parent) if p != newest]
+    for old in older[: max(0, len(older) + 1 - keep)]:
+        old.unlink(missing_ok=True)
 
 
 def write_weights(path: Path, modules: Mapping[str, nn.Module], record: Mapping[str, Any]) -> None:

@@ -8,10 +8,9 @@ very losses it would have had. Several GPUs or machines: the same command by `ac
 
 from __future__ import annotations
 
-import math
 import random
-import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +24,15 @@ from torch.utils.data import DataLoader
 
 from counterface.errors import TrainingError
 from counterface.learn.average import Average
-from counterface.learn.run import Ended, LoopConfig, Run, TrainResult
+from counterface.learn.run import Ended, LoopConfig, Run, TrainResult, loss_name
 from counterface.learn.run_log import RunLog
 from counterface.learn.schedule import lr_factor
 from counterface.learn.stop import StopOnSignal, leave_signals_to_parent
-from counterface.learn.task import Examples, Task, Validates
+from counterface.learn.task import Examples, Schedules, Task, Validates
+from counterface.learn.watch import Clock
 
 Progress = Callable[[int, dict[str, float]], None]  # step, what was logged
+OnStep = Callable[[int, dict[str, nn.Module]], None]  # finished steps, the live modules
 __all__ = ["LoopConfig", "TrainResult", "seed_everything", "train"]
 
 
@@ -43,6 +44,8 @@ def train(
     *,
     resume: bool = True,
     progress: Progress | None = None,
+    about: dict[str, Any] | None = None,
+    on_step: OnStep | None = None,
 ) -> TrainResult:
     """How the run ended; `out` then holds checkpoints, weights, `run.json` and logs.
 
@@ -53,35 +56,42 @@ def train(
         out: the run's own folder; made where absent.
         resume: continue from the newest checkpoint in `out`; False refuses a folder that has one.
         progress: called with the step and its numbers at each log line and validation.
+        about: what the weights are, for JSON; stands in every checkpoint and weights file under
+            "about". A run whose checkpoint says otherwise is refused with the differences.
+        on_step: called after each finished step (1 for the first), before its checkpoint, in the
+            main process, without gradients. It may look at the modules and draw random numbers; it
+            must not change weights, which the other processes would not see.
 
     Raises:
         TrainingError: a checkpoint that cannot be read or is of another run, a loss that is not
-            finite, an optimizer or metric name that does not exist.
+            finite or jumped, an optimizer or metric name that does not exist.
     """
     accelerator = Accelerator(cpu=config.device == "cpu")
     seed_everything(config.seed, 0, accelerator.process_index)
-    modules = {name: module.to(accelerator.device) for name, module in task.modules().items()}
+    modules = task.modules()
+    for module in modules.values():
+        _place(module, accelerator.device, config)
     _same_everywhere(accelerator, modules)
     optimizers = task.optimizers()
     peaks = {name: [group["lr"] for group in o.param_groups] for name, o in optimizers.items()}
     average = Average(modules, config.ema_decay)
-    run = Run(out, config, modules, optimizers, average, main=accelerator.is_main_process)
+    main = accelerator.is_main_process
+    run = Run(out, config, modules, optimizers, average, about or {}, main=main)
     run.restore(resume=resume)
     if run.patience_is_over:
         return run.finish("early")
     state = run.state
     log = RunLog(out, state.step, tensorboard=config.tensorboard) if run.main else None
-    clock = _Clock()
+    clock = Clock()
     ended: Ended = "finished"
     with StopOnSignal() as stop:
         for batch in _batches(dataset, config, state.step, accelerator):
             clock.lap("data")
             seed_everything(config.seed, state.step, accelerator.process_index)
-            factor = lr_factor(state.step, config.steps, config.warmup, config.final_lr)
-            for name, optimizer in optimizers.items():
-                for group, peak in zip(optimizer.param_groups, peaks[name], strict=True):
-                    group["lr"] = peak * factor
-            state.add(_update(task, batch, state.step, optimizers, accelerator, config))
+            factor = _set_rates(task, state.step, optimizers, peaks, config)
+            scalars = _update(task, batch, state.step, optimizers, accelerator, config)
+            run.check(scalars)
+            state.add(scalars)
             average.update(state.step)
             state.step += 1
             clock.lap("compute")
@@ -96,6 +106,8 @@ def train(
                 metrics = _validate(task, average)
                 run.judge(metrics)
                 _tell(log, progress, "validate", state.step, metrics)
+            if on_step is not None and main:
+                _call_hook(on_step, state.step, modules)
             asked = _anyone(accelerator, stop.asked)
             stops = last or run.patience_is_over or asked
             if stops or state.step % config.checkpoint_every == 0:
@@ -122,6 +134,33 @@ def seed_everything(seed: int, step: int, process: int = 0) -> None:
         torch.cuda.manual_seed_all(together)
 
 
+def _place(module: nn.Module, device: torch.device, config: LoopConfig) -> None:
+    """Moves a module to where and how it is trained, in place; same numbers, another speed."""
+    module.to(device)
+    if config.memory_format == "channels_last":
+        module.to(memory_format=torch.channels_last)
+    if config.compile:
+        module.compile()
+
+
+def _set_rates(
+    task: Task,
+    step: int,
+    optimizers: dict[str, Optimizer],
+    peaks: dict[str, list[float]],
+    config: LoopConfig,
+) -> float:
+    """The loop's own factor, after every group has its learning rate for this step."""
+    factor = lr_factor(step, config.steps, config.warmup, config.final_lr, config.schedule)
+    own = task.lr_factors(step) if isinstance(task, Schedules) else {}
+    if unknown := own.keys() - optimizers.keys():
+        raise TrainingError(f"lr_factors names optimizers {sorted(unknown)}; has {[*optimizers]}")
+    for name, optimizer in optimizers.items():
+        for group, peak in zip(optimizer.param_groups, peaks[name], strict=True):
+            group["lr"] = peak * factor * own.get(name, 1.0)
+    return factor
+
+
 def _update(
     task: Task,
     batch: Any,
@@ -140,20 +179,13 @@ def _update(
         accelerator.backward(loss)
         weights = [p for g in optimizer.param_groups for p in g["params"] if p.grad is not None]
         _share_gradients(accelerator, weights)
-        key = "loss" if len(optimizers) == 1 else f"loss_{name}"
+        key = loss_name(name, optimizers)
         scalars[key] = loss.detach()
         if config.clip_norm:
             norm = nn.utils.clip_grad_norm_(weights, config.clip_norm)
             scalars[key.replace("loss", "norm")] = norm
         optimizer.step()
-    floats = {name: float(value) for name, value in scalars.items()}
-    for name, value in floats.items():
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"{name} is {value} at step {step}; lower the learning rate or clip the gradient, "
-                "and run again: it continues from the last checkpoint"
-            )
-    return floats
+    return {name: float(value) for name, value in scalars.items()}
 
 
 def _losses(
@@ -203,14 +235,24 @@ def _batches(
 
 def _validate(task: Validates, average: Average) -> dict[str, float]:
     """The task's metrics of the averaged modules; the live ones come back in the mode they had."""
-    modes = [(part, part.training) for m in average.modules.values() for part in m.modules()]
-    for module in average.modules.values():
-        module.eval()
-    with torch.no_grad():
-        metrics = {name: float(value) for name, value in task.validate(average.modules).items()}
+    with _modes_kept(average.modules), torch.no_grad():
+        for module in average.modules.values():
+            module.eval()
+        return {name: float(value) for name, value in task.validate(average.modules).items()}
+
+
+def _call_hook(on_step: OnStep, step: int, modules: dict[str, nn.Module]) -> None:
+    with _modes_kept(modules), torch.no_grad():
+        on_step(step, modules)
+
+
+@contextmanager
+def _modes_kept(modules: dict[str, nn.Module]) -> Iterator[None]:
+    """Every part is in train or eval mode afterwards as it was before."""
+    modes = [(part, part.training) for m in modules.values() for part in m.modules()]
+    yield
     for part, training in modes:
         part.training = training
-    return metrics
 
 
 def _tell(
@@ -262,30 +304,3 @@ def _anyone(accelerator: Accelerator, asked: bool) -> bool:
         return asked
     flag = torch.tensor(float(asked), device=accelerator.device)
     return bool(accelerator.reduce(flag, reduction="sum") > 0)
-
-
-class _Clock:
-    """Where the time goes between two log lines."""
-
-    def __init__(self) -> None:
-        self._spent = {"data": 0.0, "compute": 0.0}
-        self._steps = 0
-        self._last = time.perf_counter()
-
-    def lap(self, kind: str) -> None:
-        now = time.perf_counter()
-        self._spent[kind] += now - self._last
-        self._last = now
-        self._steps += kind == "compute"
-
-    def restart(self) -> None:
-        self._last = time.perf_counter()
-
-    def rates(self, batch_size: int) -> dict[str, float]:
-        total = max(1e-9, sum(self._spent.values()))
-        rates = {
-            "examples_per_s": self._steps * batch_size / total,
-            "waiting_for_data": self._spent["data"] / total,  # share of the time
-        }
-        self._spent, self._steps = {"data": 0.0, "compute": 0.0}, 0
-        return rates

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
+import time
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 from torch.optim import Optimizer
@@ -14,6 +19,8 @@ from torch.optim import Optimizer
 from counterface.errors import TrainingError
 from counterface.learn import checkpoint as disk
 from counterface.learn.average import Average
+from counterface.learn.schedule import Schedule
+from counterface.learn.watch import find_trouble
 
 Ended = Literal["finished", "early", "signal"]
 
@@ -25,6 +32,7 @@ class LoopConfig(BaseModel):
 
     steps: int = Field(1000, ge=1, description="steps of the whole run")
     batch_size: int = Field(32, ge=1, description="examples a step, over all processes")
+    schedule: Schedule = Field("cosine", description="learning rate after the warm-up")
     warmup: int = Field(0, ge=0, description="steps of linear learning-rate warm-up")
     final_lr: float = Field(0.0, ge=0, le=1, description="end of the cosine, share of the peak")
     clip_norm: float = Field(0.0, ge=0, description="gradient norm is cut to this; 0 = never")
@@ -36,16 +44,27 @@ class LoopConfig(BaseModel):
     monitor_mode: Literal["min", "max"] = Field("min", description="which way is better")
     early_stop_patience: int = Field(0, ge=0, description="stop after so many validations; 0 = off")
     checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
+    backup_hours: float = Field(0.0, ge=0, description="hours between kept backups; 0 = none")
+    backups: int = Field(5, ge=1, description="newest backups that are kept")
+    loss_jump: float = Field(0.0, ge=0, description="stop at so many times the median; 0 = off")
     log_every: int = Field(50, ge=1, description="steps that one log line averages")
     workers: int = Field(0, ge=0, description="processes that prepare examples; 0 = this one")
     tensorboard: bool = Field(True, description="also log for TensorBoard")
     device: Literal["auto", "cpu"] = Field("auto", description="auto = an accelerator if present")
+    memory_format: Literal["contiguous", "channels_last"] = Field(
+        "contiguous", description="order of convolution weights in memory: speed alone"
+    )
+    compile: bool = Field(False, description="torch.compile the modules; minutes at the start")
 
+
+# so may these parts of `about`: the program's version, and a faceset that has grown
+_MAY_DIFFER = re.compile(r"tool|identities\.\d+\.facesets\.\d+\.crops")
 
 # these may differ when a run continues; any other change would make it another run
 _FREE = {
     "steps", "validate_every", "early_stop_patience", "checkpoint_every", "log_every", "workers",
-    "tensorboard", "device",
+    "tensorboard", "device", "memory_format", "compile", "backup_hours", "backups", "loss_jump",
+    "clip_norm",
 }  # fmt: skip
 
 
@@ -71,6 +90,7 @@ class RunState:
     worse: int = 0  # validations since the best
     sums: dict[str, float] = field(default_factory=dict)  # of the log line in the making
     counts: dict[str, int] = field(default_factory=dict)
+    recent: dict[str, list[float]] = field(default_factory=dict)  # losses a jump is held against
 
     def add(self, values: dict[str, float]) -> None:
         """Adds one step's scalars to the log line in the making."""
@@ -94,8 +114,11 @@ class Run:
     modules: dict[str, nn.Module]
     optimizers: dict[str, Optimizer]
     average: Average
+    about: dict[str, Any]  # what the weights are, for JSON
     main: bool  # this process writes
     state: RunState = field(default_factory=RunState)
+    _started: float = 0.0  # on the monotonic clock, less what earlier processes ran
+    _backed_up: float = 0.0  # seconds of running at the last backup
 
     @property
     def folder(self) -> Path:
@@ -103,9 +126,17 @@ class Run:
         return self.out / "checkpoints"
 
     def save(self) -> None:
-        """Writes a checkpoint; the one before it stays."""
+        """Writes a checkpoint, and keeps a backup of it when one is due; the one before it stays.
+
+        Raises:
+            TrainingError: a weight is not a finite number; nothing is written then.
+        """
         if not self.main:
             return
+        self._check_weights()
+        ran = time.monotonic() - self._started
+        due = 0 < self.config.backup_hours * 3600 <= ran - self._backed_up
+        self._backed_up = ran if due else self._backed_up
         tensors = disk.pack_modules("module", self.modules)
         if self.average.decay:
             tensors |= disk.pack_modules("ema", self.average.modules)
@@ -117,14 +148,28 @@ class Run:
             "state": asdict(self.state),
             "config": self.config.model_dump(mode="json"),
             "optimizers": records,
+            "about": self.about,
+            "seconds": {"ran": ran, "backed_up": self._backed_up},
         }
-        disk.write_checkpoint(self.folder, disk.Checkpoint(self.state.step, tensors, record))
+        path = disk.write_checkpoint(self.folder, disk.Checkpoint(self.state.step, tensors, record))
+        if due:
+            disk.keep_backup(path, self.out / "backups", self.config.backups)
 
     def restore(self, *, resume: bool) -> None:
-        """Loads the newest checkpoint of the folder; without any, records the new run."""
+        """Loads the newest checkpoint of the folder, if there is any.
+
+        Raises:
+            TrainingError: it is damaged, or of another run; or only backups are left.
+        """
         self.out.mkdir(parents=True, exist_ok=True)
+        self._started = time.monotonic()
         found = disk.checkpoints(self.folder)
         if not found:
+            if kept := disk.checkpoints(self.out / "backups"):
+                raise TrainingError(
+                    f"{self.out}: no checkpoint, but backups; copy {kept[-1]} into {self.folder} "
+                    "to go on from it, or train into another folder"
+                )
             return
         if not resume:
             raise TrainingError(
@@ -132,7 +177,7 @@ class Run:
                 "folder"
             )
         saved = disk.read_checkpoint(found[-1])
-        self._check_same_run(found[-1], saved.record["config"])
+        self._check_same_run(found[-1], saved.record)
         disk.unpack_modules("module", self.modules, saved.tensors)
         if self.average.decay:
             disk.unpack_modules("ema", self.average.modules, saved.tensors)
@@ -144,6 +189,9 @@ class Run:
                 )
             disk.unpack_optimizer(name, optimizer, saved.tensors, record)
         self.state = RunState(**saved.record["state"])
+        seconds = saved.record.get("seconds", {"ran": 0.0, "backed_up": 0.0})
+        self._started -= seconds["ran"]
+        self._backed_up = seconds["backed_up"]
 
     @property
     def patience_is_over(self) -> bool:
@@ -168,13 +216,13 @@ class Run:
         self.state.best_step, self.state.best_score = self.state.step, score
         self.state.worse = 0
         if self.main:
-            record = {"step": self.state.step, "metrics": metrics}
+            record = {"step": self.state.step, "metrics": metrics, "about": self.about}
             disk.write_weights(self.out / "best.safetensors", self.average.modules, record)
 
     def finish(self, ended: Ended) -> TrainResult:
         """Writes the last weights and says how it went."""
         if self.main:
-            record = {"step": self.state.step}
+            record = {"step": self.state.step, "about": self.about}
             disk.write_weights(self.out / "last.safetensors", self.average.modules, record)
         best = self.out / "best.safetensors"
         return TrainResult(
@@ -186,12 +234,76 @@ class Run:
             weights=best if self.state.best_step is not None else self.out / "last.safetensors",
         )
 
-    def _check_same_run(self, path: Path, then: dict[str, Any]) -> None:
+    def check(self, values: dict[str, float]) -> None:
+        """Looks at a step's numbers before the step is counted.
+
+        Raises:
+            TrainingError: one is not finite, or a loss jumped; names the last good checkpoint.
+        """
+        losses = [loss_name(name, self.optimizers) for name in self.optimizers]
+        trouble = find_trouble(values, losses, self.state.recent, self.config.loss_jump)
+        if trouble:
+            raise TrainingError(f"{trouble} at step {self.state.step}; {self._way_back()}")
+
+    def _check_weights(self) -> None:
+        for name, module in self.modules.items():
+            for key, weight in module.named_parameters():
+                if not bool(torch.isfinite(weight).all()):
+                    raise TrainingError(
+                        f"weight {key!r} of {name!r} is not finite after step {self.state.step}, "
+                        f"which is not saved; {self._way_back()}"
+                    )
+
+    def _way_back(self) -> str:
+        """What to do after trouble; a checkpoint is good once a loss after it was fine."""
+        found = disk.checkpoints(self.folder)
+        good = [p for p in found if disk.step_of(p) < self.state.step]
+        advice = "lower the learning rate or set clip_norm, and run again"
+        if not good:
+            again = f"move {found[-1]} away, " if found else ""
+            return f"there is no good checkpoint before it: {again}{advice}: it starts anew"
+        suspect = [p for p in found if p not in good]
+        away = f" move {suspect[-1].name} away, whose weights gave this," if suspect else ""
+        return f"the last good checkpoint is {good[-1]}:{away} {advice}: it continues from there"
+
+    def _check_same_run(self, path: Path, record: dict[str, Any]) -> None:
         now = self.config.model_dump(mode="json")
-        changed = [k for k in now if k not in _FREE and now[k] != then.get(k)]
+        then = LoopConfig().model_dump(mode="json") | record["config"]  # older ones lack new keys
+        changed = [
+            f"{k} {then[k]!r} -> {now[k]!r}" for k in now if k not in _FREE and now[k] != then[k]
+        ]
         if changed:
-            listed = ", ".join(f"{k} {then.get(k)!r} -> {now[k]!r}" for k in changed)
             raise TrainingError(
-                f"{path}: the run was started with other settings ({listed}); restore them, or "
-                "train into another folder"
+                f"{path}: the run was started with other settings ({', '.join(changed)}); restore "
+                "them, or train into another folder"
             )
+        if differences := _differences(record.get("about", {}), self.about):
+            shown = ", ".join(differences[:12]) + (", ..." if len(differences) > 12 else "")
+            raise TrainingError(
+                f"{path}: holds something else ({shown}); restore it, or train into another folder"
+            )
+
+
+def loss_name(optimizer: str, optimizers: Collection[str]) -> str:
+    """What the loss of an optimizer is called in the logs."""
+    return "loss" if len(optimizers) == 1 else f"loss_{optimizer}"
+
+
+def _differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """`key then -> now` for each dotted key of two records that differs and should not."""
+    old, new = dict(_leaves(then)), dict(_leaves(json.loads(json.dumps(now))))
+    return [
+        f"{key} {old.get(key, 'absent')!r} -> {new.get(key, 'absent')!r}"
+        for key in old | new
+        if not _MAY_DIFFER.fullmatch(key) and old.get(key, "absent") != new.get(key, "absent")
+    ]
+
+
+def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys and plain values of nested tables and lists; an empty one is a leaf."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if value else ()
+    if not isinstance(value, dict | list) or (key and not value):
+        yield key, value
+        return
+    for name, part in inner:
+        yield from _leaves(part, f"{key}.{name}" if key else str(name))

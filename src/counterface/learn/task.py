@@ -65,3 +65,15 @@ class Validates(Protocol):
         The modules are in eval mode.
         """
         ...
+
+
+@runtime_checkable
+class Schedules(Protocol):
+    """A task that also has learning-rate factors of its own, for training in phases."""
+
+    def lr_factors(self, step: int) -> dict[str, float]:
+        """Factors by optimizer name on top of the loop's own; 1 where a name is absent.
+
+        A pure function of the step (0 for the first), or a run could not continue exactly.
+        """
+        ...
