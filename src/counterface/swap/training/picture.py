@@ -1,0 +1,291 @@
+"""The picture of a training run: faces, reconstructions and swaps, the loss beside them.
+
+Written into the run's folder, so that a run on a machine without a screen can be watched with any
+picture viewer, over ssh or through TensorBoard.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import ImageDraw, ImageFont
+from torch import Tensor, nn
+
+from counterface.learn.run_log import read_log
+from counterface.media.image import encode_image, write_bytes
+from counterface.types import Image, Mask
+
+CELL = 128  # pixels a face is shown at; smaller ones are enlarged, larger ones reduced
+GAP = 4
+HEAD = 26  # height of a line of titles
+CHART = (420, 260)  # least width and height of the loss curve
+TITLES = ("source", "its reconstruction", "target", "its reconstruction", "swap", "mask")
+
+_PAPER, _INK, _FAINT = (250, 250, 248), (40, 42, 46), (214, 214, 210)
+_LINES = ((31, 98, 173), (196, 84, 26), (34, 128, 84), (130, 70, 160), (150, 120, 20), (90, 90, 90))
+
+
+@dataclass(frozen=True, eq=False)
+class PreviewRow:
+    """One line of the picture; RGB uint8 (S, S, 3), sizes may differ."""
+
+    source: Image
+    source_again: Image
+    target: Image
+    target_again: Image
+    swap: Image
+    mask: Mask | None = None  # what of the swap would be pasted
+
+
+Curve = Mapping[str, Sequence[tuple[int, float]]]  # loss name -> (step, value), steps rising
+
+
+def draw_preview(rows: Sequence[PreviewRow], curve: Curve, title: str = "") -> Image:
+    """The whole picture, RGB uint8 (H, W, 3): a row of faces for each entry, the curve beside.
+
+    Args:
+        rows: At least one.
+        curve: The losses so far; may be empty.
+        title: Written above the curve.
+    """
+    faces = _faces(rows)
+    wide, high = CHART
+    chart = draw_curve(curve, wide, max(high, faces.shape[0]), title)
+    if faces.shape[0] < chart.shape[0]:
+        below = np.full((chart.shape[0] - faces.shape[0], faces.shape[1], 3), _PAPER, np.uint8)
+        faces = np.concatenate([faces, below])
+    return np.concatenate([faces, chart], axis=1)
+
+
+def draw_curve(curve: Curve, width: int, height: int, title: str = "") -> Image:
+    """Losses over steps on a logarithmic scale, RGB uint8 (height, width, 3).
+
+    The measured line is faint, the running median of it strong.
+    """
+    picture = Pillow.new("RGB", (width, height), _PAPER)
+    pen = ImageDraw.Draw(picture)
+    pen.text((14, 7), title, fill=_INK, font=_font(13))
+    shown = {
+        name: kept
+        for name, points in curve.items()
+        if (kept := [(s, v) for s, v in points if v > 0 and math.isfinite(v)])
+    }
+    if not shown:
+        pen.text((14, height // 2), "no losses yet", fill=_INK, font=_font(13))
+        return np.asarray(picture)
+    legend = HEAD + 16 * len(shown)
+    axes = _Axes.around(shown, (58, legend + 12, width - 16, height - 30))
+    _draw_axes(pen, axes)
+    for number, (name, points) in enumerate(shown.items()):
+        color = _LINES[number % len(_LINES)]
+        last = points[-1][1]
+        label = f"{name.replace('_', ' ')}  {last:.4g}"
+        pen.line([(16, HEAD + 16 * number + 10), (30, HEAD + 16 * number + 10)], color, 3)
+        pen.text((36, HEAD + 16 * number + 2), label, fill=_INK, font=_font(12))
+        pale = tuple(round(0.35 * c + 0.65 * p) for c, p in zip(color, _PAPER, strict=True))
+        _draw_line(pen, axes, points, pale, 1)
+        _draw_line(pen, axes, _running_median(points), color, 2)
+    return np.asarray(picture)
+
+
+def read_curve(out: Path) -> dict[str, list[tuple[int, float]]]:
+    """The losses of a run's log, by name; empty before the first line."""
+    if not (out / "log.jsonl").exists():
+        return {}
+    curve: dict[str, list[tuple[int, float]]] = {}
+    for row in read_log(out):
+        if row.get("kind") != "train":
+            continue
+        for name, value in row.items():
+            if name.startswith("loss"):
+                curve.setdefault(name, []).append((int(row["step"]), float(value)))
+    return curve
+
+
+def to_image(picture: Tensor) -> Image:
+    """RGB uint8 (H, W, 3) of a float tensor (3, H, W), cut to [0, 1]."""
+    values = picture.detach().float().clamp(0, 1).mul(255).round().byte()
+    return np.asarray(values.permute(1, 2, 0).contiguous().cpu().numpy())
+
+
+class Preview:
+    """A hook of the training loop that writes the picture every so many steps.
+
+    Args:
+        rows: Makes the rows from the live modules; called without gradients, in eval mode.
+        out: The run's folder; `preview.png` there is replaced atomically.
+        every: Steps between pictures; the first step has one too. 0 = never.
+        history: Also keep each as `previews/step-00001000.jpg`.
+        board: Also show it in TensorBoard.
+    """
+
+    def __init__(
+        self,
+        rows: Callable[[], Sequence[PreviewRow]],
+        out: Path,
+        every: int,
+        *,
+        history: bool = False,
+        board: bool = False,
+    ) -> None:
+        self.rows, self.out, self.every = rows, out, every
+        self.history, self.board = history, board
+
+    def __call__(self, step: int, modules: Mapping[str, nn.Module]) -> None:
+        """Draws at the first step and at every `every`-th."""
+        if self.every and (step == 1 or step % self.every == 0):
+            self.write(step, modules)
+
+    def write(self, step: int, modules: Mapping[str, nn.Module]) -> Path:
+        """The path of the picture of this step, written now."""
+        parts = [part for module in modules.values() for part in module.modules()]
+        modes = [part.training for part in parts]
+        for module in modules.values():
+            module.eval()
+        with torch.no_grad():
+            rows = self.rows()
+        for part, training in zip(parts, modes, strict=True):
+            part.training = training
+        picture = draw_preview(rows, read_curve(self.out), f"step {step:,}".replace(",", " "))
+        self.out.mkdir(parents=True, exist_ok=True)
+        path = self.out / "preview.png"
+        write_bytes(path, encode_image(picture, "PNG"))
+        if self.history:
+            (self.out / "previews").mkdir(exist_ok=True)
+            name = f"step-{step:08d}.jpg"
+            write_bytes(self.out / "previews" / name, encode_image(picture, "JPEG"))
+        if self.board:
+            self._show(picture, step)
+        return path
+
+    def _show(self, picture: Image, step: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter  # imports for a second: only if asked
+
+        board = SummaryWriter(str(self.out / "tensorboard"))
+        board.add_image("preview", picture, step, dataformats="HWC")
+        board.close()
+
+
+@dataclass(frozen=True)
+class _Axes:
+    """Where a step and a loss lie in the picture."""
+
+    box: tuple[int, int, int, int]  # left, top, right, bottom, pixels
+    steps: tuple[int, int]
+    decades: tuple[float, float]  # log10 of the loss, bottom and top
+
+    @classmethod
+    def around(
+        cls, curve: Mapping[str, Sequence[tuple[int, float]]], box: tuple[int, int, int, int]
+    ) -> _Axes:
+        steps = [s for points in curve.values() for s, _ in points]
+        values = [math.log10(v) for points in curve.values() for _, v in points]
+        low, high = min(values), max(values)
+        room = max(0.05, 0.06 * (high - low))
+        return cls(box, (min(steps), max(min(steps) + 1, *steps)), (low - room, high + room))
+
+    def place(self, step: float, value: float) -> tuple[float, float]:
+        left, top, right, bottom = self.box
+        along = (step - self.steps[0]) / (self.steps[1] - self.steps[0])
+        up = (math.log10(value) - self.decades[0]) / (self.decades[1] - self.decades[0])
+        return left + along * (right - left), bottom - up * (bottom - top)
+
+
+def _draw_axes(pen: ImageDraw.ImageDraw, axes: _Axes) -> None:
+    left, _, right, bottom = axes.box
+    for value in _round_values(*axes.decades):
+        y = axes.place(axes.steps[0], value)[1]
+        pen.line([(left, y), (right, y)], _FAINT, 1)
+        pen.text((left - 7, y), f"{value:g}", fill=_INK, font=_font(11), anchor="rm")
+    pen.line([(left, bottom), (right, bottom)], _INK, 1)
+    for step, anchor in zip(axes.steps, ("la", "ra"), strict=True):
+        x = axes.place(step, 10 ** axes.decades[0])[0]
+        pen.text((x, bottom + 5), f"{step}", fill=_INK, font=_font(11), anchor=anchor)
+    pen.text(((left + right) / 2, bottom + 5), "steps", fill=_INK, font=_font(11), anchor="ma")
+
+
+def _round_values(low: float, high: float) -> list[float]:
+    """Three to eight losses to draw lines at, between two powers of ten."""
+    for digits in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
+        decades = range(math.floor(low), math.ceil(high) + 1)
+        found = [d * 10.0**k for k in decades for d in digits if low <= math.log10(d) + k <= high]
+        if len(found) >= 3:
+            return found[:: math.ceil(len(found) / 8)]
+    return [float(f"{v:.3g}") for v in np.geomspace(10**low, 10**high, 5)[1:-1]]
+
+
+def _draw_line(
+    pen: ImageDraw.ImageDraw,
+    axes: _Axes,
+    points: Sequence[tuple[int, float]],
+    color: tuple[int, ...],
+    width: int,
+) -> None:
+    places = [axes.place(step, value) for step, value in points]
+    if len(places) == 1:
+        (x, y) = places[0]
+        pen.ellipse([x - 2, y - 2, x + 2, y + 2], fill=color)
+    else:
+        pen.line(places, color, width, joint="curve")
+
+
+def _running_median(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+    """The median of the neighbours, a fortieth of the run to either side."""
+    reach = len(points) // 40
+    values = [v for _, v in points]
+    return [
+        (step, float(np.median(values[max(0, k - reach) : k + reach + 1])))
+        for k, (step, _) in enumerate(points)
+    ]
+
+
+def _faces(rows: Sequence[PreviewRow]) -> Image:
+    masks = any(row.mask is not None for row in rows)
+    titles = TITLES if masks else TITLES[:-1]
+    lines = [_titles(titles)]
+    for row in rows:
+        cells = [row.source, row.source_again, row.target, row.target_again, row.swap]
+        if masks:
+            cells.append(_grey(row.mask if row.mask is not None else np.zeros((1, 1), np.float32)))
+        lines.append(np.concatenate([_framed(_fit(cell)) for cell in cells], axis=1))
+    return np.concatenate(lines)
+
+
+def _titles(titles: Sequence[str]) -> Image:
+    picture = Pillow.new("RGB", (len(titles) * (CELL + GAP), HEAD), _PAPER)
+    pen = ImageDraw.Draw(picture)
+    for number, title in enumerate(titles):
+        x = number * (CELL + GAP) + CELL / 2
+        pen.text((x, HEAD - 6), title, fill=_INK, font=_font(12), anchor="ms")
+    return np.asarray(picture)
+
+
+def _fit(image: Image) -> Image:
+    larger = image.shape[0] > CELL
+    way = cv2.INTER_AREA if larger else cv2.INTER_NEAREST  # every pixel of a small face is shown
+    if not larger and CELL % image.shape[0]:
+        way = cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (CELL, CELL), interpolation=way), np.uint8)
+
+
+def _framed(cell: Image) -> Image:
+    return np.asarray(
+        np.pad(cell, ((0, GAP), (0, GAP), (0, 0)), constant_values=_PAPER[0]), np.uint8
+    )
+
+
+def _grey(mask: Mask) -> Image:
+    grey: NDArray[np.uint8] = np.round(np.clip(mask, 0, 1) * 255).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
