@@ -21,7 +21,7 @@ from counterface.types import Frame
 
 # Holds 24, 25, 30, 50, 60 and the 1000/1001 rates exactly, and the ticks of MPEG-TS and Matroska.
 TIME_BASE = Fraction(1, 360_000)
-_CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _BT709 = 1
 _LIMITED_RANGE = 1
 
@@ -43,6 +43,7 @@ class VideoWriter:
         preset: str = "medium",
         fps: Fraction | None = None,
         time_base: Fraction | None = None,
+        pixel_aspect: Fraction = Fraction(1),
         audio_from: str | os.PathLike[str] | None = None,
     ) -> None:
         """Opens a temporary file beside `path` and the encoder.
@@ -56,6 +57,7 @@ class VideoWriter:
             fps: nominal rate, a hint for the encoder; from `audio_from`'s video stream, else 30.
             time_base: a frame's time is rounded to multiples of this; from `audio_from`'s video
                 stream, else 1/360000 s, which holds the usual rates exactly.
+            pixel_aspect: width of a pixel over its height.
             audio_from: a file whose sound streams are copied, as far as the container takes them.
 
         Raises:
@@ -63,9 +65,9 @@ class VideoWriter:
             ShapeError: an odd or empty size.
         """
         self.path = Path(path)
-        container = _CONTAINERS.get(self.path.suffix.lower())
+        container = CONTAINERS.get(self.path.suffix.lower())
         if container is None:
-            known = ", ".join(_CONTAINERS)
+            known = ", ".join(CONTAINERS)
             raise MediaError(f"{show(path)}: videos are written as {known}")
         if width < 2 or height < 2 or width % 2 or height % 2:
             raise ShapeError(f"a video has an even width and height, not {width}x{height}; pad it")
@@ -81,12 +83,12 @@ class VideoWriter:
                 videos = self._source.streams.video
                 time_base = time_base or (videos[0].time_base if videos else None)
                 fps = fps or (videos[0].average_rate if videos else None)
-            self._temporary = _temporary_beside(self.path)
+            self._temporary = temporary_beside(self.path)
             self._output = av.open(str(self._temporary), "w", format=container)
             self.time_base = time_base or TIME_BASE
             fps = fps or Fraction(30)
             self._interval = max(1, round(1 / (fps * self.time_base)))
-            self._video = self._add_video(fps, crf, preset)
+            self._video = self._add_video(fps, crf, preset, pixel_aspect)
             self._audio = self._copied_audio()
         except av.FFmpegError as error:
             self._abandon()
@@ -162,7 +164,7 @@ class VideoWriter:
         else:
             self._abandon()
 
-    def _add_video(self, fps: Fraction, crf: float, preset: str) -> Any:
+    def _add_video(self, fps: Fraction, crf: float, preset: str, pixel_aspect: Fraction) -> Any:
         video = self._output.add_stream(
             "libx264", rate=fps, options={"crf": str(crf), "preset": preset}
         )
@@ -172,6 +174,8 @@ class VideoWriter:
         context.flags |= int(Flags.frame_duration)  # else the last frame would last one tick
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _LIMITED_RANGE
+        if pixel_aspect != 1:  # tagging square pixels would change every file's bytes
+            context.sample_aspect_ratio = pixel_aspect
         return video
 
     def _copied_audio(self) -> Iterator[tuple[float, Any, Any]]:
@@ -182,7 +186,7 @@ class VideoWriter:
             audio.index: self._output.add_stream_from_template(audio)
             for audio in self._source.streams.audio
         }
-        return _packets(self._source, streams) if streams else iter(())
+        return sound_packets(self._source, streams) if streams else iter(())
 
     def _copy_audio(self, until: float | None) -> None:
         """Copies packets up to a time, so that the file is interleaved and memory stays bounded."""
@@ -227,14 +231,25 @@ class VideoWriter:
             self._temporary = None
 
 
-def _packets(source: Any, streams: dict[int, Any]) -> Iterator[tuple[float, Any, Any]]:
+def sound_packets(source: Any, streams: dict[int, Any]) -> Iterator[tuple[float, Any, Any]]:
+    """(time in seconds, packet, its output stream) of an open container, in file order.
+
+    Args:
+        source: PyAV's input container.
+        streams: output stream by the index of the input stream that it copies.
+    """
     for packet in source.demux([source.streams[index] for index in streams]):
         if packet.size and packet.dts is not None:
             time = float(packet.dts * packet.time_base)
             yield time, packet, streams[packet.stream.index]
 
 
-def _temporary_beside(path: Path) -> Path:
+def temporary_beside(path: Path) -> Path:
+    """A new empty file of the same suffix in the same folder.
+
+    Raises:
+        MediaError: the folder cannot be written.
+    """
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".counterface-", suffix=path.suffix)
     except OSError as error:

@@ -1,0 +1,226 @@
+"""Encoded pieces of one video to one file without encoding again, with another file's sound.
+
+Each piece starts with a keyframe and refers to nothing outside itself, as `VideoWriter` makes them.
+A piece's own clock does not count: its frames get the times that the caller gives.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from fractions import Fraction
+from heapq import merge
+from io import BytesIO
+from itertools import pairwise
+from math import lcm
+from pathlib import Path
+from typing import Any
+
+import av
+
+from counterface.errors import MediaError
+from counterface.media.open_file import check_file, ffmpeg_reason, open_container, show
+from counterface.media.video_writer import (
+    CONTAINERS,
+    TIME_BASE,
+    sound_packets,
+    temporary_beside,
+)
+
+MAX_RATE = 10_000_000  # ticks a second: finer clocks overflow 32-bit fields within minutes
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A file with the packets of consecutive frames."""
+
+    path: Path
+    times: tuple[Fraction, ...]  # of its frames, seconds, ascending
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """What part of a file's sound is copied, packet by packet.
+
+    Attributes:
+        path: the file.
+        start, end: packets that are heard between these seconds are copied; None means no bound.
+        shift: seconds taken off every packet's time.
+    """
+
+    path: Path
+    start: Fraction | None = None
+    end: Fraction | None = None
+    shift: Fraction = Fraction(0)
+
+
+def time_base_of(times: Sequence[Fraction]) -> Fraction:
+    """The coarsest time base in which all the times are whole numbers of ticks.
+
+    The writer's own, in which they are rounded, where that would be finer than `MAX_RATE`.
+    """
+    rate = 1
+    for denominator in {time.denominator for time in times}:
+        rate = lcm(rate, denominator)
+        if rate > MAX_RATE:
+            return TIME_BASE
+    return Fraction(1, rate)
+
+
+def join_pieces(pieces: Sequence[Piece], out: Path, sound: Sound | None = None) -> None:
+    """Nothing; `out` then holds all the frames and the sound, or what it held before.
+
+    Args:
+        pieces: in order of time, all encoded with the same settings.
+        out: ends in .mp4, .mov, .m4v or .mkv.
+        sound: copied bit for bit.
+
+    Raises:
+        MediaError: a piece has another number of frames than times, or other encoder settings than
+            the first; the container cannot hold the sound; the disk is full.
+    """
+    clock = _Clock.of([time for piece in pieces for time in piece.times], out)
+    orders = [_order(piece) for piece in pieces]
+    temporary = temporary_beside(out)
+    try:
+        with ExitStack() as opened:
+            output = opened.enter_context(_create(temporary, out.suffix, clock.base))
+            first = opened.enter_context(closing(open_container(pieces[0].path)))
+            video = output.add_stream_from_template(first.streams.video[0])
+            video.time_base = clock.base
+            streams = [_seen(pieces, orders, clock, video)]
+            if sound is not None:
+                heard = opened.enter_context(closing(open_container(check_file(sound.path))))
+                streams.append(_heard(output, heard, sound))
+            for _, packet in merge(*streams, key=lambda timed: timed[0]):
+                output.mux(packet)
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(out)
+    except (av.FFmpegError, OSError) as error:
+        raise MediaError(f"{show(out)} cannot be written: {ffmpeg_reason(error)}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def check_sound_fits(path: Path, suffix: str) -> None:
+    """Nothing, if the sound of a file can be copied into a container.
+
+    Raises:
+        MediaError: it cannot; the text names containers that take more.
+    """
+    with closing(open_container(check_file(path))) as source:
+        sounds = source.streams.audio
+        names = ", ".join(s.codec_context.name if s.codec_context else "unknown" for s in sounds)
+        try:
+            with av.open(BytesIO(), "w", format=CONTAINERS[suffix.lower()]) as target:
+                for stream in sounds:
+                    target.add_stream_from_template(stream)
+                if sounds:
+                    target.start_encoding()
+        except (av.FFmpegError, ValueError) as error:
+            raise MediaError(
+                f"{show(path)}: its sound ({names}) cannot be copied into a {suffix} file: "
+                f"{ffmpeg_reason(error)}; name the output .mkv or .mov, or leave the sound out"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """When each frame is shown, in ticks."""
+
+    base: Fraction
+    ticks: list[int]
+    ends: list[int]  # each frame stays until the next comes
+
+    @classmethod
+    def of(cls, times: Sequence[Fraction], out: Path) -> _Clock:
+        base = time_base_of(times)
+        ticks = [round(time / base) for time in times]
+        if not ticks or any(b <= a for a, b in pairwise(ticks)):
+            raise MediaError(f"{show(out)}: the times of the frames to join do not increase")
+        step = ticks[-1] - ticks[-2] if len(ticks) > 1 else round(1 / (25 * base)) or 1
+        return cls(base, ticks, [*ticks[1:], ticks[-1] + step])
+
+    def decode_ticks(self, delay: int) -> list[int]:
+        """When each packet is decoded, where decoding runs `delay` packets ahead of showing.
+
+        The times of the frames themselves, moved on by the delay: they increase, and none lies
+        after the time at which its packet's frame is shown.
+        """
+        step = self.ends[0] - self.ticks[0]
+        early = [self.ticks[0] - step * (delay - i) for i in range(delay)]
+        return [*early, *self.ticks][: len(self.ticks)]
+
+
+def _create(path: Path, suffix: str, base: Fraction) -> Any:
+    kind = CONTAINERS[suffix.lower()]
+    # The start of an edit list is in ticks of the movie: 1/1000 s unless told otherwise.
+    options = {} if kind == "matroska" else {"movie_timescale": str(base.denominator)}
+    return av.open(str(path), "w", format=kind, container_options=options)
+
+
+def _order(piece: Piece) -> list[int]:
+    """For each packet, in file order, the place of its frame in time."""
+    with closing(open_container(piece.path)) as container:
+        shown = [
+            packet.pts for packet in container.demux(container.streams.video[0]) if packet.size
+        ]
+    if len(shown) != len(piece.times) or None in shown or len(set(shown)) < len(shown):
+        raise MediaError(
+            f"{show(piece.path)} holds {len(shown)} frames, expected are {len(piece.times)}; "
+            "delete it and run the same command again"
+        )
+    places = {pts: place for place, pts in enumerate(sorted(shown))}
+    return [places[pts] for pts in shown]
+
+
+def _seen(
+    pieces: Sequence[Piece], orders: Sequence[list[int]], clock: _Clock, video: Any
+) -> Iterator[tuple[float, Any]]:
+    """(decoding time in seconds, packet) of all frames."""
+    delay = max(index - place for order in orders for index, place in enumerate(order))
+    decode = clock.decode_ticks(delay)
+    header = bytes(video.codec_context.extradata or b"")
+    done = 0
+    for piece, order in zip(pieces, orders, strict=True):
+        with closing(open_container(piece.path)) as container:
+            stream = container.streams.video[0]
+            if bytes(stream.codec_context.extradata or b"") != header:
+                raise MediaError(
+                    f"{show(piece.path)} was encoded with other settings than the pieces before "
+                    "it; delete it and run the same command again"
+                )
+            packets = (packet for packet in container.demux(stream) if packet.size)
+            for index, (place, packet) in enumerate(zip(order, packets, strict=True)):
+                at = done + place
+                packet.stream, packet.time_base = video, clock.base
+                packet.pts, packet.dts = clock.ticks[at], decode[done + index]
+                packet.duration = clock.ends[at] - clock.ticks[at]
+                yield float(packet.dts * clock.base), packet
+        done += len(order)
+
+
+def _heard(output: Any, source: Any, sound: Sound) -> Iterator[tuple[float, Any]]:
+    """(time in seconds, packet) of the part of the sound that is copied."""
+    streams = {
+        stream.index: output.add_stream_from_template(stream) for stream in source.streams.audio
+    }
+    return _cut(sound_packets(source, streams), sound) if streams else iter(())
+
+
+def _cut(packets: Iterator[tuple[float, Any, Any]], sound: Sound) -> Iterator[tuple[float, Any]]:
+    for _, packet, stream in packets:
+        base = packet.time_base
+        begin = (packet.pts if packet.pts is not None else packet.dts) * base
+        if sound.end is not None and begin >= sound.end:
+            continue  # not the end: packets of several streams come in turn
+        if sound.start is not None and begin + (packet.duration or 1) * base <= sound.start:
+            continue
+        off = round(sound.shift / base)
+        packet.dts -= off
+        packet.pts = None if packet.pts is None else packet.pts - off
+        packet.stream = stream
+        yield float(packet.dts * base), packet
