@@ -127,6 +127,20 @@ def read_weights(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, An
     return states, record
 
 
+def read_record(path: Path) -> dict[str, Any]:
+    """The record of a weights file or checkpoint without its tensors, whose checksum is not tested.
+
+    Raises:
+        TrainingError: the file cannot be read.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            record: dict[str, Any] = json.loads((file.metadata() or {}).get(_KEY, "{}"))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise TrainingError(f"{path}: not a readable checkpoint: {error}") from error
+    return record
+
+
 def pack_modules(kind: str, modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
     """Tensors named `<kind>/<module>/<key>`."""
     packed: dict[str, Tensor] = {}
