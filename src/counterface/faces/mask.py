@@ -9,6 +9,9 @@ from counterface.errors import ShapeError
 from counterface.faces.landmarks import BROWS, INNER, JAW, MOUTH, NOSE
 from counterface.types import Floats, Mask
 
+FINE = 4  # `fill_convex` draws this many times finer
+_TURN = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+_CIRCLE = np.column_stack([np.cos(_TURN), np.sin(_TURN)]).astype(np.float32)
 FOREHEAD = 0.6  # how far `whole` rises above the brows, in brow-to-nose-tip lengths
 
 
@@ -56,3 +59,35 @@ def hull_mask(landmarks: Floats, shape: tuple[int, int], kind: str = "whole") ->
     hull = cv2.convexHull(np.round(_region(landmarks, kind)).astype(np.int32))
     cv2.fillConvexPoly(mask, hull, 1.0)
     return mask
+
+
+def hull_points(landmarks: Floats, kind: str = "whole") -> Floats:
+    """The corners of the hull that `hull_mask` fills, float32 (K, 2), in order, not rounded.
+
+    Raises:
+        ShapeError: landmarks are not (68, 2), or no such kind.
+    """
+    if landmarks.shape != (68, 2):
+        raise ShapeError(f"expected landmarks (68, 2), got {landmarks.shape}")
+    return np.asarray(cv2.convexHull(_region(landmarks, kind))[:, 0], dtype=np.float32)
+
+
+def fill_convex(points: Floats, shape: tuple[int, int], grow: float = 0.0) -> Mask:
+    """The convex hull of some points to a fraction of a pixel, float32 (H, W) in [0, 1].
+
+    Unlike `hull_mask`, a pixel at the edge has the share that is covered, so the mask of a moving
+    face moves smoothly.
+
+    Args:
+        points: (K, 2) xy pixels of the mask.
+        shape: (H, W) of the mask.
+        grow: pixels by which the hull is widened all round.
+    """
+    if grow:
+        points = (points[:, None] + grow * _CIRCLE).reshape(-1, 2)
+    corners = cv2.convexHull(((points + 0.5) * FINE - 0.5).astype(np.float32))
+    fine = np.zeros((shape[0] * FINE, shape[1] * FINE), np.uint8)
+    fixed = np.round(np.clip(corners, -1e6, 1e6) * 16).astype(np.int32)  # 4 bits behind the point
+    cv2.fillConvexPoly(fine, fixed, 255, cv2.LINE_8, 4)
+    small = cv2.resize(fine, shape[::-1], interpolation=cv2.INTER_AREA)
+    return np.asarray(small.astype(np.float32) / np.float32(255))
