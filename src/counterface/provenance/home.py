@@ -1,0 +1,77 @@
+"""The folder of what is private to this user: signing identity, watermark key, known fakes."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from counterface.errors import ProvenanceError
+
+IDENTITY_FILE = "identity.pem"  # key and certificates of the local signer
+WATERMARK_FILE = "watermark.key"
+
+
+def home_dir() -> Path:
+    """Where the private files lie; the folder need not exist yet.
+
+    `COUNTERFACE_HOME`, else the platform's folder for settings: `~/.config/counterface` (or under
+    `XDG_CONFIG_HOME`), `~/Library/Application Support/counterface`, `%APPDATA%\\counterface`.
+    """
+    if named := os.environ.get("COUNTERFACE_HOME"):
+        return Path(named)
+    if sys.platform == "win32":
+        return Path(os.environ.get("APPDATA") or Path.home() / "AppData/Roaming") / "counterface"
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Application Support/counterface"
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "counterface"
+
+
+def read_or_make(file: Path, make: Callable[[], bytes]) -> bytes:
+    """The bytes of a private file, made on first use and readable by its owner only.
+
+    The file appears whole or not at all; of two processes that make it at once both get the bytes
+    of the one that was first.
+
+    Args:
+        file: its folder is made if need be, open to its owner only.
+        make: gives the bytes of a new file.
+
+    Raises:
+        ProvenanceError: others may read the file, or it cannot be read or written.
+    """
+    try:
+        if not file.exists():
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _create(file, make())
+        if sys.platform != "win32":  # Windows keeps rights elsewhere, inherited from the folder
+            mode = stat.S_IMODE(file.stat().st_mode)
+            if mode & 0o077:
+                raise ProvenanceError(
+                    f"{file} can be read by others (mode {mode:o}); run 'chmod 600 {file}', "
+                    "or delete it if others may have copied it"
+                )
+        return file.read_bytes()
+    except OSError as error:
+        raise ProvenanceError(
+            f"{file} cannot be read or written: {error.strerror}; "
+            "set COUNTERFACE_HOME to a folder that is yours"
+        ) from error
+
+
+def _create(file: Path, content: bytes) -> None:
+    """Write the file unless another process has just done so."""
+    handle, name = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)  # mode 0600
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        with suppress(FileExistsError):
+            os.link(name, file)  # unlike a rename, never replaces
+    finally:
+        Path(name).unlink()
