@@ -1,0 +1,316 @@
+"""The report card of a made swap: how like the source, how true to the target, how steady.
+
+The five numbers of Perov et al. 2020 (arXiv:2005.05535, table 1), SSIM, perceptual distance,
+identity, landmark and pose error, and what viewers complain of: shaking, seams, lost sound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+from pydantic import BaseModel, Field
+
+from counterface.config import STRICT
+from counterface.errors import FacesetError, SwapError
+from counterface.faces.align import crop_matrix, warp_image, warp_points
+from counterface.faces.blend import colour_seam
+from counterface.faces.face_detector import box_overlaps, find_faces
+from counterface.faces.identity import IdentityEmbedder, identity_distance, mean_embedding
+from counterface.faces.landmarks import INNER, interocular
+from counterface.faces.mask import hull_mask
+from counterface.faces.smooth import jitter
+from counterface.faceset.store import Faceset
+from counterface.media import sandbox
+from counterface.media.sound import hash_sound
+from counterface.swap.perceptual import PerceptualDistance
+from counterface.types import Face, Floats, Frame, Image
+
+Progress = Callable[[int, int | None, str], None]
+
+_SAME_FACE = 0.3  # overlap of the target's box and the result's, intersection over union
+_SAME_MOMENT_S = Fraction(1, 500)
+_CROP = 256  # pixels, of the perceptual comparison
+_OUTSIDE = 0.25  # the mask grown by this share of its size is "inside"; beyond is "outside"
+
+
+class QualityConfig(BaseModel):
+    """How closely to look."""
+
+    model_config = STRICT
+
+    every: int = Field(1, ge=1, description="measure every n-th frame")
+    identity_every: int = Field(8, ge=1, description="of them, every n-th for identity: it is slow")
+    from_s: float = Field(0, ge=0, description="where in the target the result begins, seconds")
+    source_crops: int = Field(32, ge=1, description="crops of the source that are embedded")
+
+
+class Number(BaseModel):
+    """A measurement over frames."""
+
+    model_config = STRICT
+
+    mean: float
+    p5: float = Field(description="5 % of the frames lie below")
+    p95: float = Field(description="5 % of the frames lie above")
+    frames: int
+
+
+class ReportCard(BaseModel):
+    """What was measured; fields are null where it could not be."""
+
+    model_config = STRICT
+
+    out: str
+    target: str
+    source_faceset: str
+    frames: int = Field(description="looked at")
+    faces: int = Field(description="frames in which the target's face was found in the result too")
+    ssim_inside: Number | None = Field(description="result against target in the face, 1 = equal")
+    ssim_outside: Number | None = Field(description="the same away from the face; 1 = untouched")
+    perceptual: Number | None = Field(description="feature distance to the target; 0 = equal")
+    identity_to_source: Number | None = Field(description="embedding distance; under 0.6 = same")
+    identity_to_target: Number | None = Field(description="embedding distance; over 0.6 = another")
+    source_to_target: float | None = Field(
+        description="distance of the two people themselves, which a perfect swap would reach"
+    )
+    landmark_error: Number | None = Field(description="mean distance, outer eye distances")
+    landmark_error_px: Number | None = Field(description="mean distance, pixels of the frame")
+    pose_error: Number | None = Field(description="root of the squared angles' sum, degrees")
+    jitter_target: float | None = Field(description="of the landmarks, face sizes")
+    jitter_out: float | None = Field(description="of the landmarks, face sizes")
+    seam_target: Number | None = Field(description="colour step at the mask's edge, delta E")
+    seam_out: Number | None = Field(description="the same in the result")
+    sound: str = Field(description="identical, different, or none")
+
+
+@dataclass
+class _Tally:
+    """Values by the card's field names, and landmarks for the jitter."""
+
+    values: dict[str, list[float]] = field(default_factory=dict)
+    points: list[tuple[Floats, Floats, Fraction]] = field(default_factory=list)
+    source: list[Floats] = field(default_factory=list)
+    target: list[Floats] = field(default_factory=list)
+
+    def add(self, name: str, value: float) -> None:
+        self.values.setdefault(name, []).append(value)
+
+    def number(self, name: str) -> Number | None:
+        values = self.values.get(name)
+        if not values:
+            return None
+        low, high = np.percentile(values, [5, 95])
+        return Number(mean=float(np.mean(values)), p5=low, p95=high, frames=len(values))
+
+
+def measure_quality(
+    out: Path,
+    target: Path,
+    source: Path,
+    config: QualityConfig | None = None,
+    progress: Progress | None = None,
+) -> ReportCard:
+    """The report card of a converted file.
+
+    Args:
+        out: the converted video or picture.
+        target: what it was made from, frame for frame.
+        source: a faceset of the person whose face was put in.
+        config: how closely to look.
+        progress: called as (frames, None, what).
+
+    Raises:
+        SwapError: the two files do not show the same moments, or no face was found.
+        FacesetError: the source is no faceset, or has no crops.
+        MediaError: a file cannot be read.
+        WeightsError: a network cannot be had.
+    """
+    config = config or QualityConfig()
+    embedder, perceptual = IdentityEmbedder(), PerceptualDistance()
+    tally = _Tally(source=_source_embeddings(source, embedder, config.source_crops))
+    frames = 0
+    for made, real in _pairs(out, target, config):
+        frames += 1
+        found = _same_face(made.image, real.image)
+        if found is None:
+            continue
+        _compare(tally, made, real, found, perceptual)
+        if (len(tally.points) - 1) % config.identity_every == 0:
+            _compare_identity(tally, made, real, found, embedder)
+        if progress is not None:
+            progress(frames, None, out.name)
+    if not tally.points:
+        raise SwapError(
+            f"{out}: in none of {frames} frames a face was found where {target} shows one"
+        )
+    return _card(tally, out, target, source, frames)
+
+
+def _card(tally: _Tally, out: Path, target: Path, source: Path, frames: int) -> ReportCard:
+    """The tally, summed up."""
+    names = [
+        name for name, info in ReportCard.model_fields.items() if info.annotation == (Number | None)
+    ]
+    people = None
+    if tally.target:
+        people = identity_distance(mean_embedding(tally.source), mean_embedding(tally.target))
+    shakes: dict[str, float | None] = {"jitter_target": None, "jitter_out": None}
+    if len(tally.points) > 2:
+        times = [pts for _, _, pts in tally.points]
+        shakes["jitter_target"] = jitter([t[INNER] for t, _, _ in tally.points], times)
+        shakes["jitter_out"] = jitter([o[INNER] for _, o, _ in tally.points], times)
+    numbers = {name: tally.number(name) for name in names}
+    return ReportCard(
+        out=str(out),
+        target=str(target),
+        source_faceset=str(source),
+        frames=frames,
+        faces=len(tally.points),
+        source_to_target=people,
+        sound=compare_sound(out, target),
+        **numbers,
+        **shakes,
+    )
+
+
+def _pairs(out: Path, target: Path, config: QualityConfig) -> Iterator[tuple[Frame, Frame]]:
+    """Frames of both files that are shown at one moment.
+
+    Raises:
+        SwapError: their times or sizes do not agree, or one ends before the other.
+    """
+    if sandbox.probe(target).kind == "image":
+        one, other = (Frame(sandbox.read_image(p), 0, Fraction(0)) for p in (out, target))
+        _require_one_size(one, other, out, target)
+        yield one, other
+        return
+    reals = (f for f in sandbox.read_video(target) if f.pts >= config.from_s)
+    first: tuple[Fraction, Fraction] | None = None
+    for count, made in enumerate(sandbox.read_video(out)):
+        real = next(reals, None)
+        first = first or (made.pts, real.pts if real else made.pts)
+        if real is None or abs((made.pts - first[0]) - (real.pts - first[1])) > _SAME_MOMENT_S:
+            raise SwapError(
+                f"{out}: its frame {count} at {float(made.pts):.3f} s has no partner in {target}; "
+                "compare a result with the file that it was made from; say --from-s for a cut-out"
+            )
+        if count % config.every == 0:
+            _require_one_size(made, real, out, target)
+            yield made, real
+
+
+def _require_one_size(made: Frame, real: Frame, out: Path, target: Path) -> None:
+    if made.image.shape != real.image.shape:
+        sizes = [f"{f.image.shape[1]}x{f.image.shape[0]}" for f in (made, real)]
+        raise SwapError(f"{out} is {sizes[0]}, {target} is {sizes[1]}; they do not belong together")
+
+
+def _source_embeddings(source: Path, embedder: IdentityEmbedder, most: int) -> list[Floats]:
+    """Embeddings of crops that cover the faceset evenly."""
+    faceset = Faceset.open(source)
+    if not len(faceset):
+        raise FacesetError(f"{source} has no crops; extract some")
+    chosen = np.linspace(0, len(faceset) - 1, min(most, len(faceset))).round().astype(int)
+    found = []
+    for index in chosen:
+        row = faceset.rows[int(index)]
+        points = warp_points(row.landmarks, row.frame_to_crop)
+        found.append(embedder.embed_landmarks(faceset.read(row).image, points))
+    return found
+
+
+def _same_face(made: Image, real: Image) -> tuple[Face, Face] | None:
+    """The face that was changed most, in the result and in the target; None where it is lost."""
+    before = [f for f in find_faces(real) if f.landmarks is not None]
+    after = [f for f in find_faces(made) if f.landmarks is not None]
+    if not before or not after:
+        return None
+    changed = cv2.absdiff(made, real).max(axis=2)
+    masks = [hull_mask(_landmarks(f), real.shape[:2]) > 0 for f in before]
+    face = before[int(np.argmax([changed[m].mean() if m.any() else 0 for m in masks]))]
+    overlap = box_overlaps(face.box, np.stack([f.box for f in after]))[0]
+    best = int(overlap.argmax())
+    return (after[best], face) if overlap[best] >= _SAME_FACE else None
+
+
+def _compare(
+    tally: _Tally,
+    made: Frame,
+    real: Frame,
+    faces: tuple[Face, Face],
+    perceptual: PerceptualDistance,
+) -> None:
+    """One frame's numbers, identity left out."""
+    after, before = (_landmarks(face) for face in faces)
+    tally.points.append((before, after, real.pts))
+    mask = hull_mask(before, real.image.shape[:2], "whole")
+    grown = int(_OUTSIDE * np.sqrt(mask.sum())) | 1
+    near = cv2.dilate(mask, np.ones((grown, grown), np.uint8))
+    likeness = ssim_map(made.image, real.image)
+    if mask.any():
+        tally.add("ssim_inside", float(likeness[mask > 0].mean()))
+    if not near.all():
+        tally.add("ssim_outside", float(likeness[near == 0].mean()))
+    crops = [warp_image(f.image, crop_matrix(before, "face", _CROP), _CROP) for f in (made, real)]
+    tally.add("perceptual", perceptual(*crops))
+    off = float(np.linalg.norm(after[INNER] - before[INNER], axis=1).mean())
+    tally.add("landmark_error_px", off)
+    tally.add("landmark_error", off / interocular(before))
+    poses = [face.pose for face in faces]
+    if poses[0] is not None and poses[1] is not None:
+        turns = [getattr(poses[0], a) - getattr(poses[1], a) for a in ("yaw", "pitch", "roll")]
+        tally.add("pose_error", float(np.linalg.norm(turns)))
+    tally.add("seam_out", colour_seam(made.image, mask))
+    tally.add("seam_target", colour_seam(real.image, mask))
+
+
+def _compare_identity(
+    tally: _Tally, made: Frame, real: Frame, faces: tuple[Face, Face], embedder: IdentityEmbedder
+) -> None:
+    result = embedder.embed_landmarks(made.image, _landmarks(faces[0]))
+    target = embedder.embed_landmarks(real.image, _landmarks(faces[1]))
+    tally.target.append(target)
+    tally.add("identity_to_source", identity_distance(result, mean_embedding(tally.source)))
+    tally.add("identity_to_target", identity_distance(result, target))
+
+
+def _landmarks(face: Face) -> Floats:
+    assert face.landmarks is not None
+    return face.landmarks
+
+
+def ssim_map(one: Image, other: Image) -> Floats:
+    """Structural similarity at each pixel, float32 (H, W) in [-1, 1], of the luma of two pictures.
+
+    Wang, Bovik, Sheikh and Simoncelli 2004: gaussian window of sigma 1.5, k1 0.01, k2 0.03.
+
+    Args:
+        one: RGB uint8 (H, W, 3).
+        other: of the same size.
+    """
+    a, b = (cv2.cvtColor(i, cv2.COLOR_RGB2GRAY).astype(np.float32) for i in (one, other))
+
+    def blur(values: Floats) -> Floats:
+        return np.asarray(cv2.GaussianBlur(values, (11, 11), 1.5), dtype=np.float32)
+
+    mean_a, mean_b = blur(a), blur(b)
+    var_a, var_b = blur(a * a) - mean_a**2, blur(b * b) - mean_b**2
+    cov = blur(a * b) - mean_a * mean_b
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    top = (2 * mean_a * mean_b + c1) * (2 * cov + c2)
+    return np.asarray(top / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2)), dtype=np.float32)
+
+
+def compare_sound(out: Path, target: Path) -> str:
+    """`identical`, `different`, or `none` where the target has no sound."""
+    if sandbox.probe(target).kind == "image":
+        return "none"
+    heard, wanted = hash_sound(out), hash_sound(target)
+    if wanted is None:
+        return "none"
+    return "identical" if heard == wanted else "different"
