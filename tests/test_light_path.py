@@ -30,6 +30,13 @@ LIGHT = (  # the modules of those folders that a scan or an evaluation needs
     "counterface.detect.scan",
     "counterface.detect.scan_files",
     "counterface.detect.track_book",
+    "counterface.swap.merge.degrade",
+    "counterface.swap.merge.grid",
+    "counterface.swap.merge.mask",
+    "counterface.swap.merge.merge_face",
+    "counterface.swap.merge.plan",
+    "counterface.swap.merge.settings",
+    "counterface.swap.merge.sharpen",
 )
 
 PROGRAM = """

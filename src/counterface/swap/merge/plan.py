@@ -1,0 +1,153 @@
+"""Merge settings over the time of a video: base settings, and spans that change some of them.
+
+    [settings]
+    color_transfer = "rct"
+
+    [[span]]
+    from_s = 2.0
+    to_s = 4.5
+    track = 1
+    ramp_s = 0.5
+    erode = 12.0
+
+A later span wins over an earlier one. Numbers glide in and out over `ramp_s` seconds; choices and
+names switch at once.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from counterface.config import STRICT, describe_error, read_config, to_toml
+from counterface.swap.merge.settings import MergeSettings
+
+
+class Span(BaseModel):
+    """A stretch of time in which some settings differ; its further keys are those settings."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    from_s: FiniteFloat = Field(0.0, ge=0, description="first moment, seconds")
+    to_s: FiniteFloat | None = Field(
+        None, description="moment from which it is over, seconds; without it, the end"
+    )
+    track: int | None = Field(None, ge=0, description="only this person; without it, everyone")
+    ramp_s: FiniteFloat = Field(
+        0.0, ge=0, description="seconds in which numbers glide in, and out again, within the span"
+    )
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """Settings by name, checked."""
+        return dict(self.model_extra or {})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_settings(cls, values: Any) -> Any:
+        """The values with settings in their own types (`erode = 5` is 5.0), or an error."""
+        if not isinstance(values, dict):
+            return values
+        changes = {key: value for key, value in values.items() if key not in cls.model_fields}
+        try:
+            checked = MergeSettings.model_validate(changes)
+        except ValidationError as error:
+            raise ValueError(describe_error(error, MergeSettings)) from error
+        return values | {key: getattr(checked, key) for key in changes}
+
+    @model_validator(mode="after")
+    def _check_times(self) -> Span:
+        if self.to_s is not None and self.to_s <= self.from_s:
+            raise ValueError(f"to_s = {self.to_s} is not after from_s = {self.from_s}")
+        if self.to_s is not None and 2 * self.ramp_s > self.to_s - self.from_s:
+            raise ValueError(
+                f"ramp_s = {self.ramp_s} in and out is longer than the span from "
+                f"{self.from_s} to {self.to_s}"
+            )
+        return self
+
+    def weight(self, time_s: float, track: int | None) -> float:
+        """How much of the span counts at a moment, [0, 1], for a person."""
+        if not self.covers(time_s, track):
+            return 0.0
+        if not self.ramp_s:
+            return 1.0
+        left = float("inf") if self.to_s is None else self.to_s - time_s
+        return min(1.0, (time_s - self.from_s) / self.ramp_s, left / self.ramp_s)
+
+    def covers(self, time_s: float, track: int | None) -> bool:
+        """Whether the span's choices and names hold at a moment, for a person."""
+        begun = time_s >= self.from_s and (self.to_s is None or time_s < self.to_s)
+        return begun and self.track in (None, track)
+
+
+class MergePlan(BaseModel):
+    """How faces are merged, moment by moment."""
+
+    model_config = STRICT
+
+    settings: MergeSettings = Field(MergeSettings(), description="what holds where no span does")
+    span: tuple[Span, ...] = Field((), description="changes; a later one wins")
+
+    @field_validator("span", mode="before")
+    @classmethod
+    def _list_spans(cls, spans: Any) -> Any:
+        if isinstance(spans, dict):
+            raise ValueError("write [[span]] with two brackets on each side: a list of spans")
+        return spans
+
+    @classmethod
+    def read(cls, path: Path) -> MergePlan:
+        """The plan in a TOML file.
+
+        Raises:
+            ConfigError: the file cannot be read, or holds a wrong key, value or time; the message
+                names the span, the key and the value.
+        """
+        return read_config(cls, path)
+
+    def write(self, path: Path) -> None:
+        """The plan as a TOML file that `read` reads back to an equal plan."""
+        path.write_text(self.to_toml(), encoding="utf-8")
+
+    def to_toml(self) -> str:
+        """The plan as TOML text, every base setting written out."""
+        parts = ["[settings]\n" + to_toml(self.settings)]
+        parts += ["[[span]]\n" + to_toml(span) for span in self.span]
+        return "\n".join(parts)
+
+    def at(self, pts: Fraction | float, track: int | None = None) -> MergeSettings:
+        """The settings at a moment, for a person.
+
+        Args:
+            pts: presentation time, seconds.
+            track: the person's track; None counts only spans for everyone.
+        """
+        values: dict[str, Any] = {}
+        for span in self.span:
+            if not span.covers(float(pts), track):
+                continue
+            weight = span.weight(float(pts), track)
+            for key, value in span.changes.items():
+                before = values.get(key, getattr(self.settings, key))
+                values[key] = _mix(before, value, weight)
+        return self.settings.model_copy(update=values) if values else self.settings
+
+
+def _mix(before: Any, after: Any, weight: float) -> Any:
+    """A number on the way from `before` to `after`; anything else is `after`."""
+    if isinstance(after, int | float) and not isinstance(after, bool):
+        mixed = before + weight * (after - before)
+        return round(mixed) if isinstance(after, int) else float(mixed)
+    return after

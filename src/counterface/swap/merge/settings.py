@@ -1,0 +1,109 @@
+"""Every knob of putting a generated face into the frame, with its unit, range and default."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field, field_validator
+
+from counterface.config import STRICT
+from counterface.faces.mask import MASK_KINDS
+from counterface.registry import COLOR_TRANSFERS
+
+MaskKind = Literal["hull", "learned", "learned_x_hull", "faceset", "none"]
+Blend = Literal["overlay", "seamless", "raw"]
+
+
+class MergeSettings(BaseModel):
+    """How a generated face is put into the frame.
+
+    Shares of the face are shares of its size: the side of the `face` template, 2.7 distances
+    between the eye centres, about brows to chin.
+    """
+
+    model_config = STRICT
+
+    blend: Blend = Field(
+        "overlay",
+        description="overlay: laid over the frame; seamless: colours pulled to those at the mask's "
+        "edge (slow); raw: the square crop as it is, without mask or colour",
+    )
+    mask: MaskKind = Field(
+        "hull",
+        description="hull: of the landmarks; learned: the model's own; learned_x_hull: the product "
+        "of both; faceset: given with the face; none: the whole crop",
+    )
+    hull: str = Field("whole", description=f"region of the landmarks: {', '.join(MASK_KINDS)}")
+    erode: float = Field(
+        4.0, ge=-30, le=30, description="shrink the mask, % of the face; negative grows it"
+    )
+    blur: float = Field(
+        10.0, ge=0, le=50, description="width of the mask's soft edge, % of the face"
+    )
+    edge: float = Field(
+        5.0, ge=0, le=50, description="width of the fade to the crop's border, % of the crop"
+    )
+    cut_top: float = Field(0.0, ge=0, le=90, description="cut off the mask, % of the crop")
+    cut_bottom: float = Field(0.0, ge=0, le=90, description="cut off the mask, % of the crop")
+    cut_left: float = Field(0.0, ge=0, le=90, description="cut off the mask, % of the crop")
+    cut_right: float = Field(0.0, ge=0, le=90, description="cut off the mask, % of the crop")
+    opacity: float = Field(100.0, ge=0, le=100, description="share of the new face, %")
+
+    color_transfer: str = Field(
+        "rct", description=f"colours of the face: {', '.join(sorted(COLOR_TRANSFERS.built_in))}"
+    )
+    color_strength: float = Field(
+        100.0, ge=0, le=100, description="how far the colours go toward the frame's, %"
+    )
+
+    face_scale: float = Field(
+        100.0, ge=50, le=150, description="size of the new face about its centre, %"
+    )
+    resample: Literal["linear", "cubic", "lanczos"] = Field(
+        "cubic",
+        description="how a face smaller than in the frame is enlarged; sharper from left to right, "
+        "none adds detail",
+    )
+    sharpen: Literal["none", "box", "gaussian", "unsharp"] = Field(
+        "none", description="unsharp leaves steps under 3 grey levels, so grain is not raised"
+    )
+    sharpen_amount: float = Field(50.0, ge=0, le=300, description="strength of sharpening, %")
+    sharpen_radius: float = Field(
+        1.0, gt=0, le=10, description="radius of sharpening, % of the face"
+    )
+    denoise: float = Field(
+        0.0, ge=0, le=60, description="smooth away what differs less, grey levels; 0 = off"
+    )
+    motion_blur: float = Field(
+        0.0,
+        ge=0,
+        le=200,
+        description="blur along the face's motion, % of its way in a frame; 50 is a film camera's "
+        "shutter",
+    )
+    resolution: float = Field(
+        100.0, ge=5, le=100, description="scale the face down and up again, %; 100 = off"
+    )
+    resolution_filter: Literal["area", "bicubic"] = Field(
+        "area", description="area: soft, like a small sensor; bicubic: jagged, like a bad scaler"
+    )
+    noise: float = Field(
+        0.0, ge=0, le=50, description="grain added to the face, grey levels; 0 = off"
+    )
+    jpeg_quality: int = Field(
+        100, ge=1, le=100, description="JPEG losses of the face; 100 = off, 75 = usual, 30 = poor"
+    )
+
+    @field_validator("hull")
+    @classmethod
+    def _known_hull(cls, hull: str) -> str:
+        if hull not in MASK_KINDS:
+            raise ValueError(f"known regions are {', '.join(MASK_KINDS)}")
+        return hull
+
+    @field_validator("color_transfer")
+    @classmethod
+    def _known_transfer(cls, name: str) -> str:
+        if name not in COLOR_TRANSFERS.names():
+            raise ValueError(f"known transfers are {', '.join(COLOR_TRANSFERS.names())}")
+        return name
