@@ -132,6 +132,79 @@ def check_detector_model(model: Any, size: int = 224) -> None:
         part.training = mode
 
 
+def check_swap_model(kind: Any, identities: int = 2) -> None:
+    """Pass if a swap model's class keeps the promises of `swap.swap_model.SwapModel`.
+
+    Needs torch, unlike the first part of this module.
+
+    Args:
+        kind: the registered class; its `TINY` options make it small.
+        identities: how many people the tiny model is to know.
+    """
+    import torch
+
+    from counterface import testing_swap as parts
+    from counterface.swap.swap_model import SwapModel
+
+    assert issubclass(kind, SwapModel), f"{kind.__name__} is no SwapModel"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        parts.check_config(kind)
+        for template in ("face", "whole_face", "head"):
+            model = parts.build(kind, identities, template=template)
+            assert model.template == template, f"built for {template!r}, says {model.template!r}"
+        parts.check_parts(model)
+        parts.check_outputs(model)
+        parts.check_errors(model)
+        parts.check_identities(model)
+        parts.check_gradients(model)
+        parts.check_state(model, parts.build(kind, identities, template="head"))
+
+
+def check_color_transfer(transfer: Any) -> None:
+    """Pass if a colour transfer keeps the promises of `faces.color.ColorTransfer`.
+
+    Args:
+        transfer: the function as its entry is loaded: `f(face, like, face_mask, like_mask)`.
+    """
+    rng = np.random.default_rng(0)
+    ramp = np.linspace(0, 70, 48)[:, None, None] + np.linspace(0, 40, 64)[None, :, None]
+    face = ramp + np.array([60, 40, 20]) + rng.integers(0, 24, (48, 64, 3))
+    like = ramp[:40, :40] * 0.7 + np.array([90, 80, 90]) + rng.integers(0, 12, (40, 40, 3))
+    face, like = face.astype(np.uint8), like.astype(np.uint8)
+    mask, like_mask = (np.zeros(image.shape[:2], np.float32) for image in (face, like))
+    mask[8:40, 8:56] = like_mask[6:34, 6:34] = 1.0
+    given: list[Any] = [face, like, mask, like_mask]
+    before = [part.copy() for part in given]
+    out = transfer(*given)
+    for part, was in zip(given, before, strict=True):
+        assert np.array_equal(part, was), "the transfer changed what it was given"
+    assert isinstance(out, np.ndarray), f"gave {type(out).__name__}"
+    assert out.dtype == np.uint8, f"gave {out.dtype}, not uint8"
+    assert out.shape == face.shape, f"gave {out.shape}, not the face's {face.shape}"
+    assert np.array_equal(out, transfer(face, like, mask, like_mask)), "a second call differs"
+    inside, goal = mask > 0.5, like[like_mask > 0.5].mean(axis=0)
+    off = np.abs(out[inside].mean(axis=0) - goal).max()
+    was_off = np.abs(face[inside].mean(axis=0) - goal).max()
+    assert off <= was_off + 1, f"the mean went away from its goal: {was_off:.1f} to {off:.1f}"
+    own = transfer(face, face, mask, mask).astype(int)
+    assert np.abs(own - face).max() <= 3, "a face in its own colours is another face"
+    assert transfer(face, like).shape == face.shape, "masks are not optional"
+    nothing = np.zeros_like(mask), np.zeros_like(like_mask)
+    for masks in ((nothing[0], like_mask), (mask, nothing[1])):
+        assert np.array_equal(transfer(face, like, *masks), face), "an empty mask changed the face"
+    flat = np.full_like(face, 90)
+    for one, two in ((flat, like), (face, flat), (flat, flat)):
+        assert transfer(one, two, mask).shape == one.shape, "a flat colour was not taken"
+    wrongs: list[Any] = [face[..., 0], face.astype(np.float32)]
+    for wrong in wrongs:
+        try:
+            transfer(wrong, like)
+        except ShapeError:
+            continue
+        raise AssertionError(f"no ShapeError for {wrong.dtype} {wrong.shape}")
+
+
 def _check_face(face: Face) -> None:
     assert face.box.shape == (4,), f"box {face.box.shape}"
     assert face.box.dtype == np.float32, f"box {face.box.dtype}"
