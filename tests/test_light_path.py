@@ -10,6 +10,7 @@ MIXED = (  # hold training code
     "counterface.datasets.",
     "counterface.detect.",
     "counterface.swap.",
+    "counterface.testing_swap",
 )
 LIGHT = (  # the modules of those folders that a scan or an evaluation needs
     "counterface.learn.metrics",
@@ -37,6 +38,7 @@ LIGHT = (  # the modules of those folders that a scan or an evaluation needs
     "counterface.swap.merge.plan",
     "counterface.swap.merge.settings",
     "counterface.swap.merge.sharpen",
+    "counterface.swap.steady",
 )
 
 PROGRAM = """
