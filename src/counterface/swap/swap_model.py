@@ -51,9 +51,10 @@ class SwapConfig(BaseModel):
 class SwapModel(nn.Module):
     """The parent of every architecture: checks inputs, and names what callers may rely on.
 
-    A subclass says how a picture becomes a code (`code`) and a code a picture (`decode`). Its
-    direct children are its parts ("encoder", "inter", "decoder_source"): no tensor stands outside
-    them and no tensor is in two, so that a part can be counted, reset or exchanged by name.
+    A subclass says how a picture becomes a code (`code`) and a code a picture (`decode`), unless
+    it has the usual form: `encoder`, `decoder_source` and `decoder_target`. Its direct children are
+    its parts: no tensor stands outside them and no tensor is in two, so that a part can be counted,
+    reset or exchanged by name.
     """
 
     Config: ClassVar[type[SwapConfig]]  # frozen; unknown keys are errors
@@ -61,12 +62,17 @@ class SwapModel(nn.Module):
     TINY: ClassVar[Mapping[str, Any]] = {}  # options of the smallest useful net, for tests
     MAX_IDENTITIES: ClassVar[int] = 2
     INTERS: ClassVar[tuple[str, ...]] = ()  # parts that start afresh after pretraining
+    SHARED_CODE: ClassVar[bool] = True  # `code` does not depend on the identity
+    TRAINED_BY: ClassVar[Literal["autoencoder", "gan"]] = "autoencoder"  # which task teaches it
 
     config: SwapConfig
     identities: int  # how many it knows; identity i is the i-th of `SwapAbout.identities`
     in_size: int  # side of the pictures that go in, pixels
     out_size: int  # side of those that come out, pixels
     code_shape: tuple[int, int, int]  # (C, h, w) of what a decoder reads; encode gives it flat
+    encoder: nn.Module
+    decoder_source: nn.Module
+    decoder_target: nn.Module
 
     def __init__(
         self,
@@ -90,12 +96,15 @@ class SwapModel(nn.Module):
         return self.config.template
 
     def code(self, images: Tensor, identity: int | Tensor) -> Tensor:
-        """What the identity's decoder reads, (B, *code_shape)."""
-        raise NotImplementedError
+        """What the identity's decoder reads, (B, *code_shape); here the shared encoder's code."""
+        code: Tensor = self.encoder(images)
+        return code
 
     def decode(self, code: Tensor, identity: int | Tensor) -> Generated:
-        """The identity's face from a code (B, *code_shape)."""
-        raise NotImplementedError
+        """The identity's face from a code (B, *code_shape); here by the identity's own decoder."""
+        decoder = self.decoder_source if identity == SOURCE else self.decoder_target
+        generated: Generated = decoder(code)
+        return generated
 
     def encode(self, images: Tensor, identity: int | Tensor) -> Tensor:
         """The flat code (B, C * h * w) that the identity's decoder reads.

@@ -22,7 +22,7 @@ from counterface.swap.models.blocks import (
     Residual,
     init_weights,
 )
-from counterface.swap.swap_model import SOURCE, Generated, SwapConfig, SwapModel
+from counterface.swap.swap_model import SwapConfig, SwapModel
 
 
 class DFConfig(SwapConfig):
@@ -94,12 +94,6 @@ class DF(SwapModel):
         """The shared code; identities differ in the decoder alone."""
         code: Tensor = self.inter(self.encoder(images))
         return code
-
-    def decode(self, code: Tensor, identity: int | Tensor) -> Generated:
-        """The face that the identity's decoder makes of a code."""
-        decoder = self.decoder_source if identity == SOURCE else self.decoder_target
-        generated: Generated = decoder(code)
-        return generated
 
 
 class Encoder(nn.Module):

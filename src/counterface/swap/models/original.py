@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from counterface.swap.models.blocks import Bottleneck, Decoder, Down, init_weights
-from counterface.swap.swap_model import SOURCE, Generated, SwapConfig, SwapModel
+from counterface.swap.swap_model import SwapConfig, SwapModel
 
 SIZE = 64
 
@@ -51,14 +51,3 @@ class Original(SwapModel):
         self.decoder_source = Decoder(4 * w, widths, masks)
         self.decoder_target = Decoder(4 * w, widths, masks)
         init_weights(self)
-
-    def code(self, images: Tensor, identity: int | Tensor) -> Tensor:
-        """The shared code; identities differ in the decoder alone."""
-        code: Tensor = self.encoder(images)
-        return code
-
-    def decode(self, code: Tensor, identity: int | Tensor) -> Generated:
-        """The face that the identity's decoder makes of a code."""
-        decoder = self.decoder_source if identity == SOURCE else self.decoder_target
-        generated: Generated = decoder(code)
-        return generated

@@ -1,0 +1,175 @@
+"""The steps of `counterface.testing.check_swap_model`: one promise of a swap model each.
+
+Each raises AssertionError with the reason. Needs torch.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from counterface.config import read_config, write_config
+from counterface.errors import ShapeError
+from counterface.swap.swap_model import Generated, SwapModel, count_parameters
+
+CLOSE = 1e-4  # of values in [0, 1]: convolutions sum in another order in another batch
+
+
+def build(kind: type[SwapModel], identities: int, **options: Any) -> SwapModel:
+    """The class's tiny model."""
+    config = kind.Config(**{**kind.TINY, **options})
+    if kind.MAX_IDENTITIES == 2:
+        return kind(config)  # type: ignore[call-arg]  # a subclass takes this alone
+    return kind(config, identities=identities)  # type: ignore[call-arg]
+
+
+def pictures(model: SwapModel, count: int = 2) -> Tensor:
+    """RGB noise of the size that the model takes."""
+    generator = torch.Generator().manual_seed(1)
+    return torch.rand(count, 3, model.in_size, model.in_size, generator=generator)
+
+
+def check_config(kind: type[SwapModel]) -> None:
+    """Settings are described, strict, and survive TOML; defaults and presets can be built."""
+    for name, field in kind.Config.model_fields.items():
+        assert field.description, f"option {name!r} has no description"
+    try:
+        kind.Config.model_validate({"no_such_option": 1})
+    except ValidationError:
+        pass
+    else:
+        raise AssertionError("an unknown option is accepted")
+    for options in ({}, kind.TINY, *kind.PRESETS.values()):
+        config = kind.Config.model_validate(dict(options))
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "config.toml"
+            write_config(config, path)
+            assert read_config(kind.Config, path) == config, f"{config} changes in a TOML file"
+        with torch.device("meta"):
+            model = build(kind, 2, **config.model_dump())
+        assert model.config == config, "the model keeps another configuration than it was given"
+
+
+def check_parts(model: SwapModel) -> None:
+    """Every tensor lies in exactly one part."""
+    counts = count_parameters(model)
+    total = counts.pop("total")
+    assert sum(counts.values()) == total, f"parts {counts} do not sum to {total}"
+    parts = dict(model.named_children())
+    assert set(model.INTERS) <= set(parts), f"INTERS {model.INTERS} are not parts: {sorted(parts)}"
+    outside = [name for name in model.state_dict() if name.split(".")[0] not in parts]
+    assert not outside, f"tensors outside the parts: {outside}"
+
+
+@torch.no_grad()
+def check_outputs(model: SwapModel) -> None:
+    """Shapes, types and ranges; the same again in eval mode, and alone as in a batch."""
+    images, size = pictures(model), model.out_size
+    before = images.clone()
+    model.eval()
+    code, made = model.encode(images, 0), model(images, 0)
+    assert torch.equal(images, before), "the model changed its input"
+    flat = model.code_shape[0] * model.code_shape[1] * model.code_shape[2]
+    assert code.shape == (2, flat), f"code {tuple(code.shape)}, not (B, {flat}) as code_shape says"
+    assert isinstance(made, Generated), f"gave {type(made).__name__}, not Generated"
+    again, alone = model(images, 0), model(images[1:], 0)
+    for (name, one), (_, two), (_, other) in zip(
+        named(made), named(again), named(alone), strict=True
+    ):
+        channels = 1 if name == "mask" else 3
+        assert one.shape[:2] == (2, channels), f"{name} {tuple(one.shape)}"
+        assert one.shape[2] == one.shape[3], f"{name} {tuple(one.shape)} is not square"
+        if not name.startswith("side"):
+            assert one.shape[2] == size, f"{name} {tuple(one.shape)}, not {size} px"
+        assert one.dtype == torch.float32, f"{name} is {one.dtype}"
+        assert torch.isfinite(one).all(), f"{name} is not finite"
+        low, high = float(one.min()), float(one.max())
+        assert 0 <= low <= high <= 1, f"{name} runs from {low} to {high}"
+        assert torch.equal(one, two), f"{name} differs from call to call in eval mode"
+        worst = float((one[1:] - other).abs().max())
+        assert worst < CLOSE, f"{name} of a picture depends on those beside it, by {worst}"
+
+
+def check_errors(model: SwapModel) -> None:
+    """Wrong inputs are refused by a ShapeError."""
+    images = pictures(model)
+    count = model.identities
+    inputs: list[tuple[Tensor, int | Tensor]] = [
+        (images, count),
+        (images, -1),
+        (images[:, :1], 0),
+        (images[0], 0),
+        (images[:, :, :-8], 0),
+        (images, torch.zeros(3, dtype=torch.long)),
+    ]
+    if model.MAX_IDENTITIES > 2:
+        inputs.append((images, torch.tensor([0, count])))
+    for wrong, identity in inputs:
+        for verb in (model.encode, model):
+            try:
+                verb(wrong, identity)
+            except ShapeError:
+                continue
+            raise AssertionError(f"no ShapeError for {tuple(wrong.shape)}, identity {identity}")
+
+
+@torch.no_grad()
+def check_identities(model: SwapModel) -> None:
+    """Another identity makes another face; a tensor of identities says the same as an int."""
+    model.eval()
+    images = pictures(model)
+    faces = [model(images, identity).image for identity in range(model.identities)]
+    for first in range(model.identities):
+        for second in range(first):
+            change = float((faces[first] - faces[second]).abs().max())
+            assert change > 1e-5, f"identities {second} and {first} make the same face"
+    if model.MAX_IDENTITIES > 2:
+        mixed = model(images, torch.tensor([1, 0])).image
+        expected = torch.stack([faces[1][0], faces[0][1]])
+        worst = float((mixed - expected).abs().max())
+        assert worst < CLOSE, f"one identity a picture differs from one a batch by {worst}"
+
+
+def check_gradients(model: SwapModel) -> None:
+    """Reconstructing every identity, with all outputs, teaches every weight."""
+    model.train()
+    with torch.no_grad():  # a scale that starts at 0 hides what it scales; move a little away
+        for weight in model.parameters():
+            weight.add_(torch.randn_like(weight), alpha=0.02)
+    images = pictures(model)
+    total = torch.zeros(())
+    for identity in range(model.identities):
+        for _, values in named(model(images, identity)):
+            total = total + (values - 0.3).square().mean()
+    total.backward()  # type: ignore[no-untyped-call]
+    idle = [
+        name
+        for name, weight in model.named_parameters()
+        if weight.grad is None or not bool(weight.grad.abs().max() > 0)
+    ]
+    assert not idle, f"weights that learn nothing: {idle}"
+    model.zero_grad(set_to_none=True)
+
+
+@torch.no_grad()
+def check_state(model: SwapModel, fresh: SwapModel) -> None:
+    """All that a model knows is in its state."""
+    images = pictures(model, 1)
+    model.eval()
+    fresh.eval()
+    wanted = model(images, 1).image
+    assert not torch.equal(fresh(images, 1).image, wanted), "new weights are not drawn anew"
+    fresh.load_state_dict(model.state_dict())
+    assert torch.equal(fresh(images, 1).image, wanted), "the state does not hold all of the model"
+
+
+def named(made: Generated) -> list[tuple[str, Tensor]]:
+    """The outputs that are there, with names."""
+    found = [("image", made.image), ("mask", made.mask), ("raw", made.raw)]
+    found += [(f"side {index}", side) for index, side in enumerate(made.sides)]
+    return [(name, values) for name, values in found if values is not None]
