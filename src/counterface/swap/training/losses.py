@@ -161,7 +161,7 @@ def mask_hinge(masks: Tensor, least: float) -> Tensor:
 
 
 def toward(logits: Tensor | Sequence[Tensor], label: float) -> Tensor:
-    """Binary cross-entropy of a discriminator's maps against one label, mean over the maps.
+    """Binary cross-entropy of a discriminator's maps against one label, summed over the maps.
 
     Args:
         logits: a map, or several of a multi-scale discriminator; before the sigmoid.
@@ -169,7 +169,21 @@ def toward(logits: Tensor | Sequence[Tensor], label: float) -> Tensor:
     """
     maps = [logits] if isinstance(logits, Tensor) else list(logits)
     parts = [F.binary_cross_entropy_with_logits(m, torch.full_like(m, label)) for m in maps]
-    return torch.stack(parts).mean()
+    return torch.stack(parts).sum()
+
+
+def name_of(logits: Tensor, identity: Tensor | None) -> Tensor:
+    """Cross-entropy of a guess at whose picture it was, log N where it favours nobody.
+
+    Args:
+        logits: (B, N, h, w) over N people.
+        identity: (B,) of the truth; None asks for a guess that favours nobody.
+    """
+    spread = F.log_softmax(logits, 1)
+    if identity is None:
+        return -spread.mean()
+    wanted = identity.view(-1, 1, 1).expand(len(logits), *logits.shape[2:])
+    return F.nll_loss(spread, wanted)
 
 
 def mixup_share(batch: int, like: Tensor, alpha: float = 0.2) -> Tensor:
