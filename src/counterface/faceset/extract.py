@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from counterface.config import STRICT
-from counterface.errors import FacesetError, MediaError
+from counterface.errors import ConfigError, FacesetError, MediaError
 from counterface.faceset.commits import CommitWriter, locked
 from counterface.faceset.follow import FaceFollower
 from counterface.faceset.header import HEADER_FILE, OptionValues
@@ -17,7 +17,7 @@ from counterface.faceset.intake import Intake, SourceResult
 from counterface.faceset.store import Faceset, merge
 from counterface.media.find_media import find_media
 from counterface.media.sandbox import Limits
-from counterface.provenance.rights import Rights
+from counterface.provenance.rights import Rights, find_rights, read_rights
 from counterface.registry import FACE_DETECTORS, LANDMARKERS
 
 Progress = Callable[[int, int | None, str], None]  # done, total (None: unknown), what is going on
@@ -46,6 +46,9 @@ class ExtractConfig(BaseModel):
     face_detector: str = Field("mediapipe", description="registered name")
     landmarker: str = Field("mediapipe_mesh", description="registered name")
     rights: Rights | None = Field(None, description="rights record of the footage")
+    rights_file: Path | None = Field(
+        None, description="a rights.toml with it; the one beside the source by default"
+    )
     limits: Limits = Field(Limits(), description="of the child process that decodes")
 
     def decides(self) -> OptionValues:
@@ -106,10 +109,11 @@ def extract(
         FacesetError: `out` cannot be used, or holds another template, size or rights record.
         MediaError: the source does not exist, or is a folder without media.
         RegistryError: no face detector or landmarker of that name.
+        RightsError: a `rights.toml` lacks a field or cannot be read.
         WeightsError: a model file cannot be found or fetched.
     """
-    config = config or ExtractConfig()
     files = _files(source, out)
+    config = _with_rights(config or ExtractConfig(), source)
     _open_or_create(out, config)
     with locked(out):
         merge(out)
@@ -131,6 +135,17 @@ def _files(source: Path, out: Path) -> list[Path]:
     if source.is_dir() and (not files or files == [source]):
         raise MediaError(f"{source} holds no images or videos; looked at suffixes, at any depth")
     return files
+
+
+def _with_rights(config: ExtractConfig, source: Path) -> ExtractConfig:
+    """The settings with the rights record of the file named, or of the one beside the source."""
+    if config.rights_file is not None:
+        if config.rights is not None:
+            raise ConfigError(f"rights: both given and in {config.rights_file}; leave one out")
+        return config.model_copy(update={"rights": read_rights(config.rights_file)})
+    if config.rights is None:
+        return config.model_copy(update={"rights": find_rights(source)})
+    return config
 
 
 def _open_or_create(out: Path, config: ExtractConfig) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
-from counterface.config import STRICT
+from counterface.config import STRICT, describe_error
+from counterface.errors import RightsError
+
+RIGHTS_FILE = "rights.toml"
 
 
 class Rights(BaseModel):
@@ -29,3 +34,34 @@ class Rights(BaseModel):
         if not value.strip():
             raise ValueError("must not be empty")
         return value.strip()
+
+
+def read_rights(path: Path) -> Rights:
+    """The record in a `rights.toml`: the keys shown, basis and reference, nothing else.
+
+    Raises:
+        RightsError: it cannot be read, is no TOML, or a field is missing, unknown or wrong.
+    """
+    try:
+        return Rights.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise RightsError(
+            f"{path}: the rights record cannot be read: {error.strerror or error}; it holds the "
+            "keys shown, basis and reference"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RightsError(f"{path}: is not TOML: {error}") from error
+    except ValidationError as error:
+        raise RightsError(f"{path}: {describe_error(error, Rights)}") from error
+
+
+def find_rights(source: Path) -> Rights | None:
+    """The record in the `rights.toml` that lies in a source folder, or next to a source file.
+
+    None where there is no such file.
+
+    Raises:
+        RightsError: as `read_rights`.
+    """
+    path = (source if source.is_dir() else source.parent) / RIGHTS_FILE
+    return read_rights(path) if path.is_file() else None
