@@ -30,7 +30,7 @@ def write_person(
 ) -> Faceset:
     """A faceset of `count` crops of one actor, yaw from -20 to 20 degrees, exact landmarks.
 
-    Crop number i has the time i / 25 s and blur i / 100.
+    Crop number i has the time i / 25 s and blur (i + 1) / 100.
     """
     Faceset.create(folder, template, side, rights)
     sha = f"{identity:064d}"
@@ -64,7 +64,7 @@ def _crop(
         score=1.0,
         landmarks=actor.landmarks,
         frame_to_crop=matrix,
-        blur=number / 100,
+        blur=(number + 1) / 100,
         pose=actor.pose,
     )
     return row, warp_image(actor.image, matrix, side)

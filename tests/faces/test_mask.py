@@ -7,7 +7,7 @@ import pytest
 from actors import FRONTAL, draw_actor
 
 from counterface.errors import ShapeError
-from counterface.faces.mask import MASK_KINDS, hull_mask
+from counterface.faces.mask import MASK_KINDS, fill_convex, hull_mask, hull_points
 from counterface.types import Mask, Pose
 
 SHAPE = (256, 256)
@@ -64,3 +64,38 @@ def test_wrong_input_is_refused() -> None:
         hull_mask(landmarks, SHAPE, "hole")
     with pytest.raises(ShapeError, match=r"\(68, 2\)"):
         hull_mask(landmarks[:60], SHAPE)
+
+
+def test_a_filled_hull_has_its_exact_area_wherever_it_lies() -> None:
+    square = np.array([[0, 0], [10.5, 0], [10.5, 7.25], [0, 7.25]], np.float32)
+    for shift in (5.0, 5.3, 5.77):
+        assert fill_convex(square + shift, (32, 32)).sum() == pytest.approx(10.5 * 7.25, rel=0.07)
+    mask = fill_convex(square + 5.3, (32, 32))
+    ys, xs = np.mgrid[:32, :32]
+    middle = np.array([(mask * xs).sum(), (mask * ys).sum()]) / mask.sum()
+    assert np.allclose(middle, np.array([5.25, 3.625]) + 5.3, atol=0.15)
+
+
+def test_growing_widens_a_hull_all_round() -> None:
+    square = np.array([[10, 10], [20, 10], [20, 20], [10, 20]], np.float32)
+    grown = fill_convex(square, (32, 32), grow=2.0)
+    assert grown.sum() == pytest.approx(10 * 10 + 4 * 10 * 2 + np.pi * 4, rel=0.05)
+    assert (grown >= fill_convex(square, (32, 32))).all()
+
+
+def test_hull_points_enclose_their_region() -> None:
+    landmarks = draw_actor(1, size=128).landmarks
+    exact = fill_convex(hull_points(landmarks, "inner"), (128, 128)) > 0.5
+    rounded = hull_mask(landmarks, (128, 128), "inner") > 0.5
+    assert (exact & rounded).sum() > 0.96 * (exact | rounded).sum()
+    with pytest.raises(ShapeError, match="no mask kind 'hat'"):
+        hull_points(landmarks, "hat")
+
+
+def test_a_hull_may_lie_partly_or_wholly_outside() -> None:
+    square = np.array([[0, 0], [20, 0], [20, 20], [0, 20]], np.float32)
+    part = fill_convex(square - 10.5, (32, 32))
+    assert part.sum() == pytest.approx(10 * 10, rel=0.06)
+    assert fill_convex(square + 24, (32, 32))[24:, 24:].min() > 0.2
+    for outside in ((-50, 0), (40, 40), (0, 60)):
+        assert fill_convex(square + np.array(outside, np.float32), (32, 32)).sum() == 0

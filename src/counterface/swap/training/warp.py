@@ -241,5 +241,6 @@ def _bend(knots: Matrix, moves: Matrix, at: Matrix) -> Matrix:
 
 def _kernel(one: Matrix, two: Matrix) -> Matrix:
     """r^2 log r^2 between all points, without its pole at 0."""
-    far = np.square(one[:, None] - two[None]).sum(axis=-1)
-    return np.asarray(far * np.log(np.maximum(far, 1e-12)))
+    far = np.square(one).sum(axis=1)[:, None] + np.square(two).sum(axis=1) - 2 * one @ two.T
+    np.maximum(far, 1e-12, out=far)
+    return np.asarray(far * np.log(far))
