@@ -49,3 +49,22 @@ def quality(
     for line in card_lines(card):
         print(f"{line.label:36} {line.value:>12}   {line.spread}")
     return 0
+
+
+@app.command
+def info(model: Path, /, *, json_output: Json = False) -> int:
+    """Say what a trained model is: architecture, options, who it knows by what right, its sizes.
+
+    Args:
+        model: A training run's folder, a weights file or a checkpoint.
+    """
+    from counterface.apps.cli.swap_info import describe_model, model_lines
+    from counterface.swap.swap_model import read_model
+
+    facts = describe_model(read_model(model))
+    if json_output:
+        output.print_json(facts)
+        return 0
+    for line in model_lines(facts):
+        print(line)
+    return 0

@@ -1,0 +1,54 @@
+"""What `counterface swap info` says of a model file, as values and as lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from counterface.apps.cli.output import printable
+
+if TYPE_CHECKING:
+    from counterface.swap.swap_model import TrainedModel
+
+
+def describe_model(trained: TrainedModel) -> dict[str, Any]:
+    """The file's own record, and what follows from it: sizes in pixels, parameters by part."""
+    from counterface.swap.swap_model import count_parameters
+
+    model = trained.model
+    return {
+        "file": str(trained.path),
+        "sha256": trained.sha256,
+        "step": trained.step,
+        **trained.about.model_dump(mode="json"),
+        "template": model.template,
+        "in_size": model.in_size,
+        "out_size": model.out_size,
+        "parameters": count_parameters(model),
+    }
+
+
+def model_lines(facts: dict[str, Any]) -> Iterator[str]:
+    """The same for people, a line each."""
+    yield f"{printable(facts['file'])}: {facts['model']}, step {facts['step']}"
+    yield f"sha256 {facts['sha256']}"
+    yield f"made by {printable(facts['tool'])}"
+    yield (
+        f"takes {facts['in_size']} px crops of template {facts['template']}, "
+        f"gives {facts['out_size']} px"
+    )
+    for number, person in enumerate(facts["identities"]):
+        yield f"identity {number}: {printable(person['name'])}"
+        for used in person["facesets"]:
+            rights = used["rights"]
+            yield f"  {used['crops']} crops of {printable(used['folder'])}"
+            yield (
+                f"    shows {printable(rights['shown'])}; {rights['basis']}: "
+                f"{printable(rights['reference'])}"
+            )
+    yield "options"
+    for name, value in facts["options"].items():
+        yield f"  {name} = {value}"
+    yield "parameters"
+    for part, count in facts["parameters"].items():
+        yield f"  {part:16} {count:>12,}"
