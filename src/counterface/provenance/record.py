@@ -1,0 +1,209 @@
+"""The JSON record that lies beside every made file: from what, by what, with which settings, where.
+
+The record says more than the signed credentials can hold: each frame's swapped boxes. The
+credentials hold the SHA-256 of the record's facts, and the record that of the whole signed file, so
+a change of either is seen as long as the other is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator
+
+from counterface import __version__
+from counterface.config import STRICT, describe_error
+from counterface.errors import MediaError, ProvenanceError
+from counterface.media.image import write_bytes
+from counterface.provenance.rights import Rights
+
+RECORD_SUFFIX = ".record.json"
+MOST_BYTES = 500_000_000  # a record of a 10 hour film with one face has about 200 MB
+
+Box = tuple[float, float, float, float]
+Row = tuple[float, float, float]
+
+
+def _plain_json(value: dict[str, Any]) -> dict[str, Any]:
+    """The values as they read back: tuples become lists, what JSON does not know is an error."""
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(value, allow_nan=False))
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+    return plain
+
+
+Plain = Annotated[dict[str, Any], AfterValidator(_plain_json)]
+
+
+class MadeInput(BaseModel):
+    """A file that went in."""
+
+    model_config = STRICT
+
+    role: str = Field(description="target, audio, faceset, merge plan ...")
+    name: str = Field(description="file name, without its folder")
+    sha256: str
+
+
+class MadeModel(BaseModel):
+    """A model that was used."""
+
+    model_config = STRICT
+
+    name: str
+    sha256: str = Field(description="of the weights file")
+    step: int | None = Field(None, description="training steps behind it")
+    options: Plain = Field(default_factory=dict)
+
+
+class MadeRights(BaseModel):
+    """The rights record of footage that a model or an output was made from."""
+
+    model_config = STRICT
+
+    of: str = Field(description="whose: an identity, a faceset, the target")
+    rights: Rights
+
+
+class SwapPlace(BaseModel):
+    """One face that was replaced in one frame."""
+
+    model_config = STRICT
+
+    track: int
+    box: Box = Field(description="xyxy pixels of the frame, to 1/100")
+    matrix: tuple[Row, Row] | None = Field(None, description="frame to crop, 2x3, to 1e-6")
+
+    @field_validator("box")
+    @classmethod
+    def _short_box(cls, value: Box) -> Box:
+        a, b, c, d = (_rounded(x, 2) for x in value)
+        return a, b, c, d
+
+    @field_validator("matrix")
+    @classmethod
+    def _short_matrix(cls, value: tuple[Row, Row] | None) -> tuple[Row, Row] | None:
+        if value is None:
+            return None
+        (a, b, c), (d, e, f) = value
+        top = (_rounded(a, 6), _rounded(b, 6), _rounded(c, 6))
+        return top, (_rounded(d, 6), _rounded(e, 6), _rounded(f, 6))
+
+
+class FrameSwaps(BaseModel):
+    """The faces that were replaced in one frame; frames without any may be left out."""
+
+    model_config = STRICT
+
+    index: int = Field(ge=0)
+    pts: Fraction = Field(description="seconds, exact, as a text such as '1/25'")
+    swaps: tuple[SwapPlace, ...] = ()
+
+
+class MadeOutput(BaseModel):
+    """The made file; hash and size are known once it is signed."""
+
+    model_config = STRICT
+
+    name: str
+    sha256: str | None = None
+    bytes: int | None = None
+
+
+class MadeMarks(BaseModel):
+    """What was left on and beside the file."""
+
+    model_config = STRICT
+
+    credentials: Literal["embedded", "sidecar"]
+    signer: str = Field(description="SHA-256 of the signing certificate")
+    watermark: int | None = Field(None, description="payload in the pixels; null: none was left")
+    known_fakes: int = Field(0, ge=0, description="pictures entered into the local registry")
+
+
+class MadeRecord(BaseModel):
+    """Everything about one made file."""
+
+    model_config = STRICT
+
+    kind: Literal["made_record"] = "made_record"
+    format: Literal[1] = 1
+    tool: str = f"counterface {__version__}"
+    created: datetime = Field(default_factory=lambda: datetime.now(UTC), description="UTC")
+    output: MadeOutput
+    inputs: tuple[MadeInput, ...]
+    models: tuple[MadeModel, ...] = ()
+    settings: Plain = Field(default_factory=dict)
+    rights: tuple[MadeRights, ...] = ()
+    marks: MadeMarks | None = None
+    frames: tuple[FrameSwaps, ...] = ()
+
+    def facts_sha256(self) -> str:
+        """The SHA-256 of all that is known before signing, the output's name included.
+
+        The signed credentials hold it; what comes after them (marks, the output's hash and size)
+        stays out.
+        """
+        facts = self.model_copy(update={"output": MadeOutput(name=self.output.name), "marks": None})
+        text = json.dumps(facts.model_dump(mode="json"), sort_keys=True, allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def record_path(output: Path) -> Path:
+    """Where the record of an output lies: beside it, with its whole name in front."""
+    return output.with_name(output.name + RECORD_SUFFIX)
+
+
+def write_record(record: MadeRecord, path: Path) -> None:
+    """Nothing; the file holds the record, or is as it was.
+
+    Raises:
+        ProvenanceError: it cannot be written.
+    """
+    try:
+        write_bytes(path, "".join(_lines(record)).encode())
+    except MediaError as error:
+        raise ProvenanceError(f"{path}: the record cannot be written: {error}") from error
+
+
+def read_record(path: Path) -> MadeRecord:
+    """The record in a file.
+
+    Raises:
+        ProvenanceError: it cannot be read, is larger than `MOST_BYTES`, or is no made record.
+    """
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ProvenanceError(f"{path}: larger than any record ({MOST_BYTES} bytes)")
+        return MadeRecord.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ProvenanceError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except ValidationError as error:
+        words = describe_error(error, MadeRecord)[:500]
+        raise ProvenanceError(f"{path}: is no record of a made file: {words}") from error
+
+
+def _lines(record: MadeRecord) -> Iterator[str]:
+    """The JSON text: readable on top, then one line a frame."""
+    values = record.model_dump(mode="json")
+    frames = values.pop("frames")
+    head = json.dumps(values, indent=1, ensure_ascii=True, allow_nan=False)
+    yield head.rstrip("}").rstrip() + ',\n "frames": ['
+    for number, frame in enumerate(frames):
+        yield ("," if number else "") + "\n  "
+        yield json.dumps(frame, separators=(",", ":"), allow_nan=False)
+    yield "\n ]\n}\n"
+
+
+def _rounded(value: float, digits: int) -> float:
+    if not math.isfinite(value):
+        raise ValueError("must be a finite number")
+    return round(float(value), digits)

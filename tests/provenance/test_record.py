@@ -1,0 +1,142 @@
+"""The record of a made file: reads back equal, stays compact, refuses what is no record."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from counterface.errors import ProvenanceError
+from counterface.provenance.record import (
+    FrameSwaps,
+    MadeInput,
+    MadeMarks,
+    MadeModel,
+    MadeOutput,
+    MadeRecord,
+    MadeRights,
+    SwapPlace,
+    read_record,
+    record_path,
+    write_record,
+)
+from counterface.provenance.rights import Rights
+
+RIGHTS = Rights(shown="a drawn actor", basis="synthetic", reference="tests/actors.py")
+MATRIX = ((1.0, -0.0625, 3.0), (0.0625, 1.0, -7.25))
+
+
+def a_record(frames: int = 3, **changes: object) -> MadeRecord:
+    fields: dict[str, object] = {
+        "created": datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC),
+        "output": MadeOutput(name="out.mp4"),
+        "inputs": (MadeInput(role="target", name="höher ☃.mp4", sha256="ab" * 32),),
+        "models": (MadeModel(name="df", sha256="cd" * 32, step=400, options={"ae": 64}),),
+        "settings": {"mask": "hull", "erode": 2.5, "spans": [{"from": 0, "to": None}]},
+        "rights": (MadeRights(of="source", rights=RIGHTS),),
+        "frames": tuple(
+            FrameSwaps(
+                index=i,
+                pts=Fraction(1001 * i, 30000),
+                swaps=(SwapPlace(track=0, box=(1 / 3, 2, 3, 4), matrix=MATRIX),),
+            )
+            for i in range(frames)
+        ),
+    }
+    return MadeRecord(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def test_a_record_reads_back_equal(tmp_path: Path):
+    record = a_record()
+    write_record(record, tmp_path / "r.json")
+    again = read_record(tmp_path / "r.json")
+    assert again == record
+    assert again.facts_sha256() == record.facts_sha256()
+    assert again.frames[2].pts == Fraction(2002, 30000)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    box=st.tuples(*[st.floats(-1e5, 1e5)] * 4),
+    row=st.tuples(*[st.floats(-1e4, 1e4, width=32)] * 3),
+    pts=st.fractions(),
+)
+def test_any_numbers_read_back_equal(tmp_path_factory, box, row, pts):
+    place = SwapPlace(track=7, box=box, matrix=(row, row))
+    assert all(abs(a - b) <= 0.0051 for a, b in zip(box, place.box, strict=True))
+    record = a_record(0)
+    record = record.model_copy(update={"frames": (FrameSwaps(index=1, pts=pts, swaps=(place,)),)})
+    path = tmp_path_factory.mktemp("r") / "r.json"
+    write_record(record, path)
+    assert read_record(path) == record
+
+
+def test_a_frame_is_one_line(tmp_path: Path):
+    lengths = []
+    for count in (0, 1, 500):
+        write_record(a_record(count), tmp_path / "r.json")
+        text = (tmp_path / "r.json").read_text()
+        assert len(json.loads(text)["frames"]) == count
+        lengths.append(len(text.splitlines()))
+    assert lengths[2] - lengths[1] == 499
+    assert len(text) < 500 * 140
+
+
+def test_the_facts_are_what_is_known_before_signing():
+    record = a_record()
+    signed = MadeOutput(name="out.mp4", sha256="ef" * 32, bytes=5)
+    marks = MadeMarks(credentials="embedded", signer="12" * 32, watermark=3)
+    done = record.model_copy(update={"output": signed, "marks": marks})
+    assert done.facts_sha256() == record.facts_sha256()
+    for changed in (
+        record.model_copy(update={"frames": record.frames[:-1]}),
+        record.model_copy(update={"output": MadeOutput(name="other.mp4")}),
+        record.model_copy(update={"rights": ()}),
+    ):
+        assert changed.facts_sha256() != record.facts_sha256()
+
+
+def test_the_record_lies_beside_its_output(tmp_path: Path):
+    assert record_path(tmp_path / "a.mp4").name == "a.mp4.record.json"
+    assert record_path(tmp_path / "a.mp4") != record_path(tmp_path / "a.mov")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "no record"),
+        ("[" * 100_000, "no record"),
+        ("{}", "output: Field required"),
+        ('{"kind": "faceset"}', "kind"),
+        ('{"more": 1, "output": {"name": "a"}, "inputs": []}', "unknown key 'more'"),
+        ('{"output": {"name": "a"}, "inputs": [], "format": 2}', "format"),
+    ],
+)
+def test_what_is_no_record_is_refused_in_words(tmp_path: Path, text: str, says: str):
+    (tmp_path / "r.json").write_text(text)
+    with pytest.raises(ProvenanceError, match=says):
+        read_record(tmp_path / "r.json")
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), Path("a"), {1, 2}])
+def test_what_json_does_not_know_is_refused(wrong: object):
+    with pytest.raises(ValueError, match="settings"):
+        a_record(settings={"a": [wrong]})
+    if isinstance(wrong, float):
+        with pytest.raises(ValueError, match="finite"):
+            SwapPlace(track=0, box=(0, 0, wrong, 1))
+
+
+def test_tuples_are_the_lists_that_they_read_back_as(tmp_path: Path):
+    write_record(a_record(settings={"size": (1, 2)}), tmp_path / "r.json")
+    assert read_record(tmp_path / "r.json") == a_record(settings={"size": [1, 2]})
+
+
+def test_a_record_that_cannot_be_written_is_an_error(tmp_path: Path):
+    with pytest.raises(ProvenanceError, match="cannot be written"):
+        write_record(a_record(), tmp_path / "no folder" / "r.json")
