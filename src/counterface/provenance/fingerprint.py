@@ -1,0 +1,410 @@
+"""Perceptual hashes of pictures, alike for what looks alike, and the registry of known fakes.
+
+PDQ (Davis, Rosen and Meta, 2019, "The TMK+PDQF video-hashing algorithm and the PDQ image-hashing
+algorithm", https://github.com/facebook/ThreatExchange), written anew on NumPy and OpenCV because
+the usual package needs a compiler; the same 256 bits on every picture that has enough in it.
+
+Traps: a swap changes a small part of a picture, so the untouched footage it was made from mostly
+matches too. A match says "looks like a file that was registered", never that a file is fake.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from counterface.errors import ProvenanceError, ShapeError
+from counterface.types import Floats, Image
+
+HASH_BYTES = 32
+SAME_LOOK = 31  # bits of 256: PDQ's own threshold
+MIN_QUALITY = 50  # of 100: PDQ's own; below it pictures of all sorts share a hash
+
+_SIDE = 512  # every picture is brought to this square first, as the reference does
+_SMALL = 64
+_WAVES = 16
+_STEP = _SIDE // _SMALL
+_BOX = _STEP // 2  # two passes of half a step each weigh like a tent over one step
+_CHUNK = 8192  # hashes compared at a time: their columns stay in a core's cache
+
+_LUMA = np.array([[0.299, 0.587, 0.114]], dtype=np.float32)
+_DATABASE, _INDEX = "known_fakes.sqlite", "known_fakes.hashes"
+_FORMAT = 1  # of the database; another one is refused
+_PATIENCE_S = 30.0  # how long a writer waits for another one
+
+Hashes = NDArray[np.uint8]  # (N, 32)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHash:
+    """What a picture looks like."""
+
+    bits: bytes  # 32
+    quality: int  # [0, 100]; how much there is to see
+    mirrored: bytes  # the hash of the mirror image
+
+    @property
+    def usable(self) -> bool:
+        """Whether the picture has enough in it to be told from others."""
+        return self.quality >= MIN_QUALITY
+
+
+def hash_image(image: Image) -> ImageHash:
+    """The PDQ hash of a picture and of its mirror image; about 3 ms.
+
+    Args:
+        image: RGB uint8 (H, W, 3), any size.
+
+    Raises:
+        ShapeError: another shape or type, or no pixels.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise ShapeError(f"expected RGB uint8 (H, W, 3), got {image.dtype} {image.shape}")
+    shrinks = min(image.shape[:2]) >= _SIDE
+    way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    square = cv2.resize(np.ascontiguousarray(image), (_SIDE, _SIDE), interpolation=way)
+    luma = cv2.transform(square.astype(np.float32), _LUMA)
+    rows = _tent() @ luma.reshape(_SIDE, _SIDE)
+    small = rows @ _tent().T
+    return ImageHash(_bits(small), _quality(small), _bits(rows @ _tent()[:, ::-1].T))
+
+
+def distances(known: Hashes, wanted: Hashes) -> tuple[NDArray[np.intp], NDArray[np.uint16]]:
+    """The nearest known hash of each wanted one: its row, and the bits that differ.
+
+    Args:
+        known: (N, 32), N >= 1.
+        wanted: (M, 32).
+    """
+    targets = np.ascontiguousarray(wanted).view(np.uint64)  # (M, 4)
+    row = np.zeros(len(wanted), dtype=np.intp)
+    least = np.full(len(wanted), 257, dtype=np.uint16)
+    for start in range(0, len(known), _CHUNK):
+        words = np.ascontiguousarray(known[start : start + _CHUNK]).view(np.uint64)
+        columns = np.ascontiguousarray(words.T)  # (4, chunk)
+        for number, target in enumerate(targets):
+            differ = np.bitwise_count(columns[0] ^ target[0]).astype(np.uint16)
+            for column, word in zip(columns[1:], target[1:], strict=True):
+                differ += np.bitwise_count(column ^ word)
+            at = int(differ.argmin())
+            if differ[at] < least[number]:
+                row[number], least[number] = start + at, differ[at]
+    return row, least
+
+
+@cache
+def _tent() -> Floats:
+    """The weights (64, 512) that smooth 512 pixels by two boxes and keep every eighth.
+
+    A box is the mean of a pixel, the one before and the two after; of fewer at the ends.
+    """
+    place = np.arange(_SIDE)
+    ahead = place[None, :] - place[:, None]
+    box = ((ahead > -_BOX // 2) & (ahead <= _BOX // 2)).astype(np.float64)
+    box /= box.sum(axis=1, keepdims=True)
+    return np.asarray((box @ box)[_STEP // 2 :: _STEP], dtype=np.float32)
+
+
+@cache
+def _cosines() -> Floats:
+    """The 16 lowest waves over 64 pixels, without the constant one, (16, 64)."""
+    phase = np.arange(1, _WAVES + 1)[:, None] * (2 * np.arange(_SMALL) + 1)
+    return np.asarray(np.cos(np.pi * phase / (2 * _SMALL)), dtype=np.float32)
+
+
+def _bits(small: Floats) -> bytes:
+    """Which of the 256 lowest waves but the constant ones stand above their median."""
+    spectrum = (_cosines() @ small @ _cosines().T).ravel()
+    median = np.sort(spectrum)[spectrum.size // 2 - 1]  # the lower of the two in the middle
+    return np.packbits((spectrum > median)[::-1]).tobytes()  # PDQ writes the last bit first
+
+
+def _quality(small: Floats) -> int:
+    """PDQ's measure of how much changes from pixel to pixel, [0, 100]."""
+    steps = [np.diff(small, axis=axis) * np.float32(100 / 255) for axis in (0, 1)]
+    total = sum(int(np.abs(np.trunc(step)).sum()) for step in steps)
+    return min(100, total // 90)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFake:
+    """A registered file. Entries are files, never persons."""
+
+    sha256: str
+    name: str
+    when: datetime  # of registration, UTC
+    kind: Literal["image", "video"]
+    record: str | None  # where its record lay
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFakeMatch:
+    """The registered file that some pictures look like most."""
+
+    fake: KnownFake
+    distance: int  # bits of 256 that differ
+    pts: Fraction | None  # of the registered frame, seconds; None for an image
+    mirrored: bool  # the picture looks like the registered one's mirror image
+    images_matched: int  # pictures within the limit of any registered one
+    images_compared: int  # pictures with enough in them
+
+
+class KnownFakes:
+    """The local registry: files, and how their pictures look.
+
+    The database is the truth. The index beside it holds the hashes once more, 32 bytes each in the
+    order of their rows, so that a search need not read the database; it may be deleted. Safe for
+    many processes at once, and a crash loses only what was being added.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Nothing is opened or made yet.
+
+        Args:
+            folder: the user's private folder, `home_dir()`.
+        """
+        self.database = folder / _DATABASE
+        self.index = folder / _INDEX
+
+    def add(
+        self,
+        sha256: str,
+        name: str,
+        hashes: Sequence[tuple[ImageHash, Fraction | None]],
+        *,
+        kind: Literal["image", "video"],
+        when: datetime | None = None,
+        record: Path | str | None = None,
+    ) -> int:
+        """How many pictures are in the registry for this file.
+
+        A file that is known already gets the new name, time and record, and keeps its pictures.
+        Pictures with too little in them are left out; the file itself is registered even so.
+
+        Args:
+            sha256: of the file, hexadecimal.
+            name: how people call it.
+            hashes: of its pictures, with their times in seconds (None for an image).
+            kind: what the file is.
+            when: now by default.
+            record: where its record lies.
+
+        Raises:
+            ProvenanceError: the registry cannot be written or is damaged.
+        """
+        stamp = (when or datetime.now(UTC)).astimezone(UTC).isoformat()
+        where = None if record is None else str(record)
+        with self._writing() as database:
+            known = database.execute("SELECT id FROM files WHERE sha256 = ?", (sha256,)).fetchone()
+            if known:
+                update = "UPDATE files SET name = ?, added = ?, kind = ?, record = ? WHERE id = ?"
+                database.execute(update, (name, stamp, kind, where, *known))
+            else:
+                row = (sha256, name, stamp, kind, where)
+                insert = "INSERT INTO files (sha256, name, added, kind, record) VALUES (?,?,?,?,?)"
+                known = (database.execute(insert, row).lastrowid,)
+                database.executemany(
+                    "INSERT INTO pictures (file, pts, hash, quality) VALUES (?, ?, ?, ?)",
+                    [
+                        (*known, None if pts is None else str(pts), one.bits, one.quality)
+                        for one, pts in hashes
+                        if one.usable
+                    ],
+                )
+            count = database.execute("SELECT COUNT(*) FROM pictures WHERE file = ?", known)
+            pictures = int(count.fetchone()[0])
+        with self._writing() as database:  # after the rows are safe; one process at a time
+            self._extend_index(database)
+        return pictures
+
+    def find_file(self, sha256: str) -> KnownFake | None:
+        """The registered file of this SHA-256, if there is one.
+
+        Raises:
+            ProvenanceError: the registry cannot be read.
+        """
+        with self._reading() as database:
+            return next(_files(database, "WHERE sha256 = ?", sha256), None) if database else None
+
+    def entries(self) -> list[KnownFake]:
+        """All registered files, newest first.
+
+        Raises:
+            ProvenanceError: the registry cannot be read.
+        """
+        with self._reading() as database:
+            return list(_files(database, "ORDER BY added DESC")) if database else []
+
+    def match(self, images: Iterable[Image], limit: int = SAME_LOOK) -> KnownFakeMatch | None:
+        """The registered file that one of the pictures, or its mirror image, looks like most.
+
+        Nothing is made where there is no registry. About 6 ms for each picture and its mirror
+        image among a million hashes on one core, for twelve frames together 0.13 s.
+
+        Args:
+            images: RGB uint8 (H, W, 3): one picture, or frames of a video.
+            limit: bits of 256 that may differ.
+
+        Raises:
+            ShapeError: a picture has another shape or type.
+            ProvenanceError: the registry cannot be read.
+        """
+        wanted = [one for one in map(hash_image, images) if one.usable]
+        with self._reading() as database:
+            if database is None or not wanted:
+                return None
+            both = b"".join([one.bits for one in wanted] + [one.mirrored for one in wanted])
+            nearest = _nearest(database, self._indexed(database), both)
+            if nearest is None:
+                return None
+            bits, file, pts = nearest
+            best = int(bits.argmin())
+            if bits[best] > limit:
+                return None
+            return KnownFakeMatch(
+                fake=next(_files(database, "WHERE id = ?", file)),
+                distance=int(bits[best]),
+                pts=None if pts is None else Fraction(pts),
+                mirrored=best >= len(wanted),
+                images_matched=int((bits.reshape(2, -1).min(axis=0) <= limit).sum()),
+                images_compared=len(wanted),
+            )
+
+    def _indexed(self, database: sqlite3.Connection) -> Hashes:
+        """All hashes, row n that of picture n + 1: the index, and what it lacks."""
+        count = database.execute("SELECT COUNT(*) FROM pictures").fetchone()[0]
+        rows = min(count, self.index.stat().st_size // HASH_BYTES if self.index.exists() else 0)
+        if rows == 0:
+            return _hashes_after(database, 0)
+        indexed = np.memmap(self.index, np.uint8, "r", shape=(rows, HASH_BYTES))
+        return indexed if rows == count else np.vstack([indexed, _hashes_after(database, rows)])
+
+    def _extend_index(self, database: sqlite3.Connection) -> None:
+        """Append to the index what it lacks.
+
+        A half-written hash at its end is cut off; an index whose end is not the database's is
+        written anew.
+        """
+        with self.index.open("a+b") as file:
+            whole = file.tell() // HASH_BYTES
+            if whole:
+                file.seek((whole - 1) * HASH_BYTES)
+                end = file.read(HASH_BYTES)
+                of_row = "SELECT 1 FROM pictures WHERE id = ? AND hash = ?"
+                if database.execute(of_row, (whole, end)).fetchone() is None:
+                    whole = 0
+            file.truncate(whole * HASH_BYTES)
+            file.write(_hashes_after(database, whole).tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """The database, made if need be, with a transaction that is all or nothing."""
+        try:
+            self.database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with self._connected() as database:
+                database.execute("PRAGMA journal_mode = WAL")
+                database.execute("PRAGMA synchronous = FULL")
+                database.execute("BEGIN IMMEDIATE")
+                with database:  # commits, or takes everything back
+                    if _prepare(database):
+                        self.index.unlink(missing_ok=True)  # of a database that is gone
+                    yield database
+        except (OSError, sqlite3.Error) as error:
+            raise ProvenanceError(f"{self.database} cannot be written: {error}") from error
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection | None]:
+        """The database, or None where there is none."""
+        if not self.database.exists():
+            yield None
+            return
+        try:
+            with self._connected() as database:
+                version = database.execute("PRAGMA user_version").fetchone()[0]
+                if version > _FORMAT:
+                    raise ProvenanceError(_too_new(version))
+                yield database if version else None  # 0: made by a process that then died
+        except (OSError, ValueError, sqlite3.Error) as error:
+            raise ProvenanceError(f"{self.database} cannot be read: {error}") from error
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        database = sqlite3.connect(self.database, timeout=_PATIENCE_S, isolation_level=None)
+        try:
+            yield database
+        finally:
+            database.close()
+
+
+def _prepare(database: sqlite3.Connection) -> bool:
+    """Make the tables if the database is new; whether it is."""
+    version = database.execute("PRAGMA user_version").fetchone()[0]
+    if version > _FORMAT:
+        raise ProvenanceError(_too_new(version))
+    if version == 0:
+        database.execute(
+            "CREATE TABLE files (id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, "
+            "name TEXT NOT NULL, added TEXT NOT NULL, kind TEXT NOT NULL, record TEXT)"
+        )
+        database.execute(
+            "CREATE TABLE pictures (id INTEGER PRIMARY KEY, "
+            "file INTEGER NOT NULL REFERENCES files (id), pts TEXT, "
+            "hash BLOB NOT NULL CHECK (length(hash) = 32), quality INTEGER NOT NULL)"
+        )
+        database.execute("CREATE INDEX pictures_of_file ON pictures (file)")
+        database.execute(f"PRAGMA user_version = {_FORMAT}")
+    return bool(version == 0)
+
+
+def _too_new(version: int) -> str:
+    return (
+        f"the registry of known fakes has format {version}, this version of Counterface reads "
+        f"{_FORMAT}; update Counterface"
+    )
+
+
+def _hashes_after(database: sqlite3.Connection, row: int) -> Hashes:
+    found = database.execute("SELECT hash FROM pictures WHERE id > ? ORDER BY id", (row,))
+    joined = b"".join(bits for (bits,) in found)
+    return np.frombuffer(joined, dtype=np.uint8).reshape(-1, HASH_BYTES)
+
+
+def _nearest(
+    database: sqlite3.Connection, known: Hashes, wanted: bytes
+) -> tuple[NDArray[np.uint16], int, str | None] | None:
+    """How far each wanted hash is from the known ones, and file and time of the nearest picture.
+
+    Where the index does not say what the database says, the database alone is searched.
+    """
+    for hashes in (known, None):
+        known = _hashes_after(database, 0) if hashes is None else hashes
+        if not len(known):
+            return None
+        rows, bits = distances(known, np.frombuffer(wanted, np.uint8).reshape(-1, HASH_BYTES))
+        row = int(rows[bits.argmin()])
+        look = "SELECT hash, file, pts FROM pictures WHERE id = ?"
+        stored, file, pts = database.execute(look, (row + 1,)).fetchone()
+        if stored == known[row].tobytes():
+            return bits, file, pts
+    raise sqlite3.DatabaseError("its rows are not in order")
+
+
+def _files(database: sqlite3.Connection, rest: str, *values: object) -> Iterator[KnownFake]:
+    """The registered files that the rest of a query selects."""
+    query = f"SELECT sha256, name, added, kind, record FROM files {rest}"
+    for sha256, name, added, kind, record in database.execute(query, values):
+        yield KnownFake(sha256, name, datetime.fromisoformat(added), kind, record)
