@@ -92,4 +92,4 @@ def mean_embedding(embeddings: Sequence[Floats]) -> Floats:
     """
     if not embeddings:
         raise ShapeError("no embedding to average; is there a face with landmarks?")
-    return np.mean(np.stack(embeddings), axis=0).astype(np.float32)
+    return np.asarray(np.mean(np.stack(embeddings), axis=0), dtype=np.float32)

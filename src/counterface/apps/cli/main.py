@@ -55,11 +55,6 @@ NOUNS = {  # noun -> (where its app or function is, line in the overview)
         "counterface.apps.cli.swap:app",
         "Train swap models and convert footage; every output is signed and recorded.",
     ),
-    "provenance": (
-        "counterface.apps.cli.provenance:app",
-        "Check where a file comes from: credentials, watermark, known fakes.",
-    ),
-    "faces": ("counterface.apps.cli.faces:app", "Say who is to be seen in a file."),
     "faceset": (
         "counterface.apps.cli.faceset:app",
         "Extract aligned faces from footage and look after them.",

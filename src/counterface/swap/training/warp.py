@@ -218,7 +218,8 @@ def _regular(count: int) -> Matrix:
 def _weights(count: int, size: int) -> Floats:
     """How much of each node is in each pixel between them, (size, count), linear."""
     at = (np.arange(size) + 0.5) / size * (count - 1)
-    weights = np.clip(1 - np.abs(at[:, None] - np.arange(count)), 0, 1).astype(np.float32)
+    near = 1 - np.abs(at[:, None] - np.arange(count))
+    weights = np.asarray(np.clip(near, 0, 1), dtype=np.float32)
     weights.flags.writeable = False
     return weights
 
