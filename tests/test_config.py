@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from counterface.config import STRICT, merge_flags, read_config, to_toml, write_config
+from counterface.config import (
+    STRICT,
+    merge_flags,
+    parse_settings,
+    read_config,
+    read_config_with,
+    to_toml,
+    write_config,
+)
 from counterface.errors import ConfigError
 
 
@@ -104,3 +112,26 @@ def test_without_a_recipe_the_flags_stand():
 def test_what_toml_cannot_say_is_refused():
     with pytest.raises(ConfigError, match="limit"):
         to_toml(NotNone(limit=None))
+
+
+def test_single_settings_go_over_a_recipe(tmp_path: Path):
+    recipe = tmp_path / "r.toml"
+    recipe.write_text('steps = 20\nmode = "slow"\n[inner]\nlabel = "recipe"\n')
+    words = ["inner.weight=2", "mode = fast", "names=['a b']", "by_name.x=1e-3"]
+    config = read_config_with(Outer, recipe, parse_settings(words))
+    wanted = Outer(
+        steps=20, names=("a b",), inner=Inner(label="recipe", weight=2), by_name={"x": 1e-3}
+    )
+    assert config == wanted
+    assert read_config_with(Outer, None, {"steps": 3}) == Outer(steps=3)
+
+
+@pytest.mark.parametrize("word", ["steps", "=3", "a b=3", "a.=1"])
+def test_words_that_are_no_settings_are_refused(word: str):
+    with pytest.raises(ConfigError, match="no setting"):
+        parse_settings([word])
+
+
+def test_a_wrong_flag_is_named(tmp_path: Path):
+    with pytest.raises(ConfigError, match="the flags given: steps"):
+        read_config_with(Outer, None, parse_settings(["steps=0"]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
@@ -50,6 +51,42 @@ def merge_flags(recipe: Path | None, flags: Model) -> Model:
         return flags
     values = _overlay(_read_toml(recipe), flags.model_dump(exclude_unset=True))
     return _validate(type(flags), values, f"{recipe} with the flags given")
+
+
+def read_config_with(model: type[Model], recipe: Path | None, values: Mapping[str, Any]) -> Model:
+    """The recipe's settings with some put over them, validated together.
+
+    Args:
+        recipe: A TOML file, or None for the values alone.
+        values: Nested tables as TOML has them; tables are merged key by key.
+
+    Raises:
+        ConfigError: as `read_config`.
+    """
+    below = {} if recipe is None else _read_toml(recipe)
+    where = f"{recipe} with the flags given" if recipe else "the flags given"
+    return _validate(model, _overlay(below, dict(values)), where)
+
+
+def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
+    """Nested tables of words like `loss.gan_power=0.1`; a value that is not TOML is a string.
+
+    Raises:
+        ConfigError: a word without `=`, or with a key that cannot be one.
+    """
+    values: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"{setting!r} is no setting; write key=value, as loss.gan_power=0.1")
+        try:
+            values = _overlay(values, tomllib.loads(f"{key} = {value}"))
+        except tomllib.TOMLDecodeError:
+            try:
+                values = _overlay(values, tomllib.loads(f"{key} = {_string(value.strip())}"))
+            except tomllib.TOMLDecodeError as error:
+                raise ConfigError(f"{setting!r} is no setting: {error}") from error
+    return values
 
 
 def write_config(config: BaseModel, path: Path) -> None:
