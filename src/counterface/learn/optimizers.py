@@ -147,7 +147,7 @@ class _LrDropout:
     @torch.no_grad()
     def _put_back(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         group = optimizer.param_groups[0]
-        group["dropout_step"] += 1
+        group["dropout_step"] = group.get("dropout_step", 0) + 1  # absent where a run had none
         weights = list(_tensors(optimizer.param_groups))
         # its own generator: the global one is seeded differently in each process
         generator = torch.Generator(weights[0].device)
