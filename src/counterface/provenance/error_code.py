@@ -16,14 +16,13 @@ _STATES = 1 << MEMORY
 Bits = NDArray[np.uint8]  # 0 or 1
 Soft = NDArray[np.float32]  # > 0 speaks for 1, < 0 for 0, by how much
 
-# A register is (newest bit, state); the state that follows is the register without its oldest bit.
+# A register is (newest bit, state); the state that follows is the register without its oldest bit,
+# so that state s is reached from the registers 2 s and 2 s + 1.
 _REGISTERS = np.arange(2 * _STATES)
 _PARITY = np.array(
     [[(register & g).bit_count() & 1 for g in _GENERATORS] for register in range(2 * _STATES)],
     dtype=np.uint8,
 )
-_EVEN = np.arange(_STATES) << 1  # a state is reached from two registers: oldest bit 0 or 1
-_ODD = _EVEN | 1
 _SIGNS = (2.0 * _PARITY - 1.0).astype(np.float32)
 
 
@@ -48,15 +47,14 @@ def decode(soft: Soft) -> Bits:
     score[:, 0] = 0.0
     chosen = []
     for pair in soft.reshape(len(soft), -1, len(_GENERATORS)).swapaxes(0, 1):
-        gains = pair @ _SIGNS.T  # (M, registers)
-        even = score[:, _EVEN % _STATES] + gains[:, _EVEN]
-        odd = score[:, _ODD % _STATES] + gains[:, _ODD]
-        score = np.maximum(even, odd)
-        chosen.append(np.where(odd > even, _ODD, _EVEN))  # the register that led to each state
+        both = (np.concatenate([score, score], axis=1) + pair @ _SIGNS.T).reshape(-1, _STATES, 2)
+        odd = both[..., 1] > both[..., 0]
+        score = np.where(odd, both[..., 1], both[..., 0])
+        chosen.append(odd)
     state = np.zeros_like(words)
     message = []
-    for registers in reversed(chosen):
-        register = registers[words, state]
+    for odd in reversed(chosen):
+        register = 2 * state + odd[words, state]
         message.append(register >> MEMORY)
         state = register % _STATES
     return np.hstack(message[::-1][: len(message) - MEMORY]).astype(np.uint8)
