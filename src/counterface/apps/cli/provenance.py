@@ -1,0 +1,112 @@
+"""`counterface provenance ...`: check where a file comes from, show who signs here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from counterface.apps.cli import output
+from counterface.errors import ConfigError, MediaError
+
+if TYPE_CHECKING:
+    from counterface.provenance.verify import Provenance
+
+app = App(
+    name="provenance",
+    help="Check where a file comes from: credentials, watermark, known fakes.",
+)
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="print one JSON object a line")]
+
+
+@app.command
+def verify(
+    files: Annotated[tuple[Path, ...], Parameter(help="files, folders, globs", negative="")],
+    /,
+    *,
+    trust: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
+    json_output: Json = False,
+) -> int:
+    """Say which marks files carry, and whether they hold.
+
+    Credentials are trusted, valid of an unknown signer, invalid (with the reason) or absent; the
+    watermark is that of this machine's key; known fakes are those made here. Exit code 0: all
+    looked at, whatever was found; 2: some could not be; 1: wrong use.
+
+    Args:
+        trust: PEM files of certificates to trust besides the user's own.
+    """
+    from counterface.media.find_media import find_media
+    from counterface.provenance.signer import read_anchor
+    from counterface.provenance.verify import verify_file
+
+    if not files:
+        raise ConfigError("no file named; say 'counterface provenance verify clip.mp4'")
+    anchors = [read_anchor(path) for path in trust]
+    failed = 0
+    for path in find_media(files):
+        try:
+            found = verify_file(path, anchors=anchors)
+        except MediaError as error:
+            failed += 1
+            if json_output:
+                output.print_json({"file": shown(path), "error": str(error)})
+            else:
+                print(f"{output.printable(str(path))}\n  failed: {output.printable(str(error))}")
+            continue
+        if json_output:
+            output.print_json({"file": shown(path), **found.model_dump(mode="json")})
+        else:
+            print("\n".join([output.printable(str(path)), *describe(found)]), flush=True)
+    return 2 if failed else 0
+
+
+def shown(path: Path) -> str:
+    """The path as text that JSON can hold: bytes that are no UTF-8 are escaped."""
+    return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def describe(found: Provenance) -> Iterator[str]:
+    """The marks of a file in a few lines of plain words."""
+    if found.mark:
+        yield f"  MADE BY A MACHINE: {output.printable(found.mark)}"
+    for title, block in (
+        ("credentials", found.credentials),
+        ("watermark", found.watermark),
+        ("known fakes", found.known_fake),
+        ("record", found.record),
+    ):
+        state = block.state.replace("_", " ")
+        yield f"  {title:12} {state}: {output.printable(block.reason)}"
+
+
+@app.command
+def identity(
+    *,
+    export: Annotated[Path | None, Parameter(negative="")] = None,
+    json_output: Json = False,
+) -> int:
+    """Show who signs what is made here; the local identity is made if there is none.
+
+    Args:
+        export: Write the certificate that others have to trust here, as PEM; no secret is in it.
+    """
+    from counterface.provenance.signer import describe_signer, open_signer
+
+    signer = open_signer()
+    about = describe_signer(signer)
+    if export is not None:
+        export.write_text(signer.root, encoding="ascii")
+    if json_output:
+        output.print_json(about)
+        return 0
+    kind = "made on this machine; nobody else vouches for it" if about.self_made else "configured"
+    print(f"subject      {output.printable(about.subject)} ({kind})")
+    print(f"fingerprint  {about.fingerprint}")
+    print(f"algorithm    {about.algorithm}")
+    print(f"valid        {about.made:%Y-%m-%d} to {about.expires:%Y-%m-%d}")
+    print(f"file         {output.printable(about.path or 'none')}")
+    return 0

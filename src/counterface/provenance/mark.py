@@ -1,0 +1,152 @@
+"""Everything that is left on and beside one made file: watermark, credentials, record, registry.
+
+There is no way to leave all marks out. Builds of data sets may leave out the watermark in the
+pixels, because a detector must not learn it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+
+from counterface.errors import ProvenanceError
+from counterface.media.image import IMAGE_SUFFIXES
+from counterface.media.probe import file_sha256
+from counterface.provenance.credentials import sidecar_path, sign
+from counterface.provenance.fingerprint import KnownFakes, hash_image
+from counterface.provenance.home import home_dir
+from counterface.provenance.record import (
+    MadeMarks,
+    MadeOutput,
+    MadeRecord,
+    record_path,
+    write_record,
+)
+from counterface.provenance.signer import Signer, describe_signer, open_signer
+from counterface.provenance.watermark import Watermark, fits, load_or_make_key
+from counterface.types import Image
+
+
+class Marker:
+    """The marks of one making job; share it between the frames of an output."""
+
+    def __init__(
+        self, *, watermark: bool = True, signer: Signer | None = None, home: Path | None = None
+    ) -> None:
+        """Open the signer and the watermark key, made on first use.
+
+        Args:
+            watermark: False only for builds of data sets: no mark in the pixels.
+            signer: the configured one, else the local identity, by default.
+            home: the folder of identity, key and registry; `home_dir()` by default.
+
+        Raises:
+            ProvenanceError: the identity or the key cannot be made, read or used.
+        """
+        self.home = home or home_dir()
+        self.signer = signer or open_signer(self.home)
+        self.fingerprint = describe_signer(self.signer).fingerprint
+        # The payload names the signer, so that a find says whose mark it is.
+        payload = int(self.fingerprint[:8], 16)
+        self.watermark = Watermark(load_or_make_key(self.home), payload) if watermark else None
+
+    def mark_frame(self, image: Image) -> Image:
+        """The picture with the watermark in its pixels; encode this one.
+
+        Args:
+            image: RGB uint8 (H, W, 3). A picture with a side below 96 pixels is too small to hold
+                the mark and comes back as it is.
+        """
+        if self.watermark is None:
+            return image
+        return self.watermark.mark(image)
+
+    def finish(
+        self,
+        unsigned: Path,
+        out: Path,
+        record: MadeRecord,
+        target: Path | None,
+        keyframes: Sequence[Image],
+        times: Sequence[Fraction] = (),
+    ) -> MadeRecord:
+        """The completed record; `out` is signed, its record beside it, its hashes registered.
+
+        `out` appears last and at once: whenever it is there, so is everything else.
+
+        Args:
+            unsigned: the encoded file; stays where it is.
+            out: the output; its suffix says where the credentials go.
+            record: all that is known before signing.
+            target: the footage whose face was replaced; None where that is no single file.
+            keyframes: pictures of the output, RGB uint8 (H, W, 3), as marked: for the registry of
+                known fakes.
+            times: of the keyframes, seconds, where known.
+
+        Raises:
+            ProvenanceError: a file cannot be read, signed or written.
+        """
+        record = record.model_copy(update={"output": MadeOutput(name=out.name), "marks": None})
+        payload = self._payload_left(keyframes)
+        temporary = out.with_name(f".{out.stem}-{secrets.token_hex(6)}{out.suffix}")
+        try:
+            place = sign(
+                unsigned,
+                temporary,
+                self.signer,
+                name=out.name,
+                record_sha256=record.facts_sha256(),
+                target=target,
+                watermarked=payload is not None,
+            )
+            marks = MadeMarks(
+                credentials=place,
+                signer=self.fingerprint,
+                watermark=payload,
+                known_fakes=len(keyframes),
+            )
+            done = MadeOutput(
+                name=out.name, sha256=file_sha256(temporary), bytes=temporary.stat().st_size
+            )
+            record = record.model_copy(update={"output": done, "marks": marks})
+            self._register(record, out, keyframes, times)
+            write_record(record, record_path(out))
+            if place == "sidecar":
+                sidecar_path(temporary).replace(sidecar_path(out))
+            else:  # of an output of the same name that was made before
+                sidecar_path(out).unlink(missing_ok=True)
+            temporary.replace(out)
+        except OSError as error:
+            raise ProvenanceError(f"{out}: cannot be written: {error.strerror or error}") from error
+        finally:
+            for leftover in (temporary, sidecar_path(temporary)):
+                with suppress(OSError):
+                    leftover.unlink()
+        return record
+
+    def _payload_left(self, keyframes: Sequence[Image]) -> int | None:
+        """What the pixels carry; None without a watermark, or where no picture can hold it."""
+        if self.watermark is None or not (not keyframes or any(map(fits, keyframes))):
+            return None
+        return self.watermark.payload
+
+    def _register(
+        self, record: MadeRecord, out: Path, keyframes: Sequence[Image], times: Sequence[Fraction]
+    ) -> None:
+        """Nothing; the pictures' hashes are in the local registry of known fakes."""
+        still = out.suffix.lower() in IMAGE_SUFFIXES
+        hashes = [
+            (hash_image(image), times[i] if i < len(times) and not still else None)
+            for i, image in enumerate(keyframes)
+        ]
+        KnownFakes(self.home).add(
+            str(record.output.sha256),
+            out.name,
+            hashes,
+            kind="image" if still else "video",
+            when=record.created,
+            record=record_path(out).absolute(),
+        )
