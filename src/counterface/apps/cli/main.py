@@ -55,6 +55,10 @@ NOUNS = {  # noun -> (where its app or function is, line in the overview)
         "counterface.apps.cli.swap:app",
         "Train swap models and convert footage; every output is signed and recorded.",
     ),
+    "provenance": (
+        "counterface.apps.cli.provenance:app",
+        "Check where a file comes from: credentials, watermark, known fakes.",
+    ),
     "faceset": (
         "counterface.apps.cli.faceset:app",
         "Extract aligned faces from footage and look after them.",
