@@ -27,9 +27,9 @@ from counterface.learn.average import Average
 from counterface.learn.run import Ended, LoopConfig, Run, TrainResult, loss_name
 from counterface.learn.run_log import RunLog
 from counterface.learn.schedule import lr_factor
-from counterface.learn.stop import StopOnSignal, leave_signals_to_parent
 from counterface.learn.task import Examples, Schedules, Task, Validates
-from counterface.learn.watch import Clock
+from counterface.learn.watch import Clock, StopOnSignal, leave_signals_to_parent
+from counterface.learn.winograd import use_winograd
 
 Progress = Callable[[int, dict[str, float]], None]  # step, what was logged
 OnStep = Callable[[int, dict[str, nn.Module]], None]  # finished steps, the live modules
@@ -137,7 +137,8 @@ def seed_everything(seed: int, step: int, process: int = 0) -> None:
 def _place(module: nn.Module, device: torch.device, config: LoopConfig) -> None:
     """Moves a module to where and how it is trained, in place; same numbers, another speed."""
     module.to(device)
-    if config.memory_format == "channels_last":
+    taken = use_winograd(module) if config.winograd and device.type == "cpu" else 0
+    if config.memory_format == "channels_last" or (config.memory_format == "auto" and taken):
         module.to(memory_format=torch.channels_last)
     if config.compile:
         module.compile()

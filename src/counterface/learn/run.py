@@ -51,8 +51,9 @@ class LoopConfig(BaseModel):
     workers: int = Field(0, ge=0, description="processes that prepare examples; 0 = this one")
     tensorboard: bool = Field(True, description="also log for TensorBoard")
     device: Literal["auto", "cpu"] = Field("auto", description="auto = an accelerator if present")
-    memory_format: Literal["contiguous", "channels_last"] = Field(
-        "contiguous", description="order of convolution weights in memory: speed alone"
+    winograd: bool = Field(True, description="on a CPU, wide convolutions by fewer products")
+    memory_format: Literal["auto", "contiguous", "channels_last"] = Field(
+        "auto", description="order of maps in memory, speed alone; auto = as winograd wants it"
     )
     compile: bool = Field(False, description="torch.compile the modules; minutes at the start")
 
@@ -63,8 +64,8 @@ _MAY_DIFFER = re.compile(r"tool|identities\.\d+\.facesets\.\d+\.crops")
 # these may differ when a run continues; any other change would make it another run
 _FREE = {
     "steps", "validate_every", "early_stop_patience", "checkpoint_every", "log_every", "workers",
-    "tensorboard", "device", "memory_format", "compile", "backup_hours", "backups", "loss_jump",
-    "clip_norm",
+    "tensorboard", "device", "memory_format", "winograd", "compile", "backup_hours",
+    "backups", "loss_jump", "clip_norm",
 }  # fmt: skip
 
 
@@ -301,9 +302,8 @@ def _differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
     """Dotted keys and plain values of nested tables and lists; an empty one is a leaf."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if value else ()
     if not isinstance(value, dict | list) or (key and not value):
         yield key, value
         return
-    for name, part in inner:
+    for name, part in value.items() if isinstance(value, dict) else enumerate(value):
         yield from _leaves(part, f"{key}.{name}" if key else str(name))

@@ -1,11 +1,15 @@
-"""What the loop keeps an eye on: where the time goes, and whether the losses stay sane."""
+"""What the loop keeps an eye on: signals, where the time goes, whether the losses stay sane."""
 
 from __future__ import annotations
 
 import math
+import signal
+import threading
 import time
 from collections.abc import Collection, Mapping
 from statistics import median
+from types import FrameType, TracebackType
+from typing import Any
 
 WINDOW, ENOUGH = 100, 20  # steps that a median covers; steps before it is trusted
 
@@ -72,3 +76,42 @@ class Clock:
         }
         self._spent, self._steps = {"data": 0.0, "compute": 0.0}, 0
         return rates
+
+
+class StopOnSignal:
+    """Stops a run politely: the first signal asks, the second one insists.
+
+    Inside the block, SIGINT and SIGTERM set `asked`; a second one raises KeyboardInterrupt.
+
+    Handlers can be set in the main thread only; elsewhere the block changes nothing.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> StopOnSignal:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
+def leave_signals_to_parent(worker: int) -> None:
+    """Makes a data worker deaf to Ctrl-C, which the terminal sends to it too; SIGTERM ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
