@@ -1,0 +1,347 @@
+"""Trains a swap model from a recipe: facesets in, a run's folder with model and picture out.
+
+    train_swap(SwapTrainConfig(source=(Path("a"),), target=(Path("b"),), out=Path("runs/df")))
+
+The folder holds `config.toml`, `checkpoints/`, `last.safetensors`, `preview.png` and the logs. The
+same call goes on from the newest checkpoint, exactly where the settings are the same; those that
+may be changed on the way (augmentation, weights of losses, learning rate) are noted in
+`changes.jsonl`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import torch
+from pydantic import BaseModel, Field, model_validator
+from torch import nn
+
+from counterface.config import STRICT, to_toml
+from counterface.device import keep_freed_memory
+from counterface.errors import ConfigError, RegistryError, SwapError, TrainingError
+from counterface.faceset.store import Faceset
+from counterface.learn.checkpoint import checkpoints
+from counterface.learn.loop import LoopConfig, Progress, TrainResult, train
+from counterface.media.image import write_bytes
+from counterface.registry import SWAP_MODELS
+from counterface.swap.swap_model import (
+    MODULE,
+    FacesetUsed,
+    IdentityAbout,
+    SwapAbout,
+    SwapModel,
+    build_model,
+    read_model,
+)
+from counterface.swap.training.autoencoder_task import (
+    AutoencoderTask,
+    LossConfig,
+    OptimizerConfig,
+)
+from counterface.swap.training.examples import ExamplesConfig, Side, SwapExamples
+from counterface.swap.training.gan_task import GanConfig, GanTask
+from counterface.swap.training.picture import Preview, PreviewRow, to_image
+
+_log = logging.getLogger(__name__)
+
+CONFIG_FILE, CHANGES_FILE = "config.toml", "changes.jsonl"
+# what may change when a run goes on; the loop judges its own part, the checkpoint the model's
+_MAY_CHANGE = ("examples.", "loss.", "optimizer.lr", "gan.", "preview", "loop.", "out", "init_from",
+               "reset", "source", "target", "identities", "model", "preset", "options")  # fmt: skip
+_MAY_NOT = ("loss.gan_patch_size", "loss.gan_dims", "gan.schedule")
+_SWITCHES = ("loss.gan_power", "loss.true_face_power")  # 0 or not: another set of networks
+
+
+class SwapTrainConfig(BaseModel):
+    """A swap model's training, whole."""
+
+    model_config = STRICT
+
+    model: str = Field("df", description="which architecture")
+    preset: str = Field("", description="named options of the model: quick96 or saehd; '' = none")
+    options: dict[str, Any] = Field({}, description="the model's own options, over the preset's")
+    source: tuple[Path, ...] = Field((), description="facesets of who gives the face")
+    target: tuple[Path, ...] = Field((), description="facesets of whose face is replaced")
+    identities: dict[str, tuple[Path, ...]] = Field(
+        {}, description="facesets by name, of all people that 'many' is to know"
+    )
+    out: Path = Field(Path("runs/swap"), description="folder of the run")
+    pretrain: bool = Field(
+        False, description="learn faces in general first; source alone will do, for both sides"
+    )
+    init_from: Path | None = Field(
+        None, description="a run or weights to start from, of the same model and options"
+    )
+    reset: Literal["none", "inter"] = Field(
+        "none", description="'inter' = those parts of init_from start afresh, as after pretraining"
+    )
+    preview_every: int = Field(250, ge=0, description="steps between pictures; 0 = none")
+    preview_rows: int = Field(4, ge=1, le=16, description="faces of each person in the picture")
+    preview_history: bool = Field(False, description="also keep each picture in previews/")
+    examples: ExamplesConfig = ExamplesConfig()
+    loss: LossConfig = LossConfig()
+    gan: GanConfig = GanConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    loop: LoopConfig = LoopConfig(
+        steps=100_000, batch_size=16, schedule="constant", checkpoint_every=500, log_every=20
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> SwapTrainConfig:
+        if self.identities and (self.source or self.target):
+            raise ValueError("name either source and target, or identities")
+        if self.pretrain and (self.loss.gan_power or self.loss.true_face_power):
+            raise ValueError(
+                "pretrain learns faces in general: gan_power, true_face_power must be 0"
+            )
+        if self.reset != "none" and self.init_from is None:
+            raise ValueError("reset needs init_from, the run whose parts start afresh")
+        exchanged = any(phase.swap_decoders for phase in self.gan.schedule.phases)
+        if self.loop.ema_decay and exchanged and _kind(self.model).TRAINED_BY == "gan":
+            raise ValueError("ema_decay would average decoders that were exchanged; set it to 0")
+        return self
+
+    def people(self) -> dict[str, tuple[Path, ...]]:
+        """Facesets by the name of the person.
+
+        Raises:
+            ConfigError: somebody's are missing.
+        """
+        if self.identities:
+            named = dict(self.identities)
+        else:
+            target = self.source if self.pretrain and not self.target else self.target
+            named = {"source": self.source, "target": target}
+        empty = [name for name, folders in named.items() if not folders]
+        if empty or len(named) < 2:
+            raise ConfigError(
+                f"no faceset of {', '.join(empty) or 'a second person'}; name folders that "
+                "'counterface faceset extract' made, with --source and --target"
+            )
+        return named
+
+    def model_options(self) -> dict[str, Any]:
+        """The preset's options with the recipe's own over them.
+
+        Raises:
+            ConfigError: the model has no such preset.
+        """
+        presets = _kind(self.model).PRESETS
+        if self.preset and self.preset not in presets:
+            known = f"known: {', '.join(presets)}" if presets else "it has none"
+            raise ConfigError(f"model {self.model!r} has no preset {self.preset!r}; {known}")
+        return {**presets.get(self.preset, {}), **self.options}
+
+
+def train_swap(config: SwapTrainConfig, progress: Progress | None = None) -> TrainResult:
+    """How the run ended; call it again to continue one that was stopped.
+
+    Raises:
+        ConfigError: settings that do not fit together or the model.
+        RightsError: a faceset without a rights record.
+        ShapeError: a faceset that shows less than the model needs.
+        SwapError: `init_from` is not a model of this kind.
+        TrainingError: the folder holds another run, or training failed.
+    """
+    keep_freed_memory()
+    cv2.setNumThreads(1)  # workers are processes
+    people = open_people(config.people())
+    torch.manual_seed(config.loop.seed)
+    model = build_model(config.model, config.model_options(), len(people))
+    changes = find_changes(config)
+    if config.init_from is not None and not checkpoints(config.out / "checkpoints"):
+        start_from(model, config)
+    examples = SwapExamples(
+        list(people.values()), config.examples, model.template, model.in_size, model.out_size,
+        config.loop.seed,
+    )  # fmt: skip
+    task: GanTask | AutoencoderTask
+    if model.TRAINED_BY == "gan":
+        task = GanTask(model, config.gan, config.optimizer)
+    else:
+        compile = config.loop.compile
+        task = AutoencoderTask(model, config.loss, config.optimizer, compile=compile)
+    about = SwapAbout.of(config.model, model, _about(people)).model_dump(mode="json")
+    preview = Preview(
+        lambda: preview_rows(model, examples, config.preview_rows),
+        config.out,
+        config.preview_every,
+        history=config.preview_history,
+        board=config.loop.tensorboard,
+    )
+    hook = _Hook(config, changes, preview)
+    result = train(
+        task, examples, config.loop, config.out, progress=progress, about=about, on_step=hook
+    )
+    if hook.last and preview.every and hook.last % preview.every:
+        preview.write(hook.last, {MODULE: model})
+    return result
+
+
+def open_people(people: Mapping[str, Sequence[Path]]) -> dict[str, list[Faceset]]:
+    """The facesets by person; every one has a rights record.
+
+    Raises:
+        FacesetError: a folder is no faceset, or is damaged.
+        RightsError: one without a rights record.
+    """
+    found = {name: [Faceset.open(folder) for folder in folders] for name, folders in people.items()}
+    for facesets in found.values():
+        for faceset in facesets:
+            faceset.require_rights()
+    return found
+
+
+def start_from(model: SwapModel, config: SwapTrainConfig) -> None:
+    """Gives the model the weights of another run, less the parts that are to start afresh.
+
+    Where the two know different numbers of people, what is kept for each person starts afresh too.
+
+    Raises:
+        SwapError: not a swap model, or of another architecture; the text names the differences.
+    """
+    assert config.init_from is not None
+    given = read_model(config.init_from)
+    have, want = given.about.options, model.config.model_dump(mode="json")
+    different = [f"{k} {have.get(k)!r} -> {want[k]!r}" for k in want if have.get(k) != want[k]]
+    if given.about.model != config.model:
+        different.insert(0, f"model {given.about.model!r} -> {config.model!r}")
+    if different:
+        raise SwapError(
+            f"{given.path}: cannot start from it, it is another architecture "
+            f"({', '.join(different)}); use its options, or leave init_from out"
+        )
+    fresh = set(model.INTERS) if config.reset == "inter" else set()
+    parts = dict(given.model.named_children())
+    for name, part in model.named_children():
+        if name in fresh:
+            continue
+        theirs = parts[name].state_dict()
+        mine = part.state_dict()
+        if given.model.identities != model.identities:
+            theirs = {
+                key: t if t.shape == mine[key].shape else mine[key] for key, t in theirs.items()
+            }
+        part.load_state_dict(theirs)
+    _log.info("started from %s, step %d; afresh: %s", given.path, given.step, sorted(fresh) or "-")
+
+
+def preview_rows(model: SwapModel, examples: SwapExamples, rows: int) -> list[PreviewRow]:
+    """What the model makes of crops as they are: pairs of people in turn."""
+    device = next(model.parameters()).device
+    count = model.identities
+    pairs = [(row % count, (row + 1) % count) if count > 2 else (0, 1) for row in range(rows)]
+    sides = [[examples.plain(pair[k], row) for row, pair in enumerate(pairs)] for k in (0, 1)]
+    images = [torch.stack([torch.from_numpy(s["warped"]) for s in side]) for side in sides]
+    source, target = (batch.to(device) for batch in images)
+    who: list[Any] = [0, 1]
+    if model.MAX_IDENTITIES > 2:
+        who = [torch.tensor([pair[k] for pair in pairs], device=device) for k in (0, 1)]
+    again, other, swap = model(source, who[0]), model(target, who[1]), model(target, who[0])
+    masks = [None] * rows if swap.mask is None else [m[0].float().cpu().numpy() for m in swap.mask]
+    return [
+        PreviewRow(
+            source=_truth(sides[0][row]),
+            source_again=to_image(again.image[row]),
+            target=_truth(sides[1][row]),
+            target_again=to_image(other.image[row]),
+            swap=to_image(swap.image[row]),
+            mask=masks[row],
+        )
+        for row in range(rows)
+    ]
+
+
+def find_changes(config: SwapTrainConfig) -> dict[str, tuple[Any, Any]]:
+    """What differs from the run that `out` holds: dotted keys, old and new value.
+
+    Raises:
+        TrainingError: something differs that would make it another run, or its settings cannot be
+            read.
+    """
+    path = config.out / CONFIG_FILE
+    if not path.exists() or not checkpoints(config.out / "checkpoints"):
+        return {}
+    try:
+        old = dict(_leaves(tomllib.loads(path.read_text(encoding="utf-8"))))
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{path}: cannot be read: {error}; restore or delete it") from error
+    new = dict(_leaves(tomllib.loads(to_toml(config))))
+    changes = {k: (old.get(k), new.get(k)) for k in old | new if old.get(k) != new.get(k)}
+    wrong = [
+        f"{key} {then!r} -> {now!r}"
+        for key, (then, now) in changes.items()
+        if not key.startswith(_MAY_CHANGE)
+        or key.startswith(_MAY_NOT)
+        or (key in _SWITCHES and bool(then) != bool(now))
+    ]
+    if wrong:
+        raise TrainingError(
+            f"{config.out}: the run was started with other settings ({', '.join(wrong)}); restore "
+            f"them, or train into another folder with init_from = {str(config.out)!r}"
+        )
+    return changes
+
+
+class _Hook:
+    """Called after each step: the settings are written once the run really goes on by them."""
+
+    def __init__(
+        self, config: SwapTrainConfig, changes: Mapping[str, tuple[Any, Any]], preview: Preview
+    ) -> None:
+        self.config, self.changes, self.preview = config, changes, preview
+        self.last = 0
+
+    def __call__(self, step: int, modules: dict[str, nn.Module]) -> None:
+        if not self.last:
+            self._record(step)
+        self.last = step
+        self.preview(step, modules)
+
+    def _record(self, step: int) -> None:
+        out = self.config.out
+        write_bytes(out / CONFIG_FILE, to_toml(self.config).encode())
+        shown = {key: list(pair) for key, pair in self.changes.items() if key != "out"}
+        if shown:
+            with (out / CHANGES_FILE).open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": step - 1, "changed": shown}) + "\n")
+
+
+def _kind(name: str) -> type[SwapModel]:
+    try:
+        kind: type[SwapModel] = SWAP_MODELS.load(name)
+    except RegistryError as error:
+        raise ConfigError(str(error)) from error
+    return kind
+
+
+def _about(people: Mapping[str, Sequence[Faceset]]) -> tuple[IdentityAbout, ...]:
+    return tuple(
+        IdentityAbout(
+            name=name,
+            facesets=tuple(
+                FacesetUsed(folder=str(f.folder), crops=len(f), rights=f.require_rights())
+                for f in facesets
+            ),
+        )
+        for name, facesets in people.items()
+    )
+
+
+def _truth(side: Side) -> Any:
+    return to_image(torch.from_numpy(side["target"]))
+
+
+def _leaves(table: Mapping[str, Any], head: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys and plain values; a list is one value."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{head}{key}.")
+        else:
+            yield f"{head}{key}", value
