@@ -71,6 +71,8 @@ def test_results_are_those_of_the_plain_readers(clip: Path, tmp_path: Path) -> N
         sandbox.read_video(clip, keyframes_only=True),
         video_reader.read_video(clip, keyframes_only=True),
     )
+    with video_reader.VideoReader(clip, exact=True) as reader:
+        assert equal(sandbox.read_video(clip, exact=True), reader.frames())
     assert equal(sandbox.frames_at(clip, times), video_reader.frames_at(clip, times))
     assert sandbox.probe(clip) == probe(clip)
     write_image(tmp_path / "a.png", draw(4, 333, 211))

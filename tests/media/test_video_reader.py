@@ -72,6 +72,24 @@ def test_colours_are_right_for_every_tag_and_depth(tmp_path: Path, tags, pixel_f
         assert np.abs(frame.image.astype(int) - image).max() <= 4
 
 
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv420p10le"])
+def test_exact_colours_are_not_darker(tmp_path: Path, pixel_format: str) -> None:
+    rng = np.random.default_rng(3)
+    flat = [np.full((64, 96, 3), colour, np.uint8) for colour in rng.integers(20, 235, (40, 3))]
+    path = write_clip(
+        tmp_path / "a.mp4", flat, tags=(1, 1), pixel_format=pixel_format, options={"crf": "1"}
+    )
+
+    def bias(exact: bool) -> float:
+        with VideoReader(path, exact=exact) as reader:
+            pairs = zip(reader.frames(), flat, strict=True)
+            return float(np.mean([frame.image.astype(int) - image for frame, image in pairs]))
+
+    assert abs(bias(True)) < 0.15
+    if pixel_format == "yuv420p":
+        assert bias(False) < -0.5
+
+
 def test_keyframes_only_gives_just_those(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.mp4", 30, options={"g": "10", "sc_threshold": "0"})
     frames = list(read_video(path, keyframes_only=True))

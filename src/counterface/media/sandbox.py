@@ -60,17 +60,18 @@ def read_video(
     limits: Limits = DEFAULT_LIMITS,
     keyframes_only: bool = False,
     start: Fraction | None = None,
+    exact: bool = False,
 ) -> Iterator[Frame]:
     """Every frame of a video, decoded in a child process some frames ahead.
 
     As `video_reader.read_video`; with `start` (seconds) only frames from that time on, found by
-    seeking, as `VideoReader.frames_from`. `cpu_s` and `wall_s` count from one frame to the next, so
-    a long video may take its time.
+    seeking, as `VideoReader.frames_from`; with `exact` colours for encoding again, as there.
+    `cpu_s` and `wall_s` count from one frame to the next, so a long video may take its time.
 
     Raises:
         MediaError: as there, or a limit was reached, or the decoder crashed.
     """
-    request: Message = {"do": "video", "keyframes_only": keyframes_only}
+    request: Message = {"do": "video", "keyframes_only": keyframes_only, "exact": exact}
     if start is not None:
         request["start"] = str(Fraction(start))
     for answer in _answers(request, path, limits):

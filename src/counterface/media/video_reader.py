@@ -83,7 +83,12 @@ class VideoReader:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, threads: int = 0
+        self,
+        path: str | os.PathLike[str],
+        *,
+        max_pixels: int = MAX_PIXELS,
+        threads: int = 0,
+        exact: bool = False,
     ) -> None:
         """Opens the file and reads its header.
 
@@ -91,6 +96,7 @@ class VideoReader:
             path: the file.
             max_pixels: a stream with larger frames is refused.
             threads: of the decoder; 0 means one a core, at most 4.
+            exact: colours are rounded, not cut off, which takes longer; for what is encoded again.
 
         Raises:
             MediaError: not a video, without a video stream, or with frames over `max_pixels`.
@@ -99,7 +105,7 @@ class VideoReader:
         if sniff(self.path) == "image":
             raise MediaError(f"{show(self.path)} is a picture, not a video; use read_image")
         self.max_pixels = max_pixels
-        self._threads = threads
+        self._threads, self._exact = threads, exact
         self._passes = 0
         self._turn: Turn | None = None  # of the first frame
         self._shown_turn: Turn | None = None  # of the last frame that was converted
@@ -286,7 +292,8 @@ class VideoReader:
     def _frame(self, decoded: Any, index: int, pts: Fraction) -> Frame:
         self._check_size(decoded.width, decoded.height)
         try:
-            image = self._turn_of(decoded).apply(to_rgb(decoded, self._reformatter))
+            stored = to_rgb(decoded, self._reformatter, exact=self._exact)
+            image = self._turn_of(decoded).apply(stored)
             return Frame(np.require(image, requirements=["C", "W"]), index, pts)
         except (av.FFmpegError, MemoryError) as error:
             raise MediaError(

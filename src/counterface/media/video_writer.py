@@ -14,6 +14,7 @@ from typing import Any
 import av
 import numpy as np
 from av.codec.context import Flags
+from av.video.reformatter import Interpolation
 
 from counterface.errors import MediaError, ShapeError
 from counterface.media.open_file import check_file, ffmpeg_reason, open_container, show
@@ -123,7 +124,10 @@ class VideoWriter:
         self._last = ticks
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame.image), format="rgb24")
         picture = picture.reformat(
-            format="yuv420p", dst_colorspace=_BT709, dst_color_range=_LIMITED_RANGE
+            format="yuv420p",
+            dst_colorspace=_BT709,
+            dst_color_range=_LIMITED_RANGE,
+            interpolation=Interpolation.AREA,  # undoes the doubling of chroma when it was read
         )
         picture.pts, picture.time_base = ticks, self.time_base
         picture.duration = self._interval

@@ -151,7 +151,10 @@ def _image(channel: Channel, request: Message) -> None:
 def _video(channel: Channel, request: Message) -> None:
     limits = channel.limits
     with VideoReader(
-        request["path"], max_pixels=limits["max_pixels"], threads=limits["threads"]
+        request["path"],
+        max_pixels=limits["max_pixels"],
+        threads=limits["threads"],
+        exact=request.get("exact", False),
     ) as reader:
         if "times" in request:
             times = [Fraction(t) for t in request["times"]]

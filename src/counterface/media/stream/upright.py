@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation
 
 from counterface.types import Image
 
 _UNTAGGED = 2  # AVCOL_SPC_UNSPECIFIED
 _BT709 = 1  # SWS_CS_ITU709
 _FULL_RANGE = 2  # AVCOL_RANGE_JPEG: RGB always uses 0 to 255
+_ROUNDED = Interpolation.POINT | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +56,40 @@ def turn_of(decoded: Any) -> Turn:
     return Turn(True, c < 0, b < 0)
 
 
-def to_rgb(decoded: Any, reformatter: Any) -> Image:
+def to_rgb(decoded: Any, reformatter: Any, *, exact: bool = False) -> Image:
     """The stored picture as RGB uint8 (H, W, 3), still turned; a view into FFmpeg's memory.
 
     Colour tags are honoured. Without them BT.709 is taken from 1280 pixels of width or 577 of
     height on and BT.601 below, as players do. More than 8 bits are scaled down, not cut off.
+
+    FFmpeg's fast way cuts off what it should round: pictures are 1.2 grey levels too dark in the
+    mean. That is nothing to a judge, but it is seen where a picture is encoded again beside its
+    original. `exact` rounds; `VideoWriter` then gives every sample back as it was, as long as the
+    colour space is the same. It takes 5 ms instead of 0.4 for a 720p frame.
     """
     large = decoded.width >= 1280 or decoded.height > 576
     source = _BT709 if decoded.colorspace == _UNTAGGED and large else None
     rgb = reformatter.reformat(
-        decoded, format="rgb24", src_colorspace=source, dst_color_range=_FULL_RANGE
+        _unsited(decoded) if exact else decoded,
+        format="rgb24",
+        src_colorspace=source,
+        dst_color_range=_FULL_RANGE,
+        interpolation=_ROUNDED if exact else None,
     )
     plane = rgb.planes[0]
     rows: Image = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
     return rows[: rgb.height, : rgb.width * 3].reshape(rgb.height, rgb.width, 3)
+
+
+def _unsited(decoded: Any) -> Any:
+    """A copy that does not say where in a block its chroma was sampled.
+
+    Else FFmpeg moves chroma by half a pixel when it reads, and the fast way and all writing do not.
+    """
+    copy: Any = VideoFrame(decoded.width, decoded.height, decoded.format.name)
+    for source, sink in zip(decoded.planes, copy.planes, strict=True):
+        rows = np.frombuffer(source, np.uint8).reshape(-1, source.line_size)
+        width = min(source.line_size, sink.line_size)
+        np.frombuffer(sink, np.uint8).reshape(-1, sink.line_size)[:, :width] = rows[:, :width]
+    copy.colorspace, copy.color_range = decoded.colorspace, decoded.color_range
+    return copy
