@@ -107,14 +107,31 @@ def _place(face: Face) -> tuple[Floats, float]:
     return centre, max(float(np.sqrt(side.prod())), 1.0)
 
 
+def is_same_place(before: Face, after: Face, alike: float) -> bool:
+    """Whether a face that comes back may be the one that left, by place, size and look.
+
+    Args:
+        before: when last seen.
+        after: when seen again, in the same shot.
+        alike: correlation of their looks, [-1, 1].
+    """
+    (centre, size), (old_centre, old_size) = _place(after), _place(before)
+    return _fits(centre - old_centre, size, old_size, alike)
+
+
+def _fits(way: Floats, size: float, old_size: float, alike: float) -> bool:
+    distance = float(np.linalg.norm(way)) / max(size, old_size)
+    ratio = max(size, old_size) / min(size, old_size)
+    return any(
+        distance <= reach and ratio <= stretch and alike >= least
+        for reach, stretch, least in (NEAR, SPOT)
+    )
+
+
 def _likeness(look: Floats, centre: Floats, size: float, person: _Person) -> float | None:
     """How well a face fits a person, higher is better; None where it does not."""
     alike = max(float(look @ person.look), float(look @ person.last_look))
     distance = float(np.linalg.norm(centre - person.centre)) / max(size, person.size)
-    ratio = max(size, person.size) / min(size, person.size)
-    if alike >= ALIKE or any(
-        distance <= reach and ratio <= stretch and alike >= least
-        for reach, stretch, least in (NEAR, SPOT)
-    ):
+    if alike >= ALIKE or _fits(centre - person.centre, size, person.size, alike):
         return alike + PLACE_BONUS * max(0.0, 1 - distance / NEAR[0])
     return None

@@ -98,6 +98,22 @@ def smooth_points(
     return smoothed
 
 
+def smooth_both_ways(
+    points: Sequence[Floats],
+    times_s: Sequence[float],
+    min_cutoff: float = MIN_CUTOFF,
+    beta: float = BETA,
+) -> list[Floats]:
+    """The mean of `smooth_points` forward and backward in time: steadier, and it does not lag.
+
+    For footage that is there as a whole. Arguments and errors as there.
+    """
+    forward = smooth_points(points, times_s, min_cutoff, beta)
+    backward = smooth_points(points[::-1], [-t for t in reversed(times_s)], min_cutoff, beta)
+    half = np.float32(0.5)
+    return [half * (a + b) for a, b in zip(forward, reversed(backward), strict=True)]
+
+
 def smooth_track(track: Track, min_cutoff: float = MIN_CUTOFF, beta: float = BETA) -> Track:
     """The track with smoothed landmarks, dense points and pose; boxes stay.
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from counterface.errors import MediaError, ShapeError
 from counterface.media.open_file import check_file, show, sniff
-from counterface.types import Image
+from counterface.types import Image, Mask
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".heif", ".avif"}
@@ -150,6 +150,18 @@ def encode_image(image: Image, format: str = "JPEG", quality: int = 90) -> bytes
         options["subsampling"] = 0  # halved colour blurs lips and skin edges visibly
     stream = BytesIO()
     PIL.Image.fromarray(image).save(stream, format, **options)
+    return stream.getvalue()
+
+
+def encode_mask(mask: Mask) -> bytes:
+    """A mask float32 (H, W) in [0, 1] as the bytes of a grey 8-bit PNG file, 255 for 1."""
+    import PIL.Image
+
+    if mask.ndim != 2 or mask.size == 0:
+        raise ShapeError(f"a mask is (H, W), this is {mask.shape}")
+    stream = BytesIO()
+    levels = np.rint(np.clip(mask, 0, 1) * 255).astype(np.uint8)
+    PIL.Image.fromarray(levels).save(stream, "PNG")
     return stream.getvalue()
 
 

@@ -59,6 +59,7 @@ NOUNS = {  # noun -> (where its app or function is, line in the overview)
         "counterface.apps.cli.provenance:app",
         "Check where a file comes from: credentials, watermark, known fakes.",
     ),
+    "faces": ("counterface.apps.cli.faces:app", "Say who is to be seen in a file."),
     "faceset": (
         "counterface.apps.cli.faceset:app",
         "Extract aligned faces from footage and look after them.",

@@ -8,6 +8,9 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from counterface.apps.cli import output
+from counterface.config import merge_flags
+from counterface.swap.conversion.settings import ConvertConfig
+from counterface.swap.preview import PreviewConfig
 from counterface.swap.quality import QualityConfig
 
 app = App(
@@ -68,3 +71,64 @@ def info(model: Path, /, *, json_output: Json = False) -> int:
     for line in model_lines(facts):
         print(line)
     return 0
+
+
+@app.command
+def preview(
+    model: Path,
+    target: Path,
+    out: Path,
+    /,
+    *,
+    config: Annotated[PreviewConfig, Parameter(name="*")] = PreviewConfig(),  # noqa: B008
+    json_output: Json = False,
+) -> int:
+    """Swap one frame with a grid of merge settings, as a signed picture to choose them by.
+
+    Args:
+        model: A run's folder, weights or a checkpoint.
+        target: A video or picture.
+        out: The PNG or JPEG to write.
+    """
+    from counterface.swap.preview import preview as run
+
+    record = run(model, target, out, config)
+    if json_output:
+        output.print_json(record)
+    else:
+        print(f"{out}: {config.rows} downwards, {config.columns} to the right; signed, recorded")
+    return 0
+
+
+@app.command
+def convert(
+    model: Path,
+    target: Path,
+    out: Path,
+    /,
+    *,
+    config: Annotated[ConvertConfig, Parameter(name="*")] = ConvertConfig(),  # noqa: B008
+    recipe: Annotated[Path | None, Parameter(name="--config")] = None,
+    redo: Annotated[bool, Parameter(negative="")] = False,
+    json_output: Json = False,
+) -> int:
+    """Put the model's face into a video, a picture or a folder of pictures; run again to continue.
+
+    Args:
+        model: A run's folder, weights or a checkpoint.
+        target: A video, a picture, or a folder of pictures.
+        out: What to write: .mp4, .mov or .mkv, .png or .jpg, or a folder.
+        recipe: TOML file with these settings; flags win over it.
+        redo: Begin again what was begun with other settings, or replace what is done.
+    """
+    from counterface.apps.cli.swap_convert import convert_lines
+    from counterface.swap.convert import convert as run
+
+    with output.progress("convert") as report:
+        summary = run(model, target, out, merge_flags(recipe, config), redo=redo, progress=report)
+    if json_output:
+        output.print_json(summary)
+    else:
+        for line in convert_lines(summary):
+            print(line)
+    return 2 if summary.failed else 0

@@ -1,0 +1,341 @@
+"""The first pass over a target: which faces are where in every frame, kept in small files.
+
+    folder/look-000000000.parquet    frames 0 to 239: times, cuts, boxes, landmarks, small crops
+    folder/look-000000240.parquet    ...
+
+Faces are followed within such a piece only, so what is found does not depend on where an
+interrupted look was taken up again. A minute of one face at 30 frames/s takes about 2 MB on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from counterface.config import STRICT
+from counterface.errors import MediaError, SwapError
+from counterface.faces.align import align
+from counterface.faces.face_detector import box_overlaps
+from counterface.faces.pose import estimate_pose
+from counterface.faces.track import CutFinder
+from counterface.faceset.follow import FaceFollower
+from counterface.media import sandbox
+from counterface.media.image import write_bytes
+from counterface.media.probe import MediaInfo
+from counterface.media.sandbox import Limits
+from counterface.registry import FACE_DETECTORS, LANDMARKERS
+from counterface.types import Face, Floats, Frame, Image, Pose
+
+PIECE = 240  # frames in a file: what a kill may cost
+LOOK_EVERY = 12  # frames from one small crop of a face to the next
+LOOK_SIDE = 32  # pixels; `faces.link` compares 16x16 from the middle
+_SAME = 0.4  # overlap with a box of the frame before: below, it may be somebody new
+
+Progress = Callable[[int, int | None, str], None]  # done, total (None: unknown), what is going on
+
+
+class LookConfig(BaseModel):
+    """How faces are found in a target. The numbers of people depend on these settings."""
+
+    model_config = ConfigDict(**STRICT, populate_by_name=True)
+
+    from_s: float | None = Field(
+        None, alias="from", ge=0, description="start here, seconds on the file's clock"
+    )
+    to_s: float | None = Field(None, alias="to", gt=0, description="end before this time, seconds")
+    min_size: int = Field(
+        32, ge=8, description="leave out faces whose shorter side is less, pixels"
+    )
+    detect_every: int = Field(
+        5,
+        ge=1,
+        description="frames from one detector pass to the next; between, faces are followed",
+    )
+    face_detector: str = Field("mediapipe", description="registered name")
+    landmarker: str = Field("mediapipe_mesh", description="registered name")
+    limits: Limits = Field(Limits(), description="of the child process that decodes")
+
+    @model_validator(mode="after")
+    def _check_range(self) -> LookConfig:
+        if self.to_s is not None and self.to_s <= (self.from_s or 0):
+            raise ValueError(f"to_s = {self.to_s} is not after from_s = {self.from_s or 0}")
+        return self
+
+    @property
+    def start(self) -> Fraction | None:
+        """`from_s`, exact to a microsecond."""
+        return None if self.from_s is None else Fraction(round(self.from_s * 1_000_000), 1_000_000)
+
+    @property
+    def end(self) -> Fraction | None:
+        """`to_s`, exact to a microsecond."""
+        return None if self.to_s is None else Fraction(round(self.to_s * 1_000_000), 1_000_000)
+
+    def follower(self) -> FaceFollower:
+        """The models, loaded.
+
+        Raises:
+            RegistryError: no face detector or landmarker of that name.
+            WeightsError: a model file cannot be found or fetched.
+        """
+        return FaceFollower(
+            FACE_DETECTORS.load(self.face_detector)(),
+            LANDMARKERS.load(self.landmarker)(),
+            self.detect_every,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """What was seen in one frame."""
+
+    index: int  # of the frame in the file
+    pts: Fraction
+    is_cut: bool  # the frame starts a new shot
+    faces: tuple[Face, ...]  # largest first, all with landmarks
+    crops: tuple[Image, ...] = ()  # small aligned ones of all faces, in some frames only
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Footage:
+    """Everything the first pass found, in order of time."""
+
+    looks: tuple[Look, ...]
+    media: MediaInfo | None = None  # None: one picture
+
+    @property
+    def times(self) -> tuple[Fraction, ...]:
+        """Of all frames, seconds."""
+        return tuple(look.pts for look in self.looks)
+
+
+class Onlooker:
+    """Looks at frames given in time order."""
+
+    def __init__(self, config: LookConfig) -> None:
+        """Load the models."""
+        self.min_size = config.min_size
+        self.follower = config.follower()
+        self.cuts = CutFinder()
+        self._boxes: Floats | None = None  # of the frame before; None at the start of a piece
+
+    def reset(self) -> None:
+        """Nothing; the next frame starts a piece."""
+        self.follower.reset()
+        self._boxes = None
+
+    def look(self, frame: Frame) -> Look:
+        """What is in the frame."""
+        is_cut = self.cuts.is_cut(frame.image)
+        size = (frame.image.shape[0], frame.image.shape[1])
+        found = [f for f in self.follower.find(frame.image) if _side(f) >= self.min_size]
+        faces = tuple(_lean(face, size) for face in found)
+        crops: tuple[Image, ...] = ()
+        if faces and (frame.index % LOOK_EVERY == 0 or self._has_newcomer(faces)):
+            crops = tuple(align(frame.image, face, "face", LOOK_SIDE).image for face in faces)
+        self._boxes = np.stack([f.box for f in faces]) if faces else np.empty((0, 4), np.float32)
+        return Look(frame.index, frame.pts, is_cut, faces, crops)
+
+    def _has_newcomer(self, faces: tuple[Face, ...]) -> bool:
+        before = self._boxes
+        if before is None or not len(before):
+            return True
+        return any(box_overlaps(face.box, before)[0].max() < _SAME for face in faces)
+
+
+def look_at_video(
+    path: Path,
+    config: LookConfig,
+    folder: Path | None = None,
+    progress: Progress | None = None,
+    info: MediaInfo | None = None,
+) -> Footage:
+    """The faces of a video between `from_s` and `to_s`.
+
+    Args:
+        path: the file; it is decoded in a child process.
+        config: how to look.
+        folder: what is found is kept here, and what was kept is not looked for again; the caller
+            sees to it that the file and the settings are the same. None keeps nothing.
+        progress: called as (frames, total or None, "faces").
+        info: of the file, where it is known already.
+
+    Raises:
+        MediaError: the file cannot be decoded, or has no frame in the range.
+        SwapError: the folder cannot be written, or holds something else.
+    """
+    info = info or sandbox.probe(path, config.limits)
+    looks = read_pieces(folder) if folder else []
+    if len(looks) % PIECE == 0:  # else the last piece is short: the end was reached
+        total = info.frame_count if config.start is None and config.end is None else None
+        for piece in _look_on(path, config, looks[-1:], total, progress):
+            if folder:
+                write_bytes(folder / f"look-{len(looks):09d}.parquet", _to_parquet(piece))
+            looks += piece
+    if not looks:
+        end = "the end" if config.to_s is None else f"{config.to_s:g} s"
+        raise MediaError(f"{path}: no frame between {config.from_s or 0:g} s and {end}")
+    return Footage(tuple(looks), info)
+
+
+def _look_on(
+    path: Path,
+    config: LookConfig,
+    last: Sequence[Look],
+    total: int | None,
+    progress: Progress | None,
+) -> Iterator[list[Look]]:
+    """Piece after piece, after the last look of the piece before where there is one."""
+    onlooker = Onlooker(config)
+    piece: list[Look] = []
+    index: int | None = None
+    for frame in frames_of(path, config, last[0].pts if last else None):
+        if index is None:
+            index = last[0].index if last else frame.index
+            if last:  # known; seen again only so that a cut right after it is noticed
+                onlooker.cuts.is_cut(frame.image)
+                continue
+        else:
+            index += 1
+        if not piece:
+            onlooker.reset()
+        piece.append(onlooker.look(Frame(frame.image, index, frame.pts)))
+        if progress:
+            progress(index + 1, total, "faces")
+        if len(piece) == PIECE:
+            yield piece
+            piece = []
+    if piece:
+        yield piece
+
+
+def look_at_image(image: Image, onlooker: Onlooker) -> Footage:
+    """The faces of one picture, RGB uint8 (H, W, 3)."""
+    onlooker.reset()
+    return Footage((onlooker.look(Frame(image, 0, Fraction(0))),))
+
+
+def frames_of(
+    path: Path, config: LookConfig, start: Fraction | None = None, *, exact: bool = False
+) -> Iterator[Frame]:
+    """The frames of the range, or of its part from `start` on, each later than the one before.
+
+    Frames whose time does not increase, as damaged files have them, are left out.
+
+    Args:
+        path: the file.
+        config: says the range.
+        start: begin here, seconds.
+        exact: colours for encoding again; slower.
+    """
+    begin = config.start if start is None else start
+    before: Fraction | None = None
+    for frame in sandbox.read_video(path, config.limits, start=begin, exact=exact):
+        if config.end is not None and frame.pts >= config.end:
+            return
+        if before is None or frame.pts > before:
+            before = frame.pts
+            yield frame
+
+
+def read_pieces(folder: Path) -> list[Look]:
+    """What earlier calls have kept, up to the first piece that is missing.
+
+    Raises:
+        SwapError: a piece cannot be read.
+    """
+    looks: list[Look] = []
+    while (path := folder / f"look-{len(looks):09d}.parquet").exists():
+        try:
+            records = pq.read_table(path).cast(_SCHEMA).to_pylist()
+            looks += [_from_record(record) for record in records]
+        except (OSError, pa.ArrowException, ValueError) as error:
+            raise SwapError(
+                f"{path} cannot be read: {error}; delete it and run the same command again"
+            ) from error
+    return looks
+
+
+_SCHEMA = pa.schema(
+    [
+        pa.field("index", pa.int64(), nullable=False),
+        pa.field("pts_numerator", pa.int64(), nullable=False),  # exact: seconds as a fraction
+        pa.field("pts_denominator", pa.int64(), nullable=False),
+        pa.field("is_cut", pa.bool_(), nullable=False),
+        pa.field("scores", pa.list_(pa.float32()), nullable=False),  # one a face
+        pa.field("boxes", pa.list_(pa.float32()), nullable=False),  # four a face
+        pa.field("landmarks", pa.list_(pa.float32()), nullable=False),  # 136 a face: x0, y0, ...
+        pa.field("poses", pa.list_(pa.float32()), nullable=False),  # yaw, pitch, roll
+        pa.field("crops", pa.list_(pa.binary()), nullable=False),  # RGB, row by row
+    ]
+)
+
+
+def _to_parquet(looks: list[Look]) -> bytes:
+    sink = pa.BufferOutputStream()
+    table = pa.Table.from_pylist([_to_record(look) for look in looks], schema=_SCHEMA)
+    pq.write_table(table, sink, compression="zstd")
+    return bytes(sink.getvalue())
+
+
+def _to_record(look: Look) -> dict[str, Any]:
+    poses = [face.pose for face in look.faces if face.pose]
+    return {
+        "index": look.index,
+        "pts_numerator": look.pts.numerator,
+        "pts_denominator": look.pts.denominator,
+        "is_cut": look.is_cut,
+        "scores": [face.score for face in look.faces],
+        "boxes": [value for face in look.faces for value in face.box.ravel()],
+        "landmarks": [
+            v for f in look.faces if f.landmarks is not None for v in f.landmarks.ravel()
+        ],
+        "poses": [angle for pose in poses for angle in (pose.yaw, pose.pitch, pose.roll)],
+        "crops": [crop.tobytes() for crop in look.crops],
+    }
+
+
+def _from_record(record: dict[str, Any]) -> Look:
+    boxes = np.array(record["boxes"], np.float32).reshape(-1, 4)
+    landmarks = np.array(record["landmarks"], np.float32).reshape(-1, 68, 2)
+    poses = np.array(record["poses"], np.float32).reshape(-1, 3)
+    faces = [
+        Face(box=box, score=score, landmarks=points, pose=Pose(*(float(a) for a in pose)))
+        for box, score, points, pose in zip(boxes, record["scores"], landmarks, poses, strict=True)
+    ]
+    side = (LOOK_SIDE, LOOK_SIDE, 3)
+    return Look(
+        index=record["index"],
+        pts=Fraction(record["pts_numerator"], record["pts_denominator"]),
+        is_cut=record["is_cut"],
+        faces=tuple(faces),
+        crops=tuple(np.frombuffer(data, np.uint8).reshape(side) for data in record["crops"]),
+    )
+
+
+def _lean(face: Face, size: tuple[int, int]) -> Face:
+    """The face with a pose and without the points that a conversion does not need.
+
+    In the precision that is kept on disk, so that a resumed look goes on with equal values.
+    """
+    assert face.landmarks is not None  # the follower drops faces without
+    pose = face.pose or estimate_pose(face.landmarks, size)
+    return Face(
+        box=face.box.astype(np.float32),
+        score=float(np.float32(face.score)),
+        landmarks=face.landmarks.astype(np.float32),
+        pose=Pose(*(float(np.float32(angle)) for angle in (pose.yaw, pose.pitch, pose.roll))),
+    )
+
+
+def _side(face: Face) -> float:
+    """The shorter side of the face's box, pixels."""
+    return float((face.box[2:] - face.box[:2]).min())

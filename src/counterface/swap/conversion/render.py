@@ -1,0 +1,201 @@
+"""Frames with faces to frames with other faces: align, generate in batches, steady, merge, mark.
+
+Two stages run at the same time in threads of their own: cutting out and generating, and putting
+into the frame. Decoding runs in a child process besides, encoding in the caller's thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from threading import Lock
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from counterface.faces.align import crop_matrix, warp_image
+from counterface.swap.conversion.ahead import run_ahead
+from counterface.swap.conversion.placement import PlacedFace
+from counterface.swap.generate import Generator
+from counterface.swap.merge.merge_face import Swapped, merge_face
+from counterface.swap.merge.plan import MergePlan
+from counterface.swap.steady import SteadyFaces
+from counterface.types import Frame, Image, Mask
+
+WARM = 4  # frames that steadying looks back at the start of a segment
+Faces = Mapping[int, Sequence[PlacedFace]]  # by index of the frame
+Keep = Literal["masks", "crops", "matrices"]
+
+
+class Clock:
+    """Seconds of work by phase; phases of different threads overlap in time."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._lock = Lock()
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Counts the time in the `with` block."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            passed = time.perf_counter() - start
+            with self._lock:
+                self.seconds[name] += passed
+
+    def waiting(self, frames: Iterable[Frame], name: str = "decode") -> Iterator[Frame]:
+        """The frames, with the time spent waiting for each counted."""
+        source = iter(frames)
+        while True:
+            with self.phase(name):
+                frame = next(source, None)
+            if frame is None:
+                return
+            yield frame
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One face that was put into a frame."""
+
+    place: PlacedFace
+    target: Image  # (S, S, 3), what the model saw
+    swapped: Swapped  # what it made, with the matrix for its size
+    mask: Mask | None  # (H, W) of the padded frame, where it was asked for
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rendered:
+    """One finished frame."""
+
+    frame: Frame  # marked, of even sides
+    parts: tuple[Part, ...]
+
+
+@dataclass(slots=True)
+class _Cut:
+    """A frame and the crops of its faces."""
+
+    frame: Frame
+    places: Sequence[PlacedFace]
+    crops: list[Image]
+    made: list[Swapped] = field(default_factory=list)
+
+
+class Renderer:
+    """Everything that turns frames of one target into frames of the output."""
+
+    def __init__(
+        self,
+        generator: Generator,
+        identity: int,
+        plan: MergePlan,
+        faces: Faces,
+        mark: Callable[[Image], Image],
+        *,
+        steady: float = 0.0,
+        even: bool = True,
+        keep_masks: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        """Nothing is rendered yet.
+
+        Args:
+            generator: makes the faces.
+            identity: as whom.
+            plan: how they are merged.
+            faces: which, by index of the frame.
+            mark: leaves the watermark in a finished picture.
+            steady: share of the last output that is blended in, [0, 1); 0 is off.
+            even: sides are made even, as H.264 needs them, by repeating the last row or column.
+            keep_masks: parts carry their masks.
+            clock: counts the seconds of each phase.
+        """
+        self.generator, self.identity, self.plan, self.faces = generator, identity, plan, faces
+        self.mark, self.steady, self.even, self.keep_masks = mark, steady, even, keep_masks
+        self.clock = clock or Clock()
+        self.flicker: list[tuple[float, float]] = []  # of each segment: before, after
+
+    def render(self, frames: Iterable[Frame], before: Sequence[Frame] = ()) -> Iterator[Rendered]:
+        """The finished frames of one segment, in order; equal inputs give equal bits.
+
+        Args:
+            frames: consecutive, each with the index that `faces` uses.
+            before: up to `WARM` frames that come just before them, for steadying.
+        """
+        cuts = run_ahead(self._generated(frames, before), depth=2)
+        return run_ahead(self._merged(cuts), depth=2)
+
+    def _cut(self, frame: Frame) -> _Cut:
+        with self.clock.phase("align"):
+            places = self.faces.get(frame.index, ())
+            size, template = self.generator.in_size, self.generator.template
+            crops = [
+                warp_image(frame.image, crop_matrix(place.landmarks, template, size), size)
+                for place in places
+            ]
+        return _Cut(frame, places, crops)
+
+    def _generated(self, frames: Iterable[Frame], before: Sequence[Frame]) -> Iterator[_Cut]:
+        """Frames with the faces made for them."""
+        steady = SteadyFaces(self.steady) if self.steady else None
+        if steady is not None:
+            self._make([self._cut(frame) for frame in before], steady)
+        waiting: list[_Cut] = []
+        for frame in self.clock.waiting(frames):
+            waiting.append(self._cut(frame))
+            full = sum(len(cut.crops) for cut in waiting) >= self.generator.batch
+            if full or len(waiting) >= 2 * self.generator.batch:
+                yield from self._make(waiting, steady)
+                waiting = []
+        yield from self._make(waiting, steady)
+        if steady is not None and steady.flicker is not None:
+            self.flicker.append(steady.flicker)
+
+    def _make(self, cuts: list[_Cut], steady: SteadyFaces | None) -> list[_Cut]:
+        """The same frames, their faces made."""
+        with self.clock.phase("generate"):
+            crops = [crop for cut in cuts for crop in cut.crops]
+            made = iter(self.generator.generate(crops, self.identity))
+        size, template = self.generator.out_size, self.generator.template
+        with self.clock.phase("steady" if steady else "generate"):
+            for cut in cuts:
+                for place, crop in zip(cut.places, cut.crops, strict=True):
+                    image, mask = next(made)
+                    if steady is not None:
+                        image = steady.blend(place.track, image, crop)
+                    matrix = crop_matrix(place.landmarks, template, size)
+                    cut.made.append(Swapped(image, mask, matrix, place.landmarks))
+        return cuts
+
+    def _merged(self, cuts: Iterable[_Cut]) -> Iterator[Rendered]:
+        for cut in cuts:
+            with self.clock.phase("merge"):
+                image = cut.frame.image
+                parts = []
+                for place, crop, made in zip(cut.places, cut.crops, cut.made, strict=True):
+                    settings = self.plan.at(cut.frame.pts, place.person)
+                    merged = merge_face(image, made, settings, place.motion)
+                    image = merged.frame
+                    mask = merged.mask if self.keep_masks else None
+                    parts.append(Part(place, crop, made, mask))
+                image = make_even(image) if self.even else image
+            with self.clock.phase("watermark"):
+                image = self.mark(image)
+            yield Rendered(replace(cut.frame, image=image), tuple(parts))
+
+
+def make_even(image: Image) -> Image:
+    """The image with even sides: the last row or column twice where there is an odd number."""
+    height, width = image.shape[:2]
+    if height % 2 == 0 and width % 2 == 0:
+        return image
+    return np.asarray(
+        cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE), dtype=np.uint8
+    )

@@ -1,0 +1,144 @@
+"""The work folder of a video conversion: finished segments, so that a kill costs one at most.
+
+.OUT.mp4.convert/
+  look.json, look/         what the first pass depends on, and what it found
+  started.json             what the segments depend on
+  segment-000000.mp4 ...   encoded, without sound, each written at once
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from counterface.errors import FacesetError, MediaError, SwapError
+from counterface.faceset.commits import locked
+from counterface.media.image import write_bytes
+
+MOST_NAMED = 6  # differences in a message
+
+
+class WorkFolder:
+    """What is kept of an unfinished conversion."""
+
+    def __init__(self, out: Path) -> None:
+        """Nothing is written.
+
+        Args:
+            out: the output; the folder lies beside it.
+        """
+        self.out = out
+        self.folder = out.with_name(f".{out.name}.convert")
+        self.look = self.folder / "look"
+        self.unsigned = self.folder / f"unsigned{out.suffix}"
+
+    @contextmanager
+    def opened(self, *, redo: bool = False) -> Iterator[WorkFolder]:
+        """The folder for one process.
+
+        Args:
+            redo: what an earlier run left there is dropped.
+
+        Raises:
+            SwapError: another process converts into the same output, or nothing can be written.
+        """
+        try:
+            with locked(self.folder):
+                if redo:
+                    self._drop("*.json", "segment-*", "unsigned*")
+                    shutil.rmtree(self.look, ignore_errors=True)
+                yield self
+        except FacesetError as error:
+            raise SwapError(str(error)) from error
+
+    def open_look(self, facts: dict[str, Any]) -> Path:
+        """The folder of the first pass, emptied unless it was made from the same facts."""
+        path = self.folder / "look.json"
+        if _read(path) != facts:
+            shutil.rmtree(self.look, ignore_errors=True)
+            self.look.mkdir()
+            _write(path, facts)
+        self.look.mkdir(exist_ok=True)
+        return self.look
+
+    def start(self, facts: dict[str, Any]) -> None:
+        """Nothing; segments that are there were made from the same facts.
+
+        Raises:
+            SwapError: they were made from others; the message names the differences.
+        """
+        path = self.folder / "started.json"
+        started = _read(path)
+        if started is not None and started != facts:
+            raise SwapError(
+                f"{self.out} was begun with other settings: {name_differences(started, facts)}. "
+                "Use those, or add --redo to begin again"
+            )
+        if started is None:
+            self._drop("segment-*")
+            _write(path, facts)
+
+    def segment(self, number: int) -> Path:
+        """Where a segment lies once it is finished."""
+        return self.folder / f"segment-{number:06d}.mp4"
+
+    def remove(self) -> None:
+        """Nothing; call when the output is in place."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _drop(self, *patterns: str) -> None:
+        for pattern in patterns:
+            for path in self.folder.glob(pattern):
+                path.unlink(missing_ok=True)
+
+
+def split_times(times: Sequence[Fraction], segment_s: float) -> list[range]:
+    """The positions of the frames of each segment, `segment_s` seconds long at most."""
+    length = Fraction(segment_s)
+    starts = [0]
+    for place, time in enumerate(times):
+        if (time - times[0]) // length != (times[starts[-1]] - times[0]) // length:
+            starts.append(place)
+    return [range(a, b) for a, b in zip(starts, [*starts[1:], len(times)], strict=True)]
+
+
+def name_differences(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """The keys whose values differ, with both values."""
+    old, new = dict(_flat(before)), dict(_flat(now))
+    told = [
+        f"{key} was {old.get(key)!r}, is {new.get(key)!r}"
+        for key in dict.fromkeys([*old, *new])
+        if old.get(key) != new.get(key)
+    ]
+    more = f" and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
+    return "; ".join(told[:MOST_NAMED]) + more
+
+
+def _flat(values: dict[str, Any], head: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{head}{key}.")
+        else:
+            yield f"{head}{key}", value
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise SwapError(f"{path} cannot be read: {error}; add --redo to begin again") from error
+    return values if isinstance(values, dict) else {}
+
+
+def _write(path: Path, facts: dict[str, Any]) -> None:
+    try:
+        write_bytes(path, json.dumps(facts, indent=1).encode())
+    except MediaError as error:
+        raise SwapError(str(error)) from error

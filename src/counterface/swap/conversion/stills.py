@@ -1,0 +1,131 @@
+"""Pictures, one or a folder of them, each converted, signed and recorded by itself."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+from counterface.errors import ConfigError, CounterfaceError, MediaError
+from counterface.media import sandbox
+from counterface.media.find_media import find_media
+from counterface.media.image import write_image
+from counterface.media.open_file import sniff
+from counterface.media.probe import file_sha256
+from counterface.swap.conversion.footage import Onlooker, Progress, look_at_image
+from counterface.swap.conversion.job import Job
+from counterface.swap.conversion.people import choose_people, find_people
+from counterface.swap.conversion.placement import place_faces
+from counterface.swap.conversion.render import Renderer
+from counterface.swap.conversion.settings import Converted
+from counterface.swap.conversion.truth import TruthWriter
+from counterface.types import Frame
+
+KINDS = {".png", ".jpg", ".jpeg"}  # those that carry their credentials inside
+
+
+class StillConverter:
+    """Converts picture after picture with one model."""
+
+    def __init__(self, job: Job) -> None:
+        """Load the face models."""
+        self.job = job
+        self.onlooker = Onlooker(job.config)
+        self.generator = job.generator(faces=1)
+
+    def convert(self, target: Path, out: Path) -> Converted:
+        """What became of one picture.
+
+        Raises:
+            CounterfaceError: it cannot be read, shows nobody or several people, carries no rights
+                record, or the output cannot be written.
+        """
+        job = self.job
+        if out.suffix.lower() not in KINDS:
+            raise ConfigError(f"{out}: a picture is written as .png or .jpg")
+        sha256 = file_sha256(target)
+        if job.is_made(sha256, out):
+            return Converted(target=str(target), out=str(out), status="already", frames=1)
+        rights = job.target_rights(target, sha256)
+        image = sandbox.read_image(target, job.config.limits)
+        footage = look_at_image(image, self.onlooker)
+        cast = find_people(footage)
+
+        def frames_at(times: Sequence[Fraction]) -> Iterator[Frame]:
+            return (Frame(image, 0, Fraction(0)) for _ in times)
+
+        chosen = choose_people(cast, job.config.choice(), frames_at, str(target))
+        placement = place_faces(footage, cast, chosen, job.config.smooth)
+        keep = job.config.keep
+        renderer = Renderer(
+            self.generator,
+            job.identity,
+            job.plan,
+            placement.faces,
+            job.marker.mark_frame,
+            even=False,
+            keep_masks="masks" in keep,
+        )
+        (rendered,) = renderer.render([Frame(image, 0, Fraction(0))])
+        places = [(0, Fraction(0), placement.faces[0])]
+        if keep:
+            truth = TruthWriter(out, keep, self.generator.template, self.generator.out_size)
+            truth.write_frame(0, rendered)
+            truth.write_matrices(places)
+        record = job.record(target, sha256, rights, out, places)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".counterface-") as folder:
+            unsigned = Path(folder) / out.name
+            write_image(unsigned, rendered.frame.image, job.config.quality)
+            job.marker.finish(unsigned, out, record, target, [rendered.frame.image])
+        return Converted(
+            target=str(target),
+            out=str(out),
+            status="done",
+            frames=1,
+            frames_swapped=1,
+            faces=len(rendered.parts),
+            people=tuple(sorted(chosen)),
+            backend=self.generator.backend,
+        )
+
+
+def convert_folder(
+    job: Job, folder: Path, out: Path, progress: Progress | None = None
+) -> list[Converted]:
+    """What became of every picture below a folder; one that fails does not stop the others.
+
+    Outputs keep their place below the folder; pictures that are neither JPEG nor PNG become PNG.
+
+    Raises:
+        MediaError: there are no pictures, or the folder for the outputs cannot be made.
+    """
+    inside = out.resolve()
+    found = [p for p in find_media([folder]) if not p.resolve().is_relative_to(inside)]
+    pictures = [path for path in found if path.is_file() and _is_picture(path)]
+    if not pictures:
+        raise MediaError(f"{folder} holds no pictures; videos are converted one by one")
+    converter = StillConverter(job)
+    results = []
+    for number, path in enumerate(pictures):
+        if progress:
+            progress(number, len(pictures), path.name)
+        place = out / path.relative_to(folder)
+        if place.suffix.lower() not in KINDS:
+            place = place.with_name(place.name + ".png")
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            results.append(converter.convert(path, place))
+        except OSError as error:
+            raise MediaError(f"{place.parent} cannot be made: {error.strerror}") from error
+        except CounterfaceError as error:
+            failed = Converted(target=str(path), out=str(place), status="failed", error=str(error))
+            results.append(failed)
+    return results
+
+
+def _is_picture(path: Path) -> bool:
+    try:
+        return sniff(path) == "image"
+    except (MediaError, OSError):
+        return False

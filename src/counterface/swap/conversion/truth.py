@@ -1,0 +1,123 @@
+"""The ground truth of a conversion on request: where and how faces were replaced, frame by frame.
+
+OUT.mp4.truth/
+  masks/000012.png                grey, the output's size: 255 = all new
+  crops/000012_p1_before.png      the target's face, as the model saw it
+  crops/000012_p1_after.png       the same place in the finished, marked frame
+  matrices.parquet                index, pts, person, track, box, landmarks, frame_to_crop
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from counterface.errors import SwapError
+from counterface.faces.align import crop_matrix, warp_image
+from counterface.media.image import encode_mask, write_bytes, write_image
+from counterface.swap.conversion.placement import PlacedFace
+from counterface.swap.conversion.render import Rendered
+
+_SCHEMA = pa.schema(
+    [
+        pa.field("index", pa.int64()),  # of the frame in the output
+        pa.field("pts_numerator", pa.int64()),  # seconds in the output, a fraction
+        pa.field("pts_denominator", pa.int64()),
+        pa.field("person", pa.int32()),
+        pa.field("track", pa.int32()),
+        pa.field("filled", pa.bool_()),
+        pa.field("box", pa.list_(pa.float32(), 4)),
+        pa.field("landmarks", pa.list_(pa.float32(), 136)),  # x0, y0, x1, y1, ...
+        pa.field("frame_to_crop", pa.list_(pa.float32(), 6)),  # row by row, for `size` pixels
+        pa.field("template", pa.string()),
+        pa.field("size", pa.int32()),
+    ]
+)
+
+
+def truth_folder(out: Path) -> Path:
+    """Where the ground truth of an output lies."""
+    return out.with_name(out.name + ".truth")
+
+
+class TruthWriter:
+    """Writes what was asked for."""
+
+    def __init__(self, out: Path, keep: Collection[str], template: str, size: int) -> None:
+        """Make the folders.
+
+        Args:
+            out: the output that it belongs to.
+            keep: of "masks", "crops", "matrices".
+            template: of the crops.
+            size: of the faces that the model makes, pixels.
+
+        Raises:
+            SwapError: the folders cannot be made.
+        """
+        self.folder, self.keep = truth_folder(out), frozenset(keep)
+        self.template, self.size = template, size
+        try:
+            for name in ("masks", "crops"):
+                if name in self.keep:
+                    (self.folder / name).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SwapError(f"{self.folder} cannot be made: {error.strerror}") from error
+
+    def write_frame(self, index: int, rendered: Rendered) -> None:
+        """Nothing; masks and crops of one frame are on disk.
+
+        Args:
+            index: of the frame in the output.
+            rendered: the finished frame; its parts carry masks where those are kept.
+        """
+        image = rendered.frame.image
+        if "masks" in self.keep:
+            whole = np.zeros(image.shape[:2], np.float32)
+            for mask in (part.mask for part in rendered.parts if part.mask is not None):
+                height, width = mask.shape
+                whole[:height, :width] = np.maximum(whole[:height, :width], mask)
+            write_bytes(self.folder / "masks" / f"{index:06d}.png", encode_mask(whole))
+        if "crops" in self.keep:
+            for part in rendered.parts:
+                place, target, size = part.place, part.target, len(part.target)
+                matrix = crop_matrix(place.landmarks, self.template, size)
+                stem = self.folder / "crops" / f"{index:06d}_p{place.person}"
+                write_image(stem.with_name(stem.name + "_before.png"), target)
+                after = warp_image(image, matrix, size)
+                write_image(stem.with_name(stem.name + "_after.png"), after)
+
+    def write_matrices(self, frames: Sequence[tuple[int, Fraction, Sequence[PlacedFace]]]) -> None:
+        """Nothing; the table of all replaced faces is on disk, where it was asked for.
+
+        Args:
+            frames: index in the output, time in the output (seconds), faces.
+        """
+        if "matrices" not in self.keep:
+            return
+        rows = [self._row(index, pts, place) for index, pts, faces in frames for place in faces]
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), sink)
+        self.folder.mkdir(exist_ok=True)
+        write_bytes(self.folder / "matrices.parquet", bytes(sink.getvalue()))
+
+    def _row(self, index: int, pts: Fraction, place: PlacedFace) -> dict[str, Any]:
+        return {
+            "index": index,
+            "pts_numerator": pts.numerator,
+            "pts_denominator": pts.denominator,
+            "person": place.person,
+            "track": place.track,
+            "filled": place.filled,
+            "box": place.box,
+            "landmarks": place.landmarks.ravel(),
+            "frame_to_crop": crop_matrix(place.landmarks, self.template, self.size).ravel(),
+            "template": self.template,
+            "size": self.size,
+        }

@@ -1,0 +1,228 @@
+"""New faces from aligned crops: a trained swap model behind torch or ONNX Runtime.
+
+On the two AVX2 cores that this was measured on (docs/swap_convert.md) ONNX Runtime on one thread
+took about as much CPU time a face as torch in channels-last order, less than torch otherwise, and
+half as much as torch on two threads; bfloat16 was eight times slower, for such cores lack its
+instructions. Writing the network down for ONNX Runtime takes seconds, so `auto` does that only
+where there are faces enough.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from counterface.device import onnx_options
+from counterface.errors import ShapeError, SwapError
+from counterface.swap.swap_model import SwapModel, TrainedModel
+from counterface.types import Image, Mask
+
+Backend = Literal["auto", "torch", "onnx"]
+
+BATCH = 8
+FEW = 200  # faces; with fewer, exporting costs more than it saves
+CLOSE = 1 / 255  # the two backends may differ by one grey level
+
+Made = tuple[Image, Mask | None]  # face RGB uint8 (R, R, 3), learned mask (R, R) or None
+
+
+class Generator:
+    """Makes faces with one trained model. Not shared between threads."""
+
+    def __init__(
+        self,
+        trained: TrainedModel,
+        backend: Backend = "auto",
+        *,
+        batch: int = BATCH,
+        threads: int = 1,
+        faces: int | None = None,
+    ) -> None:
+        """Keeps the model; ONNX Runtime's copy is made with the first faces.
+
+        Args:
+            trained: as `read_model` gives it.
+            backend: "auto" is ONNX Runtime on a CPU where many faces come and the network can be
+                exported, else torch.
+            batch: most crops in one run of the network.
+            threads: of ONNX Runtime; torch uses the number set for the process.
+            faces: about how many will be made; None means many.
+        """
+        self.trained = trained
+        self.model: SwapModel = trained.model
+        self.batch, self.threads = batch, threads
+        on_cpu = next(self.model.parameters()).device.type == "cpu"
+        self.backend: Literal["torch", "onnx"] = "torch"
+        if backend == "onnx" or (backend == "auto" and on_cpu and (faces is None or faces > FEW)):
+            self.backend = "onnx"
+        self._may_fall_back = backend == "auto"
+        self._sessions: dict[int, Any] = {}
+        if self.backend == "torch":
+            self._prepare_torch()
+
+    @property
+    def in_size(self) -> int:
+        """Side of the crops that go in, pixels."""
+        return self.model.in_size
+
+    @property
+    def out_size(self) -> int:
+        """Side of the faces that come out, pixels."""
+        return self.model.out_size
+
+    @property
+    def template(self) -> str:
+        """The template that crops are aligned to."""
+        return self.model.template
+
+    def generate(self, crops: Sequence[Image], identity: int) -> list[Made]:
+        """The faces of the crops as this identity, in order.
+
+        Args:
+            crops: RGB uint8 (in_size, in_size, 3) each, aligned to `template`.
+            identity: SOURCE for a swap; 0 to N - 1 for models that know N people.
+
+        Raises:
+            ShapeError: crops of another shape or type, or an unknown identity.
+            SwapError: the network cannot be run by ONNX Runtime, which was asked for.
+        """
+        shape = (self.in_size, self.in_size, 3)
+        for crop in crops:
+            if crop.shape != shape or crop.dtype != np.uint8:
+                raise ShapeError(f"expected uint8 crops {shape}, got {crop.dtype} {crop.shape}")
+        if not 0 <= identity < self.model.identities:
+            raise ShapeError(
+                f"identity {identity} is unknown; this model knows 0 to {self.model.identities - 1}"
+            )
+        made: list[Made] = []
+        for start in range(0, len(crops), self.batch):
+            images = np.stack(crops[start : start + self.batch]).transpose(0, 3, 1, 2)
+            scaled = np.ascontiguousarray(images, dtype=np.float32) / np.float32(255)
+            made += _unpack(*self._run(scaled, identity))
+        return made
+
+    def _run(
+        self, images: NDArray[np.float32], identity: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """The network on (B, 3, S, S): faces (B, 3, R, R) and masks (B, 1, R, R) or None."""
+        if self.backend == "onnx":
+            session = self._session(identity)
+            if session is not None:
+                outputs = session.run(None, {"image": images})
+                return outputs[0], outputs[1] if len(outputs) > 1 else None
+        weight = next(self.model.parameters())
+        tensor = torch.from_numpy(images).to(weight.device, memory_format=torch.channels_last)
+        with torch.inference_mode():
+            made = self.model(tensor, identity)
+        mask = None if made.mask is None else made.mask.float().cpu().numpy()
+        return made.image.float().cpu().numpy(), mask
+
+    def _session(self, identity: int) -> Any:
+        """ONNX Runtime's copy of the network for an identity; None after falling back to torch."""
+        if identity not in self._sessions:
+            try:
+                self._sessions[identity] = export_session(self.model, identity, self.threads)
+            except SwapError:
+                if not self._may_fall_back:
+                    raise
+                self.backend = "torch"
+                self._prepare_torch()
+                return None
+        return self._sessions[identity]
+
+    def _prepare_torch(self) -> None:
+        self.model.to(memory_format=torch.channels_last)
+
+
+class _OneIdentity(nn.Module):
+    """The network with the identity built in and plain outputs."""
+
+    def __init__(self, model: SwapModel, identity: int) -> None:
+        super().__init__()
+        self.model, self.identity = model, identity
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        made = self.model(image, self.identity)
+        return (made.image,) if made.mask is None else (made.image, made.mask)
+
+
+def export_session(model: SwapModel, identity: int, threads: int = 1) -> Any:
+    """An ONNX Runtime session of a model for one identity, checked against the model.
+
+    Args:
+        model: on the CPU, in eval mode; not changed.
+        identity: built into the session.
+        threads: of the session.
+
+    Raises:
+        SwapError: the network cannot be exported, or the copy's faces differ by over 1/255.
+    """
+    import onnxruntime
+
+    net = _OneIdentity(model, identity).eval()
+    size = model.in_size
+    ramp = torch.linspace(0, 1, size)
+    one = torch.stack([ramp.expand(size, size), ramp.flip(0)[:, None].expand(size, size)])
+    example = torch.cat([one, one[:1] * one[1:]])[None].repeat(2, 1, 1, 1)
+    try:
+        with torch.inference_mode():
+            wanted = [output.numpy() for output in net(example)]
+        options = onnx_options()
+        options.intra_op_num_threads = threads
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        session = onnxruntime.InferenceSession(
+            _export(net, example, len(wanted)), options, providers=["CPUExecutionProvider"]
+        )
+        got = session.run(None, {"image": example.numpy()})
+    except Exception as error:  # whatever torch's exporter and ONNX Runtime raise on odd networks
+        raise SwapError(
+            f"{type(model).__name__} cannot be run by ONNX Runtime: "
+            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}; use torch"
+        ) from error
+    worst = max(float(np.abs(a - b).max()) for a, b in zip(got, wanted, strict=True))
+    if not worst <= CLOSE:
+        raise SwapError(
+            f"{type(model).__name__} by ONNX Runtime differs from torch by {worst:.3g}; use torch"
+        )
+    return session
+
+
+def _export(net: nn.Module, example: Tensor, outputs: int) -> bytes:
+    names = ["face", "mask"][:outputs]
+    stream = BytesIO()
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the shape checks are Python, and hold for any batch
+            torch.onnx.export(
+                net,
+                (example,),
+                stream,  # type: ignore[arg-type]  # a stream is taken without dynamo
+                input_names=["image"],
+                output_names=names,
+                dynamic_axes={name: {0: "batch"} for name in ("image", *names)},
+                opset_version=18,
+                dynamo=False,
+            )
+    finally:
+        logger.setLevel(level)
+    return stream.getvalue()
+
+
+def _unpack(faces: NDArray[np.float32], masks: NDArray[np.float32] | None) -> list[Made]:
+    levels = np.clip(faces * 255 + 0.5, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
+    images: list[Image] = [np.ascontiguousarray(face) for face in levels]
+    if masks is None:
+        return [(image, None) for image in images]
+    clipped = np.clip(masks[:, 0], 0, 1).astype(np.float32)
+    return list(zip(images, clipped, strict=True))

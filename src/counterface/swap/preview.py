@@ -1,0 +1,206 @@
+"""One frame of a target, swapped with a grid of merge settings: a picture to choose them by.
+
+A preview shows a made face, so it needs the rights and gets the marks of any other output.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, Field, model_validator
+
+from counterface.config import STRICT
+from counterface.errors import MediaError, SwapError
+from counterface.faces.align import crop_matrix, warp_image
+from counterface.media import sandbox
+from counterface.media.image import write_image
+from counterface.media.open_file import sniff
+from counterface.media.probe import file_sha256
+from counterface.provenance.record import MadeRecord
+from counterface.provenance.rights import Rights
+from counterface.swap.conversion.footage import (
+    Footage,
+    LookConfig,
+    Onlooker,
+    look_at_image,
+    look_at_video,
+)
+from counterface.swap.conversion.people import Choice, FramesAt, choose_people, find_people
+from counterface.swap.conversion.placement import PlacedFace, SmoothConfig, place_faces
+from counterface.swap.merge.grid import parse_knob, settings_grid
+from counterface.swap.merge.merge_face import Swapped
+from counterface.swap.merge.settings import MergeSettings
+from counterface.types import Frame
+
+if TYPE_CHECKING:
+    from counterface.swap.conversion.settings import ConvertConfig
+    from counterface.swap.generate import Generator
+
+AROUND_S = 0.4  # seconds looked at before and after: landmarks are steadied as in a conversion
+SUFFIXES = (".png", ".jpg", ".jpeg")  # pictures that hold their own credentials
+
+
+class PreviewConfig(BaseModel):
+    """What is previewed, and what is tried; flags mean what they mean in a conversion."""
+
+    model_config = STRICT
+
+    at: float = Field(0.0, ge=0, description="moment of a video, seconds on its own clock")
+    rows: str = Field("color_transfer=none,rct,mkl", description="NAME=VALUE,VALUE,... downwards")
+    columns: str = Field("erode=0,5,10", description="NAME=VALUE,VALUE,... to the right")
+    person: tuple[int, ...] = Field(
+        (), description="who is replaced: a number as 'counterface faces list' prints it"
+    )
+    like: tuple[Path, ...] = Field(
+        (), description="who is replaced: pictures of one person, and whoever looks like them"
+    )
+    who: Literal["all", "largest"] | None = Field(
+        None, description="who is replaced: the largest face, of all people or of the one with it"
+    )
+    identity: str | None = Field(
+        None, description="whose face is put in, of a model that knows more than two"
+    )
+    plan: Path | None = Field(None, description="merge plan, TOML; its settings at that moment")
+    merge: MergeSettings = Field(
+        MergeSettings(), description="settings that are not tried; win over the plan's own"
+    )
+    smooth: SmoothConfig = Field(SmoothConfig(), description="steadying of landmarks over time")
+    min_size: int = Field(32, ge=8, description="leave out faces whose shorter side is less, px")
+    face_detector: str = Field("mediapipe", description="registered name")
+    landmarker: str = Field("mediapipe_mesh", description="registered name")
+    rights: Rights | None = Field(None, description="rights record of the target's footage")
+
+    @model_validator(mode="after")
+    def _check_choice(self) -> PreviewConfig:
+        Choice(person=self.person, like=self.like, who=self.who)
+        return self
+
+    def conversion(self) -> ConvertConfig:
+        """The conversion of which this is a preview."""
+        from counterface.swap.conversion.settings import ConvertConfig
+
+        shared = set(type(self).model_fields) & set(ConvertConfig.model_fields)
+        return ConvertConfig(**{name: getattr(self, name) for name in shared})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moment:
+    """One frame, and the face in it that is replaced."""
+
+    frame: Frame
+    face: PlacedFace
+
+
+def preview(model: Path, target: Path, out: Path, config: PreviewConfig) -> MadeRecord:
+    """The record of the grid, which is then in `out`: signed, watermarked and registered.
+
+    Args:
+        model: a run's folder, weights or a checkpoint.
+        target: a video or picture.
+        out: a PNG or JPEG to write.
+        config: the moment, whose face, and what is tried.
+
+    Raises:
+        ConfigError: rows, columns, the identity or the plan cannot be used.
+        SwapError: the model cannot be read, `out` is no PNG or JPEG, or there is no face, or none
+            that was chosen, at that moment.
+        RightsError: the footage of the model or of the target carries no rights record.
+        MediaError: the target cannot be read, or `out` not written.
+        ProvenanceError: the picture cannot be signed.
+    """
+    from counterface.provenance.mark import Marker  # loaded on use: signing, torch
+    from counterface.swap.conversion.job import Job
+    from counterface.swap.swap_model import read_model
+
+    if out.suffix.lower() not in SUFFIXES:
+        raise SwapError(f"{out}: a preview is written as {', '.join(SUFFIXES)}")
+    rows, columns = parse_knob(config.rows), parse_knob(config.columns)
+    conversion, marker = config.conversion(), Marker()
+    job = Job(read_model(model), conversion, marker, redo=True)
+    sha256 = file_sha256(target)
+    rights = job.target_rights(target, sha256)
+    moment = find_moment(target, config)
+    settings = job.plan.at(moment.frame.pts, moment.face.person)
+    swapped = make_swapped(job.generator(faces=1), moment, job.identity)
+    grid = settings_grid(moment.frame.image, swapped, settings, rows, columns, moment.face.motion)
+    marked = marker.mark_frame(grid)
+    record = job.record(target, sha256, rights, out, places=())
+    tried = config.model_dump(mode="json", include={"at", "rows", "columns"})
+    tried["merge"] = settings.model_dump(mode="json")
+    record = record.model_copy(update={"settings": {**record.settings, "preview": tried}})
+    with tempfile.TemporaryDirectory() as folder:
+        unsigned = Path(folder) / out.name
+        write_image(unsigned, marked)
+        return marker.finish(unsigned, out, record, target, [marked])
+
+
+def find_moment(target: Path, config: PreviewConfig) -> Moment:
+    """The frame shown at the moment, and the largest face in it that was chosen.
+
+    Only the moment's surroundings are looked at, unless people are chosen by number: numbers are
+    counted over the whole video.
+
+    Raises:
+        SwapError: no face, none that was chosen, or several people and no choice.
+        MediaError: the target cannot be read, or has no frame there.
+    """
+    look = LookConfig(
+        min_size=config.min_size,
+        face_detector=config.face_detector,
+        landmarker=config.landmarker,
+    )
+    if sniff(target) == "image":
+        picture = sandbox.read_image(target)
+        frame = Frame(picture, 0, Fraction(0))
+        footage = look_at_image(picture, Onlooker(look))
+        return Moment(
+            frame, _choose(target, footage, 0, config, lambda times: [frame] * len(times))
+        )
+    if not config.person:
+        around = {"from_s": max(0.0, config.at - AROUND_S), "to_s": config.at + AROUND_S}
+        look = look.model_copy(update=around)
+    footage = look_at_video(target, look)
+    end = float(footage.times[-1])
+    if config.at > end + AROUND_S:
+        raise MediaError(f"{target}: its last frame is at {end:.2f} s, not at {config.at:g} s")
+    shown = max(
+        (x for x in footage.looks if x.pts <= config.at),
+        default=footage.looks[0],
+        key=lambda x: x.pts,
+    )
+
+    def frames_at(times: Sequence[Fraction]) -> list[Frame]:
+        return list(sandbox.frames_at(target, times))
+
+    face = _choose(target, footage, shown.index, config, frames_at)
+    return Moment(frames_at([shown.pts])[0], face)
+
+
+def make_swapped(generator: Generator, moment: Moment, identity: int) -> Swapped:
+    """The new face of a moment, as merging takes it."""
+    landmarks, size = moment.face.landmarks, generator.in_size
+    matrix = crop_matrix(landmarks, generator.template, size)
+    crop = warp_image(moment.frame.image, matrix, size)
+    face, mask = generator.generate([crop], identity)[0]
+    made = crop_matrix(landmarks, generator.template, generator.out_size)
+    return Swapped(face, mask, made, landmarks)
+
+
+def _choose(
+    target: Path, footage: Footage, index: int, config: PreviewConfig, frames_at: FramesAt
+) -> PlacedFace:
+    cast = find_people(footage)
+    choice = Choice(person=config.person, like=config.like, who=config.who)
+    chosen = choose_people(cast, choice, frames_at, str(target))
+    faces = place_faces(footage, cast, chosen, config.smooth).faces.get(index, ())
+    if not faces:
+        raise SwapError(
+            f"{target}: whoever was chosen is not to be seen at {config.at:g} s; choose another "
+            "moment with --at"
+        )
+    return faces[0]

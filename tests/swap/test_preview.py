@@ -1,0 +1,138 @@
+"""A preview shows the merges of the moment that was asked for, and is signed like any output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import actors
+import numpy as np
+import pytest
+import torch
+
+from counterface.apps.cli.main import main
+from counterface.errors import ConfigError, MediaError, SwapError
+from counterface.learn.checkpoint import write_weights
+from counterface.media.image import read_image, write_image
+from counterface.provenance.record import read_record, record_path
+from counterface.provenance.rights import Rights
+from counterface.provenance.verify import verify_file
+from counterface.swap.models.df import DF
+from counterface.swap.preview import PreviewConfig, find_moment, preview
+from counterface.swap.swap_model import FacesetUsed, IdentityAbout, SwapAbout, build_model
+
+RIGHTS = Rights(shown="a drawn face", basis="synthetic", reference="tests/actors.py")
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUNTERFACE_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    net = build_model("df", DF.TINY)
+    people = tuple(
+        IdentityAbout(name=name, facesets=(FacesetUsed(folder=name, crops=3, rights=RIGHTS),))
+        for name in ("source", "target")
+    )
+    path = tmp_path_factory.mktemp("model") / "df.safetensors"
+    about = SwapAbout.of("df", net, people).model_dump(mode="json")
+    write_weights(path, {"model": net}, {"step": 5, "about": about})
+    return path
+
+
+@pytest.fixture(scope="module")
+def truth() -> list[actors.ClipFrame]:
+    return actors.draw_clip([1], 20, 240, 200)
+
+
+@pytest.fixture(scope="module")
+def clip(truth: list[actors.ClipFrame], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return actors.write_clip(tmp_path_factory.mktemp("clip") / "one.mp4", truth)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pair") / "two.png"
+    write_image(path, actors.draw_clip([1, 2], 1, 480, 270)[0].frame.image)
+    return path
+
+
+def config(**changes: object) -> PreviewConfig:
+    small = {"rows": "blend=overlay,raw", "columns": "erode=0", "rights": RIGHTS.model_dump()}
+    return PreviewConfig.model_validate(small | changes)
+
+
+def test_a_preview_is_marked_signed_and_recorded(model: Path, clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "grid.png"
+    record = preview(model, clip, out, config(at=0.5, merge={"blur": 3}))
+    assert read_record(record_path(out)) == record
+    assert record.models[0].step == 5
+    assert len(record.rights) == 3  # two facesets and the target
+    assert record.settings["preview"]["merge"]["blur"] == 3
+    found = verify_file(out)
+    assert found.credentials.state in ("trusted", "valid_unknown_signer")
+    assert found.watermark.state == "found"
+    assert found.record.state == "agrees"
+    assert min(read_image(out).shape[:2]) > 96
+
+
+def test_the_moment_is_the_frame_shown_then(clip: Path, truth: list[actors.ClipFrame]) -> None:
+    for at, index in ((0.0, 0), (0.6, 14)):
+        moment = find_moment(clip, config(at=at))
+        actor = truth[index].actors[0]
+        assert float(moment.frame.pts) == pytest.approx(index / 24)
+        assert np.abs(moment.frame.image.astype(int) - truth[index].frame.image).mean() < 3
+        off = np.linalg.norm(moment.face.landmarks[17:] - actor.landmarks[17:], axis=1).mean()
+        assert off < 0.12 * np.ptp(actor.landmarks[:17, 0])
+
+
+def test_several_people_need_a_choice(pair: Path) -> None:
+    with pytest.raises(SwapError, match="2 people"):
+        find_moment(pair, config())
+    left, right = (find_moment(pair, config(person=(n,))).face.box for n in (1, 2))
+    assert not np.allclose(left, right)
+    assert find_moment(pair, config(who="largest")).face is not None
+
+
+def test_a_plan_gives_the_base_and_flags_win(model: Path, pair: Path, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text("[settings]\nblur = 20\nopacity = 50\n[[span]]\ntrack = 2\nnoise = 5\n")
+    out = tmp_path / "grid.jpg"
+    for person, noise in ((1, 0.0), (2, 5.0)):
+        record = preview(
+            model, pair, out, config(person=(person,), plan=plan, merge={"opacity": 80})
+        )
+        merge = record.settings["preview"]["merge"]
+        assert (merge["blur"], merge["opacity"], merge["noise"]) == (20.0, 80.0, noise)
+    assert [made.role for made in record.inputs] == ["target", "merge plan"]
+
+
+def test_what_cannot_be_previewed_says_why(model: Path, clip: Path, tmp_path: Path) -> None:
+    with pytest.raises(SwapError, match="png"):
+        preview(model, clip, tmp_path / "grid.mp4", config())
+    with pytest.raises(ConfigError, match="erod"):
+        preview(model, clip, tmp_path / "grid.png", config(rows="erod=3"))
+    with pytest.raises(MediaError, match="99"):
+        preview(model, clip, tmp_path / "grid.png", config(at=99))
+    blank = tmp_path / "blank.png"
+    write_image(blank, np.full((200, 200, 3), 120, np.uint8))
+    with pytest.raises(SwapError, match="no face"):
+        preview(model, blank, tmp_path / "grid.png", config())
+    assert not (tmp_path / "grid.png").exists()
+
+
+def test_the_command(
+    model: Path, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "grid.png"
+    words = ["swap", "preview", str(model), str(clip), str(out), "--at", "0.4"]
+    words += ["--rows", "color_transfer=none,rct", "--columns", "erode=0,10", "--merge.blur", "5"]
+    assert main(words) == 1  # no rights record of the target
+    assert "rights" in capsys.readouterr().err
+    assert not out.exists()
+    words += ["--rights.shown", "nobody", "--rights.basis", "synthetic", "--rights.reference", "x"]
+    assert main(words) == 0
+    assert "signed" in capsys.readouterr().out
+    assert read_record(record_path(out)).settings["preview"]["merge"]["blur"] == 5
