@@ -49,7 +49,7 @@ def merge_flags(recipe: Path | None, flags: Model) -> Model:
     """
     if recipe is None:
         return flags
-    values = _overlay(_read_toml(recipe), flags.model_dump(exclude_unset=True))
+    values = _overlay(_read_toml(recipe), flags.model_dump(exclude_unset=True, by_alias=True))
     return _validate(type(flags), values, f"{recipe} with the flags given")
 
 

@@ -45,6 +45,7 @@ from counterface.swap.conversion.segments import WorkFolder, split_times
 from counterface.swap.conversion.settings import ConvertConfig, Converted, ConvertSummary
 from counterface.swap.conversion.stills import StillConverter, convert_folder
 from counterface.swap.conversion.truth import TruthWriter
+from counterface.swap.faceset_masks import FacesetMasks
 from counterface.swap.swap_model import TrainedModel, read_model
 from counterface.types import Frame, Image
 
@@ -86,6 +87,8 @@ def convert(
     config = config or ConvertConfig()
     trained = read_model(model, config.device) if isinstance(model, Path) else model
     job = Job(trained, config, marker or Marker(), redo=redo)
+    if out.exists() and target.exists() and out.samefile(target):
+        raise ConfigError(f"{out} is the target itself; name another file or folder to write")
     if target.is_dir():
         return ConvertSummary(out=str(out), files=tuple(convert_folder(job, target, out, progress)))
     check_file(target)
@@ -107,6 +110,7 @@ class _Conversion:
         self.clock = Clock()
         self.work = WorkFolder(out)
         self.notes: list[str] = []
+        self.masks: FacesetMasks | None = None
 
     def run(self) -> Converted:
         start = time.perf_counter()
@@ -120,6 +124,7 @@ class _Conversion:
         if self.config.sound and info.audio:
             check_sound_fits(self.target, self.out.suffix)
         self._take_notes(info)
+        self.masks = self.job.masks(self.target, sha256)
         with self.work.opened(redo=self.job.redo):
             footage, cast = self._look(sha256, info)
             chosen = choose_people(cast, self.config.choice(), self._frames_at, str(self.target))
@@ -164,6 +169,7 @@ class _Conversion:
             self.job.marker.mark_frame,
             steady=config.steady,
             keep_masks="masks" in config.keep,
+            masks=self.masks,
             clock=self.clock,
         )
         truth = TruthWriter(self.out, config.keep, generator.template, generator.out_size)
@@ -192,6 +198,8 @@ class _Conversion:
                     if config.keep:
                         with self.clock.phase("keep"):
                             truth.write_frame(position, rendered)
+        if renderer.maskless:
+            self.notes.append(f"{renderer.maskless} faces had no faceset mask: the hull was used")
         flicker = np.mean(renderer.flicker, axis=0) if renderer.flicker else (None, None)
         return Converted(
             target=str(self.target),

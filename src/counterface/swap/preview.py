@@ -39,6 +39,7 @@ from counterface.types import Frame
 
 if TYPE_CHECKING:
     from counterface.swap.conversion.settings import ConvertConfig
+    from counterface.swap.faceset_masks import FacesetMasks
     from counterface.swap.generate import Generator
 
 AROUND_S = 0.4  # seconds looked at before and after: landmarks are steadied as in a conversion
@@ -73,7 +74,15 @@ class PreviewConfig(BaseModel):
     min_size: int = Field(32, ge=8, description="leave out faces whose shorter side is less, px")
     face_detector: str = Field("mediapipe", description="registered name")
     landmarker: str = Field("mediapipe_mesh", description="registered name")
+    masks: tuple[Path, ...] = Field(
+        (),
+        description="facesets of the target with masks, for merge mask 'faceset'; those that the "
+        "model was trained on by default",
+    )
     rights: Rights | None = Field(None, description="rights record of the target's footage")
+    rights_file: Path | None = Field(
+        None, description="a rights.toml with it; the one beside the target by default"
+    )
 
     @model_validator(mode="after")
     def _check_choice(self) -> PreviewConfig:
@@ -117,6 +126,8 @@ def preview(model: Path, target: Path, out: Path, config: PreviewConfig) -> Made
     from counterface.swap.conversion.job import Job
     from counterface.swap.swap_model import read_model
 
+    if out.exists() and target.exists() and out.samefile(target):
+        raise SwapError(f"{out} is the target itself; name another picture to write")
     if out.suffix.lower() not in SUFFIXES:
         raise SwapError(f"{out}: a preview is written as {', '.join(SUFFIXES)}")
     rows, columns = parse_knob(config.rows), parse_knob(config.columns)
@@ -126,7 +137,9 @@ def preview(model: Path, target: Path, out: Path, config: PreviewConfig) -> Made
     rights = job.target_rights(target, sha256)
     moment = find_moment(target, config)
     settings = job.plan.at(moment.frame.pts, moment.face.person)
-    swapped = make_swapped(job.generator(faces=1), moment, job.identity)
+    asked = any(knob.name == "mask" and "faceset" in knob.values for knob in (rows, columns))
+    masks = job.masks(target, sha256, asked=asked)
+    swapped = make_swapped(job.generator(faces=1), moment, job.identity, masks)
     grid = settings_grid(moment.frame.image, swapped, settings, rows, columns, moment.face.motion)
     marked = marker.mark_frame(grid)
     record = job.record(target, sha256, rights, out, places=())
@@ -181,14 +194,20 @@ def find_moment(target: Path, config: PreviewConfig) -> Moment:
     return Moment(frames_at([shown.pts])[0], face)
 
 
-def make_swapped(generator: Generator, moment: Moment, identity: int) -> Swapped:
+def make_swapped(
+    generator: Generator, moment: Moment, identity: int, masks: FacesetMasks | None = None
+) -> Swapped:
     """The new face of a moment, as merging takes it."""
     landmarks, size = moment.face.landmarks, generator.in_size
     matrix = crop_matrix(landmarks, generator.template, size)
     crop = warp_image(moment.frame.image, matrix, size)
     face, mask = generator.generate([crop], identity)[0]
     made = crop_matrix(landmarks, generator.template, generator.out_size)
-    return Swapped(face, mask, made, landmarks)
+    given = None
+    if masks is not None:
+        pts, box = moment.frame.pts, moment.face.box
+        given = masks.find(pts, box, made, generator.out_size)
+    return Swapped(face, mask, made, landmarks, given)
 
 
 def _choose(

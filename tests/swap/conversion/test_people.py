@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,11 +15,13 @@ from swap_targets import draw_images, write_target
 
 from counterface.errors import SwapError
 from counterface.faces.align import align
-from counterface.media.image import read_image
+from counterface.media import sandbox
+from counterface.media.image import read_image, write_image
+from counterface.swap.conversion import people as people_module
 from counterface.swap.conversion.footage import Footage, Look, LookConfig, look_at_video
 from counterface.swap.conversion.people import Choice, best_moments, choose_people, find_people
 from counterface.swap.conversion.sheet import list_people
-from counterface.types import Face, Pose
+from counterface.types import Face, Frame, Pose
 
 CROPS = {n: align(draw_actor(n).image, draw_actor(n).face, "face", 32).image for n in (2, 3, 7)}
 
@@ -97,6 +100,41 @@ def test_what_was_said_counts() -> None:
         choose(TWO, person=(3,))
     with pytest.raises(ValidationError, match="person and who are given; one of them"):
         Choice(person=(1,), who="all")
+
+
+class _Mean:
+    """Stands for the identity network: the mean colour of the face; drawn actors differ in it."""
+
+    def embed_landmarks(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+        points = landmarks[17:]
+        (x0, y0), (x1, y1) = points.min(axis=0).astype(int), points.max(axis=0).astype(int)
+        return image[y0:y1, x0:x1].reshape(-1, 3).mean(axis=0).astype(np.float32) / 20
+
+
+def test_whoever_looks_like_the_sample_is_chosen(
+    pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people_module, "IdentityEmbedder", _Mean)
+    seen = look_at_video(pair, LookConfig())
+    cast = find_people(seen)
+
+    def frames_at(times: Sequence[Fraction]) -> list[Frame]:
+        return list(sandbox.frames_at(pair, times))
+
+    image = draw_images((1, 2), 4, 400, 200)[3]
+    for number in (1, 2):
+        box = cast.sightings(number)[3].face.box.astype(int)
+        middle = (box[0] + box[2]) // 2
+        half = image[:, :200] if middle < 200 else image[:, 200:]
+        write_image(tmp_path / "sample.png", half)
+        choice = Choice(like=(tmp_path / "sample.png",))
+        assert choose_people(cast, choice, frames_at, "pair.mp4") == {number}
+    write_image(tmp_path / "nobody.png", np.full((200, 200, 3), 80, np.uint8))
+    with pytest.raises(SwapError, match="no face with landmarks"):
+        choose_people(cast, Choice(like=(tmp_path / "nobody.png",)), frames_at, "pair.mp4")
+    monkeypatch.setattr(people_module, "SAME_PERSON", 1e-6)
+    with pytest.raises(SwapError, match=r"nobody looks like the sample \(distances person 1: "):
+        choose_people(cast, choice, frames_at, "pair.mp4")
 
 
 def test_a_false_alarm_makes_no_choice_necessary() -> None:

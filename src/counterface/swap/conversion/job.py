@@ -24,12 +24,13 @@ from counterface.provenance.record import (
     read_record,
     record_path,
 )
-from counterface.provenance.rights import Rights, find_rights
+from counterface.provenance.rights import Rights, find_rights, read_rights
 from counterface.swap.conversion.placement import PlacedFace
 from counterface.swap.conversion.segments import name_differences
 from counterface.swap.conversion.settings import ConvertConfig
+from counterface.swap.faceset_masks import FacesetMasks
 from counterface.swap.generate import Generator
-from counterface.swap.swap_model import SOURCE, TrainedModel
+from counterface.swap.swap_model import SOURCE, FacesetUsed, TrainedModel
 
 Places = Sequence[tuple[int, Fraction, Sequence[PlacedFace]]]  # index, pts in the output, faces
 
@@ -58,6 +59,28 @@ class Job:
         return Generator(
             self.trained, config.backend, batch=config.batch, threads=config.threads, faces=faces
         )
+
+    def masks(
+        self, target: Path, target_sha256: str, *, asked: bool = False
+    ) -> FacesetMasks | None:
+        """The masks of the target's facesets; None where the plan never asks for them.
+
+        Args:
+            target: the file.
+            target_sha256: its hash.
+            asked: they are wanted, whatever the plan says.
+
+        Raises:
+            SwapError: it asks for them, and there are none.
+            FacesetError: a folder that was named is no faceset.
+        """
+        kinds = [self.plan.settings.mask, *(span.changes.get("mask") for span in self.plan.span)]
+        if not asked and "faceset" not in kinds:
+            return None
+        folders = self.config.masks or tuple(
+            Path(used.folder) for used in self._others() if Path(used.folder).is_dir()
+        )
+        return FacesetMasks(folders, target, target_sha256)
 
     def facts(self, target_sha256: str) -> dict[str, Any]:
         """All that an output depends on, as plain JSON values."""
@@ -120,16 +143,24 @@ class Job:
             )
         return True
 
-    def target_rights(self, target: Path, target_sha256: str) -> Rights:
+    def target_rights(self, target: Path, target_sha256: str, top: Path | None = None) -> Rights:
         """The rights record of the target's footage.
 
         The one that was given, else that of `rights.toml` beside it, else that of a faceset which
         the model was trained on and which was extracted from this very file.
 
+        Args:
+            target: the file.
+            target_sha256: its hash.
+            top: a folder above it whose `rights.toml` counts too.
+
         Raises:
             RightsError: there is none; the text says how to add one.
         """
-        found = self.config.rights or find_rights(target) or self._faceset_rights(target_sha256)
+        config = self.config
+        given = read_rights(config.rights_file) if config.rights_file else config.rights
+        found = given or find_rights(target) or (find_rights(top) if top else None)
+        found = found or self._faceset_rights(target_sha256)
         if found is None:
             raise RightsError(
                 f"{target}: the target's footage carries no rights record, so nothing may be made "
@@ -140,13 +171,7 @@ class Job:
         return found
 
     def _faceset_rights(self, sha256: str) -> Rights | None:
-        others = [
-            used
-            for number, identity in enumerate(self.trained.about.identities)
-            if number != self.identity
-            for used in identity.facesets
-        ]
-        for used in others:
+        for used in self._others():
             try:
                 sources = read_plain_header(Path(used.folder)).get("sources", [])
             except FacesetError:  # moved or deleted since the training: not a reason to stop
@@ -154,6 +179,15 @@ class Job:
             if any(isinstance(s, Mapping) and s.get("sha256") == sha256 for s in sources):
                 return used.rights
         return None
+
+    def _others(self) -> list[FacesetUsed]:
+        """The facesets of everyone but the one whose face is put in."""
+        return [
+            used
+            for number, identity in enumerate(self.trained.about.identities)
+            if number != self.identity
+            for used in identity.facesets
+        ]
 
     def _model(self) -> MadeModel:
         about = self.trained.about

@@ -20,9 +20,11 @@ import numpy as np
 from counterface.faces.align import crop_matrix, warp_image
 from counterface.swap.conversion.ahead import run_ahead
 from counterface.swap.conversion.placement import PlacedFace
+from counterface.swap.faceset_masks import FacesetMasks
 from counterface.swap.generate import Generator
 from counterface.swap.merge.merge_face import Swapped, merge_face
 from counterface.swap.merge.plan import MergePlan
+from counterface.swap.merge.settings import MergeSettings
 from counterface.swap.steady import SteadyFaces
 from counterface.types import Frame, Image, Mask
 
@@ -102,6 +104,7 @@ class Renderer:
         steady: float = 0.0,
         even: bool = True,
         keep_masks: bool = False,
+        masks: FacesetMasks | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Nothing is rendered yet.
@@ -115,10 +118,12 @@ class Renderer:
             steady: share of the last output that is blended in, [0, 1); 0 is off.
             even: sides are made even, as H.264 needs them, by repeating the last row or column.
             keep_masks: parts carry their masks.
+            masks: those of facesets, where the plan asks for them.
             clock: counts the seconds of each phase.
         """
         self.generator, self.identity, self.plan, self.faces = generator, identity, plan, faces
         self.mark, self.steady, self.even, self.keep_masks = mark, steady, even, keep_masks
+        self.masks, self.maskless = masks, 0  # faces that had none, and were given the hull
         self.clock = clock or Clock()
         self.flicker: list[tuple[float, float]] = []  # of each segment: before, after
 
@@ -181,6 +186,8 @@ class Renderer:
                 parts = []
                 for place, crop, made in zip(cut.places, cut.crops, cut.made, strict=True):
                     settings = self.plan.at(cut.frame.pts, place.person)
+                    if settings.mask == "faceset":
+                        made, settings = self._masked(cut.frame, place, made, settings)
                     merged = merge_face(image, made, settings, place.motion)
                     image = merged.frame
                     mask = merged.mask if self.keep_masks else None
@@ -189,6 +196,18 @@ class Renderer:
             with self.clock.phase("watermark"):
                 image = self.mark(image)
             yield Rendered(replace(cut.frame, image=image), tuple(parts))
+
+    def _masked(
+        self, frame: Frame, place: PlacedFace, made: Swapped, settings: MergeSettings
+    ) -> tuple[Swapped, MergeSettings]:
+        """The face with its faceset's mask; where there is none the hull is used."""
+        assert self.masks is not None  # `Job.masks` has seen to it
+        size = len(made.image)
+        mask = self.masks.find(frame.pts, place.box, made.frame_to_crop, size)
+        if mask is None:
+            self.maskless += 1
+            return made, settings.model_copy(update={"mask": "hull"})
+        return replace(made, faceset_mask=mask), settings
 
 
 def make_even(image: Image) -> Image:

@@ -15,7 +15,8 @@ from counterface.swap.conversion.placement import SmoothConfig
 from counterface.swap.merge.plan import MergePlan
 from counterface.swap.merge.settings import MergeSettings
 
-_INDIFFERENT = {"limits", "batch", "threads", "rights", "plan", "merge", "like"}
+_FILES = {"plan", "like", "masks", "rights_file"}  # told by name, or by what is in them
+_INDIFFERENT = {"limits", "batch", "threads", "rights", "merge"} | _FILES
 
 
 class ConvertConfig(LookConfig):
@@ -36,6 +37,11 @@ class ConvertConfig(LookConfig):
     plan: Path | None = Field(None, description="merge plan, TOML; settings over time")
     merge: MergeSettings = Field(
         MergeSettings(), description="how faces are merged; wins over the plan's own settings"
+    )
+    masks: tuple[Path, ...] = Field(
+        (),
+        description="facesets of the target with masks, for merge mask 'faceset'; those that the "
+        "model was trained on by default",
     )
     smooth: SmoothConfig = Field(SmoothConfig(), description="steadying of landmarks over time")
     steady: float = Field(
@@ -62,10 +68,15 @@ class ConvertConfig(LookConfig):
         (), description="write these beside the output: where and how faces were replaced"
     )
     rights: Rights | None = Field(None, description="rights record of the target's footage")
+    rights_file: Path | None = Field(
+        None, description="a rights.toml with it; the one beside the target by default"
+    )
 
     @model_validator(mode="after")
     def _check_choice(self) -> ConvertConfig:
         self.choice()
+        if self.rights is not None and self.rights_file is not None:
+            raise ValueError("rights and rights_file are given; leave one out")
         return self
 
     def choice(self) -> Choice:
@@ -91,6 +102,7 @@ class ConvertConfig(LookConfig):
         return {
             **values,
             "like": [path.name for path in self.like],
+            "masks": [path.name for path in self.masks],
             "merge": plan.settings.model_dump(mode="json"),
             "spans": [span.model_dump(mode="json") for span in plan.span],
         }

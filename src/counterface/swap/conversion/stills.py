@@ -34,8 +34,13 @@ class StillConverter:
         self.onlooker = Onlooker(job.config)
         self.generator = job.generator(faces=1)
 
-    def convert(self, target: Path, out: Path) -> Converted:
+    def convert(self, target: Path, out: Path, top: Path | None = None) -> Converted:
         """What became of one picture.
+
+        Args:
+            target: the picture.
+            out: what to write.
+            top: a folder above the target whose `rights.toml` counts too.
 
         Raises:
             CounterfaceError: it cannot be read, shows nobody or several people, carries no rights
@@ -47,7 +52,8 @@ class StillConverter:
         sha256 = file_sha256(target)
         if job.is_made(sha256, out):
             return Converted(target=str(target), out=str(out), status="already", frames=1)
-        rights = job.target_rights(target, sha256)
+        rights = job.target_rights(target, sha256, top)
+        masks = job.masks(target, sha256)
         image = sandbox.read_image(target, job.config.limits)
         footage = look_at_image(image, self.onlooker)
         cast = find_people(footage)
@@ -66,9 +72,15 @@ class StillConverter:
             job.marker.mark_frame,
             even=False,
             keep_masks="masks" in keep,
+            masks=masks,
         )
         (rendered,) = renderer.render([Frame(image, 0, Fraction(0))])
+        notes = ("the face had no faceset mask: the hull was used",) if renderer.maskless else ()
         places = [(0, Fraction(0), placement.faces[0])]
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise MediaError(f"{out.parent} cannot be made: {error.strerror}") from error
         if keep:
             truth = TruthWriter(out, keep, self.generator.template, self.generator.out_size)
             truth.write_frame(0, rendered)
@@ -87,6 +99,7 @@ class StillConverter:
             faces=len(rendered.parts),
             people=tuple(sorted(chosen)),
             backend=self.generator.backend,
+            notes=notes,
         )
 
 
@@ -98,7 +111,7 @@ def convert_folder(
     Outputs keep their place below the folder; pictures that are neither JPEG nor PNG become PNG.
 
     Raises:
-        MediaError: there are no pictures, or the folder for the outputs cannot be made.
+        MediaError: there are no pictures.
     """
     inside = out.resolve()
     found = [p for p in find_media([folder]) if not p.resolve().is_relative_to(inside)]
@@ -114,11 +127,8 @@ def convert_folder(
         if place.suffix.lower() not in KINDS:
             place = place.with_name(place.name + ".png")
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            results.append(converter.convert(path, place))
-        except OSError as error:
-            raise MediaError(f"{place.parent} cannot be made: {error.strerror}") from error
-        except CounterfaceError as error:
+            results.append(converter.convert(path, place, top=folder))
+        except (CounterfaceError, OSError) as error:
             failed = Converted(target=str(path), out=str(place), status="failed", error=str(error))
             results.append(failed)
     return results

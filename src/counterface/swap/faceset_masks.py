@@ -1,0 +1,92 @@
+"""Masks that came with the target's faceset, looked up for the frames of a conversion.
+
+A faceset may hold a mask beside each crop (its records' `mask`), drawn by hand or by a segmenter.
+Where the faceset was cut from the very file that is converted, a face is found there again by the
+hash of the file, the exact time and the place.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from counterface.errors import FacesetError, SwapError
+from counterface.faces.align import invert
+from counterface.faces.face_detector import box_overlaps
+from counterface.faceset.row import Row
+from counterface.faceset.store import Faceset
+from counterface.media.image import read_image
+from counterface.types import Floats, Mask
+
+SAME_FACE = 0.4  # overlap of the boxes; the two were found by two runs of a detector
+
+
+class FacesetMasks:
+    """The masks of one target."""
+
+    def __init__(self, folders: Sequence[Path], target: Path, target_sha256: str) -> None:
+        """Look up the records; masks are read when they are needed.
+
+        Args:
+            folders: facesets that were extracted from the target.
+            target: as a message names it.
+            target_sha256: of the file.
+
+        Raises:
+            FacesetError: a folder is no faceset.
+            SwapError: none of them has a mask of a face of this file.
+        """
+        self._rows: dict[Fraction, list[tuple[Path, Row]]] = defaultdict(list)
+        for folder in folders:
+            for row in Faceset.open(folder, allow_strays=True):
+                if row.mask is not None and row.source_sha256 == target_sha256:
+                    self._rows[row.pts].append((folder, row))
+        if not self._rows:
+            raise SwapError(
+                f"{target}: {', '.join(map(str, folders)) or 'no faceset'} holds no mask of a face "
+                "of this very file; extract the faceset from it, add masks, and name it by --masks"
+            )
+
+    def find(self, pts: Fraction, box: Floats, frame_to_crop: Floats, size: int) -> Mask | None:
+        """The mask of a face over its crop, (size, size) in [0, 1]; None where there is none.
+
+        Args:
+            pts: exact time of the frame, seconds on the target's own clock; 0 for a picture.
+            box: (4,) xyxy pixels of the frame.
+            frame_to_crop: (2, 3) for `size` pixels.
+            size: side of the crop.
+
+        Raises:
+            FacesetError: the mask file's size is not that of its crop.
+            MediaError: it cannot be read.
+        """
+        rows = self._rows.get(pts)
+        if not rows:
+            return None
+        overlaps = box_overlaps(box, np.stack([row.box for _, row in rows]))[0]
+        nearest = int(overlaps.argmax())
+        if overlaps[nearest] < SAME_FACE:
+            return None
+        folder, row = rows[nearest]
+        mask = _read(folder, row)
+        here = np.vstack([invert(row.frame_to_crop), [0, 0, 1]])
+        matrix = frame_to_crop.astype(np.float64) @ here
+        moved = cv2.warpAffine(mask, matrix, (size, size), flags=cv2.INTER_LINEAR)
+        return np.asarray(np.clip(moved, 0, 1), dtype=np.float32)
+
+
+def _read(folder: Path, row: Row) -> Mask:
+    assert row.mask is not None
+    mask = read_image(folder / row.mask)[..., 0]
+    crop = read_image(folder / row.file)
+    if mask.shape != crop.shape[:2]:
+        raise FacesetError(
+            f"{folder / row.mask} is {mask.shape[1]}x{mask.shape[0]}, its crop is "
+            f"{crop.shape[1]}x{crop.shape[0]}; delete it or restore it"
+        )
+    return np.asarray(mask.astype(np.float32) / np.float32(255))
