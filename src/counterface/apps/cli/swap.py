@@ -74,6 +74,54 @@ def info(model: Path, /, *, json_output: Json = False) -> int:
 
 
 @app.command
+def train(
+    recipe: Path | None = None,
+    /,
+    *,
+    model: str | None = None,
+    preset: str | None = None,
+    source: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
+    target: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
+    identity: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    out: Path | None = None,
+    until: int | None = None,
+    settings: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
+    json_output: Json = False,
+) -> int:
+    """Train a swap model from a recipe or flags; run again to continue. Ctrl-C saves and stops.
+
+    Args:
+        recipe: TOML file, see `recipes/swap_*.toml`; flags win over it.
+        model: The architecture, instead of the recipe's.
+        preset: Named options of the model: quick96 or saehd.
+        source: Facesets of who gives the face; may be repeated.
+        target: Facesets of whose face is replaced; may be repeated.
+        identity: For 'many': NAME=FACESET, once for each faceset of each person.
+        out: Folder of the run, instead of the recipe's.
+        until: Steps after which the run ends.
+        settings: Any other setting of the recipe, as loss.gan_power=0.1; may be repeated.
+    """
+    from counterface.apps.cli.swap_train import read_settings, train_lines
+    from counterface.swap.train import train_swap
+
+    given = {"model": model, "preset": preset, "source": source, "target": target, "out": out}
+    config = read_settings(recipe, given, identity, until, settings)
+    with output.progress("train") as report:
+
+        def told(step: int, numbers: dict[str, float]) -> None:
+            shown = ", ".join(f"{name} {numbers[name]:.4g}" for name in numbers if "loss" in name)
+            report(step, config.loop.steps, shown)
+
+        result = train_swap(config, told)
+    if json_output:
+        output.print_json(result)
+    else:
+        for line in train_lines(config, result):
+            print(line)
+    return 0
+
+
+@app.command
 def preview(
     model: Path,
     target: Path,
