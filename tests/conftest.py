@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("footage"):
             item.add_marker(absent)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_home_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test sees or changes the identity, the key and the known fakes of who runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COUNTERFACE_HOME", str(tmp_path_factory.mktemp("home") / "private"))
+        yield
 
 
 @pytest.fixture(scope="session")

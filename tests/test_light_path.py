@@ -26,6 +26,7 @@ LIGHT = (  # the modules of those folders that a scan or an evaluation needs
     "counterface.detect.evaluate",
     "counterface.detect.explain",
     "counterface.detect.findings",
+    "counterface.detect.marks",
     "counterface.detect.pool",
     "counterface.detect.quality",
     "counterface.detect.scan",

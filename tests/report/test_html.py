@@ -8,6 +8,8 @@ import pytest
 from drawn_reports import a_failure, a_report
 
 from counterface.errors import MediaError
+from counterface.provenance.credentials import Credentials
+from counterface.provenance.verify import KnownFakeCheck, Provenance, RecordCheck, WatermarkCheck
 from counterface.report.html import card_rows, render_html, show_name, write_html
 from counterface.report.schema import Report
 
@@ -75,6 +77,51 @@ def test_hostile_words_in_notices_and_the_card_are_text_too():
     parsed = Page(render_html([report]))
     assert not any(script == "alert(1)" for _, script in parsed.scripts)
     assert sum(tag == "script" for tag, _ in parsed.elements) == 3  # points, film, ours
+
+
+def some_marks(**changes):
+    fields = {
+        "credentials": Credentials(state="none", reason="None."),
+        "watermark": WatermarkCheck(state="not_found", reason="Not there.", frames=8),
+        "known_fake": KnownFakeCheck(state="no_match", reason="Unlike all."),
+        "record": RecordCheck(state="none", reason="No record."),
+        "altered": False,
+    }
+    return Provenance(**{**fields, **changes})
+
+
+def test_a_file_without_marks_says_so_in_one_line():
+    parsed = Page(render_html([a_report("a.mp4", [-3.0, -3.1], provenance=some_marks())]))
+    (line,) = [text for text in parsed.text if "Marks of origin" in text]
+    assert line == (
+        "Marks of origin: No content credentials, no watermark of this machine, "
+        "no likeness to files made here."
+    )
+    bare = Page(render_html([a_report("a.mp4", [-3.0, -3.1])]))
+    assert not any("Marks of origin" in text for text in bare.text)
+
+
+def test_marks_are_shown_with_what_they_say_and_hostile_words_stay_text():
+    evil = "\u202e</li><script>alert(1)</script>"
+    signed = Credentials(
+        state="trusted",
+        reason=f"Signed by {evil}.",
+        signer=evil,
+        made_by=evil,
+        source_types=("compositeWithTrainedAlgorithmicMedia",),
+        ingredients=(evil,),
+    )
+    broken = RecordCheck(state="differs", reason=f"Of other bytes: {evil}.")
+    marks = some_marks(credentials=signed, record=broken, mark=f"Says {evil}.", altered=True)
+    report = a_report("a.mp4", [-3.0, -3.1], provenance=marks, reasons=(f"Says {evil}.",))
+    page = render_html([report])
+    parsed = Page(page)
+    text = "".join(parsed.text)
+    assert not any(script == "alert(1)" for _, script in parsed.scripts)
+    assert "\u202e" not in page
+    for words in ("trusted", "Signed by", "differs", "detector alone", "compositeWith"):
+        assert words in text
+    assert "A face in this file shows traces" not in text
 
 
 def test_the_page_refers_to_nothing_outside_itself(page):

@@ -61,8 +61,11 @@ def score_files(
     jobs: int = 1,
     progress: Callable[[int, int | None, str], None] | None = None,
 ) -> list[FileScore]:
-    """The scan of each file beside its label; a file that fails has an error and no number."""
-    settled = (config or ScanConfig()).model_copy(update={"pictures": False})
+    """The scan of each file beside its label; a file that fails has an error and no number.
+
+    The detector alone is measured: marks of origin are not looked at.
+    """
+    settled = (config or ScanConfig()).model_copy(update={"pictures": False, "marks": False})
     paths = [item.path for item in items]
     outcomes = scan_files(paths, settled, jobs=jobs, progress=progress)
     return [_score(item, outcome) for item, outcome in zip(items, outcomes, strict=True)]

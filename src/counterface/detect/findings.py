@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from counterface.detect.detector import DetectorInfo
 from counterface.media.probe import MediaInfo
+from counterface.provenance.verify import Provenance
 from counterface.types import Floats, Image, Verdict
 
 
@@ -131,6 +132,7 @@ class ScanResult:
     timings_s: dict[str, float]
     exhibits: tuple[Exhibit, ...] = ()
     thumbs: tuple[Thumb, ...] = field(default=())
+    provenance: Provenance | None = None  # None: its marks were not looked for
 
 
 @dataclass(frozen=True, slots=True)

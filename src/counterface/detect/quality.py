@@ -8,8 +8,10 @@ import numpy as np
 
 from counterface.detect.detector import Range
 from counterface.detect.findings import Check, Notice, Sampling, TrackFinding
+from counterface.detect.marks import mark_checks
 from counterface.detect.pool import show_percent
 from counterface.media.probe import MediaInfo
+from counterface.provenance.verify import Provenance
 from counterface.types import Face
 
 SMALL_FACE_PX = 64  # below, the texture that a swap leaves behind is mostly gone
@@ -84,9 +86,21 @@ def find_notices(
 
 
 def list_checks(
-    media: MediaInfo, sampling: Sampling, tracks: Sequence[TrackFinding], unaligned: int
+    media: MediaInfo,
+    sampling: Sampling,
+    tracks: Sequence[TrackFinding],
+    unaligned: int,
+    marks: Provenance | None = None,
 ) -> tuple[Check, ...]:
-    """What was looked at and what was not, each with the reason."""
+    """What was looked at and what was not, each with the reason.
+
+    Args:
+        media: of the file.
+        sampling: which frames were looked at.
+        tracks: the people in them.
+        unaligned: faces that could not be aligned.
+        marks: of the file; None where they were not looked for.
+    """
     scored = sum(f.logit is not None for t in tracks for f in t.frames)
     frames = "the picture" if sampling.mode == "image" else f"{sampling.read} frames"
     faces = (
@@ -103,6 +117,7 @@ def list_checks(
     return (
         Check(name="faces", title="Faces", ran=True, note=f"{faces} in {frames}{lost}."),
         Check(name="face_detector", title="Face texture and blending", ran=scored > 0, note=judged),
+        *mark_checks(marks),
         *_absent(sound, still=sampling.mode == "image"),
     )
 
@@ -114,8 +129,6 @@ def _absent(sound: str, *, still: bool) -> tuple[Check, ...]:
     rows = (
         ("motion", "Motion between frames", motion),
         ("sound", "Voice and lip movement", sound),
-        ("content_credentials", "Content credentials (C2PA)", absent),
-        ("known_fakes", "Fingerprints of known fakes", absent),
         ("whole_image", "Editing outside faces", absent),
     )
     return tuple(Check(name=n, title=t, ran=False, note=why) for n, t, why in rows)

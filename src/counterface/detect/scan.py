@@ -1,5 +1,7 @@
 """One file, from bytes to findings: sample, find faces, follow people, score, pool, decide.
 
+The marks that a file carries are looked for beside that and may overrule the decision.
+
 Frames are decoded in the sandbox's child process while this process finds and scores faces, so the
 two overlap on two cores. Nothing here prints, and nothing is written.
 """
@@ -20,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from counterface.detect.detector import BATCH, DEFAULT, Detector
 from counterface.detect.findings import Sampling, ScanResult, TrackFinding
+from counterface.detect.marks import MarkJob, look_for_marks, mark_notices, weigh_marks
 from counterface.detect.pool import decide
 from counterface.detect.quality import face_pixels, find_notices, list_checks, out_of_range
 from counterface.detect.track_book import FEW, Sample, ThumbStrip, TrackBook
@@ -31,6 +34,7 @@ from counterface.media import sandbox
 from counterface.media.probe import MediaInfo, file_sha256
 from counterface.media.sandbox import Limits
 from counterface.media.video_reader import sample_times
+from counterface.provenance.verify import Provenance
 from counterface.types import Face, Frame, Image, Verdict
 
 THOROUGH_FRAMES = 96  # at least
@@ -51,6 +55,9 @@ class ScanConfig(BaseModel):
     detector: str = Field(DEFAULT, description="'default', or the path of an ONNX detector file")
     face_detector: str = Field("mediapipe", description="which model finds faces")
     landmarker: str = Field("mediapipe_mesh", description="which model places landmarks")
+    marks: bool = Field(
+        True, description="read content credentials, look for watermark and known fakes"
+    )
     pictures: bool = Field(True, description="keep thumbnails and crops for a report")
     limits: Limits = Field(default=Limits(), description="of the process that opens the file")
 
@@ -93,13 +100,19 @@ class Scanner:
         clock = _Clock()
         with clock.phase("probe"):
             media = sandbox.probe(path, self.config.limits)
-        with ThreadPoolExecutor(1) as pool:  # hashing releases the GIL
+        wanted = self.config.marks
+        with (
+            ThreadPoolExecutor(1) as pool,  # hashing releases the GIL
+            look_for_marks(path, wanted=wanted) as marks,
+        ):
             sha256 = pool.submit(file_sha256, path)
-            job = _ScanJob(self, path, media, clock)
+            job = _ScanJob(self, path, media, clock, marks)
             job.run()
             with clock.phase("hash_wait"):
                 digest = sha256.result()
-        return job.result(digest)
+            with clock.phase("marks_wait"):
+                found = None if marks is None else marks.finish(digest)
+        return job.result(digest, found)
 
     def find_faces(self, frame: Frame) -> tuple[list[Face], int]:
         """Faces with landmarks, and how many had none and cannot be aligned."""
@@ -153,9 +166,17 @@ class _Clock:
 class _ScanJob:
     """The state of one file's scan."""
 
-    def __init__(self, scanner: Scanner, path: Path, media: MediaInfo, clock: _Clock) -> None:
+    def __init__(
+        self,
+        scanner: Scanner,
+        path: Path,
+        media: MediaInfo,
+        clock: _Clock,
+        marks: MarkJob | None,
+    ) -> None:
         config = scanner.config
         self.scanner, self.path, self.media, self.clock = scanner, path, media, clock
+        self.marks = marks
         self.book = TrackBook(
             scanner.detector, mirror=config.thorough, pictures=config.pictures, batch=BATCH
         )
@@ -167,7 +188,10 @@ class _ScanJob:
         frames, self.mode, self.requested = choose_frames(
             self.path, self.media, self.scanner.config
         )
+        expected = self.requested or frames_expected(self.media)
         for frame in self.clock.waiting(_without_repeats(frames)):
+            if self.marks is not None:
+                self.marks.add(frame.image, expected)
             self._look_at(frame)
         if not self.read:
             raise MediaError(f"{self.path}: no frame could be decoded; the file holds no picture")
@@ -194,7 +218,7 @@ class _ScanJob:
                 inside = out_of_range(face, info.range) is None
                 self.book.add(_sample(frame, face, crop, person, inside))
 
-    def result(self, sha256: str) -> ScanResult:
+    def result(self, sha256: str, marks: Provenance | None) -> ScanResult:
         info = self.scanner.detector.info
         sampling = Sampling(
             mode=self.mode, requested=self.requested, read=self.read, with_face=self.with_face
@@ -211,6 +235,9 @@ class _ScanJob:
         verdict, decided_by = decide(tracks)
         if verdict is Verdict.NO_FACE and self.unaligned:
             verdict = Verdict.INCONCLUSIVE
+        reasons = _file_reasons(tracks, decided_by, self.unaligned)
+        verdict, reasons = weigh_marks(verdict, reasons, marks)
+        notices = find_notices(self.media, sampling, tracks, info.range)
         return ScanResult(
             path=self.path,
             sha256=sha256,
@@ -218,10 +245,11 @@ class _ScanJob:
             media=self.media,
             verdict=verdict,
             decided_by=decided_by,
-            reasons=_file_reasons(tracks, decided_by, self.unaligned),
+            reasons=reasons,
             tracks=tracks,
-            notices=find_notices(self.media, sampling, tracks, info.range),
-            checks=list_checks(self.media, sampling, tracks, self.unaligned),
+            notices=(*mark_notices(reasons, marks), *notices),
+            checks=list_checks(self.media, sampling, tracks, self.unaligned, marks),
+            provenance=marks,
             sampling=sampling,
             detector=info,
             detector_sha256=self.scanner.detector.sha256,
@@ -244,6 +272,13 @@ def choose_frames(
     duration = media.duration_s or _measured_duration(path, config.limits)
     times = sample_times(duration, config.frames, media.start_s)
     return sandbox.frames_at(path, times, config.limits), "even", config.frames
+
+
+def frames_expected(media: MediaInfo) -> int:
+    """About how many frames a file has, as far as it says so; 0 where it does not."""
+    if media.frame_count is not None or not media.duration_s:
+        return media.frame_count or 0
+    return round(media.duration_s * float(media.fps or 0))
 
 
 def _measured_duration(path: Path, limits: Limits) -> float:

@@ -8,7 +8,6 @@ Specification: https://spec.c2pa.org; library: c2pa-python, pinned, under Apache
 from __future__ import annotations
 
 import json
-import mmap
 import os
 import shutil
 import struct
@@ -16,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -26,7 +25,9 @@ from counterface.errors import ProvenanceError
 from counterface.media.image import write_bytes
 from counterface.media.open_file import show
 from counterface.provenance import manifest_process
-from counterface.provenance.signer import Signer
+
+if TYPE_CHECKING:
+    from counterface.provenance.signer import Signer
 
 SIDECAR_SUFFIX = ".c2pa"
 COMPOSITE = "compositeWithTrainedAlgorithmicMedia"
@@ -50,6 +51,7 @@ _MARKERS = (b"jumdc2pa", b"c2pa.claim", bytes.fromhex("d8fec3d61b0e483c929758288
 MEMORY_MB = 1500
 _START_S, _BYTES_A_SECOND = 30, 50_000_000  # reading hashes the whole file
 _MOST_SIDECAR = 50_000_000
+_PIECE = 1 << 20  # bytes searched at a time
 
 State = Literal["trusted", "valid_unknown_signer", "invalid", "none", "not_run"]
 
@@ -236,6 +238,15 @@ class _Nowhere:
         pass
 
 
+def carries_credentials(file: Path) -> bool:
+    """Whether there is anything to read, damaged or not, in the file or beside it.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    return sidecar_path(file).is_file() or _has_marker(file)
+
+
 def read_credentials(file: Path, anchors: Sequence[str] = ()) -> Credentials:
     """What the credentials in a file, or in the sidecar beside it, say and whether they hold.
 
@@ -275,11 +286,14 @@ def read_credentials(file: Path, anchors: Sequence[str] = ()) -> Credentials:
 
 def _has_marker(file: Path) -> bool:
     """Whether the bytes hold anything that only signed files hold."""
+    longest = max(map(len, _MARKERS))
+    data = b""
     with file.open("rb") as stream:
-        if os.fstat(stream.fileno()).st_size == 0:
-            return False
-        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return any(data.find(marker) >= 0 for marker in _MARKERS)
+        while piece := stream.read(_PIECE):  # small, so that other threads get their turn
+            data = data[-longest:] + piece
+            if any(marker in data for marker in _MARKERS):
+                return True
+    return False
 
 
 def _ask(request: dict[str, Any]) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
@@ -17,10 +17,22 @@ from counterface.media.open_file import check_file
 from counterface.media.probe import file_sha256
 from counterface.media.sandbox import Limits
 from counterface.media.video_reader import sample_times
-from counterface.provenance.credentials import SYNTHETIC, Credentials, read_credentials
+from counterface.provenance.credentials import (
+    SYNTHETIC,
+    Credentials,
+    carries_credentials,
+    read_credentials,
+)
+from counterface.provenance.fingerprint import (
+    ImageHash,
+    KnownFake,
+    KnownFakeMatch,
+    KnownFakes,
+    hash_image,
+)
 from counterface.provenance.home import WATERMARK_FILE, home_dir
 from counterface.provenance.record import read_record, record_path
-from counterface.provenance.signer import trust_anchors
+from counterface.provenance.watermark import Watermark, WatermarkSearch, load_or_make_key
 from counterface.types import Image
 
 FRAMES = 12  # of a video, even over its time: more cost time and find little more
@@ -78,30 +90,62 @@ class Provenance(BaseModel):
     mark: str | None = Field(
         None, description="why the file is surely machine-made: a mark that only its maker can set"
     )
+    doubt: str | None = Field(
+        None, description="what says, without proof, that the file is machine-made or a copy of one"
+    )
     altered: bool = Field(description="credentials or record do not fit the file's bytes")
+
+    @property
+    def nothing(self) -> bool:
+        """Whether no mark of any kind was found, broken ones included."""
+        return (
+            self.credentials.state in ("none", "not_run")
+            and self.watermark.state in ("not_found", "not_run")
+            and self.known_fake.state in ("no_match", "not_run")
+            and self.record.state == "none"
+        )
+
+    @property
+    def in_a_line(self) -> str:
+        """The marks in one sentence of a few words each."""
+        states: list[tuple[str, str]] = [
+            ("credentials", self.credentials.state),
+            ("watermark", self.watermark.state),
+            ("known_fake", self.known_fake.state),
+        ]
+        if self.record.state != "none":
+            states.append(("record", self.record.state))
+        text = ", ".join(IN_WORDS[state] for state in states)
+        return f"{text[0].upper()}{text[1:]}."
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What calls for care without being proof, in whole sentences."""
-        found = []
-        credentials = self.credentials
-        if credentials.state == "invalid":
-            found.append(credentials.reason)
-        elif credentials.state == "valid_unknown_signer" and credentials.says_synthetic:
-            found.append(
-                "Its content credentials say that it was made or changed by a trained model. They "
-                "are valid, but anybody can sign so: nobody you trust vouches for the signer."
-            )
-        if any(name in SYNTHETIC for name in credentials.earlier_source_types):
-            found.append(
-                "Its content credentials say that it was made from a file that a trained model "
-                "made or changed."
-            )
+        found = [self.doubt] if self.doubt and not self.mark else []
+        if self.credentials.state == "invalid":
+            found.append(self.credentials.reason)
         if self.record.state in ("differs", "unreadable"):
             found.append(self.record.reason)
-        if self.known_fake.state == "match":
-            found.append(self.known_fake.reason)
         return tuple(found)
+
+
+IN_WORDS = {  # block, state -> a few words
+    ("credentials", "trusted"): "content credentials trusted",
+    ("credentials", "valid_unknown_signer"): "content credentials valid, of an unknown signer",
+    ("credentials", "invalid"): "content credentials that do not hold",
+    ("credentials", "none"): "no content credentials",
+    ("credentials", "not_run"): "content credentials not read",
+    ("watermark", "found"): "watermark of this machine found",
+    ("watermark", "not_found"): "no watermark of this machine",
+    ("watermark", "not_run"): "no watermark looked for",
+    ("known_fake", "same_file"): "a file made here",
+    ("known_fake", "match"): "looks like a file made here",
+    ("known_fake", "no_match"): "no likeness to files made here",
+    ("known_fake", "not_run"): "known fakes not compared",
+    ("record", "agrees"): "a record that fits",
+    ("record", "differs"): "a record that does not fit",
+    ("record", "unreadable"): "a record that cannot be read",
+}
 
 
 def verify_file(
@@ -109,8 +153,6 @@ def verify_file(
     home: Path | None = None,
     *,
     anchors: Sequence[str] = (),
-    frames: Sequence[Image] | None = None,
-    sha256: str | None = None,
     limits: Limits | None = None,
 ) -> Provenance:
     """All marks of a file; what is absent or cannot be looked at is said, never raised.
@@ -120,9 +162,6 @@ def verify_file(
         home: the folder of identity, watermark key and registry; `home_dir()` by default. Nothing
             is made in it.
         anchors: PEM texts of certificates to trust besides the user's own.
-        frames: pictures of the file, RGB uint8 (H, W, 3), where they are at hand; else some are
-            decoded.
-        sha256: of the file, where it is at hand.
         limits: of the process that decodes.
 
     Raises:
@@ -130,43 +169,31 @@ def verify_file(
     """
     file = check_file(path)
     home = home or home_dir()
-    digest = sha256 or file_sha256(file)
+    sha256 = file_sha256(file)
     credentials = check_credentials(file, home, anchors)
-    why = ""
-    if frames is None:
-        try:
-            frames = decode_some(file, limits or Limits())
-        except (MediaError, OSError) as error:
-            frames, why = (), str(error)
-    return gather(file, home, credentials, frames, digest, why)
+    search, why = PixelSearch(home), ""
+    try:
+        for image in decode_some(file, limits or Limits()):
+            search.add(image)
+    except (MediaError, OSError) as error:
+        why = str(error)
+    return gather(file, sha256, credentials, search, why)
 
 
 def gather(
-    file: Path,
-    home: Path,
-    credentials: Credentials,
-    frames: Sequence[Image],
-    sha256: str,
-    why: str = "",
+    file: Path, sha256: str, credentials: Credentials, search: PixelSearch, why: str = ""
 ) -> Provenance:
-    """All marks of a file whose credentials have been read and some pictures decoded.
+    """All marks of a file, from what has been read and looked at.
 
     Args:
-        file: it exists.
-        home: the user's folder.
-        credentials: of `check_credentials`.
-        frames: RGB uint8 (H, W, 3).
+        file: it exists; the record is looked for beside it.
         sha256: of the file.
-        why: there are no pictures, in words.
+        credentials: of `check_credentials`.
+        search: some pictures of the file have been added.
+        why: pictures are missing, in words.
     """
-    try:
-        watermark = find_watermark(home, frames, why)
-    except ProvenanceError as error:
-        watermark = _watermark_not_run(str(error))
-    try:
-        known = find_known_fake(home, frames, sha256, why)
-    except ProvenanceError as error:
-        known = _known_not_run(str(error))
+    watermark = search.watermark(why)
+    known = search.known_fake(sha256, why)
     record = check_record(file, credentials, sha256)
     return Provenance(
         credentials=credentials,
@@ -174,6 +201,7 @@ def gather(
         known_fake=known,
         record=record,
         mark=_surest_mark(credentials, watermark, known),
+        doubt=_gravest_doubt(credentials, known, record),
         altered=credentials.state == "invalid" or record.state == "differs",
     )
 
@@ -181,13 +209,17 @@ def gather(
 def check_credentials(file: Path, home: Path, anchors: Sequence[str] = ()) -> Credentials:
     """The content credentials of a file, judged by the user's own trust and `anchors`."""
     try:
-        trusted = [*trust_anchors(home), *anchors]
-    except ProvenanceError as error:
+        trusted = list(anchors)
+        if carries_credentials(file):
+            from counterface.provenance.signer import trust_anchors  # slow, and seldom needed
+
+            trusted += trust_anchors(home)
+    except (ProvenanceError, OSError) as error:
         return Credentials(state="not_run", reason=f"Content credentials were not read: {error}")
     return read_credentials(file, trusted)
 
 
-def decode_some(file: Path, limits: Limits) -> list[Image]:
+def decode_some(file: Path, limits: Limits) -> Iterator[Image]:
     """The picture in a file, or some frames even over a video's time.
 
     Raises:
@@ -195,69 +227,109 @@ def decode_some(file: Path, limits: Limits) -> list[Image]:
     """
     info = sandbox.probe(file, limits)
     if info.kind == "image":
-        return [sandbox.read_image(file, limits)]
+        yield sandbox.read_image(file, limits)
+        return
     times = sample_times(info.duration_s or 0, FRAMES, info.start_s) or [Fraction(info.start_s)]
-    return [frame.image for frame in sandbox.frames_at(file, times, limits)]
+    for frame in sandbox.frames_at(file, times, limits):
+        yield frame.image
 
 
-def find_watermark(home: Path, frames: Sequence[Image], why: str = "") -> WatermarkCheck:
-    """Whether the pictures together carry the watermark of this user's key.
+class PixelSearch:
+    """Watermark and known fakes, looked for in pictures that come one at a time; keeps none.
 
-    Raises:
-        ProvenanceError: the key cannot be read.
+    Where the user has no key, or no registry, it costs nothing.
     """
-    from counterface.provenance.watermark import Watermark, load_or_make_key
 
-    if not (home / WATERMARK_FILE).exists():
-        return _watermark_not_run("there is no watermark key on this machine")
-    if not frames:
-        return _watermark_not_run(why or "there are no pictures")
-    read = Watermark(load_or_make_key(home)).find(frames)
-    if not read.images_read:
-        return _watermark_not_run("the pictures are too small to hold one")
-    if not read.found or read.payload is None:
+    def __init__(self, home: Path) -> None:
+        """Opens the key, if there is one.
+
+        Args:
+            home: the user's folder; nothing is made in it.
+        """
+        self.registry = KnownFakes(home)
+        self._hashes: list[ImageHash] = []
+        self._has_registry = self.registry.database.exists()
+        self._marks: WatermarkSearch | None = None
+        self._no_key = "there is no watermark key on this machine"
+        try:
+            if (home / WATERMARK_FILE).exists():
+                self._marks = WatermarkSearch(Watermark(load_or_make_key(home)))
+        except ProvenanceError as error:
+            self._no_key = str(error)
+
+    @property
+    def wants_pictures(self) -> bool:
+        """Whether there is anything to look for."""
+        return self._marks is not None or self._has_registry
+
+    def add(self, image: Image) -> None:
+        """Looks at one more picture of the file, RGB uint8 (H, W, 3)."""
+        if self._marks is not None:
+            self._marks.add(image)
+        if self._has_registry:
+            self._hashes.append(hash_image(image))
+
+    def watermark(self, why: str = "") -> WatermarkCheck:
+        """Whether the pictures together carry the watermark of this user's key.
+
+        Args:
+            why: there are no pictures, in words.
+        """
+        if self._marks is None:
+            return _watermark_not_run(self._no_key)
+        read = self._marks.reading()
+        if not read.images_read:
+            return _watermark_not_run(why or "no picture is large enough to hold one")
+        if not read.found or read.payload is None:
+            return WatermarkCheck(
+                state="not_found",
+                reason="No watermark of this machine's key was found.",
+                frames=read.images_read,
+            )
         return WatermarkCheck(
-            state="not_found",
-            reason="No watermark of this machine's key was found.",
+            state="found",
+            reason="The pixels carry the watermark of this machine's key, payload "
+            f"{read.payload:08x}, checksum right, {100 * read.confidence:.0f}% of its bits as "
+            "written.",
+            payload=read.payload,
+            checksum="right",
+            confidence=round(read.confidence, 4),
             frames=read.images_read,
         )
-    return WatermarkCheck(
-        state="found",
-        reason=f"The pixels carry the watermark of this machine's key, payload {read.payload:08x}, "
-        f"checksum right, {100 * read.confidence:.0f}% of its bits as written.",
-        payload=read.payload,
-        checksum="right",
-        confidence=round(read.confidence, 4),
-        frames=read.images_read,
+
+    def known_fake(self, sha256: str, why: str = "") -> KnownFakeCheck:
+        """Whether the file, or what it looks like, stands in the local registry of known fakes.
+
+        Args:
+            sha256: of the file.
+            why: there are no pictures, in words.
+        """
+        if not self._has_registry:
+            return _known_not_run("no file has been made or registered on this machine")
+        try:
+            if same := self.registry.find_file(sha256):
+                return _same_file(same)
+            if not self._hashes:
+                return _known_not_run(why or "there are no pictures")
+            match = self.registry.match_hashes(self._hashes)
+        except ProvenanceError as error:
+            return _known_not_run(str(error))
+        if match is None:
+            return KnownFakeCheck(state="no_match", reason="It looks like no file made here.")
+        return _alike(match)
+
+
+def _same_file(known: KnownFake) -> KnownFakeCheck:
+    return KnownFakeCheck(
+        state="same_file",
+        reason=f"It is, byte for byte, {known.name!r}, registered on {known.when:%Y-%m-%d}.",
+        name=known.name,
+        sha256=known.sha256,
+        when=known.when,
     )
 
 
-def find_known_fake(
-    home: Path, frames: Sequence[Image], sha256: str, why: str = ""
-) -> KnownFakeCheck:
-    """Whether the file, or what it looks like, stands in the local registry of known fakes.
-
-    Raises:
-        ProvenanceError: the registry cannot be read.
-    """
-    from counterface.provenance.fingerprint import KnownFakes
-
-    registry = KnownFakes(home)
-    if not registry.database.exists():
-        return _known_not_run("no file has been made or registered on this machine")
-    if same := registry.find_file(sha256):
-        return KnownFakeCheck(
-            state="same_file",
-            reason=f"It is, byte for byte, {same.name!r}, registered on {same.when:%Y-%m-%d}.",
-            name=same.name,
-            sha256=same.sha256,
-            when=same.when,
-        )
-    if not frames:
-        return _known_not_run(why or "there are no pictures")
-    match = registry.match(frames)
-    if match is None:
-        return KnownFakeCheck(state="no_match", reason="It looks like no file made here.")
+def _alike(match: KnownFakeMatch) -> KnownFakeCheck:
     mirrored = " mirrored" if match.mirrored else ""
     return KnownFakeCheck(
         state="match",
@@ -316,6 +388,35 @@ def _surest_mark(
         )
     if known.state == "same_file":
         return f"It is, byte for byte, a file that was made on this machine: {known.name}."
+    return None
+
+
+def _gravest_doubt(
+    credentials: Credentials, known: KnownFakeCheck, record: RecordCheck
+) -> str | None:
+    """What speaks for a machine-made file without proving it, in a sentence or two.
+
+    Anybody can say so of somebody's genuine footage, and all of it can be taken off a made file;
+    but with it a file must not pass as free of manipulation.
+    """
+    if credentials.state == "valid_unknown_signer" and credentials.says_synthetic:
+        return (
+            "Its content credentials say that it was made or changed by a trained model. They "
+            "are valid, but anybody can sign so: nobody you trust vouches for the signer."
+        )
+    holds = credentials.state in ("trusted", "valid_unknown_signer")
+    if holds and any(name in SYNTHETIC for name in credentials.earlier_source_types):
+        return (
+            "Its content credentials say that it was made from a file that a trained model made "
+            "or changed."
+        )
+    if known.state == "match":
+        return known.reason
+    if record.state == "agrees":
+        return (
+            "A record beside the file says that Counterface made it, and fits its bytes; but "
+            "records alone are not signed."
+        )
     return None
 
 

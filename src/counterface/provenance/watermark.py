@@ -153,17 +153,10 @@ class Watermark:
         Raises:
             ShapeError: another shape or type.
         """
-        sums = np.zeros((TRIES, CHANNEL_BITS), dtype=np.float32)
-        read = 0
+        search = WatermarkSearch(self)
         for image in images:
-            if not fits(image):
-                continue
-            read += 1
-            luma = _luma(image)
-            sums[:2] += (plain := self._both_ways(luma))
-            inner = without_bars(image)
-            sums[2:] += plain if inner is image else self._both_ways(_luma(inner))
-        return self._read(sums, read)
+            search.add(image)
+        return search.reading()
 
     def _read(self, sums: Floats, read: int) -> WatermarkReading:
         """The first view whose message has the right checksum."""
@@ -186,8 +179,9 @@ class Watermark:
         """What each block has of each wave, evened out over frequencies, (256 blocks, K)."""
         across = _SIDE // _BLOCK
         blocks = luma.reshape(across, _BLOCK, across, _BLOCK).swapaxes(1, 2)
-        waves = blocks.reshape(across * across, _BLOCK * _BLOCK) @ self._basis.T
-        return np.asarray(waves * self._weights)
+        # A row of blocks at a time: BLAS would share all of them between threads, which then spin.
+        waves = blocks.reshape(across, across, _BLOCK * _BLOCK) @ self._basis.T
+        return np.asarray(waves.reshape(across * across, -1) * self._weights)
 
     def _soft(self, coefficients: Floats) -> Floats:
         """The keyed sum of each bit, (140,); the sign is the bit."""
@@ -213,7 +207,8 @@ class Watermark:
         moves = np.zeros(coefficients.size, dtype=np.float32)
         moves[self._order] = np.repeat(steps * wanted, self._share)
         moves *= self._signs
-        blocks = (moves.reshape(coefficients.shape) * strength) @ self._basis
+        waves = moves.reshape(coefficients.shape) * strength
+        blocks = waves.reshape(_SIDE // _BLOCK, _SIDE // _BLOCK, -1) @ self._basis
         return _join(np.asarray(blocks, dtype=np.float32))
 
     def _message(self, payload: int) -> Bits:
@@ -221,6 +216,34 @@ class Watermark:
         told = payload.to_bytes(4, "big")
         checksum = hmac.digest(self._secret, told, "sha256")[:4]
         return np.unpackbits(np.frombuffer(told + checksum, dtype=np.uint8))
+
+
+class WatermarkSearch:
+    """A search through pictures that come one at a time, none of which is kept."""
+
+    def __init__(self, watermark: Watermark) -> None:
+        """Nothing has been looked at yet."""
+        self._watermark = watermark
+        self._sums = np.zeros((TRIES, CHANNEL_BITS), dtype=np.float32)
+        self._read = 0
+
+    def add(self, image: Image) -> None:
+        """Looks at one more picture, RGB uint8 (H, W, 3); one that is too small is passed over.
+
+        Raises:
+            ShapeError: another shape or type.
+        """
+        if not fits(image):
+            return
+        self._read += 1
+        plain = self._watermark._both_ways(_luma(image))
+        self._sums[:2] += plain
+        inner = without_bars(image)
+        self._sums[2:] += plain if inner is image else self._watermark._both_ways(_luma(inner))
+
+    def reading(self) -> WatermarkReading:
+        """What the pictures so far carry together."""
+        return self._watermark._read(self._sums, self._read)
 
 
 def fits(image: Image) -> bool:
@@ -240,6 +263,9 @@ def without_bars(image: Image) -> Image:
     Args:
         image: RGB uint8 (H, W, 3).
     """
+    edges = (image[:1], image[-1:], image[:, :1], image[:, -1:])
+    if all(cv2.cvtColor(e, cv2.COLOR_RGB2GRAY).max() > _BAR for e in map(np.array, edges)):
+        return image  # almost all pictures; looking at every pixel takes ten times as long
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     rows = np.flatnonzero(cv2.reduce(grey, 1, cv2.REDUCE_MAX) > _BAR)
     columns = np.flatnonzero(cv2.reduce(grey, 0, cv2.REDUCE_MAX) > _BAR)

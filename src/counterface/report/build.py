@@ -85,6 +85,7 @@ def build_report(outcome: ScanResult | ScanFailure, *, now: datetime | None = No
         notices=outcome.notices,
         checks=outcome.checks,
         tracks=outcome.tracks,
+        provenance=outcome.provenance,
         sampling=outcome.sampling,
         media=_media_facts(outcome.media),
         detector=_detector_facts(outcome),

@@ -51,6 +51,7 @@ VERDICTS: dict[str, tuple[str, str]] = {  # state -> headline, what it means
     ),
     "failed": ("Could not be scanned", "The file could not be opened or decoded."),
 }
+MARKED = "A mark that only its maker can leave says so, whatever its faces look like."
 
 
 def write_html(reports: Sequence[Report], path: str | Path) -> None:
@@ -169,6 +170,7 @@ def _count(reports: Sequence[Report]) -> list[tuple[str, int]]:
 
 def _file_view(report: Report) -> dict[str, Any]:
     """What the template needs of one file."""
+    marked = report.provenance is not None and report.provenance.mark is not None
     order = sorted(report.tracks, key=lambda track: _rank(track, report.decided_by))
     tracks = [_track_view(report, track) for track in order[:TRACKS_SHOWN]]
     thumbs = [_thumb_view(thumb) for thumb in report.pictures.thumbs]
@@ -178,7 +180,8 @@ def _file_view(report: Report) -> dict[str, Any]:
         "report": report,
         "state": _state(report),
         "headline": VERDICTS[_state(report)][0],
-        "meaning": report.error if report.error else VERDICTS[_state(report)][1],
+        "meaning": MARKED if marked else report.error or VERDICTS[_state(report)][1],
+        "marked": marked,
         "bar": figures.scale_bar(report.score) if report.score else None,
         "thumbs": thumbs,
         "tracks": tracks,

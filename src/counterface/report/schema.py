@@ -24,6 +24,7 @@ from counterface.detect.findings import (
     Thumb,
     TrackFinding,
 )
+from counterface.provenance.verify import Provenance
 from counterface.types import Verdict
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -117,12 +118,19 @@ class Report(_Part):
     status: Literal["scanned", "failed"]
     error: str | None = Field(None, description="why the file could not be scanned")
     verdict: Verdict | None = Field(None, description="null when the scan failed")
-    score: Score | None = Field(None, description="of the face that decided; null: not scored")
-    decided_by: int | None = Field(None, description="id of the track that decided")
+    score: Score | None = Field(
+        None, description="of the detector alone, for the face that decided; null: not scored"
+    )
+    decided_by: int | None = Field(
+        None, description="id of the track that decided, marks of origin left aside"
+    )
     reasons: tuple[str, ...] = ()
     notices: tuple[Notice, ...] = Field((), description="reasons for care")
     checks: tuple[Check, ...] = Field((), description="what was looked at, and what was not")
     tracks: tuple[TrackFinding, ...] = ()
+    provenance: Provenance | None = Field(
+        None, description="marks of origin; where `mark` is not null, it decided the verdict"
+    )
     sampling: Sampling | None = None
     media: MediaFacts | None = None
     detector: DetectorFacts | None = None

@@ -73,6 +73,8 @@ def describe(found: Provenance) -> Iterator[str]:
     """The marks of a file in a few lines of plain words."""
     if found.mark:
         yield f"  MADE BY A MACHINE: {output.printable(found.mark)}"
+    elif found.doubt and found.doubt != found.known_fake.reason:
+        yield f"  ! {output.printable(found.doubt)}"
     for title, block in (
         ("credentials", found.credentials),
         ("watermark", found.watermark),

@@ -23,6 +23,7 @@ HEADLINES = {
     "no_face": "no face found",
     "failed": "could not be scanned",
 }
+NO_MARK = ("none", "not_found", "no_match", "not_run")
 
 
 def scan(
@@ -37,6 +38,9 @@ def scan(
     ] = False,
 ) -> int:
     """Judge images and videos of faces: made or changed by a machine?
+
+    Marks of origin are looked for too (credentials, watermark, known fakes); one that only its
+    maker can leave decides, whatever the detector thinks.
 
     Paths are files, folders (every image and video below) and globs. A file that cannot be opened
     is reported and the rest goes on. Exit code 0: all scanned; 2: some failed; 1: wrong use.
@@ -88,12 +92,28 @@ def describe(report: Report) -> list[str]:
         low, middle, high = (
             show_percent(p) for p in (report.score.low, report.score.probability, report.score.high)
         )
-        headline += f"   {middle} (interval {low} to {high})"
+        whose = "detector alone " if report.provenance and report.provenance.mark else ""
+        headline += f"   {whose}{middle} (interval {low} to {high})"
     notices = [
-        f"  ! {'' if notice.track is None else f'Face {notice.track + 1}: '}{notice.text}"
+        f"  ! {'' if notice.track is None else f'Face {notice.track + 1}: '}"
+        f"{output.printable(notice.text)}"
         for notice in report.notices
     ]
-    return [name, f"  {headline}", *(f"  {reason}" for reason in report.reasons), *notices]
+    reasons = [f"  {output.printable(reason)}" for reason in report.reasons]
+    return [name, f"  {headline}", *reasons, *notices, *describe_marks(report)]
+
+
+def describe_marks(report: Report) -> list[str]:
+    """The marks of origin: one line, or one for each mark that was found."""
+    found = report.provenance
+    if found is None:
+        return []
+    lines = [f"  Marks of origin: {output.printable(found.in_a_line)}"]
+    said = (*report.reasons, *(notice.text for notice in report.notices))
+    for block in (found.credentials, found.watermark, found.known_fake, found.record):
+        if not found.nothing and block.reason not in said and block.state not in NO_MARK:
+            lines.append(f"    {output.printable(block.reason)}")
+    return lines
 
 
 def print_summary(tally: Counter[str], html: Path | None) -> None:
@@ -103,6 +123,6 @@ def print_summary(tally: Counter[str], html: Path | None) -> None:
             f"{tally[s]} {words.lower()}" for s, words in HEADLINES.items() if tally[s]
         )
         print(f"\n{tally.total()} files: {counts}")
-    print("\nOnly faces were judged; sound, motion, content credentials and known fakes were not.")
+    print("\nOf the content only faces were judged; sound and motion were not.")
     if html is not None:
         print(f"Report: {output.printable(str(html))}")
