@@ -18,6 +18,7 @@ from counterface.errors import ProvenanceError, ShapeError
 from counterface.media.image import read_image
 from counterface.provenance.watermark import (
     MIN_SIDE,
+    TRIES,
     Watermark,
     WatermarkReading,
     load_or_make_key,
@@ -202,6 +203,18 @@ def clean_pictures(count: int) -> list[Image]:
 def test_many_clean_pictures_give_no_find() -> None:
     mark = Watermark(KEY)
     assert sum(mark.find([image]).found for image in clean_pictures(1500)) == 0
+
+
+@pytest.mark.slow
+def test_ten_thousand_clean_pictures_give_no_find() -> None:
+    mark = Watermark(KEY)
+    assert sum(mark.find([image]).found for image in clean_pictures(10_000)) == 0
+
+
+def test_a_false_find_in_ten_thousand_files_is_as_good_as_impossible() -> None:
+    """The bound of the documentation: each view of a file passes a keyed checksum by 2^-32."""
+    assert len(Watermark(KEY)._message(PAYLOAD)) - 32 == 32  # bits of checksum
+    assert 10_000 * TRIES * 2.0**-32 < 1e-5
 
 
 @pytest.mark.slow
