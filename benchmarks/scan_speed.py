@@ -148,11 +148,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--frames", type=int, default=32)
     parser.add_argument("--all-frames", action="store_true")
     parser.add_argument("--detector", default="default")
+    parser.add_argument("--no-marks", action="store_true", help="do not look for marks of origin")
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args(arguments)
     before = time.perf_counter()
     scanner = Scanner(
-        ScanConfig(frames=options.frames, all_frames=options.all_frames, detector=options.detector)
+        ScanConfig(
+            frames=options.frames,
+            all_frames=options.all_frames,
+            detector=options.detector,
+            marks=not options.no_marks,
+        )
     )
     print(f"start-up {time.perf_counter() - before:.2f} s; {os.cpu_count()} cores")
     print(f"load of other work: {os.getloadavg()[0]:.1f}")
