@@ -10,7 +10,7 @@ import torch
 from echo_model import Echo, echo_model
 
 from counterface.errors import ShapeError, SwapError
-from counterface.swap.generate import CLOSE, FEW, Generator
+from counterface.swap.generate import CLOSE, Generator
 from counterface.swap.swap_model import SOURCE, TARGET, SwapAbout, TrainedModel, build_model
 
 
@@ -56,11 +56,12 @@ def test_identities_differ_and_sizes_are_the_models() -> None:
     assert not np.array_equal(source, target)
 
 
-def test_the_batch_size_changes_nothing() -> None:
+@pytest.mark.parametrize("backend", ["torch", "onnx"])
+def test_batches_and_threads_change_nothing(backend: str) -> None:
     trained = tiny()
     given = crops(trained.model.in_size)
-    whole = Generator(trained, "onnx", batch=8).generate(given, SOURCE)
-    single = Generator(trained, "onnx", batch=1).generate(given, SOURCE)
+    whole = Generator(trained, backend, batch=8, threads=2).generate(given, SOURCE)
+    single = Generator(trained, backend, batch=1, threads=1).generate(given, SOURCE)
     assert all(np.array_equal(a, b) for (a, _), (b, _) in zip(whole, single, strict=True))
 
 
@@ -68,13 +69,6 @@ def test_an_echo_comes_back_unchanged() -> None:
     given = crops(32)
     made = Generator(echo_model(32)).generate(given, SOURCE)
     assert all(np.array_equal(face, crop) for (face, _), crop in zip(made, given, strict=True))
-
-
-def test_few_faces_go_through_torch_and_many_through_onnx() -> None:
-    trained = echo_model(32)
-    assert Generator(trained, faces=FEW).backend == "torch"
-    assert Generator(trained, faces=FEW + 1).backend == "onnx"
-    assert Generator(trained).backend == "onnx"
 
 
 class Stubborn(Echo):
@@ -86,15 +80,34 @@ class Stubborn(Echo):
         return super().code(images, 0)
 
 
-def test_what_cannot_be_exported_falls_back_or_says_so() -> None:
+def test_what_cannot_be_exported_says_so() -> None:
     trained = echo_model(32)
     stubborn = TrainedModel(Stubborn(32).eval(), trained.about, 0, trained.sha256, trained.path)
     given = crops(32, 2)
-    generator = Generator(stubborn)
-    assert np.array_equal(generator.generate(given, SOURCE)[0][0], given[0])
-    assert generator.backend == "torch"
+    assert np.array_equal(Generator(stubborn).generate(given, SOURCE)[0][0], given[0])
     with pytest.raises(SwapError, match=r"cannot be traced; use torch"):
         Generator(stubborn, "onnx").generate(given, SOURCE)
+
+
+@pytest.mark.parametrize("backend", ["torch", "onnx"])
+def test_masks_that_nobody_wants_are_left_out(backend: str) -> None:
+    trained = tiny()
+    given = crops(trained.model.in_size, 2)
+    faces = {}
+    for masks in (True, False, True):
+        made = Generator(trained, backend, masks=masks).generate(given, SOURCE)
+        assert [mask is not None for _, mask in made] == [masks, masks]
+        faces[masks] = [face for face, _ in made]
+    assert all(np.array_equal(a, b) for a, b in zip(faces[True], faces[False], strict=True))
+
+
+@pytest.mark.parametrize("name", ["gan", "many"])
+def test_models_that_compose_by_their_mask_keep_it(name: str) -> None:
+    trained = tiny(name)
+    given = crops(trained.model.in_size, 2)
+    with_masks = Generator(trained).generate(given, SOURCE)
+    without = Generator(trained, masks=False).generate(given, SOURCE)
+    assert all(np.array_equal(a, b) for (a, _), (b, _) in zip(with_masks, without, strict=True))
 
 
 def test_wrong_crops_and_identities_are_refused() -> None:

@@ -160,7 +160,7 @@ class _Conversion:
         """The second pass: every segment is on disk; what was done, in numbers."""
         config, looks = self.config, footage.looks
         count = sum(len(faces) for faces in placement.faces.values())
-        generator = self.job.generator(count)
+        generator = self.job.generator()
         renderer = Renderer(
             generator,
             self.job.identity,

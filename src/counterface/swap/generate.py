@@ -1,17 +1,17 @@
 """New faces from aligned crops: a trained swap model behind torch or ONNX Runtime.
 
-On the two AVX2 cores that this was measured on (docs/swap_convert.md) ONNX Runtime on one thread
-took about as much CPU time a face as torch in channels-last order, less than torch otherwise, and
-half as much as torch on two threads; bfloat16 was eight times slower, for such cores lack its
-instructions. Writing the network down for ONNX Runtime takes seconds, so `auto` does that only
-where there are faces enough.
+On a CPU torch makes one face at a time in each thread, 3x3 convolutions by Winograd: that took half
+to two thirds of the CPU time of ONNX Runtime, which equals torch without it (docs/results.md).
+bfloat16 was eight times slower, for the cores measured lack its instructions.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import Any, Literal
 
@@ -22,13 +22,15 @@ from torch import Tensor, nn
 
 from counterface.device import onnx_options
 from counterface.errors import ShapeError, SwapError
+from counterface.swap.fixed_winograd import fix_convolutions
+from counterface.swap.models.blocks import Decoder
 from counterface.swap.swap_model import SwapModel, TrainedModel
 from counterface.types import Image, Mask
 
 Backend = Literal["auto", "torch", "onnx"]
 
 BATCH = 8
-FEW = 200  # faces; with fewer, exporting costs more than it saves
+MOST_THREADS = 8
 CLOSE = 1 / 255  # the two backends may differ by one grey level
 
 Made = tuple[Image, Mask | None]  # face RGB uint8 (R, R, 3), learned mask (R, R) or None
@@ -43,30 +45,33 @@ class Generator:
         backend: Backend = "auto",
         *,
         batch: int = BATCH,
-        threads: int = 1,
-        faces: int | None = None,
+        threads: int = 0,
+        masks: bool = True,
     ) -> None:
-        """Keeps the model; ONNX Runtime's copy is made with the first faces.
+        """Keeps the model, which is prepared in place for this one generator.
 
         Args:
             trained: as `read_model` gives it.
-            backend: "auto" is ONNX Runtime on a CPU where many faces come and the network can be
-                exported, else torch.
+            backend: "auto" is torch.
             batch: most crops in one run of the network.
-            threads: of ONNX Runtime; torch uses the number set for the process.
-            faces: about how many will be made; None means many.
+            threads: on a CPU; 0 is one a core, at most 8.
+            masks: False leaves out masks that the model can do without, which saves their time.
         """
         self.trained = trained
         self.model: SwapModel = trained.model
-        self.batch, self.threads = batch, threads
-        on_cpu = next(self.model.parameters()).device.type == "cpu"
-        self.backend: Literal["torch", "onnx"] = "torch"
-        if backend == "onnx" or (backend == "auto" and on_cpu and (faces is None or faces > FEW)):
-            self.backend = "onnx"
-        self._may_fall_back = backend == "auto"
+        self.batch, self.threads = batch, threads or min(MOST_THREADS, os.cpu_count() or 1)
+        self.backend: Literal["torch", "onnx"] = "onnx" if backend == "onnx" else "torch"
+        self._on_cpu = next(self.model.parameters()).device.type == "cpu"
         self._sessions: dict[int, Any] = {}
+        self._pool: ThreadPoolExecutor | None = None
+        for part in self.model.modules():
+            if isinstance(part, Decoder):
+                part.with_mask = masks
         if self.backend == "torch":
-            self._prepare_torch()
+            self.model.to(memory_format=torch.channels_last)
+            if self._on_cpu:
+                fix_convolutions(self.model)
+                self._pool = ThreadPoolExecutor(self.threads, "face", torch.set_num_threads, (1,))
 
     @property
     def in_size(self) -> int:
@@ -114,32 +119,27 @@ class Generator:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """The network on (B, 3, S, S): faces (B, 3, R, R) and masks (B, 1, R, R) or None."""
         if self.backend == "onnx":
-            session = self._session(identity)
-            if session is not None:
-                outputs = session.run(None, {"image": images})
-                return outputs[0], outputs[1] if len(outputs) > 1 else None
-        weight = next(self.model.parameters())
-        tensor = torch.from_numpy(images).to(weight.device, memory_format=torch.channels_last)
+            if identity not in self._sessions:
+                self._sessions[identity] = export_session(self.model, identity, self.threads)
+            outputs = self._sessions[identity].run(None, {"image": images})
+            return outputs[0], outputs[1] if len(outputs) > 1 else None
+        if self._pool is None:
+            return self._forward(images, identity)
+        singles = np.split(images, len(images))
+        made = list(self._pool.map(self._forward, singles, [identity] * len(singles)))
+        masks = [mask for _, mask in made if mask is not None]
+        return np.concatenate([face for face, _ in made]), np.concatenate(masks) if masks else None
+
+    def _forward(
+        self, images: NDArray[np.float32], identity: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """As `_run`, by torch, in the thread that calls."""
+        device = next(self.model.parameters()).device
+        tensor = torch.from_numpy(images).to(device, memory_format=torch.channels_last)
         with torch.inference_mode():
             made = self.model(tensor, identity)
-        mask = None if made.mask is None else made.mask.float().cpu().numpy()
-        return made.image.float().cpu().numpy(), mask
-
-    def _session(self, identity: int) -> Any:
-        """ONNX Runtime's copy of the network for an identity; None after falling back to torch."""
-        if identity not in self._sessions:
-            try:
-                self._sessions[identity] = export_session(self.model, identity, self.threads)
-            except SwapError:
-                if not self._may_fall_back:
-                    raise
-                self.backend = "torch"
-                self._prepare_torch()
-                return None
-        return self._sessions[identity]
-
-    def _prepare_torch(self) -> None:
-        self.model.to(memory_format=torch.channels_last)
+            mask = None if made.mask is None else made.mask.float().cpu().numpy()
+            return made.image.float().cpu().numpy(), mask
 
 
 class _OneIdentity(nn.Module):

@@ -139,7 +139,10 @@ def preview(model: Path, target: Path, out: Path, config: PreviewConfig) -> Made
     settings = job.plan.at(moment.frame.pts, moment.face.person)
     asked = any(knob.name == "mask" and "faceset" in knob.values for knob in (rows, columns))
     masks = job.masks(target, sha256, asked=asked)
-    swapped = make_swapped(job.generator(faces=1), moment, job.identity, masks)
+    generator = job.generator(
+        masks=any("learned" in str(v) for k in (rows, columns) for v in k.values)
+    )
+    swapped = make_swapped(generator, moment, job.identity, masks)
     grid = settings_grid(moment.frame.image, swapped, settings, rows, columns, moment.face.motion)
     marked = marker.mark_frame(grid)
     record = job.record(target, sha256, rights, out, places=())

@@ -53,11 +53,12 @@ class Job:
         self.plan = config.merge_plan()
         self._settings = config.decides()
 
-    def generator(self, faces: int | None) -> Generator:
-        """Makes faces; `faces` says about how many."""
+    def generator(self, *, masks: bool = False) -> Generator:
+        """Makes faces, with masks where the plan asks for them, or `masks` does."""
         config = self.config
+        masks = masks or any("learned" in kind for kind in self._mask_kinds())
         return Generator(
-            self.trained, config.backend, batch=config.batch, threads=config.threads, faces=faces
+            self.trained, config.backend, batch=config.batch, threads=config.threads, masks=masks
         )
 
     def masks(
@@ -74,8 +75,7 @@ class Job:
             SwapError: it asks for them, and there are none.
             FacesetError: a folder that was named is no faceset.
         """
-        kinds = [self.plan.settings.mask, *(span.changes.get("mask") for span in self.plan.span)]
-        if not asked and "faceset" not in kinds:
+        if not asked and "faceset" not in self._mask_kinds():
             return None
         folders = self.config.masks or tuple(
             Path(used.folder) for used in self._others() if Path(used.folder).is_dir()
@@ -179,6 +179,11 @@ class Job:
             if any(isinstance(s, Mapping) and s.get("sha256") == sha256 for s in sources):
                 return used.rights
         return None
+
+    def _mask_kinds(self) -> set[str]:
+        """All kinds of masks in the plan."""
+        changes = [str(span.changes.get("mask", "")) for span in self.plan.span]
+        return {self.plan.settings.mask, *changes}
 
     def _others(self) -> list[FacesetUsed]:
         """The facesets of everyone but the one whose face is put in."""

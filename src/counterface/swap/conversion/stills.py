@@ -32,7 +32,7 @@ class StillConverter:
         """Load the face models."""
         self.job = job
         self.onlooker = Onlooker(job.config)
-        self.generator = job.generator(faces=1)
+        self.generator = job.generator()
 
     def convert(self, target: Path, out: Path, top: Path | None = None) -> Converted:
         """What became of one picture.

@@ -153,14 +153,15 @@ class Decoder(nn.Module):
         self.color = Branch(inputs, widths, residuals, cosine)
         self.color_head = DoublingHead(widths[-1], 3) if double else Head(widths[-1], 3, kernel)
         self.mask: nn.Module | None = None
+        self.with_mask = True  # False leaves the branch out where nobody wants masks
         if mask_widths is not None:
             self.mask = nn.Sequential(
                 *Branch(inputs, mask_widths, 0, cosine), Head(mask_widths[-1], 1, kernel)
             )
 
     def forward(self, code: Tensor) -> Generated:
-        """Image, and mask where the decoder has that branch."""
-        mask = None if self.mask is None else self.mask(code)
+        """Image, and mask where the decoder has that branch and it is wanted."""
+        mask = self.mask(code) if self.mask is not None and self.with_mask else None
         return Generated(self.color_head(self.color(code)), mask)
 
 
