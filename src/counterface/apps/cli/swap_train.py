@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from counterface.config import parse_settings, read_config_with
 from counterface.errors import ConfigError
-from counterface.learn.loop import TrainResult
-from counterface.swap.train import SwapTrainConfig
+
+if TYPE_CHECKING:
+    from counterface.learn.loop import TrainResult
+    from counterface.swap.train import SwapTrainConfig
 
 
 def read_settings(
@@ -31,6 +33,8 @@ def read_settings(
     Raises:
         ConfigError: a word that cannot be understood, a key or value that is not valid.
     """
+    from counterface.swap.train import SwapTrainConfig
+
     values = parse_settings(settings)
     for name, value in given.items():
         if value:
