@@ -24,11 +24,15 @@ ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data"
 OUT = ROOT / "runs" / "footage"
 RECIPES = ROOT / "benchmarks" / "footage"
-RIGHTS = Rights(
-    shown="speaker of a research corpus, or an unnamed performer",
-    basis="research",
-    reference="research test data, not for publication",
-)
+
+
+def rights_of(clip: Path) -> Rights:
+    """Why it may be used here."""
+    return Rights(
+        shown="GRID speaker" if clip.parent.name == "av_grid" else "unnamed performer",
+        basis="research",
+        reference="research test data, not for publication",
+    )
 
 
 class Plan(NamedTuple):
@@ -59,7 +63,9 @@ PLANS = {
 def faceset_of(clip: Path) -> Path:
     """The faces of one clip, extracted once."""
     folder = OUT / "faces" / clip.stem
-    config = ExtractConfig.model_validate({"template": "whole_face", "size": 256, "rights": RIGHTS})
+    config = ExtractConfig.model_validate(
+        {"template": "whole_face", "size": 256, "rights": rights_of(clip)}
+    )
     extract(clip, folder, config)
     return folder
 
@@ -90,7 +96,8 @@ def measure(name: str, plan: Plan, run: Path) -> None:
 
     out = OUT / f"{name}.mp4"
     identity = "source" if plan.others else None
-    convert(run, plan.target, out, ConvertConfig(rights=RIGHTS, identity=identity), redo=True)
+    settings = ConvertConfig(rights=rights_of(plan.target), identity=identity)
+    convert(run, plan.target, out, settings, redo=True)
     config = QualityConfig(identity_every=4)
     card = measure_quality(out, plan.target, faceset_of(plan.source), config)
     (OUT / f"{name}.card.json").write_text(card.model_dump_json(indent=1), encoding="utf-8")
