@@ -2,9 +2,8 @@
 
 As in `learn.winograd` (Lavin and Gray 2016, arXiv 1509.09308), but for weights that no longer
 change: they are transformed once, and a map is worked on in strips whose intermediate values lie in
-memory that every layer uses again. A swap model of 128 px so took two thirds of the time of torch's
-and ONNX Runtime's direct convolutions (docs/results.md). Results differ from those by about 1e-5 of
-their largest value.
+memory that every layer uses again. A swap model of 128 px so took 60 % of the CPU time of torch's
+direct convolutions (docs/results.md). Results differ by about 1e-5 of their largest value.
 """
 
 from __future__ import annotations

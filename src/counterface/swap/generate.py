@@ -1,7 +1,7 @@
 """New faces from aligned crops: a trained swap model behind torch or ONNX Runtime.
 
-On a CPU torch makes one face at a time in each thread, 3x3 convolutions by Winograd: that took half
-to two thirds of the CPU time of ONNX Runtime, which equals torch without it (docs/results.md).
+On a CPU torch makes one face at a time in each thread, 3x3 convolutions by Winograd: that took 15
+to 30 % less time than ONNX Runtime, which equals torch without it (docs/results.md).
 bfloat16 was eight times slower, for the cores measured lack its instructions.
 """
 
