@@ -39,6 +39,7 @@ class Plan(NamedTuple):
     """One run."""
 
     recipe: str
+    steps: int
     source: Path
     target: Path
     others: tuple[Path, ...] = ()  # for the model of many people
@@ -52,11 +53,11 @@ def grid(name: str) -> Path:
 PAIR = grid("brbk7n"), grid("lbbc2a")  # alike in pose, light and background
 HEADS = [DATA / "clips_talking_heads" / f"liveportrait_{name}.mp4" for name in ("s18", "s20")]
 PLANS = {
-    "df": Plan("df", *PAIR),
-    "original": Plan("original", *PAIR),
-    "gan": Plan("gan", *PAIR),
-    "many": Plan("many", *PAIR, (grid("bbaf2n"), grid("lbax4n"), grid("lrwp9a"))),
-    "heads": Plan("df", *HEADS),
+    "df": Plan("df", 1500, *PAIR),
+    "original": Plan("original", 600, *PAIR),
+    "gan": Plan("gan", 400, *PAIR),
+    "many": Plan("many", 900, *PAIR, (grid("bbaf2n"), grid("lbax4n"), grid("lrwp9a"))),
+    "heads": Plan("df", 800, *HEADS),
 }
 
 
@@ -78,12 +79,13 @@ def train(name: str, plan: Plan) -> Path:
     out = OUT / name
     config = read_config(SwapTrainConfig, RECIPES / f"{plan.recipe}.toml")
     source, target = (faceset_of(plan.source),), (faceset_of(plan.target),)
+    loop = config.loop.model_copy(update={"steps": plan.steps})
     given: dict[str, object] = {"source": source, "target": target}
     if plan.others:
         people = {"source": source, "target": target}
         given = {"identities": people | {c.stem: (faceset_of(c),) for c in plan.others}}
     start = time.monotonic()
-    result = train_swap(config.model_copy(update={**given, "out": out}))
+    result = train_swap(config.model_copy(update={**given, "out": out, "loop": loop}))
     minutes = (time.monotonic() - start) / 60
     print(f"{name}: {result.stopped} at step {result.step}, {minutes:.1f} minutes now", flush=True)
     return out
