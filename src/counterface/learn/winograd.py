@@ -46,7 +46,7 @@ _OUTPUT = (
     (0, 1, 1, 4, 4, 0),
     (0, 1, -1, 8, -8, 1),
 )
-_ONES = 7  # what is added at this place of the 36 is added to each of the 16 outputs
+ONES = 7  # what is added at this place of the 36 is added to each of the 16 outputs
 
 
 def use_winograd(module: nn.Module) -> int:
@@ -92,7 +92,7 @@ class _Convolve(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, s: int) -> Tensor:
         batch, channels, height, width = x.shape
         filters, _, side, _ = weight.shape
-        to_tiles, to_weights, to_output = _matrices(s, x.dtype)
+        to_tiles, to_weights, to_output = transforms(s, x.dtype)
         high, wide = -(-height // (4 * s)), -(-width // (4 * s))  # tiles
         drawn = _gather(x.permute(0, 2, 3, 1), high, wide, s)  # (36, tiles * C')
         tiles = torch.mm(to_tiles, drawn).view(36, batch * high * wide, -1)
@@ -100,7 +100,7 @@ class _Convolve(torch.autograd.Function):
         weights = torch.matmul(to_weights, flat).view(filters, 36, -1)  # (K, 36, C')
         products = torch.bmm(tiles, weights.permute(1, 2, 0))  # (36, tiles, K)
         if bias is not None:
-            products[_ONES] += bias
+            products[ONES] += bias
         made = torch.mm(to_output, products.view(36, -1)).view(4, 4, batch, high, wide, filters)
         made = made.permute(2, 3, 0, 4, 1, 5).reshape(batch, 4 * high, 4 * wide, filters)
         # no view may leave here: layers that follow write in place
@@ -116,7 +116,7 @@ class _Convolve(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         tiles, weights = ctx.saved_tensors
         (batch, channels, height, width), (filters, _, side, _), high, wide, s = ctx.sizes
-        to_tiles, to_weights, to_output = _matrices(s, grad.dtype)
+        to_tiles, to_weights, to_output = transforms(s, grad.dtype)
         grad = grad.permute(0, 2, 3, 1)
         down, right = 4 * high - height // s, 4 * wide - width // s
         if down or right:
@@ -134,7 +134,7 @@ class _Convolve(torch.autograd.Function):
             moved = torch.matmul(to_weights.t(), moved).view(filters, side, side, channels)
             into_weight = moved.permute(0, 3, 1, 2)
         if ctx.needs_input_grad[2]:
-            into_bias = products[_ONES].sum(0)
+            into_bias = products[ONES].sum(0)
         return into_x, into_weight, into_bias, None
 
 
@@ -167,7 +167,7 @@ def _scatter(
 
 
 @lru_cache(maxsize=8)
-def _matrices(s: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+def transforms(s: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     """Tiles (36, 36), weights (36 s s, side * side) and outputs (16, 36), each for both axes."""
     kernel = torch.tensor(_KERNEL, dtype=torch.float64)
     taps = [kernel]

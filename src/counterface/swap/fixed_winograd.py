@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from counterface.learn.winograd import _ONES, _matrices
+from counterface.learn.winograd import ONES, transforms
 
 _CHANNELS = 16  # below, the transforms cost more than they save
 _WASTE = 1.6  # tiles of 4x4 may cover up to so many times the map
@@ -71,7 +71,7 @@ class _Memory(threading.local):
 def _transform(weight: Tensor) -> Tensor:
     """(K, C, 3, 3) -> (36, C, K)."""
     filters, channels = weight.shape[:2]
-    _, to_weights, _ = _matrices(1, weight.dtype)
+    _, to_weights, _ = transforms(1, weight.dtype)
     flat = weight.permute(0, 2, 3, 1).reshape(filters, 9, channels)
     return torch.matmul(to_weights, flat).permute(1, 2, 0).contiguous()
 
@@ -106,7 +106,7 @@ def _strip(
 ) -> Tensor:
     """The first rows of tiles of one padded image (h, w, C): (16, rows * wide * K)."""
     _, channels, filters = weights.shape
-    to_tiles, _, to_output = _matrices(1, weights.dtype)
+    to_tiles, _, to_output = transforms(1, weights.dtype)
     row, column, _ = padded.stride()
     size, step = (6, 6, rows, wide, channels), (row, column, 4 * row, 4 * column, 1)
     count = rows * wide
@@ -116,7 +116,7 @@ def _strip(
     products = memory.get("products", 36, count, filters)
     torch.bmm(tiles.view(36, count, channels), weights, out=products)
     if bias is not None:
-        products[_ONES] += bias
+        products[ONES] += bias
     made = memory.get("made", 16, count * filters)
     return torch.mm(to_output, products.view(36, -1), out=made)
 
