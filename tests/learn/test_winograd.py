@@ -121,3 +121,10 @@ def test_it_is_used_where_it_pays_alone(monkeypatch: pytest.MonkeyPatch) -> None
     use_winograd(odd)
     odd(drawn(8, 16, 9, 9))
     assert len(calls) == 1
+
+
+def test_an_exported_graph_holds_plain_convolutions() -> None:
+    net = nn.Sequential(layer(1))
+    use_winograd(net)
+    traced = torch.jit.trace(net, drawn(8, 16, 8, 8))  # type: ignore[no-untyped-call]
+    assert "_convolution" in str(traced.inlined_graph)

@@ -197,6 +197,9 @@ def _fits(part: nn.Conv2d) -> bool:
 
 def _pays(x: Tensor, weight: Tensor, s: int) -> bool:
     """Whether it is faster for these tensors here."""
+    # an exported graph holds convolutions
+    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        return False
     if x.ndim != 4 or x.device.type != "cpu" or {x.dtype, weight.dtype} != {torch.float32}:
         return False
     if not (torch.is_grad_enabled() and weight.requires_grad) or torch.is_autocast_enabled("cpu"):
