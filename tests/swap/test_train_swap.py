@@ -34,12 +34,13 @@ LOOP = {
     "tensorboard": False, "device": "cpu",
 }  # fmt: skip
 PROGRAM = """
-import sys, torch
+import os, sys, torch
 from pathlib import Path
 from counterface.config import read_config
 from counterface.swap.train import SwapTrainConfig, train_swap
 torch.set_num_threads(1)
 train_swap(read_config(SwapTrainConfig, Path(sys.argv[1])))
+Path(sys.argv[1]).with_name(f"done-{os.environ.get('RANK', 0)}").touch()
 """
 
 
@@ -255,7 +256,7 @@ def start(config: SwapTrainConfig, folder: Path, *launch: str) -> subprocess.Pop
     (folder / "recipe.toml").write_text(to_toml(config))
     (folder / "program.py").write_text(PROGRAM)
     command = [sys.executable, *launch, str(folder / "program.py"), str(folder / "recipe.toml")]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
 
@@ -285,14 +286,19 @@ def test_kill_9_loses_at_most_one_checkpoint(people: dict[str, Path], tmp_path: 
 def test_two_processes_are_one_with_the_joint_batch(
     people: dict[str, Path], tmp_path: Path
 ) -> None:
-    both = recipe(people, tmp_path / "two", "df", loop={"steps": 6, "batch_size": 4})
+    both = recipe(  # SGD: Adam's first steps make much of rounding
+        people, tmp_path / "two", "df", optimizer={"name": "sgd", "lr": 1e-2, "beta1": 0.9},
+        loop={"steps": 6, "batch_size": 4},
+    )  # fmt: skip
     launch = [
-        "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2",
+        "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
         "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
     ]  # fmt: skip
     process = start(both, tmp_path, *launch)
     assert process.wait(timeout=240) == 0, process.stderr and process.stderr.read()
+    assert sorted(path.name for path in tmp_path.glob("done-*")) == ["done-0", "done-1"]
     one = both.model_copy(update={"out": tmp_path / "one"})
     train_swap(one)
-    assert losses(both.out) == pytest.approx(losses(one.out), rel=2e-3)
+    assert losses(both.out) == pytest.approx(losses(one.out), rel=1e-3)
+    assert losses(one.out)[-1] < 0.9 * losses(one.out)[0]
     assert read_model(both.out).step == 6

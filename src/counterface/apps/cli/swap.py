@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -113,6 +114,8 @@ def train(
             report(step, config.loop.steps, shown)
 
         result = train_swap(config, told)
+    if os.environ.get("RANK", "0") != "0":  # of several processes, one speaks
+        return 0
     if json_output:
         output.print_json(result)
     else:
