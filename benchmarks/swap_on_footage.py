@@ -43,6 +43,7 @@ class Plan(NamedTuple):
     source: Path
     target: Path
     others: tuple[Path, ...] = ()  # for the model of many people
+    color_transfer: str = "none"  # of the source's faces toward the target's light
 
 
 def grid(name: str) -> Path:
@@ -54,10 +55,10 @@ PAIR = grid("brbk7n"), grid("lbbc2a")  # alike in pose, light and background
 HEADS = [DATA / "clips_talking_heads" / f"liveportrait_{name}.mp4" for name in ("s18", "s20")]
 PLANS = {
     "df": Plan("df", 1500, *PAIR),
-    "original": Plan("original", 600, *PAIR),
-    "gan": Plan("gan", 400, *PAIR),
+    "original": Plan("original", 400, *PAIR),
+    "gan": Plan("gan", 300, *PAIR),
     "many": Plan("many", 900, *PAIR, (grid("bbaf2n"), grid("lbax4n"), grid("lrwp9a"))),
-    "heads": Plan("df", 800, *HEADS),
+    "heads": Plan("df", 1400, *HEADS, color_transfer="rct"),
 }
 
 
@@ -80,12 +81,15 @@ def train(name: str, plan: Plan) -> Path:
     config = read_config(SwapTrainConfig, RECIPES / f"{plan.recipe}.toml")
     source, target = (faceset_of(plan.source),), (faceset_of(plan.target),)
     loop = config.loop.model_copy(update={"steps": plan.steps})
+    examples = config.examples.model_copy(update={"color_transfer": plan.color_transfer})
     given: dict[str, object] = {"source": source, "target": target}
     if plan.others:
         people = {"source": source, "target": target}
         given = {"identities": people | {c.stem: (faceset_of(c),) for c in plan.others}}
     start = time.monotonic()
-    result = train_swap(config.model_copy(update={**given, "out": out, "loop": loop}))
+    result = train_swap(
+        config.model_copy(update={**given, "out": out, "loop": loop, "examples": examples})
+    )
     minutes = (time.monotonic() - start) / 60
     print(f"{name}: {result.stopped} at step {result.step}, {minutes:.1f} minutes now", flush=True)
     return out
