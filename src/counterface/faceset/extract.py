@@ -11,14 +11,12 @@ from pydantic import BaseModel, Field
 from counterface.config import STRICT
 from counterface.errors import ConfigError, FacesetError, MediaError
 from counterface.faceset.commits import CommitWriter, locked
-from counterface.faceset.follow import FaceFollower
 from counterface.faceset.header import HEADER_FILE, OptionValues
 from counterface.faceset.intake import Intake, SourceResult
 from counterface.faceset.store import Faceset, merge
 from counterface.media.find_media import find_media
 from counterface.media.sandbox import Limits
 from counterface.provenance.rights import Rights, find_rights, read_rights
-from counterface.registry import FACE_DETECTORS, LANDMARKERS
 
 Progress = Callable[[int, int | None, str], None]  # done, total (None: unknown), what is going on
 
@@ -55,19 +53,6 @@ class ExtractConfig(BaseModel):
         """The settings on which the crops of one source depend; template and size hold for all."""
         names = {"every", "faces", "min_size", "quality", "detect_every"}
         return self.model_dump(include=names | {"face_detector", "landmarker"})
-
-    def follower(self) -> FaceFollower:
-        """The models, loaded.
-
-        Raises:
-            RegistryError: no face detector or landmarker of that name.
-            WeightsError: a model file cannot be found or fetched.
-        """
-        return FaceFollower(
-            FACE_DETECTORS.load(self.face_detector)(),
-            LANDMARKERS.load(self.landmarker)(),
-            self.detect_every,
-        )
 
 
 class ExtractSummary(BaseModel):

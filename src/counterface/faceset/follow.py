@@ -21,6 +21,7 @@ from counterface.faces.face_detector import (
     merge_faces,
 )
 from counterface.faces.landmarks import eye_centres
+from counterface.registry import FACE_DETECTORS, LANDMARKERS
 from counterface.types import Face, Floats, Image
 
 NARROWER, LOWER = 0.953, 0.055  # BlazeFace's square against the box of the mesh, in its longer side
@@ -45,6 +46,18 @@ class FaceFollower:
         self.landmarker = landmarker
         self.detect_every = detect_every
         self.reset()
+
+    @classmethod
+    def load(cls, face_detector: str, landmarker: str, detect_every: int) -> FaceFollower:
+        """One with the models of these names, loaded.
+
+        Raises:
+            RegistryError: no face detector or landmarker of that name.
+            WeightsError: a model file cannot be found or fetched.
+        """
+        return cls(
+            FACE_DETECTORS.load(face_detector)(), LANDMARKERS.load(landmarker)(), detect_every
+        )
 
     def reset(self) -> None:
         """Nothing; the next frame is treated as the first of a video."""

@@ -23,6 +23,7 @@ from counterface.faces.align import align
 from counterface.faces.pose import estimate_pose
 from counterface.faceset.blur import measure_blur
 from counterface.faceset.commits import CommitWriter
+from counterface.faceset.follow import FaceFollower
 from counterface.faceset.header import Header, SourceRecord
 from counterface.faceset.row import Row
 from counterface.faceset.store import merge, remove_source
@@ -83,7 +84,9 @@ class Intake:
         self.root = root
         self.redo = redo
         self.progress = progress or (lambda done, total, text: None)
-        self.follower = config.follower()
+        self.follower = FaceFollower.load(
+            config.face_detector, config.landmarker, config.detect_every
+        )
         self._stills: list[SourceRecord] = []  # read, not committed
         self._read: set[str] = set()  # hashes of files that this run has read
 

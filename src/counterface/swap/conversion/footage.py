@@ -31,7 +31,6 @@ from counterface.media import sandbox
 from counterface.media.image import write_bytes
 from counterface.media.probe import MediaInfo
 from counterface.media.sandbox import Limits
-from counterface.registry import FACE_DETECTORS, LANDMARKERS
 from counterface.types import Face, Floats, Frame, Image, Pose
 
 PIECE = 240  # frames in a file: what a kill may cost
@@ -79,19 +78,6 @@ class LookConfig(BaseModel):
         """`to_s`, exact to a microsecond."""
         return None if self.to_s is None else Fraction(round(self.to_s * 1_000_000), 1_000_000)
 
-    def follower(self) -> FaceFollower:
-        """The models, loaded.
-
-        Raises:
-            RegistryError: no face detector or landmarker of that name.
-            WeightsError: a model file cannot be found or fetched.
-        """
-        return FaceFollower(
-            FACE_DETECTORS.load(self.face_detector)(),
-            LANDMARKERS.load(self.landmarker)(),
-            self.detect_every,
-        )
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
@@ -123,7 +109,9 @@ class Onlooker:
     def __init__(self, config: LookConfig) -> None:
         """Load the models."""
         self.min_size = config.min_size
-        self.follower = config.follower()
+        self.follower = FaceFollower.load(
+            config.face_detector, config.landmarker, config.detect_every
+        )
         self.cuts = CutFinder()
         self._boxes: Floats | None = None  # of the frame before; None at the start of a piece
 
