@@ -161,6 +161,19 @@ class SwapModel(nn.Module):
             )
 
 
+def model_kind(name: str) -> type[SwapModel]:
+    """The class of an architecture.
+
+    Raises:
+        ConfigError: `SWAP_MODELS` knows no such name.
+    """
+    try:
+        kind: type[SwapModel] = SWAP_MODELS.load(name)
+    except RegistryError as error:
+        raise ConfigError(str(error)) from error
+    return kind
+
+
 def build_model(
     name: str, options: Mapping[str, Any] | None = None, identities: int = 2
 ) -> SwapModel:
@@ -174,10 +187,7 @@ def build_model(
     Raises:
         ConfigError: an unknown model or option, a wrong value, or more identities than it can take.
     """
-    try:
-        kind: type[SwapModel] = SWAP_MODELS.load(name)
-    except RegistryError as error:
-        raise ConfigError(str(error)) from error
+    kind = model_kind(name)
     if not 2 <= identities <= kind.MAX_IDENTITIES:
         takes = "2" if kind.MAX_IDENTITIES == 2 else f"2 to {kind.MAX_IDENTITIES}"
         hint = "; 'many' takes more" if identities > 2 and kind.MAX_IDENTITIES == 2 else ""

@@ -24,12 +24,11 @@ from torch import nn
 
 from counterface.config import STRICT, to_toml
 from counterface.device import keep_freed_memory
-from counterface.errors import ConfigError, RegistryError, SwapError, TrainingError
+from counterface.errors import ConfigError, SwapError, TrainingError
 from counterface.faceset.store import Faceset
 from counterface.learn.checkpoint import checkpoints
 from counterface.learn.loop import LoopConfig, Progress, TrainResult, train
 from counterface.media.image import write_bytes
-from counterface.registry import SWAP_MODELS
 from counterface.swap.swap_model import (
     MODULE,
     FacesetUsed,
@@ -37,6 +36,7 @@ from counterface.swap.swap_model import (
     SwapAbout,
     SwapModel,
     build_model,
+    model_kind,
     read_model,
 )
 from counterface.swap.training.autoencoder_task import (
@@ -103,7 +103,7 @@ class SwapTrainConfig(BaseModel):
         if self.reset != "none" and self.init_from is None:
             raise ValueError("reset needs init_from, the run whose parts start afresh")
         exchanged = any(phase.swap_decoders for phase in self.gan.schedule.phases)
-        if self.loop.ema_decay and exchanged and _kind(self.model).TRAINED_BY == "gan":
+        if self.loop.ema_decay and exchanged and model_kind(self.model).TRAINED_BY == "gan":
             raise ValueError("ema_decay would average decoders that were exchanged; set it to 0")
         return self
 
@@ -132,7 +132,7 @@ class SwapTrainConfig(BaseModel):
         Raises:
             ConfigError: the model has no such preset.
         """
-        presets = _kind(self.model).PRESETS
+        presets = model_kind(self.model).PRESETS
         if self.preset and self.preset not in presets:
             known = f"known: {', '.join(presets)}" if presets else "it has none"
             raise ConfigError(f"model {self.model!r} has no preset {self.preset!r}; {known}")
@@ -311,14 +311,6 @@ class _Hook:
         if shown:
             with (out / CHANGES_FILE).open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"step": step - 1, "changed": shown}) + "\n")
-
-
-def _kind(name: str) -> type[SwapModel]:
-    try:
-        kind: type[SwapModel] = SWAP_MODELS.load(name)
-    except RegistryError as error:
-        raise ConfigError(str(error)) from error
-    return kind
 
 
 def _about(people: Mapping[str, Sequence[Faceset]]) -> tuple[IdentityAbout, ...]:

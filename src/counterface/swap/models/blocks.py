@@ -8,12 +8,13 @@ apart (no batch statistics). Sizes are those published for faceswap and DeepFace
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from counterface.swap.swap_model import Generated
+from counterface.swap.swap_model import SOURCE, Generated, SwapModel
 
 SLOPE, RESIDUAL_SLOPE = 0.1, 0.2  # of the leaky rectifiers: after a convolution, within a residual
 
@@ -217,3 +218,30 @@ def init_weights(model: nn.Module, slope: float = SLOPE) -> None:
             nn.init.xavier_uniform_(module.weight)
         if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
             nn.init.zeros_(module.bias)
+
+
+class OneDecoder(SwapModel):
+    """What models have in common whose identities differ in the code alone."""
+
+    SHARED_CODE: ClassVar = False
+    decoder: nn.Module
+
+    def decode(self, code: Tensor, identity: int | Tensor) -> Generated:
+        """The face; identities differ in the code alone."""
+        generated: Generated = self.decoder(code)
+        return generated
+
+
+class TwoInters(OneDecoder):
+    """What LIAE and its predecessor have in common: an inter for both, one for the target."""
+
+    INTERS: ClassVar = ("inter_both", "inter_target")
+    encoder: nn.Module
+    inter_both: nn.Module
+    inter_target: nn.Module
+
+    def code(self, images: Tensor, identity: int | Tensor) -> Tensor:
+        """Source: the common inter twice. Target: its own, then the common one."""
+        features = self.encoder(images)
+        both = self.inter_both(features)
+        return torch.cat([both if identity == SOURCE else self.inter_target(features), both], 1)

@@ -14,8 +14,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from counterface.swap.models.blocks import Bottleneck, Decoder, Down, init_weights
-from counterface.swap.swap_model import SOURCE, Generated, SwapConfig, SwapModel
+from counterface.swap.models.blocks import Bottleneck, Decoder, Down, OneDecoder, init_weights
+from counterface.swap.swap_model import SOURCE, SwapConfig
 
 SIZE = 64
 
@@ -30,13 +30,12 @@ class IAEConfig(SwapConfig):
     mask: bool = Field(False, description="the decoder also learns a mask")
 
 
-class IAE(SwapModel):
+class IAE(OneDecoder):
     """RGB 64 px -> RGB 64 px, and a mask where asked."""
 
     Config = IAEConfig
     TINY: ClassVar = {"width": 8, "code": 16}
     INTERS: ClassVar = ("inter_source", "inter_both", "inter_target")
-    SHARED_CODE: ClassVar = False
 
     def __init__(self, config: IAEConfig | None = None) -> None:
         """Fresh weights."""
@@ -59,8 +58,3 @@ class IAE(SwapModel):
         features = self.encoder(images)
         own = self.inter_source if identity == SOURCE else self.inter_target
         return torch.cat([own(features), self.inter_both(features)], 1)
-
-    def decode(self, code: Tensor, identity: int | Tensor) -> Generated:
-        """The face; identities differ in the code alone."""
-        generated: Generated = self.decoder(code)
-        return generated

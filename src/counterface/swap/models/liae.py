@@ -9,10 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-
-from counterface.swap.models.blocks import init_weights
+from counterface.swap.models.blocks import TwoInters, init_weights
 from counterface.swap.models.df import (
     DF,
     DFConfig,
@@ -21,17 +18,14 @@ from counterface.swap.models.df import (
     build_inter,
     code_shape,
 )
-from counterface.swap.swap_model import SOURCE, Generated, SwapModel
 
 
-class LIAE(SwapModel):
+class LIAE(TwoInters):
     """RGB -> RGB and a mask, all of side `resolution`."""
 
     Config = DFConfig
     PRESETS: ClassVar = {"saehd": DF.PRESETS["saehd"]}
     TINY: ClassVar = DF.TINY
-    INTERS: ClassVar = ("inter_both", "inter_target")
-    SHARED_CODE: ClassVar = False
 
     def __init__(self, config: DFConfig | None = None) -> None:
         """Fresh weights."""
@@ -44,14 +38,3 @@ class LIAE(SwapModel):
         self.inter_target = build_inter(config, half)
         self.decoder = build_decoder(config, 2 * half)
         init_weights(self)
-
-    def code(self, images: Tensor, identity: int | Tensor) -> Tensor:
-        """Source: the common inter twice. Target: its own, then the common one."""
-        features = self.encoder(images)
-        both = self.inter_both(features)
-        return torch.cat([both if identity == SOURCE else self.inter_target(features), both], 1)
-
-    def decode(self, code: Tensor, identity: int | Tensor) -> Generated:
-        """The face; identities differ in the code alone."""
-        generated: Generated = self.decoder(code)
-        return generated

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
-from counterface.swap.models.blocks import Bottleneck, Decoder, Down, init_weights
-from counterface.swap.swap_model import SOURCE, Generated, SwapConfig, SwapModel
+from counterface.swap.models.blocks import Bottleneck, Decoder, Down, TwoInters, init_weights
+from counterface.swap.swap_model import SwapConfig
 
 
 class LIAEF128Config(SwapConfig):
@@ -28,13 +27,11 @@ class LIAEF128Config(SwapConfig):
     code: int = Field(512, ge=8, le=8192, description="length of each inter's code, numbers")
 
 
-class LIAEF128(SwapModel):
+class LIAEF128(TwoInters):
     """RGB -> RGB and a mask, all of side `resolution`."""
 
     Config = LIAEF128Config
     TINY: ClassVar = {"resolution": 64, "width": 8, "code": 16}
-    INTERS: ClassVar = ("inter_both", "inter_target")
-    SHARED_CODE: ClassVar = False
 
     def __init__(self, config: LIAEF128Config | None = None) -> None:
         """Fresh weights."""
@@ -52,14 +49,3 @@ class LIAEF128(SwapModel):
         widths = (4 * w, 2 * w, w)
         self.decoder = Decoder(8 * w, widths, widths)
         init_weights(self)
-
-    def code(self, images: Tensor, identity: int | Tensor) -> Tensor:
-        """Source: the common inter twice. Target: its own, then the common one."""
-        features = self.encoder(images)
-        both = self.inter_both(features)
-        return torch.cat([both if identity == SOURCE else self.inter_target(features), both], 1)
-
-    def decode(self, code: Tensor, identity: int | Tensor) -> Generated:
-        """The face; identities differ in the code alone."""
-        generated: Generated = self.decoder(code)
-        return generated
