@@ -15,6 +15,7 @@ pixels in one look-up, some times faster, and pixels of like colour stay alike: 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol, TypeVar
 
 import cv2
@@ -93,12 +94,7 @@ def transfer_linear(
     Raises:
         ShapeError: an image is not RGB uint8, or a mask not of its size.
     """
-    one, two = _measured(face, face_mask), _measured(like, like_mask)
-    if one is None or two is None:
-        return face.copy()
-    (mean, covariance), (mean_to, covariance_to) = _moments(one), _moments(two)
-    matrix = _power(covariance_to, 0.5) @ _power(covariance, -0.5)
-    return _affine(face, matrix, mean, mean_to)
+    return _by_moments(face, like, face_mask, like_mask, _recolouring)
 
 
 def transfer_monge_kantorovitch(
@@ -109,13 +105,7 @@ def transfer_monge_kantorovitch(
     Raises:
         ShapeError: an image is not RGB uint8, or a mask not of its size.
     """
-    one, two = _measured(face, face_mask), _measured(like, like_mask)
-    if one is None or two is None:
-        return face.copy()
-    (mean, covariance), (mean_to, covariance_to) = _moments(one), _moments(two)
-    root, back = _power(covariance, 0.5), _power(covariance, -0.5)
-    matrix = back @ _power(root @ covariance_to @ root, 0.5) @ back
-    return _affine(face, matrix, mean, mean_to)
+    return _by_moments(face, like, face_mask, like_mask, _least_motion)
 
 
 def match_histogram(
@@ -256,6 +246,30 @@ def _power(covariance: Matrix, exponent: float) -> Matrix:
     """A power of a symmetric, positive matrix."""
     values, vectors = np.linalg.eigh(covariance)
     return np.asarray((vectors * np.maximum(values, 1e-9) ** exponent) @ vectors.T)
+
+
+def _by_moments(
+    face: Image,
+    like: Image,
+    face_mask: Mask | None,
+    like_mask: Mask | None,
+    matrix_between: Callable[[Matrix, Matrix], Matrix],
+) -> Image:
+    """The face, its mean and covariance moved by the matrix from one covariance to the other."""
+    one, two = _measured(face, face_mask), _measured(like, like_mask)
+    if one is None or two is None:
+        return face.copy()
+    (mean, covariance), (mean_to, covariance_to) = _moments(one), _moments(two)
+    return _affine(face, matrix_between(covariance, covariance_to), mean, mean_to)
+
+
+def _recolouring(covariance: Matrix, covariance_to: Matrix) -> Matrix:
+    return _power(covariance_to, 0.5) @ _power(covariance, -0.5)
+
+
+def _least_motion(covariance: Matrix, covariance_to: Matrix) -> Matrix:
+    root, back = _power(covariance, 0.5), _power(covariance, -0.5)
+    return back @ _power(root @ covariance_to @ root, 0.5) @ back
 
 
 def _affine(face: Image, matrix: Matrix, mean: Matrix, mean_to: Matrix) -> Image:
