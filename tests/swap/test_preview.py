@@ -7,18 +7,15 @@ from pathlib import Path
 import actors
 import numpy as np
 import pytest
-import torch
+from swap_files import write_df
 
 from counterface.apps.cli.main import main
 from counterface.errors import ConfigError, MediaError, SwapError
-from counterface.learn.checkpoint import write_weights
 from counterface.media.image import read_image, write_image
 from counterface.provenance.record import read_record, record_path
 from counterface.provenance.rights import Rights
 from counterface.provenance.verify import verify_file
-from counterface.swap.models.df import DF
 from counterface.swap.preview import PreviewConfig, find_moment, preview
-from counterface.swap.swap_model import FacesetUsed, IdentityAbout, SwapAbout, build_model
 
 RIGHTS = Rights(shown="a drawn face", basis="synthetic", reference="tests/actors.py")
 
@@ -30,16 +27,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    net = build_model("df", DF.TINY)
-    people = tuple(
-        IdentityAbout(name=name, facesets=(FacesetUsed(folder=name, crops=3, rights=RIGHTS),))
-        for name in ("source", "target")
-    )
-    path = tmp_path_factory.mktemp("model") / "df.safetensors"
-    about = SwapAbout.of("df", net, people).model_dump(mode="json")
-    write_weights(path, {"model": net}, {"step": 5, "about": about})
-    return path
+    return write_df(tmp_path_factory.mktemp("model") / "df.safetensors", RIGHTS)
 
 
 @pytest.fixture(scope="module")

@@ -10,15 +10,13 @@ import numpy as np
 import pytest
 import torch
 from echo_model import DRAWN
+from swap_files import write_df
 from swap_targets import draw_images, sound_packets, write_target
 
 from counterface.apps.cli.main import main
-from counterface.learn.checkpoint import write_weights
 from counterface.media.image import read_image, write_image
 from counterface.media.video_reader import read_video
 from counterface.provenance.record import read_record, record_path
-from counterface.swap.models.df import DF
-from counterface.swap.swap_model import FacesetUsed, IdentityAbout, SwapAbout, build_model
 
 RIGHTS = ["--rights.shown", "drawn", "--rights.basis", "synthetic", "--rights.reference", "tests"]
 
@@ -33,16 +31,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    net = build_model("df", DF.TINY)
-    people = tuple(
-        IdentityAbout(name=name, facesets=(FacesetUsed(folder=name, crops=3, rights=DRAWN),))
-        for name in ("source", "target")
-    )
-    path = tmp_path_factory.mktemp("model") / "df.safetensors"
-    about = SwapAbout.of("df", net, people).model_dump(mode="json")
-    write_weights(path, {"model": net}, {"step": 5, "about": about})
-    return path
+    return write_df(tmp_path_factory.mktemp("model") / "df.safetensors", DRAWN)
 
 
 @pytest.fixture(scope="module")
