@@ -96,7 +96,7 @@ def phases(path: Path, config: ExtractConfig) -> str:
     from counterface.faceset.blur import measure_blur
     from counterface.media import sandbox
 
-    follower: FaceFollower = config.follower()
+    follower = FaceFollower.load(config.face_detector, config.landmarker, config.detect_every)
     spent = dict.fromkeys(("wait for decoder", "find", "align and measure"), 0.0)
     start, count = time.perf_counter(), 0
     for frame in sandbox.read_video(path):
