@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from counterface.datasets.manifest import Labelled, fold_groups
+from counterface.datasets.manifest import Entry
+from counterface.datasets.split import fold_groups
 from counterface.faceset.extract import ExtractConfig, extract
 from counterface.media.video_reader import read_video
 from counterface.media.video_writer import VideoWriter
@@ -77,39 +78,39 @@ def pair_model(stem: str) -> str:
     return stem.removeprefix("fake_only_").rsplit("_", 1)[0]
 
 
-def held_back(halves: Path) -> list[tuple[int, Labelled]]:
+def held_back(halves: Path) -> list[tuple[int, Entry]]:
     """Each labelled clip with its fold: whole swap models and people share one."""
-    items: list[Labelled] = []
+    items: list[Entry] = []
     for side, label in (("real", 0), ("fake", 1)):
         for path in sorted((halves / side).glob("*.mp4")):
-            items.append(Labelled(path, label, "dfl", pair_model(path.stem)))
+            items.append(Entry(path, label, "dfl", pair_model(path.stem)))
     for path in sorted((DATA / CLIPS).glob("*.mp4")):
-        items.append(Labelled(path, 0, "clip", SAME_PERSON.get(path.stem, path.stem)))
+        items.append(Entry(path, 0, "clip", SAME_PERSON.get(path.stem, path.stem)))
     # the pairs fill the folds evenly first; the other clips then follow
     swaps = [item for item in items if item.method == "dfl"]
     fold_of = dict(
-        zip((i.group for i in swaps), fold_groups([i.group for i in swaps], FOLDS), strict=True)
+        zip((i.source for i in swaps), fold_groups([i.source for i in swaps], FOLDS), strict=True)
     )
-    others = [item.group for item in items if item.group not in fold_of]
+    others = [item.source for item in items if item.source not in fold_of]
     fold_of |= dict(zip(others, fold_groups(others, FOLDS), strict=True))
-    return [(fold_of[item.group], item) for item in items]
+    return [(fold_of[item.source], item) for item in items]
 
 
-def training_items(halves: Path) -> list[Labelled]:
+def training_items(halves: Path) -> list[Entry]:
     """Everything that the statistics heads are fitted on; methods: pair, clip, still, generated."""
     items = [
-        Labelled(i.path, i.label, {"dfl": "pair"}.get(i.method, i.method), i.group)
+        Entry(i.path, i.label, {"dfl": "pair"}.get(i.method, i.method), i.source)
         for _, i in held_back(halves)
     ]
     for name, step in (*STILLS.items(), *((name, 1) for name in SYNTHETIC)):
         made = name in SYNTHETIC
         method = "generated" if made else "still"
         pictures = sorted((DATA / name).rglob("*.jpg"))[::step]
-        items += [Labelled(path, int(made), method, path.name) for path in pictures]
+        items += [Entry(path, int(made), method, path.name) for path in pictures]
     return items
 
 
-def measured_only() -> Iterator[tuple[str, list[Labelled]]]:
+def measured_only() -> Iterator[tuple[str, list[Entry]]]:
     """The sets that are measured and never trained on, by name."""
     for name in (
         "labelled_ffhq_vs_stylegan256",
@@ -119,7 +120,7 @@ def measured_only() -> Iterator[tuple[str, list[Labelled]]]:
         yield (
             name,
             [
-                Labelled(path, int(folder == "fake"), name, path.name)
+                Entry(path, int(folder == "fake"), name, path.name)
                 for folder in ("real", "fake")
                 for path in sorted((DATA / name / folder).glob("*.*"))
             ],

@@ -28,8 +28,11 @@ from default_data import (
 from counterface.config import read_config
 from counterface.detect.detector import Calibration, DetectorInfo
 from counterface.detect.evaluate import FileScore, calibrate_scores, score_files
-from counterface.detect.export import export_detector, uncalibrated
-from counterface.detect.fit import (
+from counterface.detect.models.evidence_sum import EvidenceSum
+from counterface.detect.scan import ScanConfig
+from counterface.detect.train import DataConfig, SyntheticFolders, TrainConfig, train_detector
+from counterface.detect.training.export import export_detector, uncalibrated
+from counterface.detect.training.fit import (
     FitConfig,
     collect_statistics,
     fit_heads,
@@ -37,9 +40,6 @@ from counterface.detect.fit import (
     real_faces,
     start_statistics,
 )
-from counterface.detect.models.evidence_sum import EvidenceSum
-from counterface.detect.scan import ScanConfig
-from counterface.detect.train import DataConfig, SyntheticFolders, TrainConfig, train_detector
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = ROOT / "runs" / "default"
@@ -131,7 +131,7 @@ def folds() -> None:
     for fold in range(FOLDS):
         items = [item for number, item in rows if number == fold]
         path = RUN / f"fold_{fold}.onnx"
-        net = fitted(frozenset(item.group for item in items))
+        net = fitted(frozenset(item.source for item in items))
         export_detector(net, plain_info(), path)
         scores += score_files(items, ScanConfig(detector=str(path)))
         print(f"fold {fold}: {len(items)} clips", flush=True)

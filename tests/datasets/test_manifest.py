@@ -1,13 +1,15 @@
-"""Labelled lists: what is read, what is refused, and folds that keep groups together."""
+"""Entry lists: what is read, what is refused, and folds that keep groups together."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from counterface.datasets.manifest import Labelled, fold_groups, read_manifest
+from counterface.datasets.manifest import Entry, of_split, read_manifest, write_manifest
 from counterface.errors import ConfigError
 
 
@@ -20,27 +22,29 @@ def test_rows_are_read_with_paths_beside_the_list(tmp_path: Path):
     text = "file,label,method,group\na.mp4,real,,ann\nsub/b.png,FAKE,swap,\nc.mp4,1,,\n"
     items = read_manifest(write(tmp_path / "list.csv", text))
     assert items == [
-        Labelled(tmp_path / "a.mp4", 0, "", "ann"),
-        Labelled(tmp_path / "sub" / "b.png", 1, "swap", "sub/b.png"),
-        Labelled(tmp_path / "c.mp4", 1, "", "c.mp4"),
+        Entry(tmp_path / "a.mp4", 0, "", "ann"),
+        Entry(tmp_path / "sub" / "b.png", 1, "swap"),
+        Entry(tmp_path / "c.mp4", 1),
     ]
 
 
 def test_method_and_group_may_be_absent_and_paths_may_be_whole(tmp_path: Path):
     other = tmp_path / "elsewhere" / "x.mp4"
     (item,) = read_manifest(write(tmp_path / "list.csv", f"label,file\n0,{other}\n"))
-    assert item == Labelled(other, 0, "", str(other))
+    assert item == Entry(other, 0)
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", r"needs rows with the columns 'file' and 'label', found \[\]"),
+        ("", r"needs rows with the columns 'path' and 'label', found \[\]"),
         ("file,label\n", "needs rows"),
-        ("path,label\na,real\n", r"found \['path', 'label'\]"),
+        ("name,label\na,real\n", r"found \['name', 'label'\]"),
         ("file,label\na,real\nb,maybe\n", "line 3: label 'maybe'; use real or fake"),
         ("file,label\na\n", "line 2: label None"),
         ("file,label\n,real\n", "line 2: no file"),
+        ("path,label,split\na,real,dev\n", "line 2: split 'dev'; use train, val, test or nothing"),
+        ("path,label,repeat\na,real,0\n", "line 2: repeat '0'; use a whole number"),
         ("file,label\na,real\na,fake\n", r"named more than once: \[.*a'\]"),
     ],
 )
@@ -66,28 +70,48 @@ def test_a_list_with_a_byte_order_mark_is_read(tmp_path: Path):
     assert read_manifest(path)[0].label == 1
 
 
-@pytest.mark.parametrize("folds", [1, 2, 3, 5])
-def test_a_group_is_never_split_and_folds_are_balanced(folds: int):
-    rng = np.random.default_rng(folds)
-    groups = [f"g{rng.integers(30)}" for _ in range(200)]
-    fold = fold_groups(groups, folds)
-    homes: dict[str, set[int]] = {}
-    for group, home in zip(groups, fold, strict=True):
-        homes.setdefault(group, set()).add(home)
-    assert all(len(found) == 1 for found in homes.values())
-    counts = [fold.count(k) for k in range(folds)]
-    largest = max(groups.count(g) for g in set(groups))
-    assert max(counts) - min(counts) <= largest
+FULL = Entry(
+    Path("clips/a.mp4"),
+    1,
+    method="face_swap",
+    source="a",
+    identities=("ann", "bob"),
+    generator="df",
+    compression="c23",
+    split="val",
+    licence="CC BY 4.0",
+    sha256="0" * 64,
+    mask=Path("masks/a.mp4"),
+    repeat=3,
+)
 
 
-def test_folds_do_not_depend_on_the_order_of_the_items():
-    groups = ["a", "b", "b", "c", "d", "d", "d"]
-    forth = dict(zip(groups, fold_groups(groups, 2), strict=True))
-    back = dict(zip(groups[::-1], fold_groups(groups[::-1], 2), strict=True))
-    assert forth == back
+@pytest.mark.parametrize("name", ["manifest.parquet", "manifest.csv"])
+def test_nothing_is_lost_between_writing_and_reading(tmp_path: Path, name: str):
+    placed = replace(FULL, path=tmp_path / FULL.path, mask=tmp_path / "masks/a.mp4")
+    entries = [placed, Entry(Path("/elsewhere/b.png"), 0)]
+    write_manifest(entries, tmp_path / name)
+    assert read_manifest(tmp_path / name) == entries
 
 
-def test_every_fold_gets_a_group_or_the_request_is_refused():
-    assert sorted(fold_groups(["a", "b", "c"], 3)) == [0, 1, 2]
-    with pytest.raises(ConfigError, match="2 groups cannot fill 3 folds"):
-        fold_groups(["a", "b", "b"], 3)
+def test_a_folder_and_its_manifest_may_move_together(tmp_path: Path):
+    before, after = tmp_path / "before", tmp_path / "after"
+    before.mkdir()
+    write_manifest([replace(FULL, path=before / "a.mp4", mask=None)], before / "m.parquet")
+    before.rename(after)
+    assert read_manifest(after / "m.parquet")[0].path == after / "a.mp4"
+
+
+def test_a_table_that_is_no_manifest_is_refused(tmp_path: Path):
+    path = tmp_path / "m.parquet"
+    pq.write_table(pa.table({"path": ["a"], "label": [0]}), path)
+    with pytest.raises(ConfigError, match="format None, this Counterface reads 1; lacks the col"):
+        read_manifest(path)
+    path.write_bytes(b"PAR1 and nothing")
+    with pytest.raises(ConfigError, match=r"not a readable manifest.*dataset index"):
+        read_manifest(path)
+
+
+def test_a_split_is_picked_in_order():
+    entries = [Entry(Path(s), 0, split=s) for s in ("val", "train", "test", "", "train")]
+    assert [e.path.name for e in of_split(entries, "train", "test")] == ["train", "test", "train"]

@@ -9,7 +9,7 @@ import pytest
 from scan_media import drawn_clip, drawn_picture, empty_picture, tiny_config
 from tiny_detector import metadata, write_detector
 
-from counterface.datasets.manifest import Labelled
+from counterface.datasets.manifest import Entry
 from counterface.detect.detector import Calibration, Detector, Thresholds
 from counterface.detect.evaluate import (
     FileScore,
@@ -132,7 +132,7 @@ def test_scores_move_with_the_calibration_and_so_do_verdicts():
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Labelled]:
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Entry]:
     """Seven dark real portraits and seven bright fake ones: the tiny detector reads brightness."""
     folder = tmp_path_factory.mktemp("pictures")
     items = []
@@ -141,16 +141,16 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Labelled]:
         for label, gain in ((0, 0.5), (1, 1.3)):
             path = folder / f"{person}_{label}.png"
             write_image(path, np.clip(plain * gain, 0, 255).astype(np.uint8))
-            items.append(Labelled(path, label, "drawn", f"p{person}"))
+            items.append(Entry(path, label, "drawn", f"p{person}"))
     return items
 
 
 def test_every_file_is_scored_or_says_why_not(tmp_path: Path):
     items = [
-        Labelled(drawn_picture(tmp_path / "face.png"), 0, "still", "ann"),
-        Labelled(empty_picture(tmp_path / "empty.png"), 1),
-        Labelled(tmp_path / "broken.mp4", 1),
-        Labelled(drawn_clip(tmp_path / "clip.mp4", (2,), 24), 1, "swap", "bob"),
+        Entry(drawn_picture(tmp_path / "face.png"), 0, "still", "ann"),
+        Entry(empty_picture(tmp_path / "empty.png"), 1),
+        Entry(tmp_path / "broken.mp4", 1),
+        Entry(drawn_clip(tmp_path / "clip.mp4", (2,), 24), 1, "swap", "bob"),
     ]
     (tmp_path / "broken.mp4").write_bytes(b"nothing" * 99)
     told: list[str] = []
@@ -159,7 +159,12 @@ def test_every_file_is_scored_or_says_why_not(tmp_path: Path):
     )
     assert told == ["face.png", "empty.png", "broken.mp4", "clip.mp4"]
     face, empty, broken, clip = found
-    assert (face.file, face.label, face.method, face.group) == ("face.png", 0, "still", "ann")
+    assert (face.file, face.label, face.method, face.group) == (
+        "face.png",
+        0,
+        "still",
+        "source:ann",
+    )
     assert face.logit is not None
     assert (empty.logit, empty.probability, empty.verdict) == (None, None, "no_face")
     assert empty.error is None
@@ -174,7 +179,7 @@ def test_every_file_is_scored_or_says_why_not(tmp_path: Path):
 
 
 def test_calibrating_a_file_changes_its_numbers_and_not_its_logits(
-    pictures: list[Labelled], tmp_path: Path
+    pictures: list[Entry], tmp_path: Path
 ):
     path = write_detector(tmp_path / "own.onnx", metadata(card={"note": "kept"}))
     config = ScanConfig(detector=str(path))
@@ -196,11 +201,11 @@ def test_calibrating_a_file_changes_its_numbers_and_not_its_logits(
 
 
 def test_calibrating_on_inverted_labels_leaves_the_file_alone(
-    pictures: list[Labelled], tmp_path: Path
+    pictures: list[Entry], tmp_path: Path
 ):
     path = write_detector(tmp_path / "own.onnx")
     content = path.read_bytes()
-    swapped = [Labelled(i.path, 1 - i.label, i.method, i.group) for i in pictures]
+    swapped = [Entry(i.path, 1 - i.label, i.method, i.source) for i in pictures]
     with pytest.raises(DetectorError, match="inverted"):
         calibrate_file(path, swapped, ScanConfig())
     assert path.read_bytes() == content

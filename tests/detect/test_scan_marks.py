@@ -10,11 +10,11 @@ import pytest
 from made_files import draw_frames, make_file, write_frames
 from scan_media import tiny_config
 
-from counterface.detect import marks as marks_module
-from counterface.detect.evaluate import Labelled, score_files
+from counterface.detect.scanning import marks as marks_module
+from counterface.detect.evaluate import Entry, score_files
 from counterface.detect.findings import ScanResult
-from counterface.detect.marks import look_for_marks, mark_notices, weigh_marks
 from counterface.detect.scan import scan_file
+from counterface.detect.scanning.marks import look_for_marks, mark_notices, weigh_marks
 from counterface.media.video_reader import read_video
 from counterface.provenance import credentials as credentials_module
 from counterface.provenance.credentials import Credentials
@@ -106,7 +106,7 @@ def test_evaluation_measures_the_detector_and_not_the_marks(
     maker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(marks_module, "MarkJob", None)  # looking for marks would be an error
-    item = Labelled(path=maker / "out.mp4", label=1, group="a")
+    item = Entry(path=maker / "out.mp4", label=1, source="a")
     (score,) = score_files([item], tiny_config(tmp_path, gain=1e-3, frames=4))
     assert score.error is None
     assert score.probability is not None

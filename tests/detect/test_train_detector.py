@@ -13,7 +13,6 @@ from drawn_samples import write_heads
 from counterface.config import read_config, write_config
 from counterface.datasets.training_pairs import PairConfig, TrainingPairs
 from counterface.detect.detector import Detector
-from counterface.detect.export import export_detector, uncalibrated
 from counterface.detect.models.frame_cnn import FrameCNNConfig
 from counterface.detect.train import (
     DataConfig,
@@ -25,6 +24,7 @@ from counterface.detect.train import (
     start_net,
     train_detector,
 )
+from counterface.detect.training.export import export_detector, uncalibrated
 from counterface.errors import TrainingError
 from counterface.learn.checkpoint import read_weights
 from counterface.learn.loop import LoopConfig

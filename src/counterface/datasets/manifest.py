@@ -1,79 +1,189 @@
-"""A labelled list of files: one CSV, the same for every data set."""
+"""A data set as one table: each file, its label, and what is known of who and what made it.
+
+A Parquet file (`write_manifest`), or a CSV that a person wrote; both read to the same entries.
+"""
 
 from __future__ import annotations
 
 import csv
+import io
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from counterface.errors import ConfigError
+from counterface.media.image import write_bytes
 
-_LABELS = {"real": 0, "0": 0, "fake": 1, "1": 1}
+FORMAT = 1
+LABELS = ("real", "fake")  # by label
+SPLITS = ("train", "val", "test")
+_KEY = b"counterface"
+_LABEL_OF = {"real": 0, "0": 0, "fake": 1, "1": 1}
+_OLD_NAMES = {"file": "path", "group": "source"}  # of columns in a CSV
+
+SCHEMA = pa.schema(
+    [
+        pa.field("path", pa.string(), nullable=False),  # absolute, or relative to the manifest
+        pa.field("label", pa.int8(), nullable=False),
+        pa.field("method", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("identities", pa.list_(pa.string()), nullable=False),
+        pa.field("generator", pa.string(), nullable=False),
+        pa.field("compression", pa.string(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("licence", pa.string(), nullable=False),
+        pa.field("sha256", pa.string(), nullable=False),
+        pa.field("mask", pa.string()),
+        pa.field("repeat", pa.int32(), nullable=False),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
-    """One file and what is known of it."""
+class Entry:
+    """One file of a data set; an empty string is "not known"."""
 
     path: Path
     label: int  # 0 real, 1 fake
-    method: str = ""  # how it was made, or what kind of real footage it is
-    group: str = (
-        ""  # person or source footage; files of one group never sit on both sides of a split
-    )
+    method: str = ""  # family of the manipulation, or kind of genuine footage
+    source: str = ""  # the footage it shows or was made from; a clip and its fakes share it
+    identities: tuple[str, ...] = ()  # who is shown or gave the face; a swap has two
+    generator: str = ""  # the very program or model
+    compression: str = ""  # as the data set names it: raw, c23, lq, crf28
+    split: str = ""  # train, val, test
+    licence: str = ""
+    sha256: str = ""  # of the content; "" until it was read
+    mask: Path | None = None  # video or picture: white where it was manipulated
+    repeat: int = 1  # sequences or frames that training draws from it, in multiples of others
 
 
-def read_manifest(path: Path) -> list[Labelled]:
-    """The rows of a CSV with the columns `file` and `label`, and optional `method` and `group`.
+def read_manifest(path: Path) -> list[Entry]:
+    """The entries of a Parquet manifest, or of a CSV with the columns `path` and `label`.
 
-    Paths are relative to the CSV's folder; labels are real or fake (or 0, 1). A file without a
-    group is its own group.
+    Paths are relative to the manifest's folder. A CSV may have any other column of `Entry`,
+    identities separated by `;`, labels real or fake (or 0, 1), and call `path` `file` and
+    `source` `group`.
 
     Raises:
-        ConfigError: unreadable, a missing column or name, an unknown label, a file named twice.
+        ConfigError: unreadable, a missing column or name, an unknown label or split, a file named
+            twice.
     """
+    records = _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
+    entries = [_entry(record, path, number) for number, record in enumerate(records, start=2)]
+    twice = [str(p) for p, count in Counter(item.path for item in entries).items() if count > 1]
+    if twice:
+        raise ConfigError(f"{path}: named more than once: {twice[:3]}; each file may stand once")
+    return entries
+
+
+def write_manifest(entries: Sequence[Entry], path: Path) -> None:
+    """Nothing; the manifest is written, Parquet or (by its suffix) CSV, whole or not at all.
+
+    Raises:
+        MediaError: it cannot be written there.
+    """
+    records = [_record(entry, path.parent) for entry in entries]
+    if path.suffix.lower() == ".csv":
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, SCHEMA.names)
+        writer.writeheader()
+        for record in records:
+            labelled = {"label": LABELS[record["label"]], "mask": record["mask"] or ""}
+            writer.writerow(record | labelled | {"identities": ";".join(record["identities"])})
+        write_bytes(path, text.getvalue().encode())
+        return
+    table = pa.Table.from_pylist(records, schema=SCHEMA)
+    about = json.dumps({"format": FORMAT})
+    sink = pa.BufferOutputStream()
+    pq.write_table(table.replace_schema_metadata({_KEY: about.encode()}), sink)
+    write_bytes(path, bytes(sink.getvalue()))
+
+
+def of_split(entries: Iterable[Entry], *splits: str) -> list[Entry]:
+    """The entries of the named splits, in order."""
+    return [entry for entry in entries if entry.split in splits]
+
+
+def _read_csv(path: Path) -> list[dict[str, Any]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"{path}: not a readable CSV: {error}") from error
-    if not rows or not {"file", "label"} <= set(rows[0]):
+    named = [{_OLD_NAMES.get(key, key): value for key, value in row.items()} for row in rows]
+    if not named or not {"path", "label"} <= set(named[0]):
         found = list(rows[0]) if rows else []
-        raise ConfigError(f"{path}: needs rows with the columns 'file' and 'label', found {found}")
-    labelled = []
-    for number, row in enumerate(rows, start=2):
-        label = _LABELS.get((row["label"] or "").strip().lower())
-        if label is None:
-            raise ConfigError(f"{path}, line {number}: label {row['label']!r}; use real or fake")
-        name = (row["file"] or "").strip()
-        if not name:
-            raise ConfigError(f"{path}, line {number}: no file is named")
-        group = (row.get("group") or "").strip() or name
-        labelled.append(Labelled(path.parent / name, label, (row.get("method") or ""), group))
-    twice = [str(p) for p, count in Counter(item.path for item in labelled).items() if count > 1]
-    if twice:
-        raise ConfigError(f"{path}: named more than once: {twice[:3]}; each file may stand once")
-    return labelled
+        raise ConfigError(f"{path}: needs rows with the columns 'path' and 'label', found {found}")
+    for row in named:
+        people = row.get("identities") or ""
+        row["identities"] = [name.strip() for name in people.split(";") if name.strip()]
+    return named
 
 
-def fold_groups(groups: Sequence[str], folds: int) -> list[int]:
-    """The fold of each item; items of one group share it and folds are about equally large.
+def _read_parquet(path: Path) -> list[dict[str, Any]]:
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise ConfigError(
+            f"{path}: not a readable manifest: {error}; make one with 'counterface dataset index'"
+        ) from error
+    about = json.loads((table.schema.metadata or {}).get(_KEY, b"{}"))
+    missing = [name for name in SCHEMA.names if name not in table.column_names]
+    if about.get("format") != FORMAT or missing:
+        raise ConfigError(
+            f"{path}: format {about.get('format')}, this Counterface reads {FORMAT}"
+            + (f"; lacks the columns {missing}" if missing else "")
+        )
+    records: list[dict[str, Any]] = table.select(SCHEMA.names).to_pylist()
+    return records
 
-    Args:
-        groups: (N,) the group of each item.
-        folds: how many.
 
-    Raises:
-        ConfigError: fewer groups than folds.
-    """
-    sizes = Counter(groups)
-    if len(sizes) < folds:
-        raise ConfigError(f"{len(sizes)} groups cannot fill {folds} folds")
-    filled = [0] * folds
-    fold_of = {}
-    for group, size in sorted(sizes.items(), key=lambda item: (-item[1], item[0])):
-        fold_of[group] = filled.index(min(filled))
-        filled[fold_of[group]] += size
-    return [fold_of[group] for group in groups]
+def _entry(record: dict[str, Any], path: Path, number: int) -> Entry:
+    where = f"{path}, line {number}"
+    texts = {name: str(record.get(name) or "").strip() for name in _TEXTS}
+    label = _LABEL_OF.get(str(record["label"] if record["label"] is not None else "").lower())
+    if label is None:
+        raise ConfigError(f"{where}: label {record['label']!r}; use real or fake")
+    name = str(record["path"] or "").strip()
+    if not name:
+        raise ConfigError(f"{where}: no file is named")
+    if texts["split"] not in ("", *SPLITS):
+        raise ConfigError(f"{where}: split {texts['split']!r}; use {', '.join(SPLITS)} or nothing")
+    repeat = str(record.get("repeat") or 1)
+    if not repeat.isdigit() or int(repeat) < 1:
+        raise ConfigError(f"{where}: repeat {repeat!r}; use a whole number, at least 1")
+    mask = record.get("mask")
+    return Entry(
+        path=path.parent / name,
+        label=label,
+        identities=tuple(record.get("identities") or ()),
+        mask=path.parent / mask if mask else None,
+        repeat=int(repeat),
+        **texts,
+    )
+
+
+_TEXTS = ("method", "source", "generator", "compression", "split", "licence", "sha256")
+
+
+def _record(entry: Entry, folder: Path) -> dict[str, Any]:
+    return {
+        "path": _relative(entry.path, folder),
+        "label": entry.label,
+        "identities": list(entry.identities),
+        "mask": None if entry.mask is None else _relative(entry.mask, folder),
+        "repeat": entry.repeat,
+        **{name: getattr(entry, name) for name in _TEXTS},
+    }
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """With forward slashes; relative where the file lies below the manifest, so both can move."""
+    resolved, base = path.resolve(), folder.resolve()
+    return (resolved.relative_to(base) if resolved.is_relative_to(base) else resolved).as_posix()

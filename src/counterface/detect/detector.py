@@ -1,7 +1,8 @@
-"""The detector model file: an ONNX network that judges one aligned crop, and its metadata.
+"""The detector model file: an ONNX network that judges aligned crops, and its metadata.
 
-File format 1: input `image` float32 (B, 3, S, S) RGB in [0, 1]; outputs `logit` (B,), > 0 = fake,
-and `activation` (B, h, w), the signed evidence of each cell. The metadata property `counterface` is
+File format 1: input `image` float32 (B, 3, S, S) RGB in [0, 1], or, for a detector that judges T
+frames of a person together, `clip` (B, T, 3, S, S); outputs `logit` (B,), > 0 = fake, and
+`activation` (B, h, w), the signed evidence of each cell. The metadata property `counterface` is
 JSON with the fields of `DetectorInfo`.
 """
 
@@ -73,10 +74,18 @@ class DetectorInfo(_Part):
     version: str
     template: str
     size: int = Field(ge=16, le=1024)
+    frames: int = Field(1, ge=1, le=64, description="crops of one person that are judged together")
+    step: int = Field(1, ge=1, description="frames of the video from one of them to the next")
     calibration: Calibration = Calibration()
     thresholds: Thresholds
     range: Range = Range()
     card: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def crop_shape(self) -> tuple[int, ...]:
+        """Of one item that is judged, channels last: (S, S, 3) or (T, S, S, 3)."""
+        crop = (self.size, self.size, 3)
+        return crop if self.frames == 1 else (self.frames, *crop)
 
     @model_validator(mode="after")
     def _known_template(self) -> DetectorInfo:
@@ -126,29 +135,37 @@ class Detector:
         return cls(session, info, hashlib.sha256(content).hexdigest())
 
     def score(self, crops: NDArray[np.uint8]) -> tuple[Floats, Floats]:
-        """The logit of each crop, (B,), and its evidence map, (B, h, w); > 0 speaks for fake.
+        """The logit of each item, (B,), and its evidence map, (B, h, w); > 0 speaks for fake.
 
         Args:
-            crops: RGB uint8 (B, S, S, 3), aligned to the detector's template and size.
+            crops: RGB uint8, aligned to the detector's template and size: (B, S, S, 3), or
+                (B, T, S, S, 3) where the detector judges T frames together.
 
         Raises:
             DetectorError: crops of another shape or type.
         """
-        size = self.info.size
-        if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (size, size, 3):
+        wanted = self.info.crop_shape
+        if crops.dtype != np.uint8 or crops.shape[1:] != wanted:
+            shape = ", ".join(["B", *map(str, wanted)])
             raise DetectorError(
-                f"detector {self.info.name!r} takes uint8 crops (B, {size}, {size}, 3) aligned to "
+                f"detector {self.info.name!r} takes uint8 crops ({shape}) aligned to "
                 f"template {self.info.template!r}, got {crops.dtype} {crops.shape}"
             )
+        name = input_name(self.info)
         logits, maps = [], []
         for start in range(0, len(crops), BATCH):
-            batch = crops[start : start + BATCH].transpose(0, 3, 1, 2).astype(np.float32) / 255
-            logit, activation = self._session.run(["logit", "activation"], {"image": batch})
+            batch = np.moveaxis(crops[start : start + BATCH], -1, -3).astype(np.float32) / 255
+            logit, activation = self._session.run(["logit", "activation"], {name: batch})
             logits.append(logit.reshape(-1))
             maps.append(activation)
         if not logits:
             return np.zeros(0, np.float32), np.zeros((0, 1, 1), np.float32)
         return np.concatenate(logits), np.concatenate(maps)
+
+
+def input_name(info: DetectorInfo) -> str:
+    """What the network calls its input."""
+    return "image" if info.frames == 1 else "clip"
 
 
 def _read_info(metadata: dict[str, str], path: Path) -> DetectorInfo:
@@ -166,13 +183,19 @@ def _read_info(metadata: dict[str, str], path: Path) -> DetectorInfo:
 def _check_signature(session: Any, info: DetectorInfo, path: Path) -> None:
     inputs = {i.name: i.shape for i in session.get_inputs()}
     outputs = {o.name for o in session.get_outputs()}
-    if set(inputs) != {"image"} or not {"logit", "activation"} <= outputs:
+    name = input_name(info)
+    if set(inputs) != {name} or not {"logit", "activation"} <= outputs:
         raise DetectorError(
-            f"{path}: expected input 'image' and outputs 'logit', 'activation', "
+            f"{path}: expected input {name!r} and outputs 'logit', 'activation', "
             f"got {sorted(inputs)} and {sorted(outputs)}"
         )
-    sides = [side for side in inputs["image"][2:] if isinstance(side, int)]
-    if any(side != info.size for side in sides):
+    wanted = (*info.crop_shape[:-3], 3, info.size, info.size)
+    takes = inputs[name][1:]
+    fits = len(takes) == len(wanted) and all(
+        one == other for one, other in zip(takes, wanted, strict=True) if isinstance(one, int)
+    )
+    if not fits:
         raise DetectorError(
-            f"{path}: metadata says {info.size} px crops, the network takes {inputs['image']}"
+            f"{path}: metadata says {info.size} px crops, {info.frames} together, "
+            f"the network takes {inputs[name]}"
         )

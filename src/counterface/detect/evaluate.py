@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from counterface.datasets.manifest import Labelled
+from counterface.datasets.manifest import Entry
+from counterface.datasets.split import linked_groups
 from counterface.detect.calibrate import choose_thresholds, fit_calibration
 from counterface.detect.detector import Calibration, Detector, DetectorInfo, Thresholds
 from counterface.detect.findings import ScanFailure, ScanResult
@@ -30,7 +31,8 @@ class FileScore(BaseModel):
     file: str
     label: int
     method: str
-    group: str
+    compression: str = ""
+    group: str = Field(description="files that share people or footage; see `linked_groups`")
     logit: float | None = Field(description="pooled; null where no face could be scored")
     probability: float | None
     low: float | None = Field(None, description="end of the probability's interval")
@@ -55,7 +57,7 @@ class Evaluation(BaseModel):
 
 
 def score_files(
-    items: Sequence[Labelled],
+    items: Sequence[Entry],
     config: ScanConfig | None = None,
     *,
     jobs: int = 1,
@@ -68,7 +70,11 @@ def score_files(
     settled = (config or ScanConfig()).model_copy(update={"pictures": False, "marks": False})
     paths = [item.path for item in items]
     outcomes = scan_files(paths, settled, jobs=jobs, progress=progress)
-    return [_score(item, outcome) for item, outcome in zip(items, outcomes, strict=True)]
+    groups = linked_groups(items)
+    return [
+        _score(item, group, outcome)
+        for item, group, outcome in zip(items, groups, outcomes, strict=True)
+    ]
 
 
 def evaluate_files(scores: Sequence[FileScore], threshold: float) -> Evaluation:
@@ -110,12 +116,13 @@ def _frame_auc(scores: Sequence[FileScore]) -> float:
     return auc(labels, np.concatenate([np.array(s.frame_logits) for s in scores]))
 
 
-def _score(item: Labelled, outcome: ScanResult | ScanFailure) -> FileScore:
+def _score(item: Entry, group: str, outcome: ScanResult | ScanFailure) -> FileScore:
     known: dict[str, Any] = {
         "file": Path(item.path).name,
         "label": item.label,
         "method": item.method,
-        "group": item.group,
+        "compression": item.compression,
+        "group": group,
     }
     if isinstance(outcome, ScanFailure):
         return FileScore(
@@ -140,7 +147,7 @@ def _score(item: Labelled, outcome: ScanResult | ScanFailure) -> FileScore:
 
 def calibrate_file(
     detector: Path,
-    items: Sequence[Labelled],
+    items: Sequence[Entry],
     config: ScanConfig,
     *,
     jobs: int = 1,
@@ -151,7 +158,7 @@ def calibrate_file(
     Raises:
         DetectorError: too few files of a class could be scored, or logits run against labels.
     """
-    from counterface.detect.export import stamp_detector
+    from counterface.detect.training.export import stamp_detector
 
     info = Detector.load(str(detector)).info
     settled = config.model_copy(update={"detector": str(detector)})

@@ -22,10 +22,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from counterface.detect.detector import BATCH, DEFAULT, Detector
 from counterface.detect.findings import Sampling, ScanResult, TrackFinding
-from counterface.detect.marks import MarkJob, look_for_marks, mark_notices, weigh_marks
 from counterface.detect.pool import decide
-from counterface.detect.quality import face_pixels, find_notices, list_checks, out_of_range
-from counterface.detect.track_book import FEW, Sample, ThumbStrip, TrackBook
+from counterface.detect.scanning.marks import MarkJob, look_for_marks, mark_notices, weigh_marks
+from counterface.detect.scanning.quality import face_pixels, find_notices, list_checks, out_of_range
+from counterface.detect.scanning.track_book import FEW, Sample, ThumbStrip, TrackBook
 from counterface.errors import MediaError
 from counterface.faces.align import align
 from counterface.faces.face_detector import find_faces

@@ -20,9 +20,9 @@ from counterface.datasets.faceset_bank import (
 )
 from counterface.datasets.remake import SIDE, AutoencoderRemake
 from counterface.datasets.training_pairs import Bank, PairConfig, Sources, TrainingPairs
-from counterface.detect.frame_task import FrameTask
 from counterface.detect.models.folded import START_FACES, start_from_folded
 from counterface.detect.models.frame_cnn import FrameCNN, FrameCNNConfig
+from counterface.detect.training.pair_task import PairTask
 from counterface.device import keep_freed_memory
 from counterface.errors import TrainingError
 from counterface.faces.align import crop_matrix, warp_image
@@ -108,7 +108,7 @@ def train_detector(config: TrainConfig, progress: Progress | None = None) -> Tra
     torch.manual_seed(config.loop.seed)
     net = start_net(config, sources)
     o = config.optimizer
-    task = FrameTask(net, o.lr, o.head_lr, o.weight_decay, o.cell_weight)
+    task = PairTask(net, o.lr, o.head_lr, o.weight_decay, o.cell_weight)
     return train(
         task,
         TrainingPairs(sources, config.pairs),

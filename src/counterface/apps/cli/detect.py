@@ -54,7 +54,7 @@ def fit(recipe: Path, detector: Path, /, *, out: Path | None = None) -> int:
         detector: The ONNX file to write.
         out: Folder of the run, instead of the recipe's.
     """
-    from counterface.detect.fit import FitConfig, fit_detector
+    from counterface.detect.training.fit import FitConfig, fit_detector
 
     config = read_config(FitConfig, recipe)
     if out is not None:
@@ -81,8 +81,8 @@ def export(weights: Path, detector: Path, /, *, name: str = "own", recipe: Path)
         name: What reports call it.
         recipe: The recipe that it was trained by.
     """
-    from counterface.detect.export import export_detector, uncalibrated
     from counterface.detect.train import TrainConfig, load_net
+    from counterface.detect.training.export import export_detector, uncalibrated
 
     config = read_config(TrainConfig, recipe)
     info = uncalibrated(name, config.pairs.template, config.pairs.size)

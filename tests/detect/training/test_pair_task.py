@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from counterface.detect.frame_task import FrameTask
 from counterface.detect.models.frame_cnn import FrameCNN, FrameCNNConfig
+from counterface.detect.training.pair_task import PairTask
 
 TINY = FrameCNNConfig(backbone="test_efficientnet", width=16, dropout=0.0)
 
@@ -34,11 +34,11 @@ def batch(real: int = 0, fake: int = 255) -> dict[str, Tensor]:
     return {"images": images, "masks": masks}
 
 
-def task(net: nn.Module, cell_weight: float = 0.5) -> FrameTask:
-    return FrameTask(net, 1e-3, 1e-2, 0.1, cell_weight)  # type: ignore[arg-type]
+def task(net: nn.Module, cell_weight: float = 0.5) -> PairTask:
+    return PairTask(net, 1e-3, 1e-2, 0.1, cell_weight)  # type: ignore[arg-type]
 
 
-def loss_of(one: FrameTask, examples: dict[str, Tensor]) -> tuple[float, dict[str, float]]:
+def loss_of(one: PairTask, examples: dict[str, Tensor]) -> tuple[float, dict[str, float]]:
     log: dict[str, float | Tensor] = {}
     ((name, loss),) = one.losses(examples, 0, log)
     assert name == "adamw"

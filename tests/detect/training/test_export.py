@@ -12,10 +12,10 @@ from drawn_samples import head_sample
 from torch import Tensor, nn
 
 from counterface.detect.detector import Calibration, Detector, Thresholds
-from counterface.detect.export import export_detector, stamp_detector, uncalibrated
 from counterface.detect.models.evidence_sum import EvidenceSum
 from counterface.detect.models.frame_cnn import FrameCNN, FrameCNNConfig
 from counterface.detect.models.frame_statistics import FrameStatistics, FrameStatisticsConfig
+from counterface.detect.training.export import export_detector, stamp_detector, uncalibrated
 from counterface.errors import DetectorError
 from counterface.types import Image
 

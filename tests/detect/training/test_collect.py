@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scan_media import drawn_clip, drawn_picture, empty_picture
 
-from counterface.datasets.manifest import Labelled
-from counterface.detect.collect import collect_crops
+from counterface.datasets.manifest import Entry
+from counterface.detect.training.collect import collect_crops
 from counterface.errors import MediaError
 from counterface.faces.align import align
 from counterface.faces.face_detector import find_faces
@@ -16,7 +16,7 @@ from counterface.types import Image
 
 
 @pytest.fixture(scope="module")
-def items(tmp_path_factory: pytest.TempPathFactory) -> list[Labelled]:
+def items(tmp_path_factory: pytest.TempPathFactory) -> list[Entry]:
     """A picture, a broken file, a picture without a face, a clip of 24 frames, an absent file."""
     folder = tmp_path_factory.mktemp("files")
     drawn_picture(folder / "one.png", 1)
@@ -24,10 +24,10 @@ def items(tmp_path_factory: pytest.TempPathFactory) -> list[Labelled]:
     empty_picture(folder / "empty.png")
     drawn_clip(folder / "clip.mp4", (2,), 24)
     names = ("one.png", "broken.mp4", "empty.png", "clip.mp4", "absent.png")
-    return [Labelled(folder / name, number % 2) for number, name in enumerate(names)]
+    return [Entry(folder / name, number % 2) for number, name in enumerate(names)]
 
 
-def collect(items: list[Labelled], frames: int = 4) -> tuple[list[tuple[int, Image]], list[str]]:
+def collect(items: list[Entry], frames: int = 4) -> tuple[list[tuple[int, Image]], list[str]]:
     failures: list[str] = []
     crops = collect_crops(
         items, frames, "whole_face", 64, failed=lambda i, why: failures.append(f"{i.path} {why}")
@@ -35,7 +35,7 @@ def collect(items: list[Labelled], frames: int = 4) -> tuple[list[tuple[int, Ima
     return list(crops), failures
 
 
-def test_every_readable_file_gives_its_crops_and_bad_ones_are_told(items: list[Labelled]):
+def test_every_readable_file_gives_its_crops_and_bad_ones_are_told(items: list[Entry]):
     crops, failures = collect(items)
     assert [number for number, _ in crops] == [0, 3, 3, 3, 3]
     assert all(crop.shape == (64, 64, 3) and crop.dtype == np.uint8 for _, crop in crops)
@@ -44,18 +44,18 @@ def test_every_readable_file_gives_its_crops_and_bad_ones_are_told(items: list[L
     assert "absent.png" in failures[1]
 
 
-def test_without_a_listener_a_bad_file_stops_it(items: list[Labelled]):
+def test_without_a_listener_a_bad_file_stops_it(items: list[Entry]):
     with pytest.raises(MediaError, match=r"broken\.mp4"):
         list(collect_crops(items, 2, "whole_face", 64))
 
 
-def test_a_crop_is_what_a_scan_cuts(items: list[Labelled]):
+def test_a_crop_is_what_a_scan_cuts(items: list[Entry]):
     ((_, crop),), _ = collect(items[:1])
     image = read_image(items[0].path)
     assert np.array_equal(crop, align(image, find_faces(image)[0], "whole_face", 64).image)
 
 
-def test_frames_are_spread_over_the_clip(items: list[Labelled]):
+def test_frames_are_spread_over_the_clip(items: list[Entry]):
     few, _ = collect(items[3:4], 2)
     more, _ = collect(items[3:4], 6)
     assert len(few) == 2
@@ -65,7 +65,7 @@ def test_frames_are_spread_over_the_clip(items: list[Labelled]):
     assert len(everything) == 24
 
 
-def test_progress_counts_every_file(items: list[Labelled]):
+def test_progress_counts_every_file(items: list[Entry]):
     told: list[tuple[int, int | None, str]] = []
     list(
         collect_crops(

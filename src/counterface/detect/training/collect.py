@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from counterface.datasets.manifest import Labelled
+from counterface.datasets.manifest import Entry
 from counterface.detect.scan import ScanConfig, choose_frames
 from counterface.errors import MediaError
 from counterface.faces.align import align
@@ -14,13 +14,13 @@ from counterface.types import Image
 
 
 def collect_crops(
-    items: Sequence[Labelled],
+    items: Sequence[Entry],
     frames: int,
     template: str,
     size: int,
     *,
     progress: Callable[[int, int | None, str], None] | None = None,
-    failed: Callable[[Labelled, str], None] | None = None,
+    failed: Callable[[Entry, str], None] | None = None,
 ) -> Iterator[tuple[int, Image]]:
     """Pairs of item number and crop, RGB uint8 (size, size, 3), of the largest face of each frame.
 

@@ -12,7 +12,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from counterface.detect.models.frame_cnn import FrameCNN
 
 
-class FrameTask:
+class PairTask:
     """Trains a `FrameCNN` on batches of `TrainingPairs`."""
 
     def __init__(

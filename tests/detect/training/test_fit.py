@@ -11,10 +11,11 @@ import pytest
 import torch
 from scan_media import drawn_picture
 
-from counterface.datasets.manifest import Labelled
-from counterface.detect import fit as fit_module
+from counterface.datasets.manifest import Entry
+from counterface.detect.training import fit as fit_module
 from counterface.detect.detector import Detector
-from counterface.detect.fit import (
+from counterface.detect.models.frame_statistics import FrameStatisticsConfig
+from counterface.detect.training.fit import (
     FitConfig,
     HeadConfig,
     Statistics,
@@ -24,7 +25,6 @@ from counterface.detect.fit import (
     real_faces,
     start_statistics,
 )
-from counterface.detect.models.frame_statistics import FrameStatisticsConfig
 from counterface.errors import TrainingError
 
 TINY = FrameStatisticsConfig(backbone="test_efficientnet", cells=4)
@@ -47,14 +47,14 @@ class Heads:
 
 @dataclass
 class Files:
-    """Labelled files with statistics, one row a crop."""
+    """Entry files with statistics, one row a crop."""
 
-    items: list[Labelled] = field(default_factory=list)
+    items: list[Entry] = field(default_factory=list)
     rows: list[np.ndarray] = field(default_factory=list)
     item: list[int] = field(default_factory=list)
 
     def add(self, label: int, method: str, values: np.ndarray, group: str = "g") -> Files:
-        self.items.append(Labelled(Path(f"{len(self.items)}.mp4"), label, method, group))
+        self.items.append(Entry(Path(f"{len(self.items)}.mp4"), label, method, group))
         self.rows += list(values)
         self.item += [len(self.items) - 1] * len(values)
         return self
@@ -181,7 +181,7 @@ def test_a_head_without_a_class_is_refused():
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Labelled]:
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Entry]:
     """Four drawn people as real pictures, and the same with a green cast as fakes."""
     from counterface.media.image import read_image, write_image
 
@@ -193,8 +193,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Labelled]:
         image[..., 1] = np.minimum(image[..., 1].astype(int) + 50, 255)
         write_image(folder / f"fake{person}.png", image)
         items += [
-            Labelled(path, 0, "clip", f"p{person}"),
-            Labelled(folder / f"fake{person}.png", 1, "swap", f"p{person}"),
+            Entry(path, 0, "clip", f"p{person}"),
+            Entry(folder / f"fake{person}.png", 1, "swap", f"p{person}"),
         ]
     return items
 
@@ -204,11 +204,11 @@ def tiny_config(out: Path, **changes: Any) -> FitConfig:
 
 
 def test_statistics_are_kept_and_read_again(
-    pictures: list[Labelled], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pictures: list[Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     config = tiny_config(tmp_path)
     net = start_statistics(config, real_faces(pictures[:2], config))
-    missing = Labelled(tmp_path / "gone.png", 0, "clip", "x")
+    missing = Entry(tmp_path / "gone.png", 0, "clip", "x")
     failures: list[str] = []
     items = [*pictures[:3], missing]
     first = collect_statistics(
@@ -235,15 +235,15 @@ def test_statistics_are_kept_and_read_again(
 def test_files_without_faces_are_refused(tmp_path: Path):
     from scan_media import empty_picture
 
-    items = [Labelled(empty_picture(tmp_path / "empty.png"), 0, "clip", "e")]
+    items = [Entry(empty_picture(tmp_path / "empty.png"), 0, "clip", "e")]
     with pytest.raises(TrainingError, match="no face in 1 real files"):
         real_faces(items, tiny_config(tmp_path))
 
 
 def test_a_recipe_becomes_a_detector_that_tells_the_classes_apart(
-    pictures: list[Labelled], tmp_path: Path
+    pictures: list[Entry], tmp_path: Path
 ):
-    lines = [f"{i.path},{i.label},{i.method},{i.group}" for i in pictures]
+    lines = [f"{i.path},{i.label},{i.method},{i.source}" for i in pictures]
     manifest = tmp_path / "list.csv"
     manifest.write_text("\n".join(["file,label,method,group", *lines]) + "\n")
     torch.manual_seed(0)

@@ -14,14 +14,14 @@ from pydantic import BaseModel, Field
 from safetensors.numpy import load_file, save_file
 
 from counterface.config import STRICT
-from counterface.datasets.manifest import Labelled, read_manifest
-from counterface.detect.collect import collect_crops
-from counterface.detect.export import export_detector, uncalibrated
+from counterface.datasets.manifest import Entry, read_manifest
 from counterface.detect.models.evidence_sum import EvidenceSum
 from counterface.detect.models.folded import START_FACES, start_from_folded
 from counterface.detect.models.frame_cnn import FrameCNNConfig
 from counterface.detect.models.frame_statistics import FrameStatistics, FrameStatisticsConfig
 from counterface.detect.train import load_net
+from counterface.detect.training.collect import collect_crops
+from counterface.detect.training.export import export_detector, uncalibrated
 from counterface.errors import TrainingError
 from counterface.types import Image
 
@@ -46,7 +46,7 @@ class FitConfig(BaseModel):
     model_config = STRICT
 
     out: Path = Field(Path("runs/statistics"), description="folder of the run")
-    manifest: Path | None = Field(None, description="CSV: file, label, method, group")
+    manifest: Path | None = Field(None, description="Parquet or CSV: path, label, method, source")
     frames: int = Field(64, ge=1, description="of each video")
     template: str = Field("whole_face", description="alignment of the crops")
     size: int = Field(224, ge=64, description="side of the crops, pixels")
@@ -85,10 +85,10 @@ def start_statistics(config: FitConfig, faces: Sequence[Image]) -> FrameStatisti
 @torch.no_grad()
 def collect_statistics(
     net: FrameStatistics,
-    items: Sequence[Labelled],
+    items: Sequence[Entry],
     config: FitConfig,
     progress: Callable[[int, int | None, str], None] | None = None,
-    failed: Callable[[Labelled, str], None] | None = None,
+    failed: Callable[[Entry, str], None] | None = None,
 ) -> Statistics:
     """The statistics of every crop; kept in the run's folder and read from there next time."""
     digest = hashlib.sha256()
@@ -133,7 +133,7 @@ def collect_statistics(
 def fit_heads(
     net: FrameStatistics,
     found: Statistics,
-    items: Sequence[Labelled],
+    items: Sequence[Entry],
     config: FitConfig,
     leave_out: frozenset[str] = frozenset(),
 ) -> None:
@@ -144,16 +144,16 @@ def fit_heads(
     Args:
         net: its heads are replaced.
         found: statistics of the items.
-        items: labels, methods and groups.
+        items: labels, methods and sources.
         config: shares and penalty.
-        leave_out: groups that are not fitted on.
+        leave_out: sources that are not fitted on.
 
     Raises:
         TrainingError: a head without real or without fake crops.
     """
     labels = np.array([items[i].label for i in found.item])
     methods = np.array([items[i].method for i in found.item])
-    used = np.array([items[i].group not in leave_out for i in found.item])
+    used = np.array([items[i].source not in leave_out for i in found.item])
     for number, head in enumerate(config.heads):
         weights = np.zeros(len(labels))
         for label, shares in ((0, head.reals), (1, head.fakes)):
@@ -204,7 +204,7 @@ def fit_detector(
     config: FitConfig,
     path: Path,
     progress: Callable[[int, int | None, str], None] | None = None,
-    failed: Callable[[Labelled, str], None] | None = None,
+    failed: Callable[[Entry, str], None] | None = None,
 ) -> None:
     """Writes the detector of a recipe as an uncalibrated ONNX file.
 
@@ -228,7 +228,7 @@ def fit_detector(
     export_detector(joined, uncalibrated("frame statistics", config.template, config.size), path)
 
 
-def real_faces(items: Sequence[Labelled], config: FitConfig) -> list[Image]:
+def real_faces(items: Sequence[Entry], config: FitConfig) -> list[Image]:
     """A few real crops, one a file, that set the batch norms of a folded backbone."""
     real = [item for item in items if item.label == 0]
     real = real[:: max(1, len(real) // START_FACES)][:START_FACES]

@@ -8,8 +8,8 @@ import numpy as np
 
 from counterface.detect.detector import Range
 from counterface.detect.findings import Check, Notice, Sampling, TrackFinding
-from counterface.detect.marks import mark_checks
 from counterface.detect.pool import show_percent
+from counterface.detect.scanning.marks import mark_checks
 from counterface.media.probe import MediaInfo
 from counterface.provenance.verify import Provenance
 from counterface.types import Face

@@ -1,0 +1,1 @@
+"""Detectors in numbers: by group, across data sets, when degraded, against each other."""

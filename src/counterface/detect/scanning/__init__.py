@@ -1,0 +1,1 @@
+"""What a scan looks at beside the scores of faces, and how it keeps them."""

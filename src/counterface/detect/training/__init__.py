@@ -1,0 +1,1 @@
+"""From a recipe and labelled faces to a detector file."""
