@@ -12,9 +12,9 @@ import torch
 from scan_media import drawn_picture
 
 from counterface.datasets.manifest import Entry
-from counterface.detect.training import fit as fit_module
 from counterface.detect.detector import Detector
 from counterface.detect.models.frame_statistics import FrameStatisticsConfig
+from counterface.detect.training import fit as fit_module
 from counterface.detect.training.fit import (
     FitConfig,
     HeadConfig,
