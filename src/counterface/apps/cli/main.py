@@ -50,6 +50,10 @@ NOUNS = {  # noun -> (where its app or function is, line in the overview)
         "counterface.apps.cli.scan:scan",
         "Judge images and videos: made or changed by a machine?",
     ),
+    "dataset": (
+        "counterface.apps.cli.dataset:app",
+        "Index, inspect, split, balance and build labelled data sets.",
+    ),
     "detect": ("counterface.apps.cli.detect:app", "Train, evaluate and export detectors."),
     "swap": (
         "counterface.apps.cli.swap:app",

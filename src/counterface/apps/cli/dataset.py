@@ -1,0 +1,11 @@
+"""`counterface dataset ...`: data sets as tables, split so that nothing leaks, and built anew.
+
+Verbs of other files are hooked in by name and loaded when they are called:
+`app.command("counterface.apps.cli.dataset_build:build", name="build", help="...")`.
+"""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+app = App(name="dataset", help="Index, inspect, split, balance and build labelled data sets.")
