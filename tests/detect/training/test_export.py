@@ -60,6 +60,33 @@ def test_the_loaded_file_gives_the_nets_scores(make, tmp_path: Path):
         assert np.allclose(maps, wanted_maps.numpy(), atol=1e-3, rtol=1e-3)
 
 
+class Drift(nn.Module):
+    """Calls a clip fake by how much it changes from frame to frame."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.tensor(5.0))
+
+    def forward(self, clip: Tensor) -> tuple[Tensor, Tensor]:
+        change = (clip[:, 1:] - clip[:, :-1]).abs().mean(dim=(1, 2)) * self.gain
+        cells = nn.functional.avg_pool2d(change[:, None], 8)[:, 0]
+        return cells.mean(dim=(1, 2)), cells
+
+
+def test_a_clip_detector_is_exported_with_its_frames(tmp_path: Path):
+    info = uncalibrated("a test of clips", "face", 64, frames=3, step=2)
+    net = Drift()
+    export_detector(net, info, tmp_path / "clip.onnx")
+    detector = Detector.load(tmp_path / "clip.onnx")
+    assert (detector.info.frames, detector.info.step) == (3, 2)
+    clips = np.random.default_rng(0).integers(0, 256, (5, 3, 64, 64, 3), dtype=np.uint8)
+    logits, maps = detector.score(clips)
+    with torch.no_grad():
+        wanted, _ = net(torch.from_numpy(clips).permute(0, 1, 4, 2, 3).float() / 255)
+    assert np.allclose(logits, wanted.numpy(), atol=1e-4)
+    assert maps.shape == (5, 8, 8)
+
+
 def test_stamping_changes_the_metadata_alone(tmp_path: Path):
     path = tmp_path / "own.onnx"
     export_detector(frame_cnn(), INFO, path)

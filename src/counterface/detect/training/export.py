@@ -1,4 +1,4 @@
-"""Writes a trained frame detector as the ONNX file that a scan reads."""
+"""Writes a trained detector, of frames or of clips, as the ONNX file that a scan reads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from counterface.detect.detector import DetectorInfo, Range, Thresholds
+from counterface.detect.detector import DetectorInfo, Range, Thresholds, input_name
 from counterface.errors import DetectorError
 
 CLOSE = 1e-3  # logits of the file and of the net may differ by this, relatively
@@ -25,8 +25,8 @@ class _Stamped(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        logit, activation = self.net(image)
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        logit, activation = self.net(images)
         return logit.float(), activation.float()
 
 
@@ -34,7 +34,8 @@ def export_detector(net: nn.Module, info: DetectorInfo, path: Path) -> None:
     """Writes the net and what is known of it; the file is checked before it replaces another.
 
     Args:
-        net: RGB [0, 1] (B, 3, S, S) -> logit (B,), activation (B, h, w).
+        net: RGB [0, 1] (B, 3, S, S), or (B, T, 3, S, S) where `info.frames` is T > 1, to
+            logit (B,) and activation (B, h, w).
         info: stored in the file.
         path: ends in .onnx.
 
@@ -42,19 +43,18 @@ def export_detector(net: nn.Module, info: DetectorInfo, path: Path) -> None:
         DetectorError: the file's logits differ from the net's.
     """
     net = net.eval().cpu().float()
-    # smooth, as pictures are: on white noise activations are huge and rounding errors with them
-    coarse = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    example = interpolate(coarse, (info.size, info.size), mode="bilinear")
+    example = _example(info)
+    name = input_name(info)
     partial = path.with_suffix(".partial.onnx")
     path.parent.mkdir(parents=True, exist_ok=True)
-    axes = {name: {0: "batch"} for name in ("image", "logit", "activation")}
+    axes = {axis: {0: "batch"} for axis in (name, "logit", "activation")}
     with torch.no_grad():
         wanted = net(example)[0].numpy()
     torch.onnx.export(
         _Stamped(net).eval(),  # else the exporter leaves everything in training mode
         (example,),
         str(partial),
-        input_names=["image"],
+        input_names=[name],
         output_names=["logit", "activation"],
         dynamic_axes=axes,
         opset_version=18,
@@ -62,7 +62,7 @@ def export_detector(net: nn.Module, info: DetectorInfo, path: Path) -> None:
     )
     stamp_detector(partial, info)
     session = onnxruntime.InferenceSession(str(partial), providers=["CPUExecutionProvider"])
-    got = session.run(["logit"], {"image": example.numpy()})[0]
+    got = session.run(["logit"], {name: example.numpy()})[0]
     error = float((np.abs(got - wanted) / (1 + np.abs(wanted))).max())
     if not error < CLOSE:
         partial.unlink()
@@ -70,7 +70,24 @@ def export_detector(net: nn.Module, info: DetectorInfo, path: Path) -> None:
     partial.replace(path)
 
 
-def uncalibrated(name: str, template: str, size: int) -> DetectorInfo:
+def _example(info: DetectorInfo) -> Tensor:
+    """Two items: smooth, as pictures are; on white noise activations are huge, and so are errors.
+
+    The frames of a clip drift apart a little, as a face does.
+    """
+    shape = (2 * info.frames, 3, 8, 8)
+    coarse = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    if info.frames == 1:
+        return interpolate(coarse, (info.size, info.size), mode="bilinear")
+    clips = coarse.reshape(2, info.frames, 3, 8, 8)
+    clips = 0.9 * clips[:, :1] + 0.1 * clips
+    smooth = interpolate(clips.flatten(0, 1), (info.size, info.size), mode="bilinear")
+    return smooth.reshape(2, info.frames, 3, info.size, info.size)
+
+
+def uncalibrated(
+    name: str, template: str, size: int, frames: int = 1, step: int = 1
+) -> DetectorInfo:
     """What a fresh detector file says of itself: it calls nothing before its logit is extreme."""
     return DetectorInfo(
         format=1,
@@ -78,6 +95,8 @@ def uncalibrated(name: str, template: str, size: int) -> DetectorInfo:
         version="0",
         template=template,
         size=size,
+        frames=frames,
+        step=step,
         thresholds=Thresholds(likely_manipulated=0.99, no_manipulation_found=0.01),
         range=Range(min_face_px=64),
         card={"summary": "Not calibrated: the numbers are not probabilities yet."},
