@@ -101,6 +101,53 @@ def convert(
     return ConvertSummary(out=str(out), files=(done,))
 
 
+def open_writer(
+    path: Path, times: Sequence[Fraction], info: MediaInfo, config: ConvertConfig
+) -> VideoWriter:
+    """What encodes one segment of a video; genuine clips of a data set go through it too.
+
+    Args:
+        path: of the segment.
+        times: of all frames of the video, seconds.
+        info: of the target.
+        config: says quality and speed.
+    """
+    aspect = 1 / info.pixel_aspect if info.rotation in (90, 270) else info.pixel_aspect
+    return VideoWriter(
+        path,
+        info.width + info.width % 2,
+        info.height + info.height % 2,
+        crf=config.crf,
+        preset=config.preset,
+        fps=info.fps,
+        time_base=time_base_of(times),
+        pixel_aspect=aspect,
+    )
+
+
+def join_segments(
+    work: WorkFolder,
+    target: Path,
+    times: Sequence[Fraction],
+    info: MediaInfo,
+    config: ConvertConfig,
+) -> Fraction:
+    """Seconds taken off the target's times; `work.unsigned` then holds all frames and the sound."""
+    is_part = config.start is not None or config.end is not None
+    shift = times[0] if is_part else Fraction(0)
+    pieces = [
+        Piece(work.segment(n), tuple(times[at] - shift for at in span))
+        for n, span in enumerate(split_times(times, config.segment_s))
+    ]
+    sound = None
+    if config.sound and info.audio:
+        step = times[-1] - times[-2] if len(times) > 1 else Fraction(0)
+        sound = Sound(target, times[0], times[-1] + step, shift)
+        sound = sound if is_part else Sound(target)
+    join_pieces(pieces, work.unsigned, sound)
+    return shift
+
+
 class _Conversion:
     """One video on its way."""
 
@@ -189,7 +236,7 @@ class _Conversion:
                 last.extend(islice(frames, span.start - begin))
             before = list(last)
             own = _remember(islice(frames, len(span)), last)
-            with self._writer(path, footage, info) as writer:
+            with open_writer(path, footage.times, info, config) as writer:
                 for rendered in self._counted(renderer.render(own, before), span, len(looks)):
                     image, position = rendered.frame.image, rendered.frame.index - looks[0].index
                     with self.clock.phase("encode"):
@@ -250,19 +297,6 @@ class _Conversion:
                 "changed? Add --redo to begin again"
             )
 
-    def _writer(self, path: Path, footage: Footage, info: MediaInfo) -> VideoWriter:
-        aspect = 1 / info.pixel_aspect if info.rotation in (90, 270) else info.pixel_aspect
-        return VideoWriter(
-            path,
-            info.width + info.width % 2,
-            info.height + info.height % 2,
-            crf=self.config.crf,
-            preset=self.config.preset,
-            fps=info.fps,
-            time_base=time_base_of(footage.times),
-            pixel_aspect=aspect,
-        )
-
     def _finish(
         self,
         footage: Footage,
@@ -273,20 +307,9 @@ class _Conversion:
     ) -> None:
         """Nothing; the output is in place, with sound, signature and record."""
         config, times = self.config, footage.times
-        is_part = config.start is not None or config.end is not None
-        shift = times[0] if is_part else Fraction(0)
-        pieces = [
-            Piece(self.work.segment(n), tuple(times[at] - shift for at in span))
-            for n, span in enumerate(split_times(times, config.segment_s))
-        ]
-        sound = None
-        if config.sound and info.audio:
-            step = times[-1] - times[-2] if len(times) > 1 else Fraction(0)
-            sound = Sound(self.target, times[0], times[-1] + step, shift)
-            sound = sound if is_part else Sound(self.target)
         self.progress(len(times), len(times), "joining, signing")
         with self.clock.phase("join"):
-            join_pieces(pieces, self.work.unsigned, sound)
+            shift = join_segments(self.work, self.target, times, info, config)
         places: Places = [
             (position, look.pts - shift, placement.faces.get(look.index, ()))
             for position, look in enumerate(footage.looks)
