@@ -72,3 +72,39 @@ def write_detector(path: Path, info: dict[str, Any] | None = None, *, gain: floa
         helper.set_model_props(model, {"counterface": json.dumps(info)})
     onnx.save(model, str(path))
     return path
+
+
+def write_clip_detector(path: Path, frames: int = 3, step: int = 1) -> Path:
+    """An ONNX file that judges clips: logit = GAIN * (brightness of the last frame - of the first).
+
+    Its activation is the mean picture of the clip, (b, 64, 64).
+    """
+    info = metadata(frames=frames, step=step)
+    size = info["size"]
+    ramp = np.zeros(frames, np.float32)
+    ramp[0], ramp[-1] = -GAIN, GAIN
+    constants = {
+        "ramp": ramp,
+        "axes_picture": np.array([2, 3, 4], np.int64),
+        "axes_clip": np.array([1, 2], np.int64),
+    }
+    nodes = [
+        helper.make_node("ReduceMean", ["clip", "axes_picture"], ["mean"], keepdims=0),
+        helper.make_node("MatMul", ["mean", "ramp"], ["logit"]),
+        helper.make_node("ReduceMean", ["clip", "axes_clip"], ["activation"], keepdims=0),
+    ]
+    shape = ["b", frames, 3, size, size]
+    graph = helper.make_graph(
+        nodes,
+        "tiny_clip",
+        [helper.make_tensor_value_info("clip", TensorProto.FLOAT, shape)],
+        [
+            helper.make_tensor_value_info("logit", TensorProto.FLOAT, ["b"]),
+            helper.make_tensor_value_info("activation", TensorProto.FLOAT, ["b", size, size]),
+        ],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    helper.set_model_props(model, {"counterface": json.dumps(info)})
+    onnx.save(model, str(path))
+    return path

@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from counterface.detect.detector import BATCH, DEFAULT, Detector
+from counterface.detect.detector import BATCH, DEFAULT, Detector, DetectorInfo
 from counterface.detect.findings import Sampling, ScanResult, TrackFinding
 from counterface.detect.pool import decide
 from counterface.detect.scanning.marks import MarkJob, look_for_marks, mark_notices, weigh_marks
@@ -32,13 +30,15 @@ from counterface.faces.face_detector import find_faces
 from counterface.faces.link import FaceLinker
 from counterface.media import sandbox
 from counterface.media.probe import MediaInfo, file_sha256
+from counterface.media.sample_frames import Moment, sample_frames
+from counterface.media.sample_frames import Sample as FrameSample
 from counterface.media.sandbox import Limits
-from counterface.media.video_reader import sample_times
 from counterface.provenance.verify import Provenance
 from counterface.types import Face, Frame, Image, Verdict
 
 THOROUGH_FRAMES = 96  # at least
 THOROUGH_FACE_DETECTOR = "centerface"
+MIN_CLIPS = 8  # of a detector that judges several frames together: fewer have no useful spread
 BRIEF_SHARE = 30  # a person seen in under 1/30 of the frames (3 to 10 frames) does not decide
 
 
@@ -74,11 +74,21 @@ class ScanConfig(BaseModel):
         return self.model_copy(update={"frames": frames, **chosen})
 
 
+ChangeFrames = Callable[[Sequence[Frame]], Sequence[Frame]]  # frames of one moment, as many back
+
+
 class Scanner:
     """Loaded models, ready to scan file after file."""
 
-    def __init__(self, config: ScanConfig | None = None) -> None:
+    def __init__(
+        self, config: ScanConfig | None = None, change: ChangeFrames | None = None
+    ) -> None:
         """Load the detector, the face detector and the landmarker.
+
+        Args:
+            config: the same for every file.
+            change: what is done to decoded frames before faces are looked for, to measure how
+                robust a detector is.
 
         Raises:
             DetectorError: the detector file cannot be used.
@@ -86,6 +96,7 @@ class Scanner:
             WeightsError: a third-party model file cannot be found or fetched.
         """
         self.config = (config or ScanConfig()).settled()
+        self.change = change or list
         sandbox.warm_up()
         self.detector = Detector.load(self.config.detector)
         self._find(np.zeros((64, 64, 3), np.uint8))  # loads the models now, not in the first file
@@ -148,15 +159,15 @@ class _Clock:
         finally:
             self.seconds[name] += time.perf_counter() - before
 
-    def waiting(self, frames: Iterable[Frame]) -> Iterator[Frame]:
-        """The frames, with the time spent waiting for each counted as decoding."""
-        source = iter(frames)
+    def waiting(self, moments: Iterable[Moment]) -> Iterator[Moment]:
+        """The moments, with the time spent waiting for each counted as decoding."""
+        source = iter(moments)
         while True:
             with self.phase("decode_wait"):
-                frame = next(source, None)
-            if frame is None:
+                moment = next(source, None)
+            if moment is None:
                 return
-            yield frame
+            yield moment
 
     def table(self) -> dict[str, float]:
         total = time.perf_counter() - self.start
@@ -182,23 +193,28 @@ class _ScanJob:
         )
         self.linker = FaceLinker()
         self.strip = ThumbStrip()
+        self.seen: dict[int, list[tuple[Frame, Face, Image]]] = defaultdict(list)  # this moment
         self.read = self.with_face = self.unaligned = 0
 
     def run(self) -> None:
-        frames, self.mode, self.requested = choose_frames(
-            self.path, self.media, self.scanner.config
+        sample = choose_frames(
+            self.path, self.media, self.scanner.config, self.scanner.detector.info
         )
+        self.mode, self.requested = sample.mode, sample.requested
         expected = self.requested or frames_expected(self.media)
-        for frame in self.clock.waiting(_without_repeats(frames)):
-            if self.marks is not None:
-                self.marks.add(frame.image, expected)
-            self._look_at(frame)
+        for moment in self.clock.waiting(sample.moments):
+            for frame in self.scanner.change(moment):
+                if self.marks is not None:
+                    self.marks.add(frame.image, expected)
+                self._look_at(frame)
+            self._judge_moment()
         if not self.read:
             raise MediaError(f"{self.path}: no frame could be decoded; the file holds no picture")
         with self.clock.phase("score"):
             self.book.flush()
 
     def _look_at(self, frame: Frame) -> None:
+        """Find the faces of a frame and say whose they are."""
         info = self.scanner.detector.info
         self.read += 1
         with self.clock.phase("find_faces"):
@@ -213,10 +229,19 @@ class _ScanJob:
         with self.clock.phase("align_and_link"):
             crops = [align(frame.image, face, info.template, info.size).image for face in faces]
             people = self.linker.link(faces, crops)
+        for face, crop, person in zip(faces, crops, people, strict=True):
+            self.seen[person].append((frame, face, crop))
+
+    def _judge_moment(self) -> None:
+        """Score each person of a moment: on one crop, or on all crops of a clip together."""
+        info = self.scanner.detector.info
         with self.clock.phase("score"):
-            for face, crop, person in zip(faces, crops, people, strict=True):
+            for person, sightings in self.seen.items():
+                crops = [crop for _, _, crop in sightings] if len(sightings) == info.frames else []
+                frame, face, _ = sightings[len(sightings) // 2]
                 inside = out_of_range(face, info.range) is None
-                self.book.add(_sample(frame, face, crop, person, inside))
+                self.book.add(_sample(frame, face, crops, person, inside))
+        self.seen.clear()
 
     def result(self, sha256: str, marks: Provenance | None) -> ScanResult:
         info = self.scanner.detector.info
@@ -231,7 +256,8 @@ class _ScanJob:
                 f"was measured on ({info.range.max_compression:.2f})."
             )
         with self.clock.phase("score"):
-            tracks = self.book.close(_brief_below(self.mode, self.read), reason)
+            moments = -(-self.read // info.frames)
+            tracks = self.book.close(_brief_below(self.mode, moments), reason)
         verdict, decided_by = decide(tracks)
         if verdict is Verdict.NO_FACE and self.unaligned:
             verdict = Verdict.INCONCLUSIVE
@@ -261,17 +287,21 @@ class _ScanJob:
 
 
 def choose_frames(
-    path: Path, media: MediaInfo, config: ScanConfig
-) -> tuple[Iterator[Frame], Any, int | None]:
-    """The frames to look at, how they were chosen, and how many were asked for."""
-    if media.kind == "image":
-        return iter([Frame(sandbox.read_image(path, config.limits), 0, Fraction(0))]), "image", None
-    few = media.frame_count is not None and media.frame_count <= config.frames
-    if config.all_frames or few:
-        return sandbox.read_video(path, config.limits), "all", None
-    duration = media.duration_s or _measured_duration(path, config.limits)
-    times = sample_times(duration, config.frames, media.start_s)
-    return sandbox.frames_at(path, times, config.limits), "even", config.frames
+    path: Path, media: MediaInfo, config: ScanConfig, info: DetectorInfo
+) -> FrameSample:
+    """The frames that a detector looks at: about `config.frames` of a video, in its clips."""
+    moments = config.frames
+    if info.frames > 1:
+        moments = max(MIN_CLIPS, -(-config.frames // info.frames))
+    return sample_frames(
+        path,
+        media,
+        moments,
+        info.frames,
+        info.step,
+        every=config.all_frames,
+        limits=config.limits,
+    )
 
 
 def frames_expected(media: MediaInfo) -> int:
@@ -281,24 +311,7 @@ def frames_expected(media: MediaInfo) -> int:
     return round(media.duration_s * float(media.fps or 0))
 
 
-def _measured_duration(path: Path, limits: Limits) -> float:
-    """Seconds up to the last key frame, for a container that does not state its duration."""
-    last = Fraction(0)
-    for frame in sandbox.read_video(path, limits, keyframes_only=True):
-        last = max(last, frame.pts)
-    return float(last) or 1e-3  # one key frame: all times fall on it, and repeats are dropped
-
-
-def _without_repeats(frames: Iterable[Frame]) -> Iterator[Frame]:
-    """The frames, those with the time of the one before left out."""
-    last: Fraction | None = None
-    for frame in frames:
-        if frame.pts != last:
-            yield frame
-        last = frame.pts
-
-
-def _sample(frame: Frame, face: Face, crop: Any, person: int, inside: bool) -> Sample:
+def _sample(frame: Frame, face: Face, crops: Sequence[Image], person: int, inside: bool) -> Sample:
     left, top, right, bottom = (float(side) for side in face.box)
     return Sample(
         track=person,
@@ -309,15 +322,15 @@ def _sample(frame: Frame, face: Face, crop: Any, person: int, inside: bool) -> S
         yaw=face.pose.yaw if face.pose else None,
         pitch=face.pose.pitch if face.pose else None,
         in_range=inside,
-        crop=crop,
+        crops=np.stack(crops) if crops else None,
     )
 
 
-def _brief_below(mode: str, read: int) -> int:
-    """Frames that a person must be seen in to decide the file."""
-    if mode == "image" or read < 8:
+def _brief_below(mode: str, moments: int) -> int:
+    """Moments that a person must be seen in to decide the file."""
+    if mode == "image" or moments < 8:
         return 0
-    return max(FEW, min(10, read // BRIEF_SHARE))
+    return max(FEW, min(10, moments // BRIEF_SHARE))
 
 
 def _file_reasons(

@@ -7,7 +7,7 @@ most and the least suspicious crops, and the first three in case there is no spr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -41,7 +41,7 @@ class Sample:
     yaw: float | None
     pitch: float | None
     in_range: bool
-    crop: Image  # (S, S, 3)
+    crops: Image | None  # (T, S, S, 3), T as the detector wants; None where fewer were seen
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class _Person:
     frames: list[FrameScore] = field(default_factory=list)
     most: list[Exhibit] = field(default_factory=list)
     least: list[Exhibit] = field(default_factory=list)
-    first_crops: list[Image] = field(default_factory=list)  # in range, scored
+    first_items: list[Image] = field(default_factory=list)  # in range, scored
 
 
 class TrackBook:
@@ -82,20 +82,28 @@ class TrackBook:
         if not self._waiting:
             return
         samples, self._waiting = self._waiting, []
-        crops = np.stack([sample.crop for sample in samples])
-        logits, maps = self._score(crops)
-        for sample, logit, activation in zip(samples, logits.tolist(), maps, strict=True):
-            self._keep(sample, logit if np.isfinite(logit) else None, activation)
+        items = [self._item(s.crops) for s in samples if s.crops is not None]
+        scores = iter(zip(*self._score(np.stack(items)), strict=True) if items else ())
+        for sample in samples:
+            if sample.crops is None:
+                self._keep(sample, None, None)
+                continue
+            logit, activation = next(scores)
+            self._keep(sample, float(logit) if np.isfinite(logit) else None, activation)
 
-    def _score(self, crops: Image) -> tuple[Floats, Floats]:
-        logits, maps = self.detector.score(crops)
+    def _item(self, crops: Image) -> Image:
+        """Crops (T, S, S, 3) as the detector takes them."""
+        return crops if self.detector.info.frames > 1 else crops[0]
+
+    def _score(self, items: Image) -> tuple[Floats, Floats]:
+        logits, maps = self.detector.score(items)
         if not self.mirror:
             return logits, maps
-        mirrored, mirrored_maps = self.detector.score(np.ascontiguousarray(crops[:, :, ::-1]))
+        mirrored, mirrored_maps = self.detector.score(np.ascontiguousarray(items[..., ::-1, :]))
         mean_maps = (maps + mirrored_maps[:, :, ::-1]) / 2
         return np.asarray((logits + mirrored) / 2, np.float32), np.asarray(mean_maps, np.float32)
 
-    def _keep(self, sample: Sample, logit: float | None, activation: Floats) -> None:
+    def _keep(self, sample: Sample, logit: float | None, activation: Floats | None) -> None:
         person = self._people.setdefault(sample.track, _Person())
         calibration = self.detector.info.calibration
         fake_score = None if logit is None else float(calibrate(logit, calibration))
@@ -112,23 +120,27 @@ class TrackBook:
                 in_range=sample.in_range and logit is not None,
             )
         )
-        if logit is None or fake_score is None:
+        if logit is None or fake_score is None or sample.crops is None or activation is None:
             return
-        if sample.in_range and len(person.first_crops) < FEW:
-            person.first_crops.append(sample.crop)
+        if sample.in_range and len(person.first_items) < FEW:
+            person.first_items.append(self._item(sample.crops))
         if self.pictures and np.isfinite(activation).all():
-            self._exhibit(person, sample, logit, fake_score, activation)
+            middle = sample.crops[len(sample.crops) // 2]
+            self._exhibit(
+                person, Exhibit(sample.track, sample.pts_s, logit, fake_score, middle, activation)
+            )
 
-    def _exhibit(
-        self, person: _Person, sample: Sample, logit: float, fake_score: float, activation: Floats
-    ) -> None:
+    def _exhibit(self, person: _Person, seen: Exhibit) -> None:
+        """Keep the face if it is among the most or the least suspicious, made small."""
+
         def rank(exhibit: Exhibit) -> float:
             return exhibit.logit
 
-        if len(person.most) == KEEP and person.most[-1].logit >= logit >= person.least[-1].logit:
+        full = len(person.most) == KEEP
+        if full and person.most[-1].logit >= seen.logit >= person.least[-1].logit:
             return
-        small = cv2.resize(sample.crop, (EXHIBIT_PX, EXHIBIT_PX), interpolation=cv2.INTER_AREA)
-        exhibit = Exhibit(sample.track, sample.pts_s, logit, fake_score, small, activation.copy())
+        small = cv2.resize(seen.crop, (EXHIBIT_PX, EXHIBIT_PX), interpolation=cv2.INTER_AREA)
+        exhibit = replace(seen, crop=small, activation=seen.activation.copy())
         person.most = sorted([*person.most, exhibit], key=rank, reverse=True)[:KEEP]
         person.least = sorted([*person.least, exhibit], key=rank)[:KEEP]
 
@@ -179,23 +191,24 @@ class TrackBook:
         if not logits:
             return None
         calibration = self.detector.info.calibration
-        if len(logits) >= FEW or not person.first_crops:
+        if len(logits) >= FEW or not person.first_items:
             return pool_logits(logits, calibration)
-        views = np.concatenate([make_views(crop) for crop in person.first_crops])
+        views = np.concatenate([make_views(item) for item in person.first_items])
         scored = self.detector.score(views)[0]
         if not np.isfinite(scored).all():
             return pool_logits(logits, calibration)
         return pool_logits(scored, calibration, spread_over="views")
 
 
-def make_views(crop: Image) -> Image:
-    """The crop, its mirror image, and four shifts by whole pixels, uint8 (6, S, S, 3)."""
-    step = max(1, round(SHIFT * len(crop)))
-    views = [crop, crop[:, ::-1]]
-    wide = np.pad(crop, ((step, step), (step, step), (0, 0)), mode="reflect")
-    side = len(crop)
+def make_views(item: Image) -> Image:
+    """Six views of a crop or clip, uint8 (..., S, S, 3): as it is, mirrored, shifted by pixels."""
+    side = item.shape[-2]
+    step = max(1, round(SHIFT * side))
+    views = [item, item[..., ::-1, :]]
+    still = [(0, 0)] * (item.ndim - 3)
+    wide = np.pad(item, (*still, (step, step), (step, step), (0, 0)), mode="reflect")
     for y, x in ((0, step), (2 * step, step), (step, 0), (step, 2 * step)):
-        views.append(wide[y : y + side, x : x + side])
+        views.append(wide[..., y : y + side, x : x + side, :])
     return np.stack(views)
 
 
@@ -207,6 +220,11 @@ def explain_verdict(
     file_reason: str | None,
 ) -> tuple[str, ...]:
     """Why a person got this verdict, one plain sentence a reason."""
+    if score is None and info.frames > 1:
+        return (
+            f"The detector judges {info.frames} neighbouring frames of a person together, or it "
+            "gave no usable number; this face was never judged, so nothing is claimed.",
+        )
     if score is None:
         return ("The detector gave no usable number for this face, so nothing is claimed.",)
     upper, lower = info.thresholds.likely_manipulated, info.thresholds.no_manipulation_found

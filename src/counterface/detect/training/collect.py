@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from counterface.datasets.manifest import Entry
-from counterface.detect.scan import ScanConfig, choose_frames
 from counterface.errors import MediaError
 from counterface.faces.align import align
 from counterface.faces.face_detector import find_faces
 from counterface.media import sandbox
+from counterface.media.sample_frames import sample_frames
 from counterface.types import Image
 
 
@@ -32,11 +32,9 @@ def collect_crops(
         progress: called as (done, total, name) after each file.
         failed: called with a file that could not be read and the reason; the rest goes on.
     """
-    config = ScanConfig(frames=frames)
     for number, item in enumerate(items):
         try:
-            chosen, _, _ = choose_frames(item.path, sandbox.probe(item.path), config)
-            for frame in chosen:
+            for (frame,) in sample_frames(item.path, sandbox.probe(item.path), frames).moments:
                 faces = find_faces(frame.image)
                 if faces and faces[0].landmarks is not None:
                     yield number, align(frame.image, faces[0], template, size).image

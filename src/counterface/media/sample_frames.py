@@ -1,0 +1,124 @@
+"""Which frames of a file are looked at: moments even over its time, a few frames at each.
+
+A scan, the crops that a detector is trained on and those it is calibrated on come from here, so
+that all see the same frames. One frame a moment judges pictures; several judge what moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+from counterface.media import sandbox
+from counterface.media.probe import MediaInfo
+from counterface.media.sandbox import Limits
+from counterface.media.video_reader import sample_times
+from counterface.types import Frame
+
+USUAL_FPS = Fraction(25)  # of a file that does not say; only sets how far apart a clip's frames lie
+
+Moment = tuple[Frame, ...]  # one frame, or those of a short clip in time order
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Moments of a file, decoded as they are asked for."""
+
+    moments: Iterator[Moment]
+    mode: Literal["image", "even", "all"]
+    requested: int | None  # frames; None where all there are were asked for
+
+
+def sample_frames(
+    path: Path,
+    media: MediaInfo,
+    moments: int,
+    frames: int = 1,
+    step: int = 1,
+    *,
+    every: bool = False,
+    limits: Limits | None = None,
+) -> Sample:
+    """Moments even over a file's time; all of it where it is short, one frame of a picture.
+
+    A moment whose frames repeat (a time asked for twice, a video that ended) is left out; the last
+    one of a file read whole may be shorter.
+
+    Args:
+        path: a video or a picture.
+        media: as `sandbox.probe` found it.
+        moments: how many.
+        frames: of each moment.
+        step: frames of the video from one of them to the next.
+        every: the whole file, in consecutive moments.
+        limits: of the process that decodes.
+
+    Raises:
+        MediaError: while iterating; the file cannot be decoded within the limits.
+    """
+    bounds = limits or Limits()
+    if media.kind == "image":
+        still = Frame(sandbox.read_image(path, bounds), 0, Fraction(0))
+        return Sample(iter([(still,)]), "image", None)
+    wanted = moments * frames
+    if every or (media.frame_count is not None and media.frame_count <= wanted * step):
+        return Sample(_chunks(sandbox.read_video(path, bounds), frames, step), "all", None)
+    duration = media.duration_s or _measured_duration(path, bounds)
+    times = moment_times(duration, moments, frames, step, media.fps, media.start_s)
+    found = _chunks(sandbox.frames_at(path, times, bounds), frames, 1)
+    return Sample(_without_repeats(found), "even", wanted)
+
+
+def moment_times(
+    duration: Fraction | float,
+    moments: int,
+    frames: int = 1,
+    step: int = 1,
+    fps: Fraction | None = None,
+    start: Fraction = Fraction(0),
+) -> list[Fraction]:
+    """The times of `moments` times `frames` frames, seconds: clips centred in equal intervals.
+
+    A clip's times lie in the middle of frames, where a rounded time stamp cannot lead to the
+    neighbour.
+    """
+    centres = sample_times(duration, moments, start)
+    if frames == 1:
+        return centres
+    gap = 1 / (fps or USUAL_FPS)
+    reach = gap * step * (frames - 1)
+    times: list[Fraction] = []
+    for centre in centres:
+        first = max(Fraction(0), min(centre - reach / 2 - start, Fraction(duration) - reach - gap))
+        first = start + (first // gap) * gap + gap / 2
+        times += [first + k * step * gap for k in range(frames)]
+    return times
+
+
+def _chunks(frames: Iterable[Frame], size: int, step: int) -> Iterator[Moment]:
+    """The frames in runs of `size`, of each `step` the first."""
+    source = iter(frames)
+    while run := tuple(islice(source, size * step)):
+        yield run[::step]
+
+
+def _without_repeats(moments: Iterable[Moment]) -> Iterator[Moment]:
+    """The moments, those left out that hold the same frame twice or begin with the last one's."""
+    last: Fraction | None = None
+    for moment in moments:
+        times = [frame.pts for frame in moment]
+        if len(set(times)) == len(times) and times[0] != last:
+            yield moment
+        last = times[0]
+
+
+def _measured_duration(path: Path, limits: Limits) -> float:
+    """Seconds up to the last key frame, for a container that does not state its duration."""
+    last = Fraction(0)
+    for frame in sandbox.read_video(path, limits, keyframes_only=True):
+        last = max(last, frame.pts)
+    return float(last) or 1e-3  # one key frame: all times fall on it, and repeats are dropped

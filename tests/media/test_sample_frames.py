@@ -1,0 +1,76 @@
+"""Moments of a file: even over time, their frames neighbours, nothing twice."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import actors
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from counterface.media import sandbox
+from counterface.media.sample_frames import moment_times, sample_frames
+from counterface.media.video_reader import read_video, sample_times
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("clip") / "one.mp4"
+    return actors.write_clip(path, actors.draw_clip((1,), 72, 320, 180))  # 24 frames a second
+
+
+def test_one_frame_a_moment_is_the_even_sample():
+    assert moment_times(8, 4) == sample_times(8, 4)
+
+
+@given(
+    st.integers(1, 12),
+    st.integers(2, 7),
+    st.integers(1, 4),
+    st.sampled_from([Fraction(24), Fraction(30000, 1001), Fraction(25, 2)]),
+    st.fractions(0, 100, max_denominator=90000),
+)
+def test_the_times_of_a_clip_are_middles_of_frames_inside_the_file(
+    moments, frames, step, fps, start
+):
+    duration = (frames * step + 20 + moments) / fps
+    times = moment_times(duration, moments, frames, step, fps, start)
+    assert len(times) == moments * frames
+    for time in times:
+        assert (time - start) * fps % 1 == Fraction(1, 2)
+        assert start < time < start + duration
+    for first in range(0, len(times), frames):
+        run = times[first : first + frames]
+        assert {b - a for a, b in pairwise(run)} == {step / fps}
+
+
+@pytest.mark.parametrize(("frames", "step"), [(3, 1), (5, 2)])
+def test_a_moment_holds_neighbouring_frames(clip: Path, frames: int, step: int):
+    sample = sample_frames(clip, sandbox.probe(clip), 4, frames, step)
+    moments = list(sample.moments)
+    assert (sample.mode, sample.requested, len(moments)) == ("even", 4 * frames, 4)
+    for moment in moments:
+        indices = [frame.index for frame in moment]
+        assert indices == list(range(indices[0], indices[0] + frames * step, step))
+    middles = [moment[frames // 2].index for moment in moments]
+    assert all(abs(m - (18 * i + 9)) <= step + 1 for i, m in enumerate(middles))
+
+
+def test_a_short_file_is_read_whole_in_consecutive_moments(clip: Path):
+    sample = sample_frames(clip, sandbox.probe(clip), 40, 5, 1)
+    moments = list(sample.moments)
+    assert (sample.mode, sample.requested) == ("all", None)
+    assert [len(m) for m in moments] == [5] * 14 + [2]
+    assert [f.pts for m in moments for f in m] == [f.pts for f in read_video(clip)]
+
+
+def test_a_picture_is_one_moment_of_one_frame(tmp_path: Path):
+    from counterface.media.image import write_image
+
+    write_image(tmp_path / "a.png", actors.draw_actor(1, size=64).image)
+    sample = sample_frames(tmp_path / "a.png", sandbox.probe(tmp_path / "a.png"), 8, 5)
+    ((frame,),) = list(sample.moments)
+    assert (sample.mode, frame.index) == ("image", 0)
