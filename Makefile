@@ -5,6 +5,7 @@ BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 export NO_MKDOCS_2_WARNING := 1
+export PYTHONDONTWRITEBYTECODE :=  # set, every test that starts a process would compile torch anew
 
 # uv does not read pip's settings. Where only pip knows an index, uv is told the same one.
 ifeq ($(UV_DEFAULT_INDEX)$(UV_INDEX_URL)$(wildcard $(HOME)/.config/uv/uv.toml /etc/uv/uv.toml),)
@@ -30,11 +31,13 @@ scan: .venv/light  ## Judge one file: make scan FILE=clip.mp4
 	@test -n "$(FILE)" || { echo 'usage: make scan FILE=clip.mp4' >&2; exit 1; }
 	@$(BIN)/counterface scan -- "$(FILE)"
 
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal
+
 test: .venv/full  ## Run the test suite
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-all: .venv/full  ## Run the slow tests too
-	$(BIN)/python -m pytest -m 'not gpu'
+	$(PYTEST) -m 'not gpu'
 
 lint: .venv/full  ## Check format, style, types, import directions, and what the files mention
 	$(BIN)/ruff format --check .
