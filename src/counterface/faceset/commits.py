@@ -40,7 +40,7 @@ class CommitWriter:
 
         Args:
             folder: the faceset.
-            quality: of the JPEG files, 1 to 100.
+            quality: of the JPEG files, 1 to 100; a row whose file ends in .png has no loss.
         """
         self.folder = folder
         self.quality = quality
@@ -190,7 +190,7 @@ def _to_parquet(rows: Sequence[Row], records: Sequence[SourceRecord]) -> bytes:
 
 def _write_crop(path: Path, image: Image, quality: int) -> None:
     with path.open("wb") as file:
-        file.write(encode_image(image, "JPEG", quality))
+        file.write(encode_image(image, "PNG" if path.suffix == ".png" else "JPEG", quality))
         file.flush()
         os.fsync(file.fileno())
 

@@ -42,6 +42,7 @@ class SourceRecord(BaseModel):
     frames_with_face: int = Field(0, ge=0, description="of them, frames that gave a crop")
     crops: int = Field(0, ge=0, description="crops written, pruned ones included")
     done: bool = False
+    error: str | None = Field(None, description="why it gave no more, where it could not be read")
 
 
 class Header(BaseModel):

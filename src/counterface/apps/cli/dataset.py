@@ -9,3 +9,13 @@ from __future__ import annotations
 from cyclopts import App
 
 app = App(name="dataset", help="Index, inspect, split, balance and build labelled data sets.")
+app.command(
+    "counterface.apps.cli.dataset_faces:faces",
+    name="faces",
+    help="Cut the faces of a manifest's files as a scan does; run again to continue.",
+)
+app.command(
+    "counterface.apps.cli.dataset_build:build",
+    name="build",
+    help="Make genuine clips and swaps of pairs of people into a data set; run again to continue.",
+)

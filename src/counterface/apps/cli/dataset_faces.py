@@ -1,0 +1,52 @@
+"""`counterface dataset faces`: the faces of a data set, cut once for all trainings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from counterface.apps.cli import output
+from counterface.datasets.face_store import FaceStoreConfig
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="print one JSON object a line")]
+
+
+def faces(
+    manifest: Path,
+    folder: Path,
+    /,
+    *,
+    config: Annotated[FaceStoreConfig, Parameter(name="*")] = FaceStoreConfig(),  # noqa: B008
+    redo: Annotated[bool, Parameter(negative="")] = False,
+    json_output: Json = False,
+) -> int:
+    """Cut the faces of a manifest's files as a scan does; run again to continue.
+
+    Spread frames are `--moments 10`, centred ones `--moments 1 --frames 10`, short clips
+    `--moments 8 --frames 5`. A content that is in the folder already is not read again.
+
+    Args:
+        manifest: Parquet or CSV, see `counterface dataset index`.
+        folder: Where the crops go; new, or one to add to.
+        redo: Try files again that failed, and cut anew what was cut with other settings.
+    """
+    from counterface.datasets.face_store import store_faces
+    from counterface.datasets.manifest import read_manifest
+
+    with output.progress("faces") as report:
+        summary = store_faces(read_manifest(manifest), folder, config, redo=redo, progress=report)
+    if json_output:
+        output.print_json(summary)
+    else:
+        for file in summary.failed:
+            print(f"failed   {output.printable(file.error or file.path)}")
+        count = {s: sum(f.status == s for f in summary.files) for s in ("done", "already")}
+        without = sum(f.clips == 0 for f in summary.files if f.status != "failed")
+        print(
+            f"{count['done']} files cut, {count['already']} were there, "
+            f"{len(summary.failed)} failed, {without} without a face; "
+            f"{summary.crops} crops in {output.printable(summary.folder)}"
+        )
+    return 2 if summary.failed else 0

@@ -1,0 +1,371 @@
+"""The faces of a data set, cut once: a faceset of clips (or single crops) of a manifest's files.
+
+Frames are chosen and faces are found and cut by the very path of a scan, on the decoded frame; the
+crops are PNG. So nothing stands between what a detector is trained on and what it will judge: heads
+that were fitted on crops that had been resampled once more lost up to 0.1 of AUC
+(`docs/detect.md`). Crops belong to content, not to names: a file that is in the store under another
+name is not read again. What is on disk is a faceset (`faceset/`), so a person can look at the crops
+and delete bad ones; a clip that lacks a frame is then left out whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, Field
+
+from counterface.config import STRICT
+from counterface.datasets.manifest import Entry, read_manifest, write_manifest
+from counterface.errors import FacesetError, MediaError
+from counterface.faces.align import align
+from counterface.faces.face_detector import find_faces
+from counterface.faces.link import FaceLinker
+from counterface.faces.pose import estimate_pose
+from counterface.faceset.blur import measure_blur
+from counterface.faceset.commits import CommitWriter, locked
+from counterface.faceset.header import HEADER_FILE, OptionValues, SourceRecord
+from counterface.faceset.intake import readable
+from counterface.faceset.row import Row
+from counterface.faceset.store import Faceset, merge, remove_source
+from counterface.media import sandbox
+from counterface.media.probe import file_sha256
+from counterface.media.sample_frames import Moment, sample_frames
+from counterface.media.sandbox import Limits
+from counterface.types import Face, Floats, Image
+
+MANIFEST_FILE = "manifest.parquet"  # in the store: the entries with the hashes of their content
+TOGETHER = 64  # pictures that share a commit
+MERGE_AFTER = 500  # commits; whoever opens the store meanwhile has to read each of them
+_PLACE = re.compile(r"_(\d{4})_(\d{2})\.png$")
+
+Progress = Callable[[int, int | None, str], None]  # files done, of how many, name
+
+
+class FaceStoreConfig(BaseModel):
+    """Which frames of a file are taken, and how their faces are cut."""
+
+    model_config = STRICT
+
+    moments: int = Field(8, ge=1, le=9999, description="places of a video, even over its time")
+    frames: int = Field(1, ge=1, le=64, description="frames at each place, cut as one clip")
+    step: int = Field(1, ge=1, description="frames of the video from one of them to the next")
+    template: Literal["face", "whole_face", "head"] = Field(
+        "whole_face", description="how much of the head a crop shows"
+    )
+    size: int = Field(224, ge=16, le=1024, description="crop side, pixels")
+    pick: Literal["largest", "persistent"] = Field(
+        "largest", description="whose face: the largest of each place, or who is seen most"
+    )
+    face_detector: str = Field("mediapipe", description="registered name")
+    landmarker: str = Field("mediapipe_mesh", description="registered name")
+    limits: Limits = Field(Limits(), description="of the child process that decodes")
+
+    def decides(self) -> OptionValues:
+        """What the crops of one file depend on; template and size are the faceset's."""
+        names = {"moments", "frames", "step", "pick", "face_detector", "landmarker"}
+        return self.model_dump(include=names)
+
+
+class StoredFile(BaseModel):
+    """What became of one file."""
+
+    model_config = STRICT
+
+    path: str
+    status: Literal["done", "already", "failed"]
+    clips: int = Field(0, description="in the store when it was cut; 0 = no face was found")
+    error: str | None = None
+
+
+class StoreSummary(BaseModel):
+    """What became of all files of one call."""
+
+    model_config = STRICT
+
+    folder: str
+    files: tuple[StoredFile, ...]
+    crops: int = Field(description="in the store now")
+
+    @property
+    def failed(self) -> tuple[StoredFile, ...]:
+        """The files that could not be read, or not to their end."""
+        return tuple(file for file in self.files if file.status == "failed")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sighting:
+    """One face in one frame, cut."""
+
+    frame_index: int
+    pts: Fraction
+    height: int
+    width: int
+    face: Face
+    crop: Image  # RGB uint8 (size, size, 3)
+    frame_to_crop: Floats
+
+
+Clip = tuple[Sighting, ...]  # one person, in time order
+
+
+def store_faces(
+    entries: Sequence[Entry],
+    folder: Path,
+    config: FaceStoreConfig | None = None,
+    *,
+    redo: bool = False,
+    progress: Progress | None = None,
+) -> StoreSummary:
+    """What became of the files; `folder` then is a faceset of their clips, with a manifest beside.
+
+    A call that was killed is continued by the same call. A file that cannot be read never ends it;
+    the reason is kept in the store and told again, until `redo`.
+
+    Args:
+        entries: of a manifest.
+        folder: a store to add to, or a folder that is empty or absent.
+        config: the settings.
+        redo: try files again that failed, and cut those anew that were cut with other settings.
+        progress: called after each file.
+
+    Raises:
+        FacesetError: `folder` cannot be used, or holds crops of another kind.
+        RegistryError: no face detector or landmarker of that name.
+        WeightsError: a model file cannot be found or fetched.
+    """
+    config = config or FaceStoreConfig()
+    _open_or_create(folder, config)
+    with locked(folder):
+        merge(folder)
+        records = {record.sha256: record for record in Faceset.open(folder).header.sources}
+        _require_same(records, config, folder, redo=redo)
+        with CommitWriter(folder, quality=100) as writer:
+            job = _Job(config, writer, records, redo=redo)
+            done: list[tuple[Entry, StoredFile]] = []
+            for number, entry in enumerate(entries, start=1):
+                done.append(job.read(entry))
+                if progress is not None:
+                    progress(number, len(entries), entry.path.name)
+            job.commit()
+        merge(folder)
+        _write_manifest([entry for entry, _ in done], folder)
+        crops = len(Faceset.open(folder))
+    return StoreSummary(folder=str(folder), files=tuple(file for _, file in done), crops=crops)
+
+
+def cut_clips(path: Path, config: FaceStoreConfig) -> tuple[list[tuple[int, Clip]], str | None]:
+    """The clips of a file with the number of their moment, and why there are no more, if so.
+
+    A moment counts where its person is seen in each of its frames.
+
+    Args:
+        path: a picture or a video; a picture gives a clip only where `config.frames` is 1.
+        config: the settings.
+    """
+    moments: list[dict[int, Clip]] = []
+    linker = FaceLinker()
+    trouble = None
+    try:
+        media = sandbox.probe(path, config.limits)
+        found = sample_frames(
+            path, media, config.moments, config.frames, config.step, limits=config.limits
+        )
+        for moment in found.moments:
+            moments.append(_people(moment, linker, config))
+    except MediaError as error:  # what came before the damage is kept
+        trouble = str(error)
+    return _pick(moments, config.pick), trouble
+
+
+def place_in_clip(file: str) -> tuple[int, int] | None:
+    """The moment and the frame in it that a crop of a store shows; None for other crops."""
+    match = _PLACE.search(file)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def stored_hashes(entries: Sequence[Entry], folder: Path) -> list[str]:
+    """The SHA-256 of each entry: its own, the store's, or of the file; "" where it is unreadable.
+
+    Raises:
+        ConfigError: the store's manifest is damaged.
+    """
+    listed = folder / MANIFEST_FILE
+    known = {e.path.resolve(): e.sha256 for e in read_manifest(listed)} if listed.exists() else {}
+    return [
+        entry.sha256 or known.get(entry.path.resolve(), "") or _hash_of(entry.path)
+        for entry in entries
+    ]
+
+
+class _Job:
+    """Reads files into a store whose lock is held."""
+
+    def __init__(
+        self,
+        config: FaceStoreConfig,
+        writer: CommitWriter,
+        records: dict[str, SourceRecord],
+        *,
+        redo: bool,
+    ) -> None:
+        self.config, self.writer, self.records, self.redo = config, writer, records, redo
+        self._waiting: list[SourceRecord] = []  # read, not committed
+        self._read: set[str] = set()
+
+    def read(self, entry: Entry) -> tuple[Entry, StoredFile]:
+        """The entry with its hash, and what became of it."""
+        name = readable(entry.path)
+        try:
+            stored = entry.sha256 in self.records  # then its bytes need not be read again
+            sha256 = entry.sha256 if stored else file_sha256(entry.path)
+        except (OSError, MediaError) as error:
+            return entry, StoredFile(path=name, status="failed", error=str(error))
+        if entry.sha256 and entry.sha256 != sha256:
+            reason = f"{name}: the manifest names other content ({entry.sha256[:8]}...)"
+            return entry, StoredFile(path=name, status="failed", error=reason)
+        record = self.records.get(sha256)
+        status: Literal["done", "already"] = "already"
+        if record is None or self._again(record):
+            if record is not None:
+                self.commit()
+                remove_source(self.writer.folder, sha256)
+            options = self.config.decides()
+            record = self._cut(entry.path, SourceRecord(name=name, sha256=sha256, options=options))
+            status = "done"
+        file = StoredFile(
+            path=name,
+            status="failed" if record.error else status,
+            clips=record.crops // self.config.frames,
+            error=record.error,
+        )
+        return replace(entry, sha256=sha256), file
+
+    def commit(self) -> None:
+        """Nothing; everything read so far is in the store."""
+        if self._waiting:
+            self.writer.commit(self._waiting)
+            if self.writer.count % MERGE_AFTER == 0:
+                merge(self.writer.folder)
+            self._waiting = []
+
+    def _again(self, known: SourceRecord) -> bool:
+        other = bool(known.error) or known.options != self.config.decides()
+        return self.redo and other and known.sha256 not in self._read
+
+    def _cut(self, path: Path, record: SourceRecord) -> SourceRecord:
+        clips, trouble = cut_clips(path, self.config)
+        for moment, clip in clips:
+            for place, sighting in enumerate(clip):
+                self.writer.add(_row(record, moment, place, sighting), sighting.crop)
+        crops = sum(len(clip) for _, clip in clips)
+        counts = {"frames": crops, "frames_with_face": crops, "crops": crops}
+        record = record.model_copy(update={**counts, "done": True, "error": trouble})
+        self._waiting.append(record)
+        self._read.add(record.sha256)
+        self.records[record.sha256] = record
+        if crops > 1 or len(self._waiting) >= TOGETHER:  # a video each, pictures together
+            self.commit()
+        return record
+
+
+def _people(moment: Moment, linker: FaceLinker, config: FaceStoreConfig) -> dict[int, Clip]:
+    """The clips of a moment by person, of those who are seen in each frame."""
+    people: dict[int, list[Sighting]] = defaultdict(list)
+    for frame in moment:
+        found = find_faces(frame.image, config.face_detector, config.landmarker)
+        faces = [face for face in found if face.landmarks is not None]
+        crops = [align(frame.image, face, config.template, config.size) for face in faces]
+        height, width = frame.image.shape[:2]
+        who = linker.link(faces, [crop.image for crop in crops])
+        for face, crop, person in zip(faces, crops, who, strict=True):
+            people[person].append(
+                Sighting(
+                    frame.index, frame.pts, height, width, face, crop.image, crop.frame_to_crop
+                )
+            )
+    return {p: tuple(seen) for p, seen in people.items() if len(seen) == config.frames}
+
+
+def _pick(moments: Sequence[dict[int, Clip]], pick: str) -> list[tuple[int, Clip]]:
+    """One clip of each moment that has any, with the moment's number."""
+    seen = Counter(person for moment in moments for person in moment)
+    chosen = []
+    for number, moment in enumerate(moments):
+        if pick == "persistent":
+            most = max(seen.values(), default=0)
+            moment = {person: clip for person, clip in moment.items() if seen[person] == most}
+        if moment:
+            chosen.append((number, max(moment.values(), key=_area)))
+    return chosen
+
+
+def _area(clip: Clip) -> float:
+    return float(np.mean([np.prod(s.face.box[2:] - s.face.box[:2]) for s in clip]))
+
+
+def _row(record: SourceRecord, moment: int, place: int, seen: Sighting) -> Row:
+    assert seen.face.landmarks is not None  # only such faces are cut
+    stem = re.sub(r"[^\w.-]+", "_", Path(record.name).stem).strip("._-")[:40] or "source"
+    return Row(
+        file=f"{stem}_{record.sha256[:8]}_{moment:04d}_{place:02d}.png",
+        source=record.name,
+        source_sha256=record.sha256,
+        frame_index=seen.frame_index,
+        pts=seen.pts,
+        face_index=0,
+        frame_width=seen.width,
+        frame_height=seen.height,
+        box=seen.face.box,
+        score=seen.face.score,
+        landmarks=seen.face.landmarks,
+        frame_to_crop=seen.frame_to_crop,
+        blur=measure_blur(seen.crop),
+        pose=seen.face.pose or estimate_pose(seen.face.landmarks, (seen.height, seen.width)),
+    )
+
+
+def _open_or_create(folder: Path, config: FaceStoreConfig) -> None:
+    if not (folder / HEADER_FILE).exists():
+        Faceset.create(folder, config.template, config.size)
+        return
+    header = Faceset.open(folder).header
+    if (header.template, header.size) != (config.template, config.size):
+        raise FacesetError(
+            f"{folder} holds {header.template!r} crops of {header.size} px, asked for are "
+            f"{config.template!r} of {config.size} px; choose another folder"
+        )
+
+
+def _require_same(
+    records: dict[str, SourceRecord], config: FaceStoreConfig, folder: Path, *, redo: bool
+) -> None:
+    """Nothing, if all that is stored was cut with these settings, or may be cut again."""
+    wanted = config.decides()
+    other = next((r for r in records.values() if r.options != wanted), None)
+    if other is not None and not redo:
+        differ = {k: other.options.get(k) for k in wanted if other.options.get(k) != wanted[k]}
+        raise FacesetError(
+            f"{folder}: crops were cut with other settings ({differ}); use those, choose another "
+            "folder, or add --redo to cut them anew"
+        )
+
+
+def _write_manifest(entries: Sequence[Entry], folder: Path) -> None:
+    """Writes the entries beside the crops, those of earlier calls kept."""
+    path = folder / MANIFEST_FILE
+    known = {e.path.resolve(): e for e in read_manifest(path)} if path.exists() else {}
+    write_manifest(list((known | {e.path.resolve(): e for e in entries}).values()), path)
+
+
+def _hash_of(path: Path) -> str:
+    try:
+        return file_sha256(path)
+    except (OSError, MediaError):
+        return ""
