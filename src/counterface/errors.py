@@ -14,6 +14,23 @@ class ConfigError(CounterfaceError):
     """A recipe, flag or combination of them that cannot be used."""
 
 
+class DatasetError(CounterfaceError):
+    """A data set on disk that is not laid out as its reader expects.
+
+    Attributes:
+        tree: the layout that was expected, as lines of text.
+    """
+
+    def __init__(self, message: str, tree: str = "") -> None:
+        """The message, and the expected layout below it."""
+        super().__init__(message)
+        self.tree = tree
+
+    def __str__(self) -> str:
+        """Both."""
+        return f"{self.args[0]}\nexpected:\n{self.tree}" if self.tree else str(self.args[0])
+
+
 class DetectorError(CounterfaceError):
     """A detector model file that cannot be used, or crops that do not fit it."""
 

@@ -63,10 +63,21 @@ LANDMARKERS = Registry(
     "counterface.landmarkers",
     {"mediapipe_mesh": "counterface.faces.backends.mediapipe:MediapipeMesh"},
 )
+_DETECT = "counterface.detect.models"
 DETECTORS = Registry(
     "detector architecture",
     "counterface.detectors",
-    {"frame_cnn": "counterface.detect.models.frame_cnn:FrameCNN"},
+    {
+        "frame_cnn": f"{_DETECT}.frame_cnn:FrameCNN",
+        "pooled_cnn": f"{_DETECT}.pooled_cnn:PooledCNN",
+        "resnet34_frames": f"{_DETECT}.pooled_cnn:ResNet34Frames",
+        "xception": f"{_DETECT}.pooled_cnn:Xception",
+        "efficientnet_b4": f"{_DETECT}.pooled_cnn:EfficientNetB4",
+        "efficientnet_b4_attention": f"{_DETECT}.pooled_cnn:EfficientNetB4Attention",
+        "cnn_images": f"{_DETECT}.cnn_images:CNNImages",
+        "meso4": f"{_DETECT}.mesonet:Meso4",
+        "meso_inception4": f"{_DETECT}.mesonet:MesoInception4",
+    },
 )
 _SWAP = "counterface.swap.models"
 SWAP_MODELS = Registry(
@@ -99,5 +110,24 @@ COLOR_TRANSFERS = Registry(
         "mix": f"{_COLOR}:transfer_mixed",
         "histogram": f"{_COLOR}:match_histogram",
         "average": f"{_COLOR}:match_average",
+    },
+)
+_READERS = "counterface.datasets.readers"
+DATASET_READERS = Registry(
+    "data set layout",
+    "counterface.dataset_readers",
+    {
+        "dfdc": f"{_READERS}.dfdc:Dfdc",
+        "faceforensics": f"{_READERS}.faceforensics:FaceForensics",
+        "dfd": f"{_READERS}.faceforensics:Dfd",
+        "celeb_df": f"{_READERS}.celeb_df:CelebDf",
+        "deeper_forensics": f"{_READERS}.deeper_forensics:DeeperForensics",
+        "ffiw": f"{_READERS}.ffiw:Ffiw",
+        "uadfv": f"{_READERS}.uadfv:Uadfv",
+        "vidtimit": f"{_READERS}.timit:VidTimit",
+        "deepfake_timit": f"{_READERS}.timit:DeepfakeTimit",
+        "two_folders": f"{_READERS}.two_folders:TwoFolders",
+        "deepfakebench": f"{_READERS}.deepfakebench:DeepfakeBench",
+        "csv": f"{_READERS}.csv_list:CsvList",
     },
 )

@@ -1,0 +1,144 @@
+"""What every reader of a data set's layout keeps to, and how a wrong tree is refused.
+
+A reader knows one published layout: which file is real, whose face and whose footage it shows, and
+which split its authors gave it. It opens no media. Names of people and footage carry the data
+set's name (`ff:003`), so that two sets may lie in one manifest without becoming one person.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+from pydantic import BaseModel, Field, ValidationError
+
+from counterface.config import STRICT, describe_error
+from counterface.datasets.manifest import Entry
+from counterface.errors import ConfigError, DatasetError
+from counterface.media.find_media import find_media
+from counterface.media.open_file import show
+from counterface.registry import DATASET_READERS
+
+FACE_SWAP, REENACTMENT = "face_swap", "reenactment"  # families, for `Entry.method`
+SHOWN = 12  # names of a folder that an error lists
+
+
+class Ties(NamedTuple):
+    """What a file's name says of who and what is in it."""
+
+    source: str
+    identities: tuple[str, ...]
+
+
+class DatasetReader(BaseModel):
+    """A layout; its fields are its options. A child fills `expected` and `entries`."""
+
+    model_config = STRICT
+    expected: ClassVar[str]  # the tree, as a person would draw it
+
+    leave_out_missing: bool = Field(
+        False, description="leave out files that are listed but absent, instead of an error"
+    )
+
+    @abstractmethod
+    def entries(self, folder: Path) -> Iterator[Entry]:
+        """What the folder's lists and names say; listed files need not exist.
+
+        Raises:
+            DatasetError: a part of the tree is wrong or missing.
+        """
+
+    def read(self, folder: Path) -> list[Entry]:
+        """The entries of a data set, by path; paths start with `folder`, hashes are not filled.
+
+        Raises:
+            DatasetError: a part of the tree is wrong or missing, or listed files are absent.
+        """
+        if not folder.exists():
+            raise self.wrong(folder, "it does not exist")
+        found = sorted(self.entries(folder), key=lambda entry: entry.path)
+        there = [entry for entry in found if entry.path.is_file()]
+        absent = [entry.path for entry in found if not entry.path.is_file()]
+        if absent and not self.leave_out_missing:
+            raise self.wrong(
+                folder,
+                f"{len(absent)} of {len(found)} listed files are absent, first {_few(absent)}; "
+                "fetch them, or leave them out with --set leave_out_missing=true",
+            )
+        if not there:
+            raise self.wrong(folder, "no file of the data set is in it")
+        return there
+
+    def wrong(self, folder: Path, what: str) -> DatasetError:
+        """The error that says what is wrong, what was found instead, and shows the tree."""
+        return DatasetError(f"{show(folder)}: {what}; found {found_in(folder)}", self.expected)
+
+    def videos(self, folder: Path) -> list[Path]:
+        """The pictures and videos right in a folder, by name.
+
+        Raises:
+            DatasetError: it is no folder, or holds none.
+        """
+        if not folder.is_dir():
+            raise self.wrong(folder.parent, f"no folder {folder.name!r}")
+        media = [path for path in find_media([folder]) if path.parent == folder]
+        if not media:
+            raise self.wrong(folder, "no video or picture in it")
+        return media
+
+    def read_json(self, path: Path) -> Any:
+        """What a JSON file holds.
+
+        Raises:
+            DatasetError: it is absent or no JSON.
+        """
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise self.wrong(path.parent, f"{path.name} cannot be read: {error}") from error
+        except ValueError as error:
+            raise self.wrong(path.parent, f"{path.name} is not JSON: {error}") from error
+
+    def read_lines(self, path: Path) -> list[str]:
+        """The lines of a text file that hold something, without spaces around them.
+
+        Raises:
+            DatasetError: it is absent or no text.
+        """
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise self.wrong(path.parent, f"{path.name} cannot be read: {error}") from error
+        return [line.strip() for line in lines if line.strip()]
+
+
+def load_reader(layout: str, options: dict[str, Any] | None = None) -> DatasetReader:
+    """The reader of a layout, with its options set.
+
+    Raises:
+        RegistryError: no such layout.
+        ConfigError: an option that it does not have, or with a wrong value.
+    """
+    kind: type[DatasetReader] = DATASET_READERS.load(layout)
+    try:
+        return kind.model_validate(options or {})
+    except ValidationError as error:
+        raise ConfigError(f"options of {layout}: {describe_error(error, kind)}") from error
+
+
+def found_in(folder: Path) -> str:
+    """The first names in a folder, for an error message; folders end in a slash."""
+    if folder.is_file():
+        return f"a file of {folder.stat().st_size} bytes"
+    if not folder.is_dir():
+        return "nothing"
+    names = sorted(p.name + "/" * p.is_dir() for p in folder.iterdir())
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(show(name) for name in names[:SHOWN]) + more if names else "an empty folder"
+
+
+def _few(paths: list[Path]) -> str:
+    return ", ".join(show(path) for path in paths[:3])

@@ -1,0 +1,70 @@
+"""The contract of data set readers, as `counterface.testing` hands it out."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from counterface.errors import DatasetError
+
+
+def check_dataset_reader(kind: Any, folder: Path) -> None:
+    """Pass if a reader's class keeps the promises of `datasets.readers.layout.DatasetReader`.
+
+    Args:
+        kind: the registered class.
+        folder: a small tree of its layout, complete; files may hold any bytes.
+    """
+    from counterface.datasets.manifest import read_manifest, write_manifest
+    from counterface.datasets.readers.layout import DatasetReader
+
+    assert issubclass(kind, DatasetReader), f"{kind!r} is no DatasetReader"
+    assert kind.expected.strip(), "`expected` shows no tree"
+    for name, field in kind.model_fields.items():
+        assert field.description, f"option {name!r} has no description"
+        assert not field.is_required(), f"option {name!r} has no default"
+    try:
+        kind(no_such_option=1)
+    except ValidationError:
+        pass
+    else:
+        raise AssertionError("an option that it does not have was taken")
+    before = _names(folder)
+    entries = kind().read(folder)
+    assert entries, "no entry was read"
+    assert entries == kind().read(folder), "a second reading differs"
+    assert _names(folder) == before, "reading changed the folder"
+    paths = [entry.path for entry in entries]
+    assert paths == sorted(set(paths)), "entries are not by path, each file once"
+    for entry in entries:
+        assert entry.path.is_file(), f"{entry.path} does not exist"
+        assert entry.mask is None or entry.mask.is_file(), f"mask {entry.mask} does not exist"
+        assert entry.sha256 == "", "a reader opens no media, so it knows no hash"
+        assert entry.repeat == 1, "how often training sees a file is not the reader's to say"
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place).resolve() / "manifest.parquet"
+        write_manifest(entries, path)
+        told = [(e.path.resolve(), e.label, e.split, e.source, e.identities) for e in entries]
+        kept = [(e.path, e.label, e.split, e.source, e.identities) for e in read_manifest(path)]
+        assert told == kept, "what was read does not survive a manifest"
+        path.unlink()
+        for wrong in (Path(place), Path(place) / "absent"):
+            _check_refused(kind, wrong)
+
+
+def _check_refused(kind: Any, folder: Path) -> None:
+    try:
+        kind().read(folder)
+    except DatasetError as error:
+        said, tree = str(error), error.tree
+    else:
+        raise AssertionError(f"{folder.name!r}: an empty or absent folder was read")
+    assert tree == kind.expected, "the error does not show the expected tree"
+    assert "found" in said, "the error does not say what was found instead"
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))

@@ -1,0 +1,262 @@
+"""Every registered reader keeps the contract, and says of a drawn tree what is true of it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from drawn_trees import DRAWN, touch, write_json
+
+from counterface.datasets.readers.layout import load_reader
+from counterface.errors import ConfigError, DatasetError, RegistryError
+from counterface.registry import DATASET_READERS
+from counterface.testing_datasets import check_dataset_reader
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("layout", DATASET_READERS.names())
+def test_every_reader_keeps_the_contract(layout: str, tree: Path):
+    DRAWN[layout](tree)
+    check_dataset_reader(DATASET_READERS.load(layout), tree)
+
+
+@pytest.mark.parametrize("layout", DATASET_READERS.names())
+def test_every_reader_says_what_is_true_of_its_tree(layout: str, tree: Path):
+    facts = DRAWN[layout](tree)
+    found = {
+        entry.path.relative_to(tree).as_posix(): (
+            *(entry.label, entry.split, entry.source),
+            entry.identities,
+        )
+        for entry in load_reader(layout).read(tree)
+    }
+    assert found == facts
+
+
+@pytest.mark.parametrize(
+    ("layout", "part"),
+    [
+        ("dfdc", "dfdc_train_part_0/bb.mp4"),
+        ("faceforensics", "original_sequences"),
+        ("faceforensics", "original_sequences/youtube"),
+        ("faceforensics", "manipulated_sequences"),
+        ("faceforensics", "splits"),
+        ("faceforensics", "splits/val.json"),
+        ("dfd", "original_sequences/actors"),
+        ("dfd", "manipulated_sequences/DeepFakeDetection/c23"),
+        ("celeb_df", "YouTube-real"),
+        ("celeb_df", "List_of_testing_videos.txt"),
+        ("celeb_df", "Celeb-real/id1_0002.mp4"),
+        ("deeper_forensics", "manipulated_videos"),
+        ("deeper_forensics", "lists/splits/test.txt"),
+        ("ffiw", "target"),
+        ("uadfv", "fake"),
+        ("vidtimit", "fadg0/video/sa1/001"),
+        ("two_folders", "fake"),
+        ("deepfakebench", "Celeb-DF-v1/Celeb-real/frames/id0_0005/000.png"),
+        ("csv", "real/a.mp4"),
+    ],
+)
+def test_a_missing_part_is_an_error_that_shows_the_tree(layout: str, part: str, tree: Path):
+    DRAWN[layout](tree)
+    gone = tree / part
+    shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    if layout == "vidtimit":  # a sequence may have any pictures; but not none
+        shutil.rmtree(gone.parent)
+        shutil.rmtree(tree / "mccs0")
+    with pytest.raises(DatasetError) as caught:
+        load_reader(layout).read(tree)
+    reader = DATASET_READERS.load(layout)
+    assert str(caught.value).endswith(f"expected:\n{reader.expected}")
+    assert "found" in caught.value.args[0]
+
+
+def test_absent_files_are_counted_and_can_be_left_out(tree: Path):
+    DRAWN["dfdc"](tree)
+    for name in ("dfdc_train_part_0/aa.mp4", "dfdc_train_part_1/dd.mp4"):
+        (tree / name).unlink()
+    with pytest.raises(DatasetError, match=r"2 of 4 listed files are absent, first .*aa\.mp4"):
+        load_reader("dfdc").read(tree)
+    left = load_reader("dfdc", {"leave_out_missing": True}).read(tree)
+    assert [entry.path.name for entry in left] == ["bb.mp4", "cc.mp4"]
+
+
+def test_an_unknown_layout_and_an_unknown_option_are_refused():
+    with pytest.raises(RegistryError, match="did you mean 'celeb_df'"):
+        load_reader("celeb_dff")
+    with pytest.raises(ConfigError, match="unknown key 'fakes'; did you mean 'fake'"):
+        load_reader("two_folders", {"fakes": "x"})
+    with pytest.raises(ConfigError, match="every"):
+        load_reader("vidtimit", {"every": 0})
+
+
+class TestCelebDf:
+    def test_one_means_real_in_the_list_of_test_videos(self, tree: Path):
+        DRAWN["celeb_df"](tree)
+        held = {e.path.name: e.label for e in load_reader("celeb_df").read(tree) if e.split}
+        assert held["id1_0002.mp4"] == 0  # flagged 1 in the list
+        assert held["id1_id0_0002.mp4"] == 1  # flagged 0
+
+    def test_a_list_whose_classes_were_turned_round_is_refused(self, tree: Path):
+        DRAWN["celeb_df"](tree)
+        path = tree / "List_of_testing_videos.txt"
+        turned = {"1": "0", "0": "1"}
+        lines = [turned[line[0]] + line[1:] for line in path.read_text().split("\n") if line]
+        path.write_text("\n".join(lines))
+        with pytest.raises(DatasetError, match="1 means real, this one seems to have been turned"):
+            load_reader("celeb_df").read(tree)
+
+    @pytest.mark.parametrize("line", ["2 Celeb-real/id1_0002.mp4", "1 /etc/passwd", "nonsense"])
+    def test_a_line_that_names_no_video_is_refused(self, line: str, tree: Path):
+        DRAWN["celeb_df"](tree)
+        (tree / "List_of_testing_videos.txt").write_text(line)
+        with pytest.raises(DatasetError, match="is not '1 Folder/name"):
+            load_reader("celeb_df").read(tree)
+
+    def test_a_name_that_does_not_fit_its_folder_is_refused(self, tree: Path):
+        DRAWN["celeb_df"](tree)
+        touch(tree, "Celeb-real/id0_id1_0001.mp4")
+        with pytest.raises(DatasetError, match="is not named as expected"):
+            load_reader("celeb_df").read(tree)
+
+
+class TestFaceForensics:
+    def test_methods_families_masks_and_compressions_are_told(self, tree: Path):
+        DRAWN["faceforensics"](tree)
+        touch(tree, "original_sequences/youtube/c40/videos/000.mp4")
+        entries = {
+            e.path.relative_to(tree).as_posix(): e for e in load_reader("faceforensics").read(tree)
+        }
+        fake = entries["manipulated_sequences/Deepfakes/c23/videos/000_003.mp4"]
+        assert (fake.method, fake.generator, fake.compression) == ("face_swap", "Deepfakes", "c23")
+        assert fake.mask == tree / "manipulated_sequences/Deepfakes/masks/videos/000_003.mp4"
+        other = entries["manipulated_sequences/NeuralTextures/c23/videos/000_003.mp4"]
+        assert (other.method, other.mask) == ("reenactment", None)
+        assert entries["original_sequences/youtube/c40/videos/000.mp4"].compression == "c40"
+
+    def test_one_compression_can_be_asked_for_and_must_be_there(self, tree: Path):
+        DRAWN["faceforensics"](tree)
+        touch(tree, "original_sequences/youtube/c40/videos/000.mp4")
+        found = load_reader("faceforensics", {"compression": "c23"}).read(tree)
+        assert {entry.compression for entry in found} == {"c23"}
+        with pytest.raises(DatasetError, match="no folder c40 of Deepfakes"):
+            load_reader("faceforensics", {"compression": "c40"}).read(tree)
+
+    def test_splits_may_lie_beside_the_folders_or_be_done_without(self, tree: Path):
+        DRAWN["faceforensics"](tree)
+        for path in list((tree / "splits").iterdir()):
+            path.rename(tree / path.name)
+        (tree / "splits").rmdir()
+        given = {entry.split for entry in load_reader("faceforensics").read(tree)}
+        assert given == {"", "train", "val", "test"}  # none for the actors
+        free = load_reader("faceforensics", {"official_splits": False}).read(tree)
+        assert {entry.split for entry in free} == {""}
+
+    def test_a_folder_that_is_no_method_is_refused(self, tree: Path):
+        DRAWN["faceforensics"](tree)
+        touch(tree, "manipulated_sequences/FaceSwaps/c23/videos/000_003.mp4")
+        with pytest.raises(DatasetError, match=r"'FaceSwaps'.*no methods"):
+            load_reader("faceforensics").read(tree)
+
+    def test_lists_that_hold_no_pairs_are_refused(self, tree: Path):
+        DRAWN["faceforensics"](tree)
+        write_json(tree / "splits" / "val.json", ["101", "102"])
+        with pytest.raises(DatasetError, match="not pairs of numbers"):
+            load_reader("faceforensics").read(tree)
+        (tree / "splits" / "val.json").write_text("[[")
+        with pytest.raises(DatasetError, match=r"val\.json is not JSON"):
+            load_reader("faceforensics").read(tree)
+
+
+class TestDfdc:
+    def test_one_part_is_read_by_itself_and_labels_must_be_known(self, tree: Path):
+        DRAWN["dfdc"](tree)
+        part = tree / "dfdc_train_part_0"
+        assert [e.label for e in load_reader("dfdc").read(part)] == [1, 0]
+        write_json(part / "metadata.json", {"aa.mp4": {"label": "fake"}})
+        with pytest.raises(DatasetError, match="has no label REAL or FAKE"):
+            load_reader("dfdc").read(part)
+
+
+class TestDeeperForensics:
+    def test_the_genuine_half_comes_from_where_it_is_named(self, tree: Path, tmp_path: Path):
+        DRAWN["deeper_forensics"](tree)
+        touch(tmp_path / "ff", "000.mp4", "002.mp4")
+        options = {"targets": tmp_path / "ff", "variant": "end_to_end", "source_videos": True}
+        entries = load_reader("deeper_forensics", options).read(tree)
+        real = {entry.path.name: entry for entry in entries if entry.label == 0}
+        assert real["002.mp4"].split == "test"  # as its fake, 002_M005
+        assert real["M101_light_up.mp4"].split == "train"
+        assert real["M101_light_up.mp4"].identities == ("deeper:M101",)
+        assert sum(entry.label for entry in entries) == 3
+
+
+class TestVidTimit:
+    def test_pictures_can_be_thinned_out(self, tree: Path):
+        DRAWN["vidtimit"](tree)
+        names = [entry.path.name for entry in load_reader("vidtimit", {"every": 2}).read(tree)]
+        assert names == ["001", "003", "sx1.avi"]
+
+    def test_swaps_and_their_footage_share_names(self, tree: Path, tmp_path: Path):
+        DRAWN["vidtimit"](tree)
+        made = tmp_path / "made"
+        DRAWN["deepfake_timit"](made)
+        clips = {entry.source for entry in load_reader("vidtimit").read(tree)}
+        fakes = load_reader("deepfake_timit").read(made)
+        assert {entry.compression for entry in fakes} == {"lq", "hq"}
+        assert clips & {entry.source for entry in fakes} == {"vidtimit:fadg0/sa1"}
+
+
+class TestTwoFolders:
+    def test_any_names_will_do_and_splits_are_taken(self, tree: Path):
+        for split in ("train", "valid", "Test"):
+            touch(tree, f"{split}/genuine/a.jpg", f"{split}/made/b.jpg")
+        options = {"real": "genuine", "fake": "made", "generator": "stylegan"}
+        entries = load_reader("two_folders", options).read(tree)
+        assert sorted({entry.split for entry in entries}) == ["test", "train", "val"]
+        assert {(e.label, e.path.parent.name) for e in entries} == {(0, "genuine"), (1, "made")}
+        assert {e.generator for e in entries if e.label == 0} == {""}
+
+    def test_wrong_names_are_answered_with_what_is_there(self, tree: Path):
+        touch(tree, "authentic/a.jpg", "forged/b.jpg")
+        with pytest.raises(DatasetError, match="found 'authentic/', 'forged/'"):
+            load_reader("two_folders").read(tree)
+        with pytest.raises(DatasetError, match="it is no folder"):
+            load_reader("two_folders").read(tree / "forged" / "b.jpg")
+
+
+class TestDeepfakeBench:
+    def test_a_level_of_compressions_may_lie_between(self, tree: Path):
+        frames = {
+            level: [f"FaceForensics++/x/{level}/frames/000/000.png"] for level in ("c23", "c40")
+        }
+        touch(tree, *(path for found in frames.values() for path in found))
+        table = {c: {"000": {"label": "FF-real", "frames": f}} for c, f in frames.items()}
+        write_json(tree / "FF-DF.json", {"FF-DF": {"FF-real": {"train": table, "val": {}}}})
+        entries = load_reader("deepfakebench").read(tree)
+        assert [(e.compression, e.source) for e in entries] == [
+            ("c23", "ff:000"),
+            ("c40", "ff:000"),
+        ]
+        (one,) = load_reader("deepfakebench", {"compression": "c40"}).read(tree / "FF-DF.json")
+        assert one.compression == "c40"
+
+    @pytest.mark.parametrize(
+        ("table", "says"),
+        [
+            ([], "in place of a table"),
+            ({"A": {"real": {"dev": {}}}}, "splits"),
+            ({"A": {"real": {"train": {"v": {"label": "real"}}}}}, "has no list of frames"),
+        ],
+    )
+    def test_what_is_no_such_list_is_refused(self, table: object, says: str, tree: Path):
+        write_json(tree / "a.json", table)
+        with pytest.raises(DatasetError, match=says):
+            load_reader("deepfakebench").read(tree)
