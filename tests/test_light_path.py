@@ -14,8 +14,11 @@ MIXED = (  # hold training code
 )
 LIGHT = (  # the modules of those folders that a scan or an evaluation needs
     "counterface.learn.metrics",
+    "counterface.datasets.augment",
     "counterface.datasets.degrade",
+    "counterface.datasets.face_store",
     "counterface.datasets.faceset_bank",
+    "counterface.datasets.labelled_faces",
     "counterface.datasets.manifest",
     "counterface.datasets.remake",
     "counterface.datasets.self_blended",
