@@ -11,6 +11,7 @@ MIXED = (  # hold training code
     "counterface.detect.",
     "counterface.swap.",
     "counterface.testing_swap",
+    "counterface.testing_detect",
 )
 LIGHT = (  # the modules of those folders that a scan or an evaluation needs
     "counterface.learn.metrics",

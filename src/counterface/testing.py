@@ -89,47 +89,30 @@ def check_landmarker(landmarker: object, image: Image, face: Face, tolerance: fl
     assert landmarker.locate(image, []) == [], "no face in, no face out"
 
 
-def check_detector_model(model: Any, size: int = 224) -> None:
-    """Pass if a detector architecture keeps the promises of the detector file.
+def check_detector_model(kind: Any) -> None:
+    """Pass if a class keeps the promises of `detect.models.detector_model.DetectorModel`.
 
-    Needs torch, unlike the rest of this module.
+    Needs torch and onnx, unlike the first part of this module.
 
     Args:
-        model: made by calling its registered class without arguments, an `nn.Module`.
-        size: side of the crops that it is given, pixels.
+        kind: the registered class; its `TINY` options make it small.
     """
     import torch
 
-    modes = [part.training for part in model.modules()]
-    state = {name: value.clone() for name, value in model.state_dict().items()}
-    image = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0))
-    before = image.clone()
-    with torch.no_grad():
-        outputs = model.eval()(image)
-        again, alone = model(image), model(image[1:])
-    assert torch.equal(image, before), "the model changed its input"
-    assert isinstance(outputs, tuple), f"gave {type(outputs).__name__}, not (logit, activation)"
-    assert len(outputs) == 2, f"gave {len(outputs)} outputs, not (logit, activation)"
-    logit, activation = outputs
-    assert logit.shape == (2,), f"logit {tuple(logit.shape)}, not (B,)"
-    assert activation.ndim == 3, f"activation {tuple(activation.shape)}, not (B, h, w)"
-    assert len(activation) == 2, f"activation {tuple(activation.shape)}, not (B, h, w)"
-    for name, one, two, other in zip(("logit", "activation"), outputs, again, alone, strict=True):
-        assert one.dtype == torch.float32, f"{name} is {one.dtype}"
-        assert torch.isfinite(one).all(), f"{name} is not finite"
-        assert torch.equal(one, two), f"{name} differs from call to call in eval mode"
-        close = torch.allclose(one[1:], other, rtol=1e-3, atol=1e-4)
-        assert close, f"{name} of a crop depends on the crops beside it"
-    for name, value in model.state_dict().items():
-        assert torch.equal(value, state[name]), f"judging changed {name!r}"
-    logit, activation = model.train()(image)
-    (logit.square().sum() + activation.square().sum()).backward()
-    taught = [w for w in model.parameters() if w.requires_grad and w.grad is not None]
-    assert taught, "no weight learns from the outputs"
-    model.zero_grad(set_to_none=True)
-    model.load_state_dict(state)
-    for part, mode in zip(model.modules(), modes, strict=True):
-        part.training = mode
+    from counterface import testing_detect as parts
+    from counterface.detect.models.detector_model import DetectorModel
+
+    assert issubclass(kind, DetectorModel), f"{kind.__name__} is no DetectorModel"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        parts.check_config(kind)
+        model = parts.build(kind)
+        parts.check_outputs(model)
+        parts.check_errors(model)
+        parts.check_state(model, parts.build(kind))
+        parts.check_export(model)
+        parts.check_gradients(model)
+        parts.check_embedding(model)
 
 
 def check_swap_model(kind: Any, identities: int = 2) -> None:

@@ -8,13 +8,14 @@ apart. What was trained travels as a file of tensors, and as ONNX to whoever sca
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError
 from torch import Tensor, nn
 
 from counterface.config import STRICT, describe_error
-from counterface.errors import ConfigError, RegistryError, ShapeError
+from counterface.errors import ConfigError, RegistryError, ShapeError, TrainingError
 from counterface.registry import DETECTORS
 
 Template = Literal["face", "whole_face", "head"]
@@ -27,6 +28,11 @@ class DetectorConfig(BaseModel):
 
     template: Template = Field("whole_face", description="how much of the head a crop shows")
     size: int = Field(224, ge=16, le=1024, description="crop side, pixels")
+
+    def without_fetch(self) -> Self:
+        """The same net, to be filled with weights that one has: none are fetched."""
+        fetches = "pretrained" in type(self).model_fields
+        return self.model_copy(update={"pretrained": False}) if fetches else self
 
 
 class ClipConfig(DetectorConfig):
@@ -41,18 +47,57 @@ class DetectorModel(nn.Module):
 
     `forward` takes RGB float32 [0, 1], (B, 3, S, S) where `frames` is 1, else (B, T, 3, S, S), and
     gives logit (B,), above 0 = fake, and activation (B, h, w), the signed evidence of each cell. It
-    normalises by itself, and exports to ONNX.
+    normalises by itself, and exports to ONNX. Most architectures write `features` alone and name a
+    `head` that reads them (`parts/map_head.py`); others replace `forward` and `embedding`.
     """
 
     Config: ClassVar[type[DetectorConfig]]  # frozen; unknown keys are errors
     TINY: ClassVar[Mapping[str, Any]] = {}  # options of the smallest useful net, for tests
+    HEAD: ClassVar[tuple[str, ...]] = ("head",)  # the parts that read the embedding
+    ANY_SIDE: ClassVar[bool] = False  # crops of another side than `config.size` fit as well
 
     config: DetectorConfig
+    head: nn.Module
 
     def __init__(self, config: DetectorConfig) -> None:
         """Keeps the options; the subclass adds its parts."""
         super().__init__()
         self.config = config
+
+    def features(self, images: Tensor) -> Tensor:
+        """What the head reads, (B, C, h, w)."""
+        raise NotImplementedError(f"{type(self).__name__} has neither features() nor forward()")
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The logit (B,) and the map (B, h, w) of each item.
+
+        Raises:
+            ShapeError: the input is not of `input_shape`.
+        """
+        self.check(images)
+        logit, activation = self.head(self.features(images))
+        return logit, activation
+
+    def embedding(self, images: Tensor) -> Tensor:
+        """What the parts in `HEAD` make the logit from, (B, D): for training by distances.
+
+        Raises:
+            ShapeError: the input is not of `input_shape`.
+        """
+        self.check(images)
+        found: Tensor = self.head.embed(self.features(images))  # type: ignore[operator]
+        return found
+
+    def load_published(self, path: Path) -> None:
+        """Fills the net with weights that its authors published, turned to our meaning.
+
+        Raises:
+            TrainingError: no such files are known for this architecture, or it is not one.
+        """
+        raise TrainingError(
+            f"{path}: no published weights are known for {type(self).__name__}; those of a run "
+            "of ours are read by 'counterface detect export'"
+        )
 
     @property
     def frames(self) -> int:
@@ -75,8 +120,10 @@ class DetectorModel(nn.Module):
         Raises:
             ShapeError: it does not.
         """
-        wanted = self.input_shape(len(images))
-        if tuple(images.shape) != wanted:
+        wanted, shape = self.input_shape(len(images)), tuple(images.shape)
+        sides = 2 if self.ANY_SIDE else 0  # how many of the last axes are free
+        last = len(wanted) - sides
+        if len(shape) != len(wanted) or shape[:last] != wanted[:last]:
             raise ShapeError(
                 f"{type(self).__name__} takes RGB {('B', *wanted[1:])}, got {tuple(images.shape)}"
             )
@@ -95,12 +142,15 @@ def detector_kind(name: str) -> type[DetectorModel]:
     return kind
 
 
-def build_detector(name: str, options: Mapping[str, Any] | None = None) -> DetectorModel:
+def build_detector(
+    name: str, options: Mapping[str, Any] | None = None, *, fetch: bool = True
+) -> DetectorModel:
     """A new net with fresh weights, drawn from torch's global generator.
 
     Args:
         name: in `DETECTORS`.
         options: fields of its `Config`; what is left out has its default.
+        fetch: False leaves `pretrained` out, for a net whose own weights follow.
 
     Raises:
         ConfigError: an unknown architecture or option, or a wrong value.
@@ -110,4 +160,4 @@ def build_detector(name: str, options: Mapping[str, Any] | None = None) -> Detec
         config = kind.Config.model_validate(dict(options or {}))
     except ValidationError as error:
         raise ConfigError(f"detector {name!r}: {describe_error(error, kind.Config)}") from error
-    return kind(config)
+    return kind(config if fetch else config.without_fetch())

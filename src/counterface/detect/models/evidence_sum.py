@@ -51,3 +51,7 @@ class EvidenceSum(nn.Module):
         share = torch.softmax(odds, dim=1)[:, :, None, None]
         scaled = maps * self.scale[None, :, None, None]
         return joined, (share * scaled).sum(dim=1)
+
+    def embedding(self, image: Tensor) -> Tensor:
+        """The statistics that the heads read, (B, D)."""
+        return self.statistics.statistics(image)

@@ -10,16 +10,19 @@ timm's (Apache-2.0) or a file the user names.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 import timm
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
+from counterface.detect.models.detector_model import DetectorConfig, DetectorModel
 
-class FrameCNNConfig(BaseModel):
+
+class FrameCNNConfig(DetectorConfig):
     """The architecture."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     backbone: str = Field("mobilenetv2_100", description="any timm model with feature maps")
     pad_type: str = Field("", description="'same' for weights that come from TensorFlow")
@@ -29,13 +32,23 @@ class FrameCNNConfig(BaseModel):
     pretrained: bool = Field(False, description="timm's ImageNet weights, fetched from its hub")
 
 
-class FrameCNN(nn.Module):
-    """RGB float32 [0, 1] (B, 3, S, S) -> logit (B,), > 0 is fake, and activation (B, h, w)."""
+class FrameCNN(DetectorModel):
+    """RGB float32 [0, 1] (B, 3, H, W) -> logit (B,), > 0 is fake, and activation (B, h, w).
+
+    The activation is a logit of each cell by a head of its own: was this part changed? Its mean is
+    not the crop's logit.
+    """
+
+    Config = FrameCNNConfig
+    TINY: ClassVar[Mapping[str, Any]] = {"backbone": "test_efficientnet", "width": 16, "size": 64}
+    HEAD = ("cells", "crop")
+    ANY_SIDE = True
+
+    config: FrameCNNConfig
 
     def __init__(self, config: FrameCNNConfig | None = None) -> None:
         """Random weights unless `config.pretrained`."""
-        super().__init__()
-        self.config = config or FrameCNNConfig()
+        super().__init__(config or FrameCNNConfig())
         extra = {"pad_type": self.config.pad_type} if self.config.pad_type else {}
         self.backbone = timm.create_model(
             self.config.backbone,
@@ -57,9 +70,20 @@ class FrameCNN(nn.Module):
         self.dropout = nn.Dropout(self.config.dropout)
         self.crop = nn.Linear(self.config.width, 1)
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+    def features(self, images: Tensor) -> Tensor:
+        """The neck's, (B, width, h, w)."""
+        features: Tensor = self.neck(self.backbone(images * 2 - 1)[0])
+        return features
+
+    def embedding(self, images: Tensor) -> Tensor:
+        """The mean of the neck's features, (B, width)."""
+        self.check(images)
+        return self.features(images).mean(dim=(2, 3))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The logit of each crop and of each of its cells."""
-        features = self.neck(self.backbone(image * 2 - 1)[0])
+        self.check(images)
+        features = self.features(images)
         activation: Tensor = self.cells(features)[:, 0]
         logit: Tensor = self.crop(self.dropout(features.mean(dim=(2, 3))))[:, 0]
         return logit, activation

@@ -1,0 +1,151 @@
+"""Any timm backbone, global average, one logit; under the names of published systems.
+
+`resnet34_frames`: ResNet34 (He et al. 2015, https://arxiv.org/abs/1512.03385) on frames, as course
+projects on DFDC trained it. `xception`: Chollet 2016 (https://arxiv.org/abs/1610.02357), the usual
+baseline since Rössler et al. 2019 (https://arxiv.org/abs/1901.08971). `efficientnet_b4`: Tan and Le
+2019 (https://arxiv.org/abs/1905.11946), as Bonettini et al. 2021
+(https://arxiv.org/abs/2004.07676) and Shiohara and Yamasaki 2022
+(https://arxiv.org/abs/2204.08376) use it. `efficientnet_b4_attention`: Bonettini's, whose features
+after the ninth block are weighted by a map that the net learns. Ours differ by one logit in place
+of two classes and by the crop. ImageNet weights: timm's (Apache-2.0), fetched only on request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import timm
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from counterface.detect.models.detector_model import DetectorConfig, DetectorModel
+from counterface.detect.models.parts.map_head import MapHead
+
+
+class PooledCNNConfig(DetectorConfig):
+    """The architecture."""
+
+    backbone: str = Field("resnet18", description="any timm model with `forward_features`")
+    dropout: float = Field(0.0, ge=0, lt=1, description="before the logit")
+    pretrained: bool = Field(False, description="timm's ImageNet weights, fetched from its hub")
+
+
+class PooledCNN(DetectorModel):
+    """RGB float32 [0, 1] (B, 3, S, S) -> logit (B,) and activation (B, h, w), of stride 32.
+
+    The activation is the class activation map; its mean is the logit.
+    """
+
+    Config: ClassVar[type[PooledCNNConfig]] = PooledCNNConfig
+    TINY: ClassVar[Mapping[str, Any]] = {"backbone": "test_resnet", "size": 64}
+
+    config: PooledCNNConfig
+
+    def __init__(self, config: PooledCNNConfig) -> None:
+        """Random weights unless `config.pretrained`."""
+        super().__init__(config)
+        self.backbone = timm.create_model(
+            config.backbone, pretrained=config.pretrained, num_classes=0, global_pool=""
+        )
+        self.head = MapHead(self.backbone.num_features, config.dropout)
+        self.mean: Tensor
+        self.std: Tensor
+        trained_on = self.backbone.default_cfg
+        for name in ("mean", "std"):
+            values = torch.tensor(trained_on[name]).view(1, 3, 1, 1)
+            self.register_buffer(name, values, persistent=False)
+
+    def features(self, images: Tensor) -> Tensor:
+        """The backbone's last, (B, C, h, w)."""
+        found: Tensor = self.backbone.forward_features((images - self.mean) / self.std)
+        return found
+
+
+class ResNet34Config(PooledCNNConfig):
+    """The architecture."""
+
+    backbone: str = Field("resnet34", description="any timm model with `forward_features`")
+
+
+class ResNet34Frames(PooledCNN):
+    """`PooledCNN` on ResNet34; the activation is the class activation map."""
+
+    Config = ResNet34Config
+
+
+class XceptionConfig(PooledCNNConfig):
+    """The architecture."""
+
+    backbone: str = Field("legacy_xception", description="any timm model with `forward_features`")
+    size: int = Field(256, ge=32, le=1024, description="crop side, pixels")
+
+
+class Xception(PooledCNN):
+    """`PooledCNN` on Chollet's Xception; the activation is the class activation map."""
+
+    Config = XceptionConfig
+
+
+class EfficientNetB4Config(PooledCNNConfig):
+    """The architecture."""
+
+    backbone: str = Field("efficientnet_b4", description="any timm model with `forward_features`")
+
+
+class EfficientNetB4(PooledCNN):
+    """`PooledCNN` on EfficientNet-B4; the activation is the class activation map."""
+
+    Config = EfficientNetB4Config
+    TINY: ClassVar[Mapping[str, Any]] = {"backbone": "test_efficientnet", "size": 64}
+
+
+class AttentionConfig(PooledCNNConfig):
+    """The architecture."""
+
+    backbone: str = Field("efficientnet_b4", description="a timm model of EfficientNet's kind")
+    stage: int = Field(2, ge=0, le=4, description="feature map: 0 is stride 2, 2 is 8, 4 is 32")
+
+
+class EfficientNetB4Attention(PooledCNN):
+    """EfficientNet-B4 whose middle features are weighted by a learned map.
+
+    The activation is the class activation map, whose mean is the logit; where the net looked
+    before that is told by `attention`.
+    """
+
+    Config = AttentionConfig
+    TINY: ClassVar[Mapping[str, Any]] = {"backbone": "test_efficientnet", "size": 64}
+
+    config: AttentionConfig
+
+    def __init__(self, config: AttentionConfig) -> None:
+        """Random weights; the attention's are random even if the backbone's are pretrained."""
+        super().__init__(config)
+        middle = self.backbone.feature_info[config.stage]
+        self.blocks_before = int(middle["module"].removeprefix("blocks.")) + 1
+        self.look = nn.Conv2d(middle["num_chs"], 1, 1)
+
+    def features(self, images: Tensor) -> Tensor:
+        """The backbone's last, (B, C, h, w)."""
+        net = self.backbone
+        middle = self._middle(images)
+        weighted = middle * torch.sigmoid(self.look(middle))
+        found: Tensor = net.bn2(net.conv_head(net.blocks[self.blocks_before :](weighted)))
+        return found
+
+    def attention(self, images: Tensor) -> Tensor:
+        """How much of each middle cell is let through, (B, h, w) in [0, 1], of stride 8 in B4.
+
+        Raises:
+            ShapeError: the input is not of `input_shape`.
+        """
+        self.check(images)
+        return torch.sigmoid(self.look(self._middle(images)))[:, 0]
+
+    def _middle(self, images: Tensor) -> Tensor:
+        net = self.backbone
+        start = net.bn1(net.conv_stem((images - self.mean) / self.std))
+        middle: Tensor = net.blocks[: self.blocks_before](start)
+        return middle
