@@ -2,23 +2,27 @@
 
 File format 1: input `image` float32 (B, 3, S, S) RGB in [0, 1], or, for a detector that judges T
 frames of a person together, `clip` (B, T, 3, S, S); outputs `logit` (B,), > 0 = fake, and
-`activation` (B, h, w), the signed evidence of each cell. The metadata property `counterface` is
-JSON with the fields of `DetectorInfo`.
+`activation` (B, h, w), the signed evidence of each cell. Optional outputs: `features` (B, D), what
+the logit was read from, and `families` (B, K), their squared distances to the families of methods
+in `DetectorInfo.families`. The metadata property `counterface` is JSON with the fields of
+`DetectorInfo`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from counterface.detect.attribute import Families
 from counterface.device import onnx_options
 from counterface.errors import DetectorError
 from counterface.faces.align import TEMPLATES
@@ -79,6 +83,7 @@ class DetectorInfo(_Part):
     calibration: Calibration = Calibration()
     thresholds: Thresholds
     range: Range = Range()
+    families: Families | None = Field(None, description="of a file with the output `families`")
     card: dict[str, Any] = Field(default_factory=dict)
 
     @property
@@ -92,6 +97,14 @@ class DetectorInfo(_Part):
         if self.template not in TEMPLATES:
             raise ValueError(f"template {self.template!r} is unknown; known: {sorted(TEMPLATES)}")
         return self
+
+
+class Judged(NamedTuple):
+    """What a detector file says of B items."""
+
+    logits: Floats  # (B,), > 0 speaks for fake
+    maps: Floats  # (B, h, w), the signed evidence of each cell
+    families: Floats | None  # (B, K) squared distances; None where the file knows no families
 
 
 class Detector:
@@ -137,6 +150,14 @@ class Detector:
     def score(self, crops: NDArray[np.uint8]) -> tuple[Floats, Floats]:
         """The logit of each item, (B,), and its evidence map, (B, h, w); > 0 speaks for fake.
 
+        As `judge`, which also tells the families.
+        """
+        judged = self.judge(crops)
+        return judged.logits, judged.maps
+
+    def judge(self, crops: NDArray[np.uint8]) -> Judged:
+        """Everything that the file says of each item.
+
         Args:
             crops: RGB uint8, aligned to the detector's template and size: (B, S, S, 3), or
                 (B, T, S, S, 3) where the detector judges T frames together.
@@ -144,6 +165,30 @@ class Detector:
         Raises:
             DetectorError: crops of another shape or type.
         """
+        families = self.info.families
+        names = ["logit", "activation"] + (["families"] if families else [])
+        found = list(zip(*self._run(names, crops), strict=True))
+        if not found:
+            known = np.zeros((0, len(families.members)), np.float32) if families else None
+            return Judged(np.zeros(0, np.float32), np.zeros((0, 1, 1), np.float32), known)
+        logits, maps, *rest = (np.concatenate(part) for part in found)
+        return Judged(logits.reshape(-1), maps, rest[0] if rest else None)
+
+    def features(self, crops: NDArray[np.uint8]) -> Floats:
+        """What the logit of each item was read from, (B, D).
+
+        Raises:
+            DetectorError: crops of another shape or type, or a file without features.
+        """
+        if "features" not in {output.name for output in self._session.get_outputs()}:
+            raise DetectorError(
+                f"detector {self.info.name!r} has no output 'features'; export it anew from a net "
+                "with an `embedding`"
+            )
+        return np.concatenate([part for (part,) in self._run(["features"], crops)])
+
+    def _run(self, outputs: list[str], crops: NDArray[np.uint8]) -> Iterator[list[Floats]]:
+        """The outputs of each batch."""
         wanted = self.info.crop_shape
         if crops.dtype != np.uint8 or crops.shape[1:] != wanted:
             shape = ", ".join(["B", *map(str, wanted)])
@@ -152,15 +197,9 @@ class Detector:
                 f"template {self.info.template!r}, got {crops.dtype} {crops.shape}"
             )
         name = input_name(self.info)
-        logits, maps = [], []
         for start in range(0, len(crops), BATCH):
             batch = np.moveaxis(crops[start : start + BATCH], -1, -3).astype(np.float32) / 255
-            logit, activation = self._session.run(["logit", "activation"], {name: batch})
-            logits.append(logit.reshape(-1))
-            maps.append(activation)
-        if not logits:
-            return np.zeros(0, np.float32), np.zeros((0, 1, 1), np.float32)
-        return np.concatenate(logits), np.concatenate(maps)
+            yield self._session.run(outputs, {name: batch})
 
 
 def input_name(info: DetectorInfo) -> str:
@@ -184,9 +223,10 @@ def _check_signature(session: Any, info: DetectorInfo, path: Path) -> None:
     inputs = {i.name: i.shape for i in session.get_inputs()}
     outputs = {o.name for o in session.get_outputs()}
     name = input_name(info)
-    if set(inputs) != {name} or not {"logit", "activation"} <= outputs:
+    needed = {"logit", "activation"} | ({"families"} if info.families else set())
+    if set(inputs) != {name} or not needed <= outputs:
         raise DetectorError(
-            f"{path}: expected input {name!r} and outputs 'logit', 'activation', "
+            f"{path}: expected input {name!r} and outputs {sorted(needed)}, "
             f"got {sorted(inputs)} and {sorted(outputs)}"
         )
     wanted = (*info.crop_shape[:-3], 3, info.size, info.size)

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from counterface.detect.attribute import Attribution
 from counterface.detect.detector import DetectorInfo
 from counterface.media.probe import MediaInfo
 from counterface.provenance.verify import Provenance
@@ -59,6 +60,9 @@ class TrackFinding(_Record):
     reasons: tuple[str, ...] = Field(description="why this verdict, in plain words")
     evidence_region: str | None = Field(
         None, description="part of the face where the evidence for manipulation is strongest"
+    )
+    attribution: Attribution | None = Field(
+        None, description="family of methods, if it was manipulated; null where not asked or known"
     )
     frames: tuple[FrameScore, ...]
 

@@ -100,7 +100,20 @@ def describe(report: Report) -> list[str]:
         for notice in report.notices
     ]
     reasons = [f"  {output.printable(reason)}" for reason in report.reasons]
-    return [name, f"  {headline}", *reasons, *notices, *describe_marks(report)]
+    family = describe_family(report)
+    return [name, f"  {headline}", *reasons, *family, *notices, *describe_marks(report)]
+
+
+def describe_family(report: Report) -> list[str]:
+    """The family of methods of the face that decided, where the question was asked: one line."""
+    from counterface.detect.pool import show_percent
+
+    found = next((t.attribution for t in report.tracks if t.id == report.decided_by), None)
+    if found is None:
+        return []
+    sure = "" if found.confidence is None else f", {show_percent(found.confidence)} of those known"
+    family = output.printable(found.family.replace("_", " "))
+    return [f"  Family, if manipulated: {family}{sure}. {output.printable(found.note)}"]
 
 
 def describe_marks(report: Report) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from counterface.detect.attribute import UNKNOWN
 from counterface.detect.detector import Range
 from counterface.detect.findings import Check, Notice, Sampling, TrackFinding
 from counterface.detect.pool import show_percent
@@ -91,6 +92,8 @@ def list_checks(
     tracks: Sequence[TrackFinding],
     unaligned: int,
     marks: Provenance | None = None,
+    *,
+    families: bool = False,
 ) -> tuple[Check, ...]:
     """What was looked at and what was not, each with the reason.
 
@@ -100,6 +103,7 @@ def list_checks(
         tracks: the people in them.
         unaligned: faces that could not be aligned.
         marks: of the file; None where they were not looked for.
+        families: whether the detector file knows families of methods.
     """
     scored = sum(f.logit is not None for t in tracks for f in t.frames)
     frames = "the picture" if sampling.mode == "image" else f"{sampling.read} frames"
@@ -117,9 +121,23 @@ def list_checks(
     return (
         Check(name="faces", title="Faces", ran=True, note=f"{faces} in {frames}{lost}."),
         Check(name="face_detector", title="Face texture and blending", ran=scored > 0, note=judged),
+        _family_check(tracks, known=families),
         *mark_checks(marks),
         *_absent(sound, still=sampling.mode == "image"),
     )
+
+
+def _family_check(tracks: Sequence[TrackFinding], *, known: bool) -> Check:
+    """Whether it was asked which family of methods made a face."""
+    asked = [track.attribution for track in tracks if track.attribution is not None]
+    if not known:
+        note = "The detector file knows no families of methods."
+    elif not asked:
+        note = "Asked only of faces that may be manipulated."
+    else:
+        named = sum(found.family != UNKNOWN for found in asked)
+        note = f"{named} of {len(asked)} faces that may be manipulated could be named."
+    return Check(name="family", title="Family of methods", ran=bool(asked), note=note)
 
 
 def _absent(sound: str, *, still: bool) -> tuple[Check, ...]:

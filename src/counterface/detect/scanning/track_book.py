@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 import cv2
 import numpy as np
 
-from counterface.detect.detector import Detector, DetectorInfo
+from counterface.detect.attribute import Attribution, attribute
+from counterface.detect.detector import Detector, DetectorInfo, Judged
 from counterface.detect.explain import strongest_part
 from counterface.detect.findings import Exhibit, FrameScore, Score, Thumb, TrackFinding
 from counterface.detect.pool import calibrate, judge_score, pool_logits, show_percent
@@ -50,6 +51,7 @@ class _Person:
     most: list[Exhibit] = field(default_factory=list)
     least: list[Exhibit] = field(default_factory=list)
     first_items: list[Image] = field(default_factory=list)  # in range, scored
+    families: list[Floats] = field(default_factory=list)  # (K,) distances of those in range
 
 
 class TrackBook:
@@ -83,25 +85,30 @@ class TrackBook:
             return
         samples, self._waiting = self._waiting, []
         items = [self._item(s.crops) for s in samples if s.crops is not None]
-        scores = iter(zip(*self._score(np.stack(items)), strict=True) if items else ())
+        judged = self._judge(np.stack(items)) if items else None
+        number = 0
         for sample in samples:
-            if sample.crops is None:
+            if sample.crops is None or judged is None:
                 self._keep(sample, None, None)
                 continue
-            logit, activation = next(scores)
-            self._keep(sample, float(logit) if np.isfinite(logit) else None, activation)
+            logit = float(judged.logits[number])
+            self._keep(sample, logit if np.isfinite(logit) else None, judged.maps[number])
+            if judged.families is not None and sample.in_range:
+                self._people[sample.track].families.append(judged.families[number])
+            number += 1
 
     def _item(self, crops: Image) -> Image:
         """Crops (T, S, S, 3) as the detector takes them."""
         return crops if self.detector.info.frames > 1 else crops[0]
 
-    def _score(self, items: Image) -> tuple[Floats, Floats]:
-        logits, maps = self.detector.score(items)
+    def _judge(self, items: Image) -> Judged:
+        judged = self.detector.judge(items)
         if not self.mirror:
-            return logits, maps
-        mirrored, mirrored_maps = self.detector.score(np.ascontiguousarray(items[..., ::-1, :]))
-        mean_maps = (maps + mirrored_maps[:, :, ::-1]) / 2
-        return np.asarray((logits + mirrored) / 2, np.float32), np.asarray(mean_maps, np.float32)
+            return judged
+        logits, maps = self.detector.score(np.ascontiguousarray(items[..., ::-1, :]))
+        mean_logits = np.asarray((judged.logits + logits) / 2, np.float32)
+        mean_maps = np.asarray((judged.maps + maps[:, :, ::-1]) / 2, np.float32)
+        return Judged(mean_logits, mean_maps, judged.families)
 
     def _keep(self, sample: Sample, logit: float | None, activation: Floats | None) -> None:
         person = self._people.setdefault(sample.track, _Person())
@@ -183,8 +190,17 @@ class TrackBook:
             in_range=in_range,
             reasons=explain_verdict(verdict, score, info, in_range, file_reason),
             evidence_region=strongest_part(maps, info.template) if in_range else None,
+            attribution=self._attribute(person, verdict) if in_range else None,
             frames=tuple(frames),
         )
+
+    def _attribute(self, person: _Person, verdict: Verdict) -> Attribution | None:
+        """The family of a face that may be manipulated; of others the question does not arise."""
+        families = self.detector.info.families
+        usable = [d for d in person.families if np.isfinite(d).all()]
+        if families is None or not usable or verdict is Verdict.NO_MANIPULATION_FOUND:
+            return None
+        return attribute(np.stack(usable), families)
 
     def _pool(self, person: _Person, frames: Sequence[FrameScore]) -> Score | None:
         logits = [f.logit for f in frames if f.logit is not None]

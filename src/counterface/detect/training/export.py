@@ -25,9 +25,15 @@ class _Stamped(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         logit, activation = self.net(images)
-        return logit.float(), activation.float()
+        features = (self.net.embedding(images).float(),) if _has_features(self.net) else ()
+        return (logit.float(), activation.float(), *features)
+
+
+def _has_features(net: nn.Module) -> bool:
+    """Whether the net tells what its logit was read from; the file merges the work of both."""
+    return hasattr(net, "embedding")
 
 
 def export_detector(net: nn.Module, info: DetectorInfo, path: Path) -> None:
@@ -35,7 +41,8 @@ def export_detector(net: nn.Module, info: DetectorInfo, path: Path) -> None:
 
     Args:
         net: RGB [0, 1] (B, 3, S, S), or (B, T, 3, S, S) where `info.frames` is T > 1, to
-            logit (B,) and activation (B, h, w).
+            logit (B,) and activation (B, h, w). Where it has a method `embedding`, features (B, D),
+            the file has the output `features`.
         info: stored in the file.
         path: ends in .onnx.
 
@@ -47,7 +54,8 @@ def export_detector(net: nn.Module, info: DetectorInfo, path: Path) -> None:
     name = input_name(info)
     partial = path.with_suffix(".partial.onnx")
     path.parent.mkdir(parents=True, exist_ok=True)
-    axes = {axis: {0: "batch"} for axis in (name, "logit", "activation")}
+    outputs = ["logit", "activation"] + (["features"] if _has_features(net) else [])
+    axes = {axis: {0: "batch"} for axis in (name, *outputs)}
     with torch.no_grad():
         wanted = net(example)[0].numpy()
     torch.onnx.export(
@@ -55,7 +63,7 @@ def export_detector(net: nn.Module, info: DetectorInfo, path: Path) -> None:
         (example,),
         str(partial),
         input_names=[name],
-        output_names=["logit", "activation"],
+        output_names=outputs,
         dynamic_axes=axes,
         opset_version=18,
         dynamo=False,

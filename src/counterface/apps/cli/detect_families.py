@@ -1,0 +1,56 @@
+"""`counterface detect families`: teach a detector file which family of methods made a face."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from counterface.apps.cli import output
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="print one JSON object a line")]
+
+
+def families(
+    detector: Path,
+    manifest: Path,
+    /,
+    *,
+    frames: int = 8,
+    json_output: Json = False,
+) -> int:
+    """Fit the head that names the family of methods of a fake, or says unknown; minutes on a CPU.
+
+    The manifest's column `method` names the families, `generator` the programs; genuine files are
+    needed too. What is printed was measured on files that were held back.
+
+    Args:
+        detector: ONNX file with the output `features`; gets, or replaces, its head.
+        manifest: Parquet or CSV, five files of each family at least.
+        frames: Frames of each video.
+    """
+    from counterface.datasets.manifest import read_manifest
+    from counterface.detect.training.families import FamilyConfig, add_families
+
+    failures: list[str] = []
+    with output.progress("families") as report:
+        found = add_families(
+            detector,
+            read_manifest(manifest),
+            FamilyConfig(frames=frames),
+            progress=report,
+            failed=lambda entry, why: failures.append(why),
+        )
+    if json_output:
+        output.print_json(found)
+    else:
+        for why in failures:
+            print(f"failed   {output.printable(why)}")
+        for member in found.members:
+            shown = ", ".join(member.generators) or "-"
+            print(f"{output.printable(member.name):24} {member.files:6} files   {shown}")
+        print(f"held-back fakes: {found.right:.0%} named rightly, {found.wrong:.0%} wrongly")
+        if found.foreign_unknown is not None:
+            print(f"of a family that was left out: {found.foreign_unknown:.0%} called unknown")
+    return 2 if failures else 0

@@ -1,0 +1,111 @@
+"""Which family of methods made a face: an open-set answer, in which "unknown" is a real one.
+
+A detector file may carry a family head: for each crop the squared Mahalanobis distance of the
+detector's features to the centre of each family that it was shown (Lee et al. 2018,
+https://arxiv.org/abs/1807.03888). A family is named only where the features lie as near to it as
+those of held-back files of that family do, and where no other is about as near; what nobody
+taught the head is "unknown", not the nearest of what it knows (compare Girish et al. 2021,
+https://arxiv.org/abs/2105.04580). The head answers "if it was manipulated, how?"; whether it was is
+the detector's logit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from pydantic import BaseModel, ConfigDict, Field
+
+from counterface.errors import ShapeError
+
+UNKNOWN = "unknown"
+MAJORITY = 0.5  # share that a family needs to be named
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Family(_Record):
+    """One family that the head was shown."""
+
+    name: str = Field(description="as in the manifest's column `method`")
+    limit: float = Field(gt=0, description="squared distance that 95 % of held-back files stay in")
+    genuine: bool = Field(False, description="real faces, for comparison: never named")
+    generators: tuple[str, ...] = Field((), description="programs and models it was shown")
+    files: int = Field(0, ge=0, description="that it was shown")
+
+
+class Families(_Record):
+    """What the head of a detector file knows, and how often it was right on held-back files."""
+
+    members: tuple[Family, ...] = Field(description="in the order of the distances")
+    temperature: float = Field(1.0, gt=0, description="of distances, fitted on held-back files")
+    right: float | None = Field(None, description="share of held-back fakes named correctly")
+    wrong: float | None = Field(None, description="share of them named as another family")
+    foreign_unknown: float | None = Field(
+        None, description="share called unknown of fakes of a family that was left out"
+    )
+
+
+class Attribution(_Record):
+    """The family of one person's faces, or that none can be named."""
+
+    family: str = Field(description="a family's name, or unknown")
+    confidence: float | None = Field(
+        ge=0, le=1, description="among the families known, if it was manipulated; null: unknown"
+    )
+    shares: dict[str, float] = Field(description="of each family, if it was one of them")
+    note: str
+
+
+def attribute(distances: ArrayLike, families: Families) -> Attribution:
+    """The family of faces of one person.
+
+    Args:
+        distances: (N, K) squared distances of N >= 1 crops to K families, finite.
+        families: of the detector file.
+
+    Raises:
+        ShapeError: other shapes, or distances that are not finite.
+    """
+    values = np.asarray(distances, np.float64)
+    names = [member.name for member in families.members]
+    if values.ndim != 2 or values.shape[1] != len(names) or not len(values):
+        raise ShapeError(f"expected distances (N, {len(names)}), N >= 1, got {values.shape}")
+    if not np.isfinite(values).all():
+        raise ShapeError(f"{int((~np.isfinite(values)).sum())} distances are not finite")
+    mean = values.mean(axis=0)
+    scaled = -(mean - mean.min()) / (2 * families.temperature)
+    weight = np.exp(scaled)
+    share = weight / weight.sum()
+    first = int(share.argmax())
+    nearest = families.members[first]
+    shares = {name: round(float(part), 4) for name, part in zip(names, share, strict=True)}
+    unknown = _why_unknown(nearest, float(mean[first]), float(share[first]))
+    if unknown:
+        return Attribution(family=UNKNOWN, confidence=None, shares=shares, note=unknown)
+    shown = ", ".join(nearest.generators)
+    return Attribution(
+        family=nearest.name,
+        confidence=round(float(share[first]), 4),
+        shares=shares,
+        note=(
+            f"Learnt from {nearest.files} files"
+            + (f" made by {shown}" if shown else "")
+            + "; a method that resembles them cannot be told from them."
+        ),
+    )
+
+
+def _why_unknown(nearest: Family, distance: float, share: float) -> str:
+    """Why the nearest family is not named; empty where it is."""
+    if nearest.genuine:
+        return "The features resemble genuine faces more than any family of manipulations."
+    if distance > nearest.limit:
+        return (
+            f"Nearest is {nearest.name}, but {distance / nearest.limit:.1f} times as far as 95 % "
+            "of its held-back files."
+        )
+    if share < MAJORITY:
+        return f"Nearest is {nearest.name}, but others are about as near."
+    return ""

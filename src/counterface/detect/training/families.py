@@ -1,0 +1,321 @@
+"""Fits a family head on a detector file's own features and writes it into the file.
+
+Closed form: features are standardised, brought to a few dozen directions, and whitened by the
+scatter within families (shrunk toward the identity), so that squared distances to the families'
+means are Mahalanobis distances. Everything that is reported of the head, and the limits beyond
+which it says "unknown", come from files that were held back in folds of people and footage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from pydantic import BaseModel, Field
+
+from counterface.config import STRICT
+from counterface.datasets.manifest import Entry
+from counterface.datasets.split import fold_groups, linked_groups
+from counterface.detect.attribute import UNKNOWN, Families, Family, attribute
+from counterface.detect.detector import Detector
+from counterface.detect.training.collect import collect_crops
+from counterface.detect.training.export import stamp_detector
+from counterface.errors import TrainingError
+
+Array = NDArray[np.float64]
+HELD = 0.95  # of the held-back files of a family lie within its limit
+TEMPERATURES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+LEAST_FILES = 5  # of a family
+BATCH = 32
+
+
+class FamilyConfig(BaseModel):
+    """How the head is fitted."""
+
+    model_config = STRICT
+
+    frames: int = Field(8, ge=1, description="of each video")
+    directions: int = Field(48, ge=2, description="that are kept of the features")
+    shrink: float = Field(0.3, ge=0, le=1, description="of the scatter toward the identity")
+    folds: int = Field(5, ge=2, description="people and footage kept together")
+
+
+@dataclass(frozen=True, eq=False)
+class FamilyHead:
+    """features (N, D) -> squared distances (N, K): |(features - mean) @ projection - centres|^2."""
+
+    mean: Array  # (D,)
+    projection: Array  # (D, d)
+    centres: Array  # (K, d)
+
+    def distances(self, features: NDArray[np.floating[Any]]) -> Array:
+        """Squared distances to each centre, (N, K)."""
+        at = (features.astype(np.float64) - self.mean) @ self.projection
+        return np.asarray(((at[:, None] - self.centres[None]) ** 2).sum(axis=2))
+
+
+@dataclass(frozen=True, eq=False)
+class FamilyData:
+    """Features of crops, and the file and family of each."""
+
+    features: NDArray[np.float32]  # (N, D)
+    item: NDArray[np.intp]  # (N,) which file
+    entries: Sequence[Entry]  # with a `method` each; the genuine ones are one family
+
+    def families(self) -> list[str]:
+        """Names by file."""
+        return [entry.method if entry.label else "genuine" for entry in self.entries]
+
+
+def add_families(
+    detector: Path,
+    entries: Sequence[Entry],
+    config: FamilyConfig | None = None,
+    *,
+    progress: Callable[[int, int | None, str], None] | None = None,
+    failed: Callable[[Entry, str], None] | None = None,
+) -> Families:
+    """What the detector file now knows of families; its other numbers stay as they were.
+
+    Args:
+        detector: ONNX file with the output `features`; an earlier head in it is replaced.
+        entries: fakes whose `method` names their family, and genuine files.
+        config: how.
+        progress: called as (files done, total, name).
+        failed: called with each file that could not be read, and why; the rest goes on.
+
+    Raises:
+        DetectorError: the file has no features.
+        TrainingError: a family of fewer than five files, or only one family.
+    """
+    settled = config or FamilyConfig()
+    data = collect_features(detector, entries, settled.frames, progress=progress, failed=failed)
+    families = assess(data, settled)
+    head = fit_head(data, [f.name for f in families.members], settled)
+    write_head(detector, head, families)
+    return families
+
+
+def collect_features(
+    detector: Path,
+    entries: Sequence[Entry],
+    frames: int,
+    *,
+    progress: Callable[[int, int | None, str], None] | None = None,
+    failed: Callable[[Entry, str], None] | None = None,
+) -> FamilyData:
+    """The detector's features of the crops of files, cut as a scan cuts them."""
+    loaded = Detector.load(detector)
+    info = loaded.info
+    numbers, features, waiting = [], [], []
+    crops = collect_crops(
+        entries, frames, info.template, info.size, progress=progress, failed=failed
+    )
+    for number, crop in crops:
+        numbers.append(number)
+        waiting.append(crop)
+        if len(waiting) == BATCH:
+            features.append(loaded.features(np.stack(waiting)))
+            waiting.clear()
+    if waiting:
+        features.append(loaded.features(np.stack(waiting)))
+    if not features:
+        raise TrainingError(f"no face in any of {len(entries)} files; look at one of them")
+    return FamilyData(np.concatenate(features), np.array(numbers, np.intp), entries)
+
+
+def fit_head(
+    data: FamilyData,
+    names: Sequence[str],
+    config: FamilyConfig,
+    leave_out: frozenset[int] = frozenset(),
+) -> FamilyHead:
+    """The head of the families, each file weighing the same, whatever its frames.
+
+    Args:
+        data: features.
+        names: families, in the order of the distances.
+        config: directions and shrinkage.
+        leave_out: numbers of files that are not fitted on.
+    """
+    family_of = np.array([_index(names, name) for name in data.families()])
+    used = (family_of[data.item] >= 0) & ~np.isin(data.item, list(leave_out))
+    x, item = data.features[used].astype(np.float64), data.item[used]
+    family = family_of[item]
+    per_file = 1.0 / np.bincount(item, minlength=len(data.entries))[item]
+    share = np.array([per_file[family == k].sum() for k in range(len(names))])
+    if (share == 0).any():
+        empty = [name for name, part in zip(names, share, strict=True) if not part]
+        raise TrainingError(f"no crops of the families {empty}; see that their faces are found")
+    weight = per_file / share[family] / len(names)
+    mean = weight @ x
+    spread = np.sqrt(weight @ (x - mean) ** 2) + 1e-4
+    z = (x - mean) / spread
+    centres = np.stack([weight[family == k] @ z[family == k] for k in range(len(names))])
+    centres *= len(names)
+    within = (z - centres[family]) * np.sqrt(weight)[:, None]
+    scatter = within.T @ within
+    scale = float(np.trace(scatter)) / len(scatter)
+    shrunk = (1 - config.shrink) * scatter + config.shrink * scale * np.eye(len(scatter))
+    # whiten, then keep the directions along which whitened data vary most, between families first
+    values, vectors = np.linalg.eigh(shrunk)
+    whiten = vectors / np.sqrt(values)
+    spreads = (centres - centres.mean(axis=0)) @ whiten
+    _, _, between = np.linalg.svd(spreads, full_matrices=False)
+    between = between[: len(names) - 1]
+    rest = within @ whiten
+    rest -= (rest @ between.T) @ between
+    _, others = np.linalg.eigh(rest.T @ rest)  # ascending
+    others = others.T[::-1]
+    kept = np.concatenate([between, others[: max(0, config.directions - len(between))]])
+    projection = (whiten @ kept.T) / spread[:, None]
+    return FamilyHead(mean, projection, centres @ whiten @ kept.T)
+
+
+def assess(data: FamilyData, config: FamilyConfig) -> Families:
+    """What the head of all data may claim, from heads that did not see the files they judge.
+
+    Raises:
+        TrainingError: a family of fewer than five files, or only one family.
+    """
+    by_file = data.families()
+    counts = {name: by_file.count(name) for name in sorted(set(by_file))}
+    few = {name: count for name, count in counts.items() if count < LEAST_FILES}
+    if few or len(counts) < 2:
+        raise TrainingError(
+            f"families need {LEAST_FILES} files each and two at least, got {counts}; add files, or "
+            "leave the small families out"
+        )
+    names = list(counts)
+    fold = np.array(fold_groups(linked_groups(data.entries), config.folds))
+    distances: dict[int, Array] = {}
+    for number in range(config.folds):
+        away = frozenset(np.flatnonzero(fold == number).tolist())
+        distances |= _pooled(data, fit_head(data, names, config, away), away)
+    truth = {file: names.index(by_file[file]) for file in distances}
+    limits = [
+        float(np.quantile([d[k] for f, d in distances.items() if truth[f] == k], HELD))
+        for k in range(len(names))
+    ]
+    families = Families(
+        members=tuple(
+            Family(
+                name=name,
+                limit=limit,
+                genuine=name == "genuine",
+                generators=_generators(data.entries, by_file, name),
+                files=counts[name],
+            )
+            for name, limit in zip(names, limits, strict=True)
+        ),
+        temperature=_temperature(distances, truth),
+    )
+    fakes = [f for f in distances if not families.members[truth[f]].genuine]
+    said = {f: attribute(distances[f][None], families).family for f in fakes}
+    right = float(np.mean([said[f] == names[truth[f]] for f in fakes]))
+    unknown = float(np.mean([said[f] == UNKNOWN for f in fakes]))
+    return families.model_copy(
+        update={
+            "right": round(right, 4),
+            "wrong": round(1 - right - unknown, 4),
+            "foreign_unknown": _foreign(data, families, config),
+        }
+    )
+
+
+def _pooled(data: FamilyData, head: FamilyHead, files: frozenset[int]) -> dict[int, Array]:
+    """The mean distances of each of some files that has a face."""
+    rows = np.flatnonzero(np.isin(data.item, list(files)))
+    found = head.distances(data.features[rows])
+    item = data.item[rows]
+    return {int(file): found[item == file].mean(axis=0) for file in np.unique(item)}
+
+
+def _temperature(distances: dict[int, Array], truth: dict[int, int]) -> float:
+    """The one of a few that makes held-back shares most honest, by log loss."""
+
+    def loss(temperature: float) -> float:
+        total = 0.0
+        for file, d in distances.items():
+            logits = -d / (2 * temperature)
+            total += float(np.logaddexp.reduce(logits) - logits[truth[file]])
+        return total
+
+    return min(TEMPERATURES, key=loss)
+
+
+def _foreign(data: FamilyData, families: Families, config: FamilyConfig) -> float | None:
+    """How often a family that the head was never shown is called unknown; None with two or less."""
+    names = [member.name for member in families.members]
+    by_file = data.families()
+    known = [member for member in families.members if not member.genuine]
+    if len(known) < 2:
+        return None
+    outcomes = []
+    for left_out in known:
+        away = frozenset(f for f, name in enumerate(by_file) if name == left_out.name)
+        others = [name for name in names if name != left_out.name]
+        head = fit_head(data, others, config, away)
+        rest = families.model_copy(
+            update={"members": tuple(m for m in families.members if m.name != left_out.name)}
+        )
+        for pooled in _pooled(data, head, away).values():
+            outcomes.append(attribute(pooled[None], rest).family == UNKNOWN)
+    return round(float(np.mean(outcomes)), 4) if outcomes else None
+
+
+def _generators(entries: Sequence[Entry], by_file: Sequence[str], name: str) -> tuple[str, ...]:
+    found = {e.generator for e, family in zip(entries, by_file, strict=True) if family == name}
+    return tuple(sorted(found - {""}))
+
+
+def _index(names: Sequence[str], name: str) -> int:
+    return names.index(name) if name in names else -1
+
+
+def write_head(detector: Path, head: FamilyHead, families: Families) -> None:
+    """Nothing; the file's network also gives `families`, and its metadata names them."""
+    model: Any = onnx.load(str(detector))
+    graph = model.graph
+    own = {"family_mean", "family_projection", "family_centres", "family_axis", "family_last"}
+    keep = [node for node in graph.node if not node.name.startswith("family_")]
+    weights = [weight for weight in graph.initializer if weight.name not in own]
+    outputs = [output for output in graph.output if output.name != "families"]
+    constants: dict[str, NDArray[Any]] = {
+        "family_mean": head.mean.astype(np.float32),
+        "family_projection": head.projection.astype(np.float32),
+        "family_centres": head.centres.astype(np.float32)[None],
+        "family_axis": np.array([1], np.int64),
+        "family_last": np.array([2], np.int64),
+    }
+    nodes = [
+        ("Sub", ["features", "family_mean"], "family_moved"),
+        ("MatMul", ["family_moved", "family_projection"], "family_seen"),
+        ("Unsqueeze", ["family_seen", "family_axis"], "family_wide"),
+        ("Sub", ["family_wide", "family_centres"], "family_away"),
+        ("Mul", ["family_away", "family_away"], "family_squares"),
+        ("ReduceSum", ["family_squares", "family_last"], "families"),
+    ]
+    for name, value in constants.items():
+        weights.append(numpy_helper.from_array(value, name))
+    for kind, inputs, output in nodes:
+        options = {"keepdims": 0} if kind == "ReduceSum" else {}
+        keep.append(helper.make_node(kind, inputs, [output], name=f"family_{output}", **options))
+    count = len(families.members)
+    outputs.append(helper.make_tensor_value_info("families", TensorProto.FLOAT, ["batch", count]))
+    for field, values in (("node", keep), ("initializer", weights), ("output", outputs)):
+        kept = [type(value).FromString(value.SerializeToString()) for value in values]
+        del getattr(graph, field)[:]
+        getattr(graph, field).extend(kept)
+    partial = detector.with_suffix(".families.onnx")
+    onnx.save(model, str(partial))
+    info = Detector.load(detector).info.model_copy(update={"families": families})
+    stamp_detector(partial, info)
+    Detector.load(partial)
+    partial.replace(detector)
