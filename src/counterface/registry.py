@@ -77,6 +77,9 @@ DETECTORS = Registry(
         "cnn_images": f"{_DETECT}.cnn_images:CNNImages",
         "meso4": f"{_DETECT}.mesonet:Meso4",
         "meso_inception4": f"{_DETECT}.mesonet:MesoInception4",
+        "convlstm_canny": f"{_DETECT}.conv_lstm:ConvLSTM",
+        "resnet3d_cutmix": f"{_DETECT}.resnet3d:ResNet3D",
+        "frame_difference": f"{_DETECT}.frame_difference:FrameDifference",
     },
 )
 _SWAP = "counterface.swap.models"

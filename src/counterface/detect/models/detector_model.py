@@ -142,6 +142,19 @@ def detector_kind(name: str) -> type[DetectorModel]:
     return kind
 
 
+def build_config(name: str, options: Mapping[str, Any] | None = None) -> DetectorConfig:
+    """All options of an architecture, defaults filled in.
+
+    Raises:
+        ConfigError: an unknown architecture or option, or a wrong value.
+    """
+    kind = detector_kind(name)
+    try:
+        return kind.Config.model_validate(dict(options or {}))
+    except ValidationError as error:
+        raise ConfigError(f"detector {name!r}: {describe_error(error, kind.Config)}") from error
+
+
 def build_detector(
     name: str, options: Mapping[str, Any] | None = None, *, fetch: bool = True
 ) -> DetectorModel:
@@ -155,9 +168,5 @@ def build_detector(
     Raises:
         ConfigError: an unknown architecture or option, or a wrong value.
     """
-    kind = detector_kind(name)
-    try:
-        config = kind.Config.model_validate(dict(options or {}))
-    except ValidationError as error:
-        raise ConfigError(f"detector {name!r}: {describe_error(error, kind.Config)}") from error
-    return kind(config if fetch else config.without_fetch())
+    config = build_config(name, options)
+    return detector_kind(name)(config if fetch else config.without_fetch())

@@ -1,0 +1,103 @@
+"""Edges of a few frames, remembered by a convolutional LSTM (Shi et al. 2015).
+
+https://arxiv.org/abs/1506.04214. After a course project on DFDC: a face crop's Canny edges in five
+frames, a ConvLSTM over them, dense layers; with grey and coloured crops as its other two inputs.
+Its report leaves the sizes of the layers open, so they are ours, and so are a strided convolution
+ahead of the cells and edges found inside the net. The cells are Shi's without the peephole weights.
+No weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import max_pool2d
+
+from counterface.detect.models.detector_model import ClipConfig, DetectorModel, Template
+from counterface.detect.models.parts.canny import CannyConfig, find_edges, grey_levels
+from counterface.detect.models.parts.map_head import DenseMapHead
+
+STRIDE = 16
+
+
+class ConvLSTMConfig(ClipConfig):
+    """The architecture."""
+
+    template: Template = Field("face", description="how much of the head a crop shows")
+    size: int = Field(128, ge=32, le=1024, multiple_of=STRIDE, description="crop side, pixels")
+    input: Literal["canny", "grey", "colour"] = Field(
+        "canny", description="what the net sees of a frame: edges, grey levels or colours"
+    )
+    canny: CannyConfig = Field(CannyConfig(), description="which edges count")
+    stem: int = Field(8, ge=1, description="channels of the convolution ahead of the cells")
+    widths: tuple[int, int] = Field((16, 32), description="channels of the two cells")
+    hidden: int = Field(32, ge=1, description="width of the first dense layer")
+    dropout: float = Field(0.5, ge=0, lt=1, description="before each dense layer")
+
+
+class ConvLSTM(DetectorModel):
+    """Clips RGB float32 [0, 1] (B, T, 3, S, S) -> logit (B,) and activation (B, S / 16, S / 16).
+
+    The activation is the exact share of the logit of each cell of the last memory, times the number
+    of cells, the constant part spread evenly: its mean is the logit. A cell remembers what happened
+    at and near its place in all frames.
+    """
+
+    Config = ConvLSTMConfig
+    TINY: ClassVar[Mapping[str, Any]] = {"size": 48, "frames": 3, "widths": (4, 6), "stem": 4}
+
+    config: ConvLSTMConfig
+
+    def __init__(self, config: ConvLSTMConfig) -> None:
+        """Random weights; the cells start by remembering."""
+        super().__init__(config)
+        channels = 3 if config.input == "colour" else 1
+        self.stem = nn.Conv2d(channels, config.stem, 3, stride=2, padding=1)
+        first, second = config.widths
+        self.cells = nn.ModuleList([_Cell(config.stem, first), _Cell(first, second)])
+        self.head = DenseMapHead(
+            second, config.size // STRIDE, config.hidden, dropout=config.dropout
+        )
+
+    def features(self, images: Tensor) -> Tensor:
+        """What the second cell remembers after the last frame, (B, C, S / 16, S / 16)."""
+        seen = self.see(images.flatten(0, 1))
+        clips: Tensor = torch.relu(self.stem(seen * 2 - 1))
+        clips = clips.reshape(-1, self.frames, *clips.shape[1:])
+        first = [max_pool2d(memory, 2) for memory in self.cells[0](list(clips.unbind(1)))]
+        last: Tensor = self.cells[1](first)[-1]
+        return max_pool2d(last, 4)
+
+    def see(self, frames: Tensor) -> Tensor:
+        """What the net looks at: edges or grey levels (N, 1, S, S), or colours (N, 3, S, S)."""
+        if self.config.input == "canny":
+            return find_edges(frames, self.config.canny)
+        return grey_levels(frames) / 255 if self.config.input == "grey" else frames
+
+
+class _Cell(nn.Module):
+    """A ConvLSTM layer: a list of (B, C, h, w), one a frame -> what it says after each."""
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.gates = nn.Conv2d(channels + width, 4 * width, 3, padding=1)
+        assert self.gates.bias is not None
+        with torch.no_grad():
+            self.gates.bias[width : 2 * width] = 1.0  # forget gates start open
+
+    def forward(self, frames: list[Tensor]) -> list[Tensor]:
+        # zeros made from the input: an export would keep the batch size of any others
+        said = (frames[0][:, :1] * 0).repeat(1, self.width, 1, 1)
+        memory, all_said = said, []
+        for frame in frames:
+            gates = self.gates(torch.cat([frame, said], dim=1))
+            enter, keep, show, new = gates.chunk(4, dim=1)
+            memory = torch.sigmoid(keep) * memory + torch.sigmoid(enter) * torch.tanh(new)
+            said = torch.sigmoid(show) * torch.tanh(memory)
+            all_said.append(said)
+        return all_said

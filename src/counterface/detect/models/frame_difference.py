@@ -1,0 +1,89 @@
+"""What changed between neighbouring frames beyond motion, beside the frames themselves.
+
+Two of the systems that we rebuild name it as future work: swapped faces are made frame by frame, so
+colour and sharpness flicker where a real face only moves. The earlier frame is moved to the later
+one (`parts/motion.py`); their difference in colour and in fine detail joins the later frame as the
+input of a small convolutional net, and what it says of all neighbours is averaged. The idea and the
+net are ours. No weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from counterface.detect.models.detector_model import ClipConfig, DetectorModel
+from counterface.detect.models.parts.map_head import MapHead
+from counterface.detect.models.parts.motion import fine_detail, follow_motion
+
+DIFFERENCES = 4  # channels: three of colour, one of detail
+
+
+class FrameDifferenceConfig(ClipConfig):
+    """The architecture."""
+
+    frames: int = Field(3, ge=2, le=64, description="frames that are judged together")
+    size: int = Field(128, ge=32, le=1024, description="crop side, pixels")
+    reach: int = Field(3, ge=0, le=8, description="longest motion that is followed, pixels")
+    gain: float = Field(8.0, gt=0, description="what differences are multiplied by")
+    appearance: bool = Field(True, description="the net sees the frame beside its differences")
+    widths: tuple[int, ...] = Field(
+        (24, 48, 96, 160), min_length=1, max_length=6, description="channels; each halves the side"
+    )
+    dropout: float = Field(0.2, ge=0, lt=1, description="before the logit")
+
+
+class FrameDifference(DetectorModel):
+    """Clips RGB float32 [0, 1] (B, T, 3, S, S) -> logit (B,) and activation (B, S / 16, S / 16).
+
+    The activation is the class activation map, averaged over neighbouring pairs of frames; its mean
+    is the logit.
+    """
+
+    Config = FrameDifferenceConfig
+    TINY: ClassVar[Mapping[str, Any]] = {"size": 32, "reach": 1, "widths": (6, 8)}
+
+    config: FrameDifferenceConfig
+
+    def __init__(self, config: FrameDifferenceConfig) -> None:
+        """Random weights."""
+        super().__init__(config)
+        layers: list[nn.Module] = []
+        channels = DIFFERENCES + (3 if config.appearance else 0)
+        for width in config.widths:
+            for inside, stride in ((channels, 2), (width, 1)):
+                layers += [
+                    nn.Conv2d(inside, width, 3, stride=stride, padding=1, bias=False),
+                    nn.BatchNorm2d(width),
+                    nn.ReLU(inplace=True),
+                ]
+            channels = width
+        self.layers = nn.Sequential(*layers)
+        self.head = MapHead(channels, config.dropout)
+
+    def features(self, images: Tensor) -> Tensor:
+        """The last layer's, averaged over pairs, (B, C, h, w)."""
+        now = images[:, 1:].flatten(0, 1)
+        seen = self.differences(images).flatten(0, 1)
+        if self.config.appearance:
+            seen = torch.cat([now * 2 - 1, seen], dim=1)
+        found: Tensor = self.layers(seen).unflatten(0, (-1, self.frames - 1)).mean(dim=1)
+        return found
+
+    def differences(self, images: Tensor) -> Tensor:
+        """Each frame minus the moved one before it, times `gain`: colour, then detail.
+
+        Args:
+            images: clips RGB float32 [0, 1] (B, T, 3, S, S).
+
+        Returns:
+            (B, T - 1, 4, S, S).
+        """
+        before, now = images[:, :-1].flatten(0, 1), images[:, 1:].flatten(0, 1)
+        moved = follow_motion(before, now, self.config.reach)
+        change = torch.cat([now - moved, fine_detail(now) - fine_detail(moved)], dim=1)
+        return (change * self.config.gain).reshape(-1, self.frames - 1, *change.shape[1:])

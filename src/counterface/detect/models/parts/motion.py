@@ -1,0 +1,57 @@
+"""Local motion between two aligned crops, and a picture moved by it, as tensor operations.
+
+Aligned faces still move: lips, lids, cheeks, a pixel of unsteady landmarks. Block matching over all
+shifts of a few pixels finds how a neighbourhood moved; a soft minimum of the costs mixes the best
+shifts, which also gives fractions of a pixel. There is nothing to train.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, conv2d, pad
+
+SOFTNESS = 0.003  # of the soft minimum: costs differ by less than a grey level of 255
+STAY = 0.001  # cost of a pixel of motion: where nothing can be seen nothing moves
+
+
+@torch.no_grad()
+def follow_motion(before: Tensor, now: Tensor, reach: int, window: int = 7) -> Tensor:
+    """The earlier picture, each neighbourhood moved to where it is now, (B, 3, H, W).
+
+    Args:
+        before: RGB float32 [0, 1] (B, 3, H, W).
+        now: the same a moment later.
+        reach: longest shift along each axis, pixels.
+        window: side of the neighbourhood that is compared, pixels, odd.
+    """
+    side = 2 * reach + 1
+    copies = shift_kernel(reach).to(before)  # (side^2, 1, side, side)
+    around = (reach, reach, reach, reach)
+    grey_before, grey_now = before.mean(dim=1, keepdim=True), now.mean(dim=1, keepdim=True)
+    moved = conv2d(pad(grey_before, around, mode="replicate"), copies)
+    cost = avg_pool2d(
+        (moved - grey_now).abs(), window, stride=1, padding=window // 2, count_include_pad=False
+    )
+    step = torch.arange(-reach, reach + 1, device=before.device, dtype=before.dtype)
+    length = torch.sqrt(step[:, None] ** 2 + step**2).flatten()
+    cost = cost + STAY * length.view(1, side * side, 1, 1)
+    share = torch.softmax(-cost / SOFTNESS, dim=1)  # (B, side^2, H, W)
+    channels = [
+        (conv2d(pad(channel, around, mode="replicate"), copies) * share).sum(dim=1, keepdim=True)
+        for channel in before.chunk(3, dim=1)
+    ]
+    return torch.cat(channels, dim=1)
+
+
+def shift_kernel(reach: int) -> Tensor:
+    """A convolution's weight that copies a picture once for each shift, row by row."""
+    count = (2 * reach + 1) ** 2
+    return torch.eye(count).view(count, 1, 2 * reach + 1, 2 * reach + 1)
+
+
+def fine_detail(images: Tensor) -> Tensor:
+    """How strong the finest detail is, (B, 1, H, W): grey minus its mean over 5x5, absolute."""
+    grey = images.mean(dim=1, keepdim=True)
+    smooth = avg_pool2d(grey, 5, stride=1, padding=2, count_include_pad=False)
+    return (grey - smooth).abs()
