@@ -159,6 +159,48 @@ def test_logits_are_no_probabilities() -> None:
         metrics.log_loss([0, 1], [-2.0, 3.0])
 
 
+def test_many_numbers_share_the_resamples_of_one() -> None:
+    labels, p = random_case(5, n=80)
+    groups = [i // 2 for i in range(80)]
+    one = metrics.bootstrap(metrics.auc, labels, p, groups, rounds=200, seed=2)
+
+    def measure(index: np.ndarray) -> dict[str, float]:
+        found = metrics.probability_metrics(labels[index], p[index])
+        return {**found, "twice": 2 * found["auc"], "never": float("nan")}
+
+    many = metrics.bootstrap_numbers(measure, groups, rounds=200, seed=2)
+    assert many["auc"] == one
+    assert many["twice"].low == pytest.approx(2 * one.low)
+    assert "never" not in many
+    assert many["auc"].value == metrics.auc(labels, p)
+
+
+def test_names_of_numbers_are_those_of_their_functions() -> None:
+    labels, p = random_case(7, n=90)
+    found = metrics.probability_metrics(labels, p)
+    assert found["auc"] == metrics.auc(labels, p)
+    assert found["ap"] == pytest.approx(metrics.average_precision(labels, p))
+    assert found["eer"] == metrics.equal_error_rate(labels, p)
+    assert found["tpr_at_1_fpr"] == metrics.tpr_at_fpr(labels, p, 0.01)
+    assert found["tpr_at_5_fpr"] == metrics.tpr_at_fpr(labels, p, 0.05)
+    assert found["brier"] == metrics.brier(labels, p)
+
+
+def test_brier_score_by_hand() -> None:
+    assert metrics.brier([1, 0], [0.5, 0.5]) == 0.25
+    assert metrics.brier([1, 0, 0], [1.0, 0.0, 0.6]) == pytest.approx(0.12)
+
+
+def test_the_band_of_a_curve_holds_the_curve() -> None:
+    labels, p = random_case(9, n=200)
+    grid, low, high = metrics.roc_band(labels, p, rounds=100)
+    fpr, tpr, _ = metrics.roc_curve(labels, p)
+    curve = tpr[np.searchsorted(fpr, grid, side="right") - 1]
+    assert ((low - 0.03 <= curve) & (curve <= high + 0.03)).all()
+    assert (np.diff(low) >= 0).all()
+    assert (high - low).max() > 0.02
+
+
 def test_importing_metrics_leaves_torch_alone() -> None:
     code = "import sys, counterface.learn.metrics; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from counterface.detect.detector import Calibration, Thresholds
+from counterface.datasets.manifest import Entry
+from counterface.detect.detector import Calibration, Detector, DetectorInfo, Thresholds
+from counterface.detect.evaluation.file_score import FileScore
+from counterface.detect.evaluation.score_files import score_files
+from counterface.detect.pool import calibrate
+from counterface.detect.scan import ScanConfig
 from counterface.errors import DetectorError
+from counterface.types import Verdict
 
 MARGIN = 1e-3  # beyond the clip that decides a line
 PRIOR = 0.5  # clips are weighted so that half of them are fake: the base rate is the user's to know
@@ -103,3 +112,82 @@ def choose_thresholds(
     return Thresholds(
         likely_manipulated=alarm, no_manipulation_found=float(np.clip(clear, 0.001, 0.5))
     )
+
+
+def calibrate_file(
+    detector: Path,
+    items: Sequence[Entry],
+    config: ScanConfig,
+    *,
+    jobs: int = 1,
+    progress: Callable[[int, int | None, str], None] | None = None,
+) -> DetectorInfo:
+    """What the detector file says after its calibration and thresholds were fitted on the items.
+
+    Raises:
+        DetectorError: too few files of a class could be scored, or logits run against labels.
+    """
+    from counterface.detect.training.export import stamp_detector
+
+    info = Detector.load(str(detector)).info
+    settled = config.model_copy(update={"detector": str(detector)})
+    scores = score_files(items, settled, jobs=jobs, progress=progress)
+    calibration, thresholds = calibrate_scores(scores, info.calibration)
+    info = info.model_copy(update={"calibration": calibration, "thresholds": thresholds})
+    stamp_detector(detector, info)
+    return info
+
+
+def calibrate_scores(
+    scores: Sequence[FileScore], then: Calibration
+) -> tuple[Calibration, Thresholds]:
+    """The calibration and thresholds that fit scored files.
+
+    Args:
+        scores: of files that the net was not trained on.
+        then: the calibration by which their probabilities were made.
+
+    Raises:
+        DetectorError: too few files of a class, or logits that run against the labels.
+    """
+    used = [score for score in scores if score.logit is not None]
+    labels = np.array([score.label for score in used])
+    calibration = fit_calibration(labels, np.array([s.logit for s in used], dtype=np.float64))
+    low = _move([s.low for s in used], then, calibration)
+    high = _move([s.high for s in used], then, calibration)
+    return calibration, choose_thresholds(labels, low, high)
+
+
+def recalibrate_scores(
+    scores: Sequence[FileScore], then: Calibration, now: Calibration, thresholds: Thresholds
+) -> list[FileScore]:
+    """The same files with the probabilities and verdicts of another calibration.
+
+    Args:
+        scores: from `score_files`.
+        then: the calibration by which they were made.
+        now: the one that holds now.
+        thresholds: its lines.
+    """
+    moved = []
+    for score in scores:
+        if score.logit is None:
+            moved.append(score)
+            continue
+        p, low, high = _move([score.probability, score.low, score.high], then, now).tolist()
+        verdict = Verdict.INCONCLUSIVE
+        if low >= thresholds.likely_manipulated:
+            verdict = Verdict.LIKELY_MANIPULATED
+        elif high <= thresholds.no_manipulation_found:
+            verdict = Verdict.NO_MANIPULATION_FOUND
+        update = {"probability": p, "low": low, "high": high, "verdict": verdict.value}
+        moved.append(score.model_copy(update=update))
+    return moved
+
+
+def _move(
+    probabilities: Sequence[float | None], then: Calibration, now: Calibration
+) -> NDArray[np.float64]:
+    """Probabilities of one calibration as those of another."""
+    p = np.clip(np.array(probabilities, np.float64), 1e-12, 1 - 1e-12)
+    return calibrate((np.log(p / (1 - p)) - then.offset) / then.scale, now)

@@ -1,45 +1,133 @@
-"""How well a detector judges labelled files, by the same path as a scan."""
+"""How well a detector judges labelled files, by the same path as a scan.
+
+`evaluate_manifest` reads a manifest, takes its test split (and logs that), scans each file once and
+measures; `evaluate_files` measures scores that are there already.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from counterface.datasets.manifest import Entry
-from counterface.datasets.split import linked_groups
-from counterface.detect.calibrate import choose_thresholds, fit_calibration
-from counterface.detect.detector import Calibration, Detector, DetectorInfo, Thresholds
-from counterface.detect.findings import ScanFailure, ScanResult
-from counterface.detect.pool import calibrate
+from counterface.config import STRICT
+from counterface.datasets.manifest import Entry, of_split, read_manifest
+from counterface.detect.calibrate import calibrate_file, calibrate_scores, recalibrate_scores
+from counterface.detect.detector import Calibration, Detector, DetectorInfo
+from counterface.detect.evaluation.cautions import find_cautions, split_cautions
+from counterface.detect.evaluation.file_score import FileScore
+from counterface.detect.evaluation.measure import (
+    ROUNDS,
+    Abstentions,
+    Numbers,
+    Outcome,
+    Slice,
+    auc_bounds,
+    count_abstentions,
+    count_outcomes,
+    measure_files,
+    measure_frames,
+    slice_files,
+)
+from counterface.detect.evaluation.openings import Opening, log_opening
+from counterface.detect.evaluation.score_files import Progress, score_files
+from counterface.detect.evaluation.score_store import ScoreStore
+from counterface.detect.findings import Notice
 from counterface.detect.scan import ScanConfig
-from counterface.detect.scan_files import scan_files
 from counterface.errors import ConfigError
-from counterface.learn.metrics import Interval, auc, bootstrap, probability_metrics, score_metrics
-from counterface.types import Verdict
+from counterface.media.probe import file_sha256
+
+__all__ = [  # what a caller of an evaluation needs, in one place
+    "DetectorFacts",
+    "EvaluateConfig",
+    "Evaluation",
+    "FileScore",
+    "Opened",
+    "calibrate_file",
+    "calibrate_scores",
+    "evaluate_files",
+    "evaluate_manifest",
+    "open_manifest",
+    "recalibrate_scores",
+    "score_files",
+    "score_opened",
+]
 
 
-class FileScore(BaseModel):
-    """One labelled file after its scan."""
+class EvaluateConfig(BaseModel):
+    """How labelled files are scored; the same for every detector and data set of a report."""
+
+    model_config = STRICT
+
+    split: Literal["test", "val", "train", "all"] | None = Field(
+        None, description="which files; the test split where the manifest has one, else all"
+    )
+    frames: int = Field(32, ge=1, le=100_000, description="frames of a video, even over its time")
+    thorough: bool = Field(False, description="scan as 'scan --thorough' does")
+    rounds: int = Field(ROUNDS, ge=100, le=100_000, description="resamples of the intervals")
+    jobs: int = Field(1, ge=1, description="processes that scan")
+    cache: Path | None = Field(None, description="folder of scores that were made before")
+
+    def scan_config(self, detector: str) -> ScanConfig:
+        """The scan of each file."""
+        chosen = ScanConfig(frames=self.frames, thorough=self.thorough, detector=detector)
+        return chosen.model_copy(update={"pictures": False, "marks": False})
+
+
+class DetectorFacts(BaseModel):
+    """Which detector was measured."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    file: str
-    label: int
-    method: str
-    compression: str = ""
-    group: str = Field(description="files that share people or footage; see `linked_groups`")
-    logit: float | None = Field(description="pooled; null where no face could be scored")
-    probability: float | None
-    low: float | None = Field(None, description="end of the probability's interval")
-    high: float | None = None
-    verdict: str
-    frame_logits: tuple[float, ...] = ()
-    error: str | None = None
+    name: str
+    version: str
+    sha256: str
+    info: DetectorInfo
+    file: str = Field(description="as it was named on the command line")
+
+    @classmethod
+    def load(cls, file: str) -> DetectorFacts:
+        """The facts of a detector file, or of the one in the package.
+
+        Raises:
+            DetectorError: it cannot be used.
+        """
+        found = Detector.load(file)
+        info = found.info
+        return cls(
+            name=info.name, version=info.version, sha256=found.sha256, info=info, file=str(file)
+        )
+
+    @property
+    def trained_on(self) -> str:
+        """What its model card says of its data; "" where it says nothing."""
+        card = self.info.card
+        return str(
+            next((card[k] for k in ("trained_on", "data", "training_data") if k in card), "")
+        )
+
+
+class Opened(BaseModel):
+    """A manifest and the part of it that is measured."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    manifest: str
+    sha256: str
+    split: str = Field(description="test, val, train or all")
+    splits: bool = Field(description="the manifest has splits")
+    files: int
+    openings: tuple[Opening, ...] = Field((), description="of its test split, before this one")
+
+    @property
+    def name(self) -> str:
+        """What tables call the data set: the manifest's name, or its folder's."""
+        path = Path(self.manifest)
+        generic = path.stem.lower() in ("manifest", "labels", "dataset", "index")
+        return (path.absolute().parent.name if generic else path.stem) or path.stem
 
 
 class Evaluation(BaseModel):
@@ -47,178 +135,179 @@ class Evaluation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    detector: DetectorFacts | None = None
+    opened: Opened | None = None
+    config: EvaluateConfig | None = None
+    threshold: float = Field(description="probability from which a file counts as called fake")
+    video: Numbers = Field(description="by file: a video's frames pooled")
+    frame: Numbers | None
+    slices: tuple[Slice, ...]
+    outcomes: tuple[Outcome, ...]
+    abstentions: Abstentions
+    auc_bounds: tuple[float, float] | None = Field(
+        description="AUC of all files, whatever those without a number had scored"
+    )
+    cautions: tuple[Notice, ...]
     files: tuple[FileScore, ...]
-    real: int
-    fake: int
-    not_scored: int = Field(description="no face, out of range, or an error: left out, never 0.5")
-    auc: tuple[float, float, float] | None = Field(description="with its 95 % interval")
-    frame_auc: float | None
-    metrics: dict[str, float]
+
+    @property
+    def real(self) -> int:
+        """Real files that were scored."""
+        return self.video.real
+
+    @property
+    def fake(self) -> int:
+        """Fake files that were scored."""
+        return self.video.fake
+
+    @property
+    def not_scored(self) -> int:
+        """No face, or an error: left out, never 0.5."""
+        return self.video.not_scored
+
+    @property
+    def auc(self) -> tuple[float, float, float] | None:
+        """With its 95 % interval; None where a class is missing."""
+        found = self.video.values.get("auc")
+        if found is None:
+            return None
+        nan = float("nan")
+        low, high = found.low, found.high
+        return found.value, nan if low is None else low, nan if high is None else high
+
+    @property
+    def frame_auc(self) -> float | None:
+        """Of single frames."""
+        found = self.frame.values.get("auc") if self.frame else None
+        return found.value if found else None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The values without their intervals."""
+        return {name: number.value for name, number in self.video.values.items()}
 
 
-def score_files(
-    items: Sequence[Entry],
-    config: ScanConfig | None = None,
+def evaluate_files(
+    scores: Sequence[FileScore],
+    threshold: float,
     *,
-    jobs: int = 1,
-    progress: Callable[[int, int | None, str], None] | None = None,
-) -> list[FileScore]:
-    """The scan of each file beside its label; a file that fails has an error and no number.
-
-    The detector alone is measured: marks of origin are not looked at.
-    """
-    settled = (config or ScanConfig()).model_copy(update={"pictures": False, "marks": False})
-    paths = [item.path for item in items]
-    outcomes = scan_files(paths, settled, jobs=jobs, progress=progress)
-    groups = linked_groups(items)
-    return [
-        _score(item, group, outcome)
-        for item, group, outcome in zip(items, groups, outcomes, strict=True)
-    ]
-
-
-def evaluate_files(scores: Sequence[FileScore], threshold: float) -> Evaluation:
+    calibration: Calibration | None = None,
+    rounds: int = ROUNDS,
+) -> Evaluation:
     """The metrics of scored files; intervals come from resampling groups.
 
     Args:
         scores: from `score_files`.
-        threshold: probability from which a file counts as called fake.
+        threshold: probability from which a file counts as called fake. It comes from the detector
+            file, where it was set on held-back files; never from these.
+        calibration: of the detector, for the probabilities of single frames.
+        rounds: resamples.
 
     Raises:
         ConfigError: no files.
     """
     if not scores:
         raise ConfigError("no files to evaluate; is the manifest empty?")
-    used = [score for score in scores if score.logit is not None]
-    labels = np.array([score.label for score in used])
-    logits = np.array([score.logit for score in used], dtype=np.float64)
-    probabilities = np.array([score.probability for score in used], dtype=np.float64)
-    both = len(used) > 0 and 0 < labels.sum() < len(used)
-    interval: Interval | None = None
-    metrics: dict[str, float] = {}
-    if both:
-        interval = bootstrap(auc, labels, logits, [score.group for score in used])
-        metrics = probability_metrics(labels, probabilities, threshold)
-        metrics |= score_metrics(labels, logits)
+    video = measure_files(scores, threshold, rounds=rounds)
     return Evaluation(
+        threshold=threshold,
+        video=video,
+        frame=measure_frames(scores, threshold, calibration, rounds=rounds),
+        slices=slice_files(scores, threshold, rounds=rounds),
+        outcomes=count_outcomes(scores),
+        abstentions=count_abstentions(scores),
+        auc_bounds=auc_bounds(scores),
+        cautions=find_cautions(scores, video),
         files=tuple(scores),
-        real=int((labels == 0).sum()),
-        fake=int((labels == 1).sum()),
-        not_scored=len(scores) - len(used),
-        auc=(interval.value, interval.low, interval.high) if interval else None,
-        frame_auc=_frame_auc(used) if both else None,
-        metrics=metrics,
     )
 
 
-def _frame_auc(scores: Sequence[FileScore]) -> float:
-    labels = np.concatenate([np.full(len(s.frame_logits), s.label) for s in scores])
-    return auc(labels, np.concatenate([np.array(s.frame_logits) for s in scores]))
-
-
-def _score(item: Entry, group: str, outcome: ScanResult | ScanFailure) -> FileScore:
-    known: dict[str, Any] = {
-        "file": Path(item.path).name,
-        "label": item.label,
-        "method": item.method,
-        "compression": item.compression,
-        "group": group,
-    }
-    if isinstance(outcome, ScanFailure):
-        return FileScore(
-            **known, logit=None, probability=None, verdict="failed", error=outcome.error
-        )
-    track = next((t for t in outcome.tracks if t.id == outcome.decided_by), None)
-    if track is None:  # nobody decided the file: the most suspicious face that has a number
-        scored = [t for t in outcome.tracks if t.score is not None]
-        track = max(scored, key=lambda t: t.score.mean_logit if t.score else 0.0, default=None)
-    score = track.score if track else None
-    frames = track.frames if track else ()
-    return FileScore(
-        **known,
-        logit=score.mean_logit if score else None,
-        probability=score.probability if score else None,
-        low=score.low if score else None,
-        high=score.high if score else None,
-        verdict=outcome.verdict.value,
-        frame_logits=tuple(f.logit for f in frames if f.logit is not None),
-    )
-
-
-def calibrate_file(
-    detector: Path,
-    items: Sequence[Entry],
-    config: ScanConfig,
+def evaluate_manifest(
+    manifest: Path,
+    detectors: Sequence[str],
+    config: EvaluateConfig | None = None,
     *,
-    jobs: int = 1,
-    progress: Callable[[int, int | None, str], None] | None = None,
-) -> DetectorInfo:
-    """What the detector file says after its calibration and thresholds were fitted on the items.
-
-    Raises:
-        DetectorError: too few files of a class could be scored, or logits run against labels.
-    """
-    from counterface.detect.training.export import stamp_detector
-
-    info = Detector.load(str(detector)).info
-    settled = config.model_copy(update={"detector": str(detector)})
-    scores = score_files(items, settled, jobs=jobs, progress=progress)
-    calibration, thresholds = calibrate_scores(scores, info.calibration)
-    info = info.model_copy(update={"calibration": calibration, "thresholds": thresholds})
-    stamp_detector(detector, info)
-    return info
-
-
-def calibrate_scores(
-    scores: Sequence[FileScore], then: Calibration
-) -> tuple[Calibration, Thresholds]:
-    """The calibration and thresholds that fit scored files.
+    progress: Progress | None = None,
+    now: datetime | None = None,
+) -> list[Evaluation]:
+    """One evaluation a detector, on the same files; the test split is opened once for all of them.
 
     Args:
-        scores: of files that the net was not trained on.
-        then: the calibration by which their probabilities were made.
+        manifest: Parquet or CSV, see `read_manifest`.
+        detectors: 'default' or paths of detector files.
+        config: which files, and how they are scored.
+        progress: called as (done, total, name).
+        now: the clock of the log; the machine's where None.
 
     Raises:
-        DetectorError: too few files of a class, or logits that run against the labels.
+        ConfigError: no files of that split, or the opening cannot be logged.
+        DetectorError: a detector cannot be used.
     """
-    used = [score for score in scores if score.logit is not None]
-    labels = np.array([score.label for score in used])
-    calibration = fit_calibration(labels, np.array([s.logit for s in used], dtype=np.float64))
-    low = _move([s.low for s in used], then, calibration)
-    high = _move([s.high for s in used], then, calibration)
-    return calibration, choose_thresholds(labels, low, high)
+    config = config or EvaluateConfig()
+    facts = [DetectorFacts.load(name) for name in detectors]
+    items, opened, odd = open_manifest(manifest, config, "evaluate", facts, now)
+    found = []
+    for detector in facts:
+        scores = score_opened(items, detector, config, progress)
+        evaluation = evaluate_files(
+            scores,
+            detector.info.thresholds.likely_manipulated,
+            calibration=detector.info.calibration,
+            rounds=config.rounds,
+        )
+        about = {"detector": detector, "opened": opened, "config": config}
+        cautions = {"cautions": (*odd, *evaluation.cautions)}
+        found.append(evaluation.model_copy(update=about | cautions))
+    return found
 
 
-def recalibrate_scores(
-    scores: Sequence[FileScore], then: Calibration, now: Calibration, thresholds: Thresholds
+def open_manifest(
+    manifest: Path,
+    config: EvaluateConfig,
+    purpose: str,
+    detectors: Sequence[DetectorFacts],
+    now: datetime | None = None,
+) -> tuple[list[Entry], Opened, tuple[Notice, ...]]:
+    """The files to measure, what is known of their manifest, and what is odd about its splits.
+
+    Where test files are among them, that is logged beside the manifest before they are touched.
+
+    Raises:
+        ConfigError: no files of that split, or the opening cannot be logged.
+    """
+    entries = read_manifest(manifest)
+    splits = {entry.split for entry in entries} - {""}
+    split = config.split or ("test" if splits else "all")
+    items = entries if split == "all" else of_split(entries, split)
+    if not items:
+        has = f"has the splits {', '.join(sorted(splits))}" if splits else "has no splits"
+        raise ConfigError(
+            f"{manifest}: no file of split {split!r}; the manifest {has}; name one with --split, "
+            "or make them with 'counterface dataset split'"
+        )
+    sha256 = file_sha256(manifest)
+    earlier: tuple[Opening, ...] = ()
+    if any(item.split == "test" for item in items):
+        who = [(detector.name, detector.sha256) for detector in detectors]
+        earlier = log_opening(manifest, sha256, purpose, who, now)
+    opened = Opened(
+        manifest=str(manifest),
+        sha256=sha256,
+        split=split,
+        splits=bool(splits),
+        files=len(items),
+        openings=earlier,
+    )
+    return items, opened, split_cautions(entries, items)
+
+
+def score_opened(
+    items: Sequence[Entry],
+    detector: DetectorFacts,
+    config: EvaluateConfig,
+    progress: Progress | None = None,
 ) -> list[FileScore]:
-    """The same files with the probabilities and verdicts of another calibration.
-
-    Args:
-        scores: from `score_files`.
-        then: the calibration by which they were made.
-        now: the one that holds now.
-        thresholds: its lines.
-    """
-    moved = []
-    for score in scores:
-        if score.logit is None:
-            moved.append(score)
-            continue
-        p, low, high = _move([score.probability, score.low, score.high], then, now).tolist()
-        verdict = Verdict.INCONCLUSIVE
-        if low >= thresholds.likely_manipulated:
-            verdict = Verdict.LIKELY_MANIPULATED
-        elif high <= thresholds.no_manipulation_found:
-            verdict = Verdict.NO_MANIPULATION_FOUND
-        update = {"probability": p, "low": low, "high": high, "verdict": verdict.value}
-        moved.append(score.model_copy(update=update))
-    return moved
-
-
-def _move(
-    probabilities: Sequence[float | None], then: Calibration, now: Calibration
-) -> NDArray[np.float64]:
-    """Probabilities of one calibration as those of another."""
-    p = np.clip(np.array(probabilities, np.float64), 1e-12, 1 - 1e-12)
-    return calibrate((np.log(p / (1 - p)) - then.offset) / then.scale, now)
+    """The files' scores by one detector, from the cache where they are known."""
+    scan = config.scan_config(detector.file)
+    store = ScoreStore(config.cache, detector.sha256, scan) if config.cache else None
+    return score_files(items, scan, jobs=config.jobs, progress=progress, store=store)

@@ -13,7 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from counterface.detect.findings import ScanFailure, ScanResult
-from counterface.detect.scan import ScanConfig, Scanner
+from counterface.detect.scan import ChangeFrames, ScanConfig, Scanner
 from counterface.errors import CounterfaceError
 
 Progress = Callable[[int, int | None, str], None]  # done, total, file in work
@@ -25,6 +25,7 @@ def scan_files(
     *,
     jobs: int = 1,
     progress: Progress | None = None,
+    change: ChangeFrames | None = None,
 ) -> Generator[ScanResult | ScanFailure, None, None]:
     """The findings of each file, in the order given; a failed file is a `ScanFailure`.
 
@@ -33,6 +34,7 @@ def scan_files(
         config: of all files.
         jobs: processes; each loads its own models (about 200 MB).
         progress: called as (done, total, name) before each result.
+        change: see `Scanner`; can be pickled where there are several jobs.
 
     Raises:
         CounterfaceError: the models cannot be loaded, so that no file could be scanned.
@@ -40,7 +42,9 @@ def scan_files(
     config = config or ScanConfig()
     files = [Path(path) for path in paths]
     source = (
-        _in_turn(files, config) if jobs <= 1 or len(files) < 2 else _at_once(files, config, jobs)
+        _in_turn(files, config, change)
+        if jobs <= 1 or len(files) < 2
+        else _at_once(files, config, jobs, change)
     )
     for done, outcome in enumerate(source):
         if progress:
@@ -48,8 +52,10 @@ def scan_files(
         yield outcome
 
 
-def _in_turn(files: list[Path], config: ScanConfig) -> Iterator[ScanResult | ScanFailure]:
-    scanner = Scanner(config)
+def _in_turn(
+    files: list[Path], config: ScanConfig, change: ChangeFrames | None
+) -> Iterator[ScanResult | ScanFailure]:
+    scanner = Scanner(config, change)
     for path in files:
         yield _scan_or_failure(scanner, path)
 
@@ -66,9 +72,9 @@ def _scan_or_failure(scanner: Scanner, path: Path) -> ScanResult | ScanFailure:
 _worker: Scanner | None = None  # one a process, made by the pool's initializer
 
 
-def _start_worker(config: ScanConfig) -> None:
+def _start_worker(config: ScanConfig, change: ChangeFrames | None) -> None:
     global _worker
-    _worker = Scanner(config)
+    _worker = Scanner(config, change)
 
 
 def _work(path: Path) -> ScanResult | ScanFailure:
@@ -78,14 +84,14 @@ def _work(path: Path) -> ScanResult | ScanFailure:
 
 
 def _at_once(
-    files: list[Path], config: ScanConfig, jobs: int
+    files: list[Path], config: ScanConfig, jobs: int, change: ChangeFrames | None
 ) -> Generator[ScanResult | ScanFailure, None, None]:
     """Scans in worker processes; when one dies, the files in work are tried one by one."""
-    Scanner(config)  # fails here, with its own words, when the models cannot be loaded
+    Scanner(config, change)  # fails here, with its own words, when the models cannot be loaded
     waiting = deque(files)
     while waiting:
         running: deque[tuple[Path, Future[ScanResult | ScanFailure]]] = deque()
-        with _new_pool(config, min(jobs, len(waiting))) as pool:
+        with _new_pool(config, min(jobs, len(waiting)), change) as pool:
             while waiting or running:
                 while waiting and len(running) < 2 * jobs:
                     path = waiting.popleft()
@@ -97,17 +103,19 @@ def _at_once(
                     running.appendleft((path, future))
                     break
         for path, _ in running:
-            yield _scan_alone(path, config)
+            yield _scan_alone(path, config, change)
 
 
-def _scan_alone(path: Path, config: ScanConfig) -> ScanResult | ScanFailure:
+def _scan_alone(
+    path: Path, config: ScanConfig, change: ChangeFrames | None
+) -> ScanResult | ScanFailure:
     """The scan of a file that may have ended its process, in a process of its own."""
-    with _new_pool(config, 1) as pool:
+    with _new_pool(config, 1, change) as pool:
         try:
             return pool.submit(_work, path).result()
         except BrokenProcessPool:
             return ScanFailure(path, f"{path}: the scanning process died (out of memory?)")
 
 
-def _new_pool(config: ScanConfig, jobs: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (config,))
+def _new_pool(config: ScanConfig, jobs: int, change: ChangeFrames | None) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (config, change))

@@ -6,7 +6,7 @@ belief in fake; probabilities (N,) are scores in [0, 1]. Fake is the positive cl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from counterface.errors import ShapeError
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 Metric = Callable[[Array, Array], float]  # labels, scores
+Numbers = Callable[[Index], Mapping[str, float]]  # items that were drawn -> numbers by name
 
 
 @dataclass(frozen=True)
@@ -51,21 +53,34 @@ def roc_curve(labels: ArrayLike, scores: ArrayLike) -> tuple[Array, Array, Array
 def auc(labels: ArrayLike, scores: ArrayLike) -> float:
     """The chance that a fake scores above a real one, ties counted half; 0.5 is guessing."""
     fpr, tpr, _ = roc_curve(labels, scores)
-    return float(np.sum(np.diff(fpr) * (tpr[1:] + tpr[:-1]) / 2))
+    return _area(fpr, tpr)
 
 
 def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
     """The mean precision over the fakes found, by steps, without interpolation."""
+    recall, precision = precision_recall_curve(labels, scores)
+    return float(np.sum(np.diff(recall) * precision[1:]))
+
+
+def precision_recall_curve(labels: ArrayLike, scores: ArrayLike) -> tuple[Array, Array]:
+    """The share of fakes found and the share of calls that were right, from recall 0 on.
+
+    At recall 0 nothing is called; its precision is written as that of the first call.
+    """
     truth, _ = _both_classes(labels, scores)
     fpr, tpr, _ = roc_curve(labels, scores)
     hits, alarms = tpr * truth.sum(), fpr * (truth.size - truth.sum())
     precision = hits[1:] / (hits[1:] + alarms[1:])
-    return float(np.sum(np.diff(tpr) * precision))
+    return tpr, np.append(precision[0], precision)
 
 
 def equal_error_rate(labels: ArrayLike, scores: ArrayLike) -> float:
     """The error rate where misses and false alarms are equally frequent, between points linear."""
     fpr, tpr, _ = roc_curve(labels, scores)
+    return _equal_error(fpr, tpr)
+
+
+def _equal_error(fpr: Array, tpr: Array) -> float:
     gap = fpr - (1.0 - tpr)  # rises from -1 to 1
     after = int(np.argmax(gap >= 0))
     before = after - 1
@@ -80,6 +95,16 @@ def tpr_at_fpr(labels: ArrayLike, scores: ArrayLike, max_fpr: float) -> float:
     """
     fpr, tpr, _ = roc_curve(labels, scores)
     return float(tpr[fpr <= max_fpr].max())
+
+
+def _area(fpr: Array, tpr: Array) -> float:
+    return float(np.sum(np.diff(fpr) * (tpr[1:] + tpr[:-1]) / 2))
+
+
+def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
+    """The mean squared difference of probability and label; always saying 0.5 gives 0.25."""
+    truth, p = _probabilities(labels, probabilities)
+    return float(np.mean((p - truth) ** 2))
 
 
 def log_loss(labels: ArrayLike, probabilities: ArrayLike) -> float:
@@ -139,12 +164,15 @@ def decision_metrics(labels: ArrayLike, decisions: ArrayLike) -> dict[str, float
 
 def score_metrics(labels: ArrayLike, scores: ArrayLike) -> dict[str, float]:
     """AUC, AP, EER and the hit rates at 1 % and 5 % false alarms, by name."""
+    truth, values = _both_classes(labels, scores)
+    fpr, tpr, _ = roc_curve(truth, values)  # once: resampling comes here a thousand times
+    hits, alarms = tpr[1:] * truth.sum(), fpr[1:] * (truth.size - truth.sum())
     return {
-        "auc": auc(labels, scores),
-        "ap": average_precision(labels, scores),
-        "eer": equal_error_rate(labels, scores),
-        "tpr_at_1_fpr": tpr_at_fpr(labels, scores, 0.01),
-        "tpr_at_5_fpr": tpr_at_fpr(labels, scores, 0.05),
+        "auc": _area(fpr, tpr),
+        "ap": float(np.sum(np.diff(tpr) * hits / (hits + alarms))),
+        "eer": _equal_error(fpr, tpr),
+        "tpr_at_1_fpr": float(tpr[fpr <= 0.01].max()),
+        "tpr_at_5_fpr": float(tpr[fpr <= 0.05].max()),
     }
 
 
@@ -157,6 +185,7 @@ def probability_metrics(
         **score_metrics(labels, probabilities),
         "log_loss": log_loss(labels, probabilities),
         "ece": calibration_error(labels, probabilities),
+        "brier": brier(labels, probabilities),
         **decision_metrics(labels, called),
     }
 
@@ -192,19 +221,87 @@ def bootstrap(
     names = np.arange(truth.size) if groups is None else np.asarray(groups)
     if names.shape != truth.shape:
         raise ShapeError(f"groups have shape {names.shape}, labels {truth.shape}")
-    _, member = np.unique(names, return_inverse=True)
-    members = np.split(np.argsort(member, kind="stable"), np.cumsum(np.bincount(member))[:-1])
-    rng = np.random.default_rng(seed)
     found = []
-    for _ in range(rounds):
-        chosen = rng.integers(len(members), size=len(members))
-        index = np.concatenate([members[i] for i in chosen])
+    for index in resample_groups(names, rounds, seed):
         if 0 < truth[index].sum() < index.size:
             found.append(metric(truth[index], values[index]))
     if not found:
-        raise ShapeError(f"none of {rounds} resamples of {len(members)} groups held both classes")
+        count = len(np.unique(names))
+        raise ShapeError(f"none of {rounds} resamples of {count} groups held both classes")
     low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(metric(truth, values)), float(low), float(high), len(found))
+
+
+def bootstrap_numbers(
+    measure: Numbers,
+    groups: Sequence[Any] | NDArray[Any],
+    *,
+    rounds: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Many numbers with their intervals from the same resamples of whole groups.
+
+    Args:
+        measure: from the items that were drawn, (M,) indices with repeats, to numbers by name; it
+            leaves out, or gives NaN for, what cannot be measured on them.
+        groups: (N,) video or person of each item.
+        rounds: resamples; `Interval.rounds` says how many of them could be measured.
+        level: share of the resamples inside the interval.
+        seed: of the resampling; the same seed draws the same groups, so differences pair up.
+
+    Returns:
+        What could be measured on all items. Where no resample could be measured, low and high
+        are NaN.
+    """
+    names = np.asarray(groups)
+    whole = {k: v for k, v in measure(np.arange(names.size)).items() if np.isfinite(v)}
+    drawn: dict[str, list[float]] = {name: [] for name in whole}
+    for index in resample_groups(names, rounds, seed):
+        for name, value in measure(index).items():
+            if name in drawn and np.isfinite(value):
+                drawn[name].append(value)
+    edges = [(1 - level) / 2, (1 + level) / 2]
+    found = {}
+    for name, values in drawn.items():
+        low, high = np.quantile(values, edges) if values else (np.nan, np.nan)
+        found[name] = Interval(float(whole[name]), float(low), float(high), len(values))
+    return found
+
+
+def roc_band(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    groups: Sequence[Any] | None = None,
+    *,
+    points: int = 101,
+    rounds: int = 300,
+    level: float = 0.95,
+    seed: int = 0,
+) -> tuple[Array, Array, Array]:
+    """False-alarm rates (points,), and the lowest and highest hit rates at each by resampling."""
+    truth, values = _both_classes(labels, scores)
+    names = np.arange(truth.size) if groups is None else np.asarray(groups)
+    grid = np.linspace(0.0, 1.0, points)
+    rows = []
+    for index in resample_groups(names, rounds, seed):
+        if 0 < truth[index].sum() < index.size:
+            fpr, tpr, _ = roc_curve(truth[index], values[index])
+            rows.append(tpr[np.searchsorted(fpr, grid, side="right") - 1])
+    if not rows:
+        return grid, np.zeros(points), np.ones(points)
+    low, high = np.quantile(rows, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return grid, low, high
+
+
+def resample_groups(groups: NDArray[Any], rounds: int, seed: int) -> Iterator[Index]:
+    """The items (M,) of as many groups as there are, drawn with replacement, `rounds` times."""
+    _, member = np.unique(groups, return_inverse=True)
+    members = np.split(np.argsort(member, kind="stable"), np.cumsum(np.bincount(member))[:-1])
+    rng = np.random.default_rng(seed)
+    for _ in range(rounds):
+        chosen = rng.integers(len(members), size=len(members))
+        yield np.concatenate([members[i] for i in chosen])
 
 
 def _pair(labels: ArrayLike, scores: ArrayLike) -> tuple[Array, Array]:

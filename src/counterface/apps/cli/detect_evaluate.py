@@ -1,0 +1,268 @@
+"""`counterface detect evaluate|compare|robustness|curves`: what a detector is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+from cyclopts import Parameter
+
+from counterface.apps.cli import output
+from counterface.detect.evaluate import EvaluateConfig
+from counterface.detect.evaluation.robustness import RobustnessConfig
+from counterface.errors import ConfigError
+
+if TYPE_CHECKING:
+    from counterface.detect.evaluate import Evaluation
+    from counterface.detect.evaluation.compare import Comparison
+    from counterface.detect.evaluation.cross import CrossMatrix
+    from counterface.detect.evaluation.measure import Number
+    from counterface.detect.evaluation.robustness import Robustness
+
+Config = TypeVar("Config", bound=EvaluateConfig)
+Json = Annotated[bool, Parameter(name="--json", negative="", help="print one JSON object a line")]
+Html = Annotated[Path | None, Parameter(help="write one self-contained page here")]
+Png = Annotated[Path | None, Parameter(help="write each chart as a PNG into this folder")]
+
+
+def evaluate(
+    manifests: Annotated[tuple[Path, ...], Parameter(negative="")],
+    /,
+    *,
+    detector: Annotated[tuple[str, ...], Parameter(negative="")] = ("default",),
+    against: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    config: Annotated[EvaluateConfig, Parameter(name="*")] = EvaluateConfig(),  # noqa: B008
+    html: Html = None,
+    png: Png = None,
+    json_output: Json = False,
+) -> int:
+    """Say how well detectors judge labelled files, by the same path as a scan.
+
+    One detector and one manifest give all its numbers; several of either also give a table,
+    detectors down, data sets across. Where a manifest has splits, its test split is measured, and
+    that is logged beside it (test_openings.jsonl). Scores are kept, so a run that was stopped
+    continues and nothing is scanned twice.
+
+    Args:
+        manifests: Parquet, or CSV with the columns path and label (real or fake).
+        detector: 'default' or the path of an ONNX detector file; several may be named.
+        against: Other detectors, each compared with the first on the same files.
+    """
+    from counterface.detect.evaluation.compare import compare_evaluations
+    from counterface.detect.evaluation.cross import cross_evaluate
+    from counterface.report.evaluation import write_cross, write_evaluation
+
+    _check_outputs(html, png)
+    if not manifests:
+        raise ConfigError("no manifest named; say 'counterface detect evaluate set.parquet'")
+    config = _with_cache(config)
+    with output.progress("evaluate") as report:
+        matrix, columns = cross_evaluate(manifests, (*detector, *against), config, progress=report)
+    comparisons = [
+        compare_evaluations(column[0], other, rounds=config.rounds)
+        for column in columns
+        for other in column[len(detector) :]
+    ]
+    evaluations = [evaluation for column in columns for evaluation in column]
+    single = len(evaluations) == 1
+    if json_output:
+        for value in (*evaluations, *comparisons, *([] if single else [matrix])):
+            output.print_json(value)
+    else:
+        for evaluation in evaluations:
+            _print(_evaluation_lines(evaluation))
+        for comparison in comparisons:
+            _print(_comparison_lines(comparison))
+        if not single:
+            _print(_matrix_lines(matrix))
+    if single or len(manifests) == len(detector) == 1:
+        write_evaluation(evaluations[0], comparisons, html=html, png=png)
+    else:
+        write_cross(matrix, evaluations, comparisons, html=html, png=png)
+    return 2 if any(score.error for e in evaluations for score in e.files) else 0
+
+
+def compare(
+    first: str,
+    second: str,
+    manifest: Path,
+    /,
+    *,
+    config: Annotated[EvaluateConfig, Parameter(name="*")] = EvaluateConfig(),  # noqa: B008
+    html: Html = None,
+    png: Png = None,
+    json_output: Json = False,
+) -> int:
+    """Say which of two detectors is better on the same files, or that the data cannot tell.
+
+    Args:
+        first: 'default' or the path of an ONNX detector file.
+        second: The other.
+        manifest: Parquet, or CSV with the columns path and label (real or fake).
+    """
+    from counterface.detect.evaluation.compare import compare_detectors
+    from counterface.report.evaluation import write_comparison
+
+    _check_outputs(html, png)
+    with output.progress("compare") as report:
+        found = compare_detectors(manifest, first, second, _with_cache(config), progress=report)
+    if json_output:
+        output.print_json(found)
+    else:
+        _print(_comparison_lines(found))
+    write_comparison(found, html=html, png=png)
+    return 0
+
+
+def robustness(
+    manifest: Path,
+    /,
+    *,
+    detector: str = "default",
+    config: Annotated[RobustnessConfig, Parameter(name="*")] = RobustnessConfig(),  # noqa: B008
+    html: Html = None,
+    png: Png = None,
+    json_output: Json = False,
+) -> int:
+    """Say how a detector does on compressed, blurred, noisy, shrunk, brighter and darker files.
+
+    Six kinds of damage at five strengths: 31 scans of each file; --limit draws some files.
+
+    Args:
+        manifest: Parquet, or CSV with the columns path and label (real or fake).
+        detector: 'default' or the path of an ONNX detector file.
+    """
+    from counterface.detect.evaluation.robustness import measure_robustness
+    from counterface.report.evaluation import write_robustness
+
+    _check_outputs(html, png)
+    with output.progress("robustness") as report:
+        found = measure_robustness(manifest, detector, _with_cache(config), progress=report)
+    if json_output:
+        output.print_json(found)
+    else:
+        _print(_robustness_lines(found))
+    write_robustness(found, html=html, png=png)
+    return 0
+
+
+def curves(run: Path, /, *, html: Html = None, png: Png = None, json_output: Json = False) -> int:
+    """Draw what a training run logged: its losses, its validation, and where the best was kept.
+
+    Args:
+        run: Folder of the run.
+    """
+    from counterface.learn.run_log import read_log
+    from counterface.report.training import write_training
+
+    _check_outputs(html, png)
+    if not (run / "log.jsonl").is_file():
+        raise ConfigError(f"{run}: holds no log.jsonl; name the folder of a training run")
+    rows = read_log(run)
+    if json_output:
+        for row in rows:
+            output.print_json(row)
+    else:
+        last = max((float(row["step"]) for row in rows), default=0.0)
+        print(f"{output.printable(str(run))}: {len(rows)} lines, up to step {last:g}")
+    write_training(run, html=html, png=png)
+    return 0
+
+
+def _check_outputs(html: Path | None, png: Path | None) -> None:
+    """Nothing, if what is asked for can be written; said before the hours of work, not after."""
+    if html is not None and not html.absolute().parent.is_dir():
+        raise ConfigError(f"--html {html}: its folder does not exist; make it first")
+    if html is not None or png is not None:
+        from counterface.report.drawing import require_matplotlib
+
+        require_matplotlib()
+
+
+def _with_cache(config: Config) -> Config:
+    from counterface.detect.evaluation.score_store import default_store_folder
+
+    return config.model_copy(update={"cache": config.cache or default_store_folder()})
+
+
+def _print(lines: Iterator[str]) -> None:
+    for line in lines:
+        print(output.printable(line) if line.strip() else "")
+
+
+def _evaluation_lines(found: Evaluation) -> Iterator[str]:
+    """The numbers for people; every file is in one of the counts."""
+    if found.opened and found.detector:
+        opened = found.opened
+        yield f"{found.detector.name} on {opened.name}, split {opened.split}, {opened.files} files"
+        if opened.openings:
+            yield f"the test split was opened {len(opened.openings)} times before"
+    yield f"{found.real} real, {found.fake} fake, {found.not_scored} not scored"
+    if found.auc:
+        yield f"auc {_shown(found.video.values['auc'])}"
+        if found.auc_bounds and found.not_scored:
+            low, high = found.auc_bounds
+            yield f"auc of all files, whatever the missing had scored: {low:.3f} to {high:.3f}"
+    for name, number in found.video.values.items():
+        if name != "auc":
+            yield f"{name} {_shown(number)}"
+    if found.frame_auc is not None:
+        yield f"frame auc {found.frame_auc:.3f}"
+    for part in found.slices:
+        for numbers in part.parts if part.by != "identity group" else ():
+            key = next((k for k in ("auc", "recall", "specificity") if k in numbers.values), None)
+            shown = f"{key} {_shown(numbers.values[key])}" if key else "not measured"
+            yield f"{part.by} {numbers.name}: {numbers.real} real, {numbers.fake} fake, {shown}"
+    for outcome in found.outcomes:
+        yield f"{outcome.verdict}: {outcome.real} real, {outcome.fake} fake"
+    for caution in found.cautions:
+        yield f"! {caution.text}"
+
+
+def _shown(number: Number) -> str:
+    if number.low is None or number.high is None:
+        return f"{number.value:.3f}"
+    return f"{number.value:.3f} ({number.low:.3f} to {number.high:.3f})"
+
+
+def _comparison_lines(found: Comparison) -> Iterator[str]:
+    one, two = found.names
+    yield found.verdict
+    yield (
+        f"{found.real} real and {found.fake} fake of {found.files} files scored by both; "
+        f"only by {one} {found.only_first}, only by {two} {found.only_second}, "
+        f"by neither {found.neither}: left out for both"
+    )
+    for part in found.differences:
+        better = {"first": one, "second": two}.get(part.better, part.better)
+        gap = _shown(part.difference)
+        yield f"{part.name} {part.first:.3f} and {part.second:.3f}: {gap}, {better}"
+    for caution in found.cautions:
+        yield f"! {caution.text}"
+
+
+def _matrix_lines(found: CrossMatrix) -> Iterator[str]:
+    yield "auc, detectors down, data sets across"
+    yield "detector | " + " | ".join(column.name for column in found.opened)
+    for detector, row in zip(found.detectors, found.cells, strict=True):
+        cells = (cell.video.values.get("auc") for cell in row)
+        shown = (_shown(number) if number else "not measured" for number in cells)
+        yield f"{detector.name} {detector.sha256[:8]} | " + " | ".join(shown)
+
+
+def _robustness_lines(found: Robustness) -> Iterator[str]:
+    clean = found.clean.numbers
+    yield f"as they are: {clean.real} real, {clean.fake} fake" + (
+        f", auc {_shown(clean.values['auc'])}" if "auc" in clean.values else ""
+    )
+    for level in found.levels:
+        number = level.numbers.values.get("auc")
+        yield (
+            f"{level.kind} {level.value:g} ({level.unit}): auc "
+            f"{_shown(number) if number else 'not measured'}, {level.lost} no longer scored"
+        )
+    for kind, number in found.mean_auc.items():
+        yield f"mean auc {kind} {_shown(number)}, {_shown(found.drop[kind])} below"
+    for caution in found.cautions:
+        yield f"! {caution.text}"

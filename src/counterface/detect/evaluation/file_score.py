@@ -1,0 +1,98 @@
+"""One labelled file after its scan: what the manifest says of it beside what the detector said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from counterface.datasets.manifest import Entry
+from counterface.detect.findings import ScanFailure, ScanResult, TrackFinding
+from counterface.types import Verdict
+
+FAILED = "failed"  # stands where a verdict would, for a file that could not be scanned
+FIRM = (Verdict.LIKELY_MANIPULATED.value, Verdict.NO_MANIPULATION_FOUND.value)
+OUTCOMES = (*(verdict.value for verdict in Verdict), FAILED)  # every file has exactly one
+
+
+class FileScore(BaseModel):
+    """One labelled file after its scan."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str
+    label: int
+    method: str
+    path: str = Field("", description="as the manifest names it; two files never share it")
+    compression: str = ""
+    generator: str = ""
+    group: str = Field(description="files that share people or footage; see `linked_groups`")
+    logit: float | None = Field(description="pooled; null where no face could be scored")
+    probability: float | None
+    low: float | None = Field(None, description="end of the probability's interval")
+    high: float | None = None
+    verdict: str = Field(description="one of the scan's verdicts, or 'failed'")
+    in_range: bool | None = Field(None, description="within what the detector was measured on")
+    frame_logits: tuple[float, ...] = ()
+    frame_times_s: tuple[float, ...] = Field((), description="when, of the same frames")
+    strength: float | None = Field(None, description="of compression, estimated: 0 none to 1 heavy")
+    quantiser: float | None = Field(None, description="H.264 mean quantiser, of H.264 files only")
+    width: int | None = None
+    height: int | None = None
+    bytes: int | None = None
+    error: str | None = None
+
+
+def label_file(item: Entry, group: str, measured: dict[str, Any]) -> FileScore:
+    """What the manifest says of a file, and what was measured on it."""
+    return FileScore(
+        file=Path(item.path).name,
+        path=str(item.path),
+        label=item.label,
+        method=item.method,
+        compression=item.compression,
+        generator=item.generator,
+        group=group,
+        **measured,
+    )
+
+
+def measured_fields(outcome: ScanResult | ScanFailure) -> dict[str, Any]:
+    """The fields of a `FileScore` that come from the scan, none of which knows the label."""
+    if isinstance(outcome, ScanFailure):
+        return failure_fields(outcome.error)
+    track = _deciding_track(outcome)
+    score = track.score if track else None
+    frames = [f for f in track.frames if f.logit is not None] if track else []
+    media = outcome.media
+    h264 = media.compression.method == "quantiser" and media.codec == "h264"
+    return {
+        "logit": score.mean_logit if score else None,
+        "probability": score.probability if score else None,
+        "low": score.low if score else None,
+        "high": score.high if score else None,
+        "verdict": outcome.verdict.value,
+        "in_range": track.in_range if track else None,
+        "frame_logits": tuple(f.logit for f in frames),
+        "frame_times_s": tuple(f.pts_s for f in frames),
+        "strength": media.compression.strength,
+        "quantiser": media.compression.quantiser if h264 else None,
+        "width": media.width,
+        "height": media.height,
+        "bytes": media.bytes,
+    }
+
+
+def failure_fields(error: str) -> dict[str, Any]:
+    """The same of a file that could not be scanned: no number, and why."""
+    return {"logit": None, "probability": None, "verdict": FAILED, "error": error}
+
+
+def _deciding_track(outcome: ScanResult) -> TrackFinding | None:
+    track = next((t for t in outcome.tracks if t.id == outcome.decided_by), None)
+    if track is not None:
+        return track
+    # nobody decided the file: the most suspicious face that has a number
+    scored = [t for t in outcome.tracks if t.score is not None]
+    return max(scored, key=lambda t: t.score.mean_logit if t.score else 0.0, default=None)

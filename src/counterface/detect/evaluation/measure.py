@@ -1,0 +1,301 @@
+"""Numbers over scored files with their intervals: of all, and of each part of a data set.
+
+The unit is the file (a video or a picture) with its pooled score; beside it stand single frames.
+Intervals resample groups of files that share people or footage (`FileScore.group`), because ten
+videos of one person are not ten independent tests. A file without a number enters none of them: it
+is counted, and `auc_bounds` says how far the answers that are missing could have moved the AUC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from counterface.detect.detector import Calibration
+from counterface.detect.evaluation.file_score import FIRM, OUTCOMES, FileScore
+from counterface.detect.pool import calibrate
+from counterface.learn.metrics import (
+    Array,
+    Index,
+    Interval,
+    auc,
+    bootstrap_numbers,
+    brier,
+    log_loss,
+    probability_metrics,
+    score_metrics,
+)
+
+ROUNDS = 1000
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Number(_Record):
+    """A number with its 95 % interval over groups; both ends are null where there are too few."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    @classmethod
+    def of(cls, found: Interval) -> Number:
+        """The same as plain values."""
+        known = bool(np.isfinite(found.low))
+        return cls(
+            value=found.value, low=found.low if known else None, high=found.high if known else None
+        )
+
+
+class Numbers(_Record):
+    """What was measured on one set of files, or on their frames."""
+
+    name: str
+    real: int = Field(description="scored files (or frames) of each class")
+    fake: int
+    groups: int = Field(description="of scored files; what the intervals resample")
+    not_scored: int = Field(0, description="files without a number: in none of the values")
+    values: dict[str, Number] = Field(description="by name; what cannot be measured is absent")
+
+
+class Slice(_Record):
+    """A data set taken apart by one of its columns."""
+
+    by: str
+    reals: str = Field(description="which real files each part is measured against")
+    parts: tuple[Numbers, ...]
+
+
+class Outcome(_Record):
+    """How many files of each class got one verdict; the rows together are all files."""
+
+    verdict: str
+    real: int
+    fake: int
+
+
+class Abstentions(_Record):
+    """Files without a firm answer, by reason; no reason ever becomes a score of 0.5."""
+
+    no_face: int
+    failed: int
+    no_number: int = Field(description="a face was there, but none could be scored")
+    out_of_range: int = Field(description="scored, but outside what the detector was measured on")
+    inconclusive: int = Field(description="scored in range, and the interval clears no line")
+    firm: int = Field(description="the rest: likely_manipulated or no_manipulation_found")
+
+
+def measure_files(
+    scores: Sequence[FileScore], threshold: float, name: str = "all", *, rounds: int = ROUNDS
+) -> Numbers:
+    """The numbers of files by their pooled scores.
+
+    Args:
+        scores: files; those without a number are counted only.
+        threshold: probability from which a file counts as called fake; from the detector file.
+        name: of the part.
+        rounds: resamples.
+    """
+    used = [score for score in scores if score.logit is not None]
+    found = _measure(
+        np.array([s.label for s in used]),
+        np.array([s.logit for s in used], np.float64),
+        np.array([s.probability for s in used], np.float64),
+        [s.group for s in used],
+        threshold,
+        rounds,
+    )
+    return _numbers(used, name, found, len(scores) - len(used))
+
+
+def measure_frames(
+    scores: Sequence[FileScore],
+    threshold: float,
+    calibration: Calibration | None,
+    *,
+    rounds: int = ROUNDS,
+) -> Numbers | None:
+    """The numbers of single frames; None where no file has any.
+
+    Args:
+        scores: files.
+        threshold: as in `measure_files`.
+        calibration: of the detector file; None leaves out what needs probabilities.
+        rounds: resamples.
+    """
+    used = [score for score in scores if score.frame_logits]
+    if not used:
+        return None
+    counts = [len(s.frame_logits) for s in used]
+    labels = np.repeat([s.label for s in used], counts)
+    logits = np.concatenate([np.array(s.frame_logits, np.float64) for s in used])
+    groups = np.repeat([s.group for s in used], counts).tolist()
+    probabilities = None if calibration is None else calibrate(logits, calibration)
+    found = _measure(labels, logits, probabilities, groups, threshold, rounds)
+    return Numbers(
+        name="frames",
+        real=int((labels == 0).sum()),
+        fake=int((labels == 1).sum()),
+        groups=len(set(groups)),
+        not_scored=0,
+        values=found,
+    )
+
+
+def slice_files(
+    scores: Sequence[FileScore], threshold: float, *, rounds: int = ROUNDS
+) -> tuple[Slice, ...]:
+    """The same files by method, generator, compression and group, and the reals by their kind.
+
+    A fake method or generator is measured against all reals, which have none. A compression is
+    measured against reals of the same compression: others would let compression itself decide.
+    """
+    reals = [s for s in scores if s.label == 0]
+    fakes = [s for s in scores if s.label == 1]
+
+    def parts(names: dict[str, list[FileScore]], rounds: int = rounds) -> tuple[Numbers, ...]:
+        return tuple(
+            measure_files(part, threshold, name, rounds=rounds)
+            for name, part in sorted(names.items())
+        )
+
+    shared = [
+        ("method", _by(fakes, lambda s: s.method, reals)),
+        ("generator", _by(fakes, lambda s: s.generator, reals)),
+    ]
+    alone = [
+        ("compression", _by(scores, lambda s: s.compression)),
+        ("kind of real footage", _by(reals, lambda s: s.method)),
+    ]
+    found = [Slice(by=by, reals="all of them", parts=parts(names)) for by, names in shared]
+    found += [Slice(by=by, reals="those of the part", parts=parts(names)) for by, names in alone]
+    groups = parts(_shared_groups(scores), 0)  # one group has no interval over groups
+    found.append(Slice(by="identity group", reals="those of the part", parts=groups))
+    return tuple(part for part in found if part.parts)
+
+
+def count_outcomes(scores: Sequence[FileScore]) -> tuple[Outcome, ...]:
+    """The verdict table."""
+    return tuple(
+        Outcome(
+            verdict=verdict,
+            real=sum(s.verdict == verdict and s.label == 0 for s in scores),
+            fake=sum(s.verdict == verdict and s.label == 1 for s in scores),
+        )
+        for verdict in OUTCOMES
+    )
+
+
+def count_abstentions(scores: Sequence[FileScore]) -> Abstentions:
+    """Why files have no firm answer, each file counted once."""
+
+    def reason(score: FileScore) -> str:
+        if score.verdict in ("no_face", "failed"):
+            return score.verdict
+        if score.logit is None:
+            return "no_number"
+        if score.verdict in FIRM:
+            return "firm"
+        return "out_of_range" if score.in_range is False else "inconclusive"
+
+    reasons = [reason(score) for score in scores]
+    return Abstentions(**{name: reasons.count(name) for name in Abstentions.model_fields})
+
+
+def auc_bounds(scores: Sequence[FileScore]) -> tuple[float, float] | None:
+    """The lowest and highest AUC of all files, whatever those without a number had scored.
+
+    None where a class is missing.
+    """
+    labels = np.array([s.label for s in scores])
+    if not 0 < labels.sum() < len(labels):
+        return None
+    known = [s.logit for s in scores if s.logit is not None]
+    below, above = (min(known) - 1, max(known) + 1) if known else (-1.0, 1.0)
+    worst = [s.logit if s.logit is not None else (below if s.label else above) for s in scores]
+    best = [s.logit if s.logit is not None else (above if s.label else below) for s in scores]
+    return auc(labels, worst), auc(labels, best)
+
+
+def _by(
+    scores: Sequence[FileScore],
+    key: Callable[[FileScore], str],
+    shared: Sequence[FileScore] = (),
+) -> dict[str, list[FileScore]]:
+    """Scores by a column, with the shared ones in each part; {} where nothing is known of it."""
+    names = sorted({key(score) for score in scores})
+    if names in ([], [""]):
+        return {}
+    return {
+        name or "not known": [*shared, *(s for s in scores if key(s) == name)] for name in names
+    }
+
+
+def _shared_groups(scores: Sequence[FileScore]) -> dict[str, list[FileScore]]:
+    """Files by people and footage, of groups that hold more than one file."""
+    found = _by(scores, lambda s: s.group)
+    return {name: part for name, part in found.items() if len(part) > 1}
+
+
+def _numbers(
+    used: Sequence[FileScore], name: str, values: dict[str, Number], not_scored: int
+) -> Numbers:
+    return Numbers(
+        name=name,
+        real=sum(s.label == 0 for s in used),
+        fake=sum(s.label == 1 for s in used),
+        groups=len({s.group for s in used}),
+        not_scored=not_scored,
+        values=values,
+    )
+
+
+def _measure(
+    labels: NDArray[np.int64],
+    logits: Array,
+    probabilities: Array | None,
+    groups: Sequence[str],
+    threshold: float,
+    rounds: int,
+) -> dict[str, Number]:
+    if not len(labels):
+        return {}
+    both = 0 < labels.sum() < len(labels)
+
+    def measure(index: Index) -> Mapping[str, float]:
+        truth = labels[index]
+        if not both:
+            return _one_class(truth, probabilities, threshold, index)
+        if not 0 < truth.sum() < truth.size:  # a resample that cannot be measured
+            return {}
+        if probabilities is None:
+            return score_metrics(truth, logits[index])
+        # logits rank where probabilities have run into 0 or 1 and tie
+        numbers = probability_metrics(truth, probabilities[index], threshold)
+        return numbers | score_metrics(truth, logits[index])
+
+    few = len(set(groups)) < 2  # one group resampled is itself: no interval, not a narrow one
+    found = bootstrap_numbers(measure, groups, rounds=0 if few else rounds)
+    return {name: Number.of(interval) for name, interval in found.items()}
+
+
+def _one_class(
+    truth: NDArray[np.int64], probabilities: Array | None, threshold: float, index: Index
+) -> dict[str, float]:
+    """What can be said of reals or fakes alone; the other class's numbers are left out."""
+    if probabilities is None:
+        return {}
+    p = probabilities[index]
+    right = float(((p >= threshold) == (truth == 1)).mean())
+    name = "recall" if truth[0] else "specificity"
+    return {
+        name: right,
+        "accuracy": right,
+        "log_loss": log_loss(truth, p),
+        "brier": brier(truth, p),
+    }

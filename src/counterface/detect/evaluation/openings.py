@@ -1,0 +1,104 @@
+"""The log of the test split: who opened it, when, and with which detector.
+
+Numbers on a test set are honest only while nothing was chosen by them. Nobody can be kept from
+looking twice, but a report can say how often it was looked at: each opening is one line of JSON
+beside the manifest, added and never removed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from counterface.errors import ConfigError
+
+LOG_NAME = "test_openings.jsonl"
+
+
+class Opening(BaseModel):
+    """One time that a test split was scored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    time: str = Field(description="UTC, ISO 8601; empty for a line that cannot be read")
+    purpose: str = Field(description="the verb: evaluate, compare, robustness")
+    manifest: str = Field(description="file name, in the same folder")
+    manifest_sha256: str
+    detectors: tuple[str, ...] = Field(description="SHA-256 of each detector file")
+    names: tuple[str, ...] = ()
+
+
+UNREADABLE = Opening(time="", purpose="", manifest="", manifest_sha256="", detectors=())
+
+
+def log_opening(
+    manifest: Path,
+    manifest_sha256: str,
+    purpose: str,
+    detectors: Sequence[tuple[str, str]],
+    now: datetime | None = None,
+) -> tuple[Opening, ...]:
+    """The earlier openings of this manifest's test split; the new one is added to the log.
+
+    Args:
+        manifest: the log lies in its folder.
+        manifest_sha256: of its content.
+        purpose: the verb that opens it.
+        detectors: (name, SHA-256) of each that is about to be measured.
+        now: the clock; the machine's where None.
+
+    Raises:
+        ConfigError: the log cannot be written.
+    """
+    opening = Opening(
+        time=(now or datetime.now(UTC)).isoformat(timespec="seconds"),
+        purpose=purpose,
+        manifest=manifest.name,
+        manifest_sha256=manifest_sha256,
+        detectors=tuple(sha256 for _, sha256 in detectors),
+        names=tuple(name for name, _ in detectors),
+    )
+    earlier = read_openings(manifest)
+    log = manifest.with_name(LOG_NAME)
+    try:
+        _append(log, opening.model_dump_json())
+    except OSError as error:
+        raise ConfigError(
+            f"{log}: an opening of the test split cannot be logged ({error.strerror or error}); "
+            "copy the manifest to a folder that can be written, or name another split"
+        ) from error
+    return earlier
+
+
+def read_openings(manifest: Path) -> tuple[Opening, ...]:
+    """The logged openings of a manifest's test split, oldest first.
+
+    A line that was cut short or changed still counts as one.
+    """
+    try:
+        lines = manifest.with_name(LOG_NAME).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return ()
+    found = []
+    for line in filter(str.strip, lines):
+        try:
+            found.append(Opening.model_validate(json.loads(line)))
+        except (json.JSONDecodeError, ValidationError):
+            found.append(UNREADABLE)
+    return tuple(o for o in found if o.manifest in (manifest.name, ""))
+
+
+def _append(log: Path, line: str) -> None:
+    """One write at the end of the file, so that lines of two processes never mix."""
+    with log.open("ab+") as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(0, end - 1))
+        cut_short = end > 0 and file.read(1) != b"\n"
+        file.write((("\n" if cut_short else "") + line + "\n").encode())
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,99 @@
+"""Labelled files, scanned as `scan` would, or taken from the store where they were before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from counterface.datasets.manifest import Entry
+from counterface.datasets.split import linked_groups
+from counterface.detect.evaluation.file_score import (
+    FileScore,
+    failure_fields,
+    label_file,
+    measured_fields,
+)
+from counterface.detect.evaluation.score_store import ScoreStore
+from counterface.detect.findings import ScanResult
+from counterface.detect.scan import ChangeFrames, ScanConfig
+from counterface.detect.scan_files import scan_files
+from counterface.media.probe import file_sha256
+
+Progress = Callable[[int, int | None, str], None]
+
+
+def score_files(
+    items: Sequence[Entry],
+    config: ScanConfig | None = None,
+    *,
+    jobs: int = 1,
+    progress: Progress | None = None,
+    store: ScoreStore | None = None,
+    change: ChangeFrames | None = None,
+) -> list[FileScore]:
+    """The scan of each file beside its label; a file that fails has an error and no number.
+
+    The detector alone is measured: marks of origin are not looked at.
+
+    Args:
+        items: labelled files; rows come back in the same order, one each.
+        config: how to scan.
+        jobs: processes.
+        progress: called as (done, total, name); files from the store count as done.
+        store: of this detector, these settings and this change.
+        change: applied to decoded frames before faces are looked for.
+    """
+    settled = (config or ScanConfig()).model_copy(update={"pictures": False, "marks": False})
+    found: dict[int, dict[str, Any]] = {}
+    hashes: dict[int, str] = {}
+    for index, item in enumerate(items):
+        if store is None and not item.sha256:
+            continue
+        try:
+            hashes[index] = file_sha256(item.path)
+        except OSError as error:
+            found[index] = failure_fields(f"{item.path}: cannot be read: {error.strerror or error}")
+            continue
+        if item.sha256 and item.sha256.lower() != hashes[index]:
+            found[index] = failure_fields(
+                f"{item.path}: its content is not what the manifest lists (SHA-256 "
+                f"{hashes[index][:12]}..., listed {item.sha256[:12]}...); index the data set again"
+            )
+        elif store is not None and (kept := store.get(hashes[index])) is not None:
+            found[index] = kept
+    missing = [index for index in range(len(items)) if index not in found]
+    known = len(items) - len(missing)
+
+    def told(done: int, _: int | None, name: str) -> None:
+        if progress:
+            progress(known + done, len(items), name)
+
+    paths = [items[index].path for index in missing]
+    try:
+        for index, fields in zip(missing, _scan(paths, settled, jobs, told, change), strict=True):
+            found[index] = fields
+            if store is not None:
+                store.put(hashes[index], fields)
+    finally:  # an interrupted run continues where it was
+        if store is not None:
+            store.flush()
+    groups = linked_groups(items)
+    return [label_file(item, groups[i], found[i]) for i, item in enumerate(items)]
+
+
+def _scan(
+    paths: Sequence[Path],
+    config: ScanConfig,
+    jobs: int,
+    progress: Progress,
+    change: ChangeFrames | None,
+) -> Iterator[dict[str, Any]]:
+    if not paths:  # loads no model for nothing
+        return
+    outcomes = scan_files(paths, config, jobs=jobs, progress=progress, change=change)
+    for outcome in outcomes:
+        fields = measured_fields(outcome)
+        if change is not None and isinstance(outcome, ScanResult):
+            fields |= {"strength": None, "quantiser": None, "bytes": None}  # of the file as it was
+        yield fields

@@ -1,0 +1,100 @@
+"""Pages of the detection lab: one HTML file each, charts inside, no script, nothing loaded."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from counterface import __version__
+from counterface.detect.evaluation.measure import Number
+from counterface.media.image import write_bytes
+from counterface.report.drawing import figure_svg, write_pngs
+from counterface.report.html import card_rows, show_name
+
+METRICS = {  # name -> (label, what it says)
+    "auc": ("AUC", "chance that a fake scores above a real one; 0.5 is guessing"),
+    "ap": ("Average precision", "mean precision over the fakes found"),
+    "eer": ("Equal error rate", "misses and false alarms where they are equal; less is better"),
+    "tpr_at_1_fpr": ("Fakes found at 1 % false alarms", "under 100 real files: at none at all"),
+    "tpr_at_5_fpr": ("Fakes found at 5 % false alarms", "under 20 real files: at none at all"),
+    "log_loss": ("Log loss", "nats; 0.693 is always saying 50 %; less is better"),
+    "ece": ("Calibration error", "mean gap of what was said and what was so; less is better"),
+    "brier": ("Brier score", "mean squared gap; 0.25 is always saying 50 %; less is better"),
+    "accuracy": ("Accuracy", "share of files on the right side of the line"),
+    "precision": ("Precision", "share of calls that are right, in this mixture of files"),
+    "recall": ("Recall", "share of fakes called fake"),
+    "f1": ("F1", "harmonic mean of precision and recall"),
+    "specificity": ("Specificity", "share of real files not called fake"),
+}
+
+
+def show_number(number: Number | None, digits: int = 3) -> str:
+    """The value with its interval, in words where there is none."""
+    if number is None:
+        return "not measured"
+    if number.low is None or number.high is None:
+        return f"{number.value:.{digits}f}"
+    return f"{number.value:.{digits}f} ({number.low:.{digits}f} to {number.high:.{digits}f})"
+
+
+def render_page(
+    template: str, title: str, figures: dict[str, tuple[Any, str]], **values: Any
+) -> str:
+    """The page as text.
+
+    Args:
+        template: in `templates/lab`.
+        title: of the page.
+        figures: by name, a chart and what it shows.
+        values: what else the template names.
+    """
+    environment = Environment(
+        loader=PackageLoader("counterface.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(visible=show_name, number=show_number, card_rows=card_rows)
+    folder = files("counterface.report") / "templates"
+    style = "".join((folder / name).read_text(encoding="utf-8") for name in _STYLES)
+    drawn = {
+        name: Markup(figure_svg(figure, name.replace("_", "-"), label))  # cleaned there
+        for name, (figure, label) in figures.items()
+    }
+    return environment.get_template(f"lab/{template}").render(
+        title=title,
+        charts=drawn,
+        style=Markup(style),
+        metrics=METRICS,
+        version=__version__,
+        created=datetime.now(UTC),
+        **values,
+    )
+
+
+def write_outputs(
+    html: Path | None,
+    png: Path | None,
+    template: str,
+    title: str,
+    figures: dict[str, tuple[Any, str]],
+    **values: Any,
+) -> None:
+    """Nothing; the page and the charts are written where they are wanted.
+
+    Raises:
+        MediaError: they cannot be written there.
+    """
+    if png is not None:
+        write_pngs({name: figure for name, (figure, _) in figures.items()}, png)
+    if html is not None:
+        write_bytes(html, render_page(template, title, figures, **values).encode())
+
+
+_STYLES = ("page.css", "lab/lab.css")
