@@ -79,6 +79,7 @@ DETECTORS = Registry(
         "meso_inception4": f"{_DETECT}.mesonet:MesoInception4",
         "convlstm_canny": f"{_DETECT}.conv_lstm:ConvLSTM",
         "resnet3d_cutmix": f"{_DETECT}.resnet3d:ResNet3D",
+        "fusion": f"{_DETECT}.fusion:Fusion",
         "frame_difference": f"{_DETECT}.frame_difference:FrameDifference",
     },
 )

@@ -127,11 +127,12 @@ def check_embedding(model: DetectorModel) -> None:
     values = model.train().embedding(pictures(model, 4))
     assert values.ndim == 2, f"embedding {tuple(values.shape)}, not (B, D)"
     assert len(values) == 4, f"embedding {tuple(values.shape)}, not (B, D)"
-    parts = dict(model.named_children())
-    assert set(model.HEAD) <= set(parts), f"HEAD {model.HEAD} are not parts: {sorted(parts)}"
+    parts = {name for name, _ in model.named_modules()}
+    assert set(model.HEAD) <= parts, f"HEAD {model.HEAD} are not all parts: {sorted(parts)}"
+    head = tuple(f"{part}." for part in model.HEAD)
     values.square().sum().backward()  # type: ignore[no-untyped-call]
     for name, weight in model.named_parameters():
-        if weight.requires_grad and name.split(".")[0] not in model.HEAD:
+        if weight.requires_grad and not name.startswith(head):
             assert weight.grad is not None, f"{name} is in no part of HEAD, but not taught"
         else:
             assert weight.grad is None, f"{name} is a part of HEAD, but taught by the embedding"

@@ -20,8 +20,8 @@ from counterface.datasets.faceset_bank import (
 )
 from counterface.datasets.remake import SIDE, AutoencoderRemake
 from counterface.datasets.training_pairs import Bank, PairConfig, Sources, TrainingPairs
-from counterface.detect.models.folded import START_FACES, start_from_folded
 from counterface.detect.models.frame_cnn import FrameCNN, FrameCNNConfig
+from counterface.detect.models.parts.folded import START_FACES, start_from_folded
 from counterface.detect.training.pair_task import PairTask
 from counterface.device import keep_freed_memory
 from counterface.errors import TrainingError

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, relu6
 
-from counterface.detect.models.folded import load_folded, read_folded
 from counterface.detect.models.frame_cnn import FrameCNN, FrameCNNConfig
+from counterface.detect.models.parts.folded import load_folded, read_folded
 from counterface.errors import TrainingError
 
 

@@ -16,9 +16,9 @@ from safetensors.numpy import load_file, save_file
 from counterface.config import STRICT
 from counterface.datasets.manifest import Entry, read_manifest
 from counterface.detect.models.evidence_sum import EvidenceSum
-from counterface.detect.models.folded import START_FACES, start_from_folded
 from counterface.detect.models.frame_cnn import FrameCNNConfig
 from counterface.detect.models.frame_statistics import FrameStatistics, FrameStatisticsConfig
+from counterface.detect.models.parts.folded import START_FACES, start_from_folded
 from counterface.detect.train import load_net
 from counterface.detect.training.collect import collect_crops
 from counterface.detect.training.export import export_detector, uncalibrated
