@@ -9,27 +9,29 @@ import numpy as np
 import pytest
 import torch
 from drawn_samples import write_heads
+from pydantic import ValidationError
 
 from counterface.config import read_config, write_config
 from counterface.datasets.training_pairs import PairConfig, TrainingPairs
 from counterface.detect.detector import Detector
-from counterface.detect.models.frame_cnn import FrameCNNConfig
 from counterface.detect.train import (
     DataConfig,
+    ModelChoice,
     PairFolders,
     SyntheticFolders,
     TrainConfig,
-    load_net,
+    load_detector,
     read_sources,
     start_net,
     train_detector,
 )
 from counterface.detect.training.export import export_detector, uncalibrated
-from counterface.errors import TrainingError
+from counterface.errors import ConfigError, TrainingError
 from counterface.learn.checkpoint import read_weights
 from counterface.learn.loop import LoopConfig
 
-MODEL = FrameCNNConfig(backbone="test_efficientnet", width=16, stage=3)
+OPTIONS = {"backbone": "test_efficientnet", "width": 16, "stage": 3, "size": 64}
+MODEL = ModelChoice(name="frame_cnn", options=OPTIONS)
 LOOP = LoopConfig(
     steps=4, batch_size=2, warmup=1, ema_decay=0.9, log_every=1, checkpoint_every=2,
     tensorboard=False, device="cpu",
@@ -52,10 +54,9 @@ def recipe(folders: Path, out: Path, **changes: Any) -> TrainConfig:
     data = DataConfig(stills=(folders / "stills",), pairs=(two,))
     given = {
         "out": out,
-        "autoencoder_steps": 0,
         "data": data,
         "model": MODEL,
-        "pairs": PairConfig(size=64, cells=4, pairs=0.3),
+        "pairs": PairConfig(cells=4, pairs=0.3),
         "loop": LOOP,
     }
     return TrainConfig(**(given | changes))
@@ -67,11 +68,11 @@ def test_a_recipe_becomes_weights_that_become_a_detector(folders: Path, tmp_path
     result = train_detector(config, lambda phase, step, n, values: told.append((phase, step, n)))
     assert (result.stopped, result.step) == ("finished", 4)
     assert told == [("detector", step, 4) for step in (1, 2, 3, 4)]
-    net = load_net(MODEL, result.weights)
-    info = uncalibrated("tiny", config.pairs.template, config.pairs.size)
+    net = load_detector(result.weights)  # the file knows what it is of
+    info = uncalibrated("tiny", net.config.template, net.config.size)
     export_detector(net, info, tmp_path / "own.onnx")
     detector = Detector.load(tmp_path / "own.onnx")
-    crops = TrainingPairs(read_sources(config.data), config.pairs)[0]["images"]
+    crops = TrainingPairs(read_sources(config.data), config.settled_pairs())[0]["images"]
     logits, maps = detector.score(np.asarray(crops, np.uint8))
     assert np.isfinite(logits).all()
     assert maps.shape == (2, 4, 4)
@@ -118,15 +119,27 @@ def test_a_run_can_start_from_the_weights_of_another(folders: Path, tmp_path: Pa
     torch.manual_seed(0)
     first = train_detector(recipe(folders, tmp_path / "first"))
     config = recipe(folders, tmp_path / "second", start_from=first.weights)
-    started = start_net(config, read_sources(config.data)).state_dict()
+    started = start_net(config).state_dict()
     trained = read_weights(first.weights)[0]["net"]
     assert all(torch.equal(started[name], trained[name]) for name in trained)
 
 
 def test_weights_of_another_architecture_are_refused(folders: Path, tmp_path: Path):
     first = train_detector(recipe(folders, tmp_path / "run"))
-    with pytest.raises(TrainingError, match=r"not weights of test_efficientnet at stage 2"):
-        load_net(MODEL.model_copy(update={"stage": 2}), first.weights)
+    other = ModelChoice(name="frame_cnn", options=OPTIONS | {"stage": 2})
+    with pytest.raises(TrainingError, match=r"not weights of frame_cnn with .*'stage': 2"):
+        load_detector(first.weights, other)
+
+
+def test_crops_are_cut_as_the_model_wants_them(folders: Path, tmp_path: Path):
+    with pytest.raises(ValidationError, match=r"pairs.size is 96, but the model's is 64"):
+        recipe(folders, tmp_path, pairs=PairConfig(size=96))
+    assert recipe(folders, tmp_path).settled_pairs().size == 64
+
+
+def test_an_unknown_option_of_the_model_is_refused(folders: Path, tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"detector 'frame_cnn': unknown key 'depth'"):
+        recipe(folders, tmp_path, model=ModelChoice(options={"depth": 3}))
 
 
 def test_clips_are_banks_of_their_own_and_those_left_out_are_nowhere(folders: Path):

@@ -1,232 +1,299 @@
-"""Trains a frame detector from a recipe: facesets in, weights and an ONNX detector out."""
+"""Trains a detector from a recipe: labelled faces or facesets in, weights out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
-import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 
-from counterface.config import STRICT
-from counterface.datasets.face_autoencoder import AutoencoderTask, export_autoencoder
-from counterface.datasets.faceset_bank import (
-    FacesetBank,
-    banks_by_clip,
-    match_pairs,
-    open_for_training,
-)
-from counterface.datasets.remake import SIDE, AutoencoderRemake
-from counterface.datasets.training_pairs import Bank, PairConfig, Sources, TrainingPairs
-from counterface.detect.models.frame_cnn import FrameCNN, FrameCNNConfig
+from counterface.config import write_config
+from counterface.datasets.face_store import MANIFEST_FILE
+from counterface.datasets.labelled_faces import DrawConfig, FaceClip, FacePool, LabelledFaces
+from counterface.datasets.manifest import of_split, read_manifest
+from counterface.datasets.remake import AutoencoderRemake
+from counterface.datasets.training_pairs import Sources, TrainingPairs
+from counterface.detect.models.detector_model import DetectorModel, build_detector
 from counterface.detect.models.parts.folded import START_FACES, start_from_folded
-from counterface.detect.training.pair_task import PairTask
+from counterface.detect.training.detector_task import DetectorTask
+from counterface.detect.training.pair_data import read_sources, train_autoencoder
+from counterface.detect.training.recipe import (
+    DataConfig,
+    LossConfig,
+    ModelChoice,
+    OptimizerConfig,
+    PairFolders,
+    SyntheticFolders,
+    TrainConfig,
+)
+from counterface.detect.training.score_clips import ValidatedTask, first_clips
 from counterface.device import keep_freed_memory
-from counterface.errors import TrainingError
+from counterface.errors import ConfigError, TrainingError
 from counterface.faces.align import crop_matrix, warp_image
 from counterface.learn.checkpoint import read_weights
-from counterface.learn.loop import LoopConfig, TrainResult, train
+from counterface.learn.loop import TrainResult, train
+from counterface.learn.task import Examples
 from counterface.types import Image
 
-
-class PairFolders(BaseModel):
-    """Two facesets of the same clips and moments."""
-
-    model_config = STRICT
-
-    real: Path = Field(description="faceset of the genuine clips")
-    fake: Path = Field(description="faceset of their manipulated versions")
-
-
-class SyntheticFolders(BaseModel):
-    """Generated faces, and real ones that were photographed and stored alike."""
-
-    model_config = STRICT
-
-    fake: Path = Field(description="faceset of generated faces")
-    real: Path = Field(description="faceset of comparable real faces")
-
-
-class DataConfig(BaseModel):
-    """Facesets, extracted with `--template head --size 384`."""
-
-    model_config = STRICT
-
-    stills: tuple[Path, ...] = Field((), description="facesets of real pictures")
-    clips: tuple[Path, ...] = Field((), description="facesets of real clips")
-    pairs: tuple[PairFolders, ...] = Field((), description="genuine and manipulated clips")
-    synthetic: tuple[SyntheticFolders, ...] = Field((), description="wholly generated faces")
-    leave_out: tuple[str, ...] = Field((), description="names of clips that are not trained on")
-
-
-class OptimizerConfig(BaseModel):
-    """AdamW."""
-
-    model_config = STRICT
-
-    lr: float = Field(6e-4, gt=0, description="peak learning rate of the backbone")
-    head_lr: float = Field(2e-3, gt=0, description="peak learning rate of the heads")
-    weight_decay: float = Field(0.02, ge=0, description="of weights, not of biases and norms")
-    cell_weight: float = Field(0.5, ge=0, description="of the cells' loss beside the crop's")
-
-
-class TrainConfig(BaseModel):
-    """A detector's training, whole."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    out: Path = Field(Path("runs/detector"), description="folder of the run")
-    start_from: Path | None = Field(None, description="weights of an earlier run, .safetensors")
-    folded: Path | None = Field(None, description="TFLite file that starts the backbone")
-    autoencoder_steps: int = Field(2000, ge=0, description="of the re-making net; 0 = none")
-    autoencoder: Path | None = Field(None, description="a re-making net of an earlier run, .onnx")
-    data: DataConfig = DataConfig()
-    model: FrameCNNConfig = FrameCNNConfig()
-    pairs: PairConfig = PairConfig()
-    optimizer: OptimizerConfig = OptimizerConfig()
-    loop: LoopConfig = LoopConfig()
-
+__all__ = [
+    "DataConfig",
+    "LossConfig",
+    "ModelChoice",
+    "OptimizerConfig",
+    "PairFolders",
+    "SyntheticFolders",
+    "TrainConfig",
+    "describe_recipe",
+    "load_detector",
+    "manifest_of",
+    "open_pool",
+    "read_sources",
+    "start_net",
+    "train_detector",
+    "train_on",
+]
 
 Progress = Callable[[str, int, int, dict[str, float]], None]  # phase, step, steps, numbers
+Report = Callable[[int, dict[str, float]], None]
+
+
+@dataclass(frozen=True, eq=False)
+class HeldBack:
+    """Clips that a run is measured on."""
+
+    pool: FacePool
+    clips: Sequence[FaceClip]
 
 
 def train_detector(config: TrainConfig, progress: Progress | None = None) -> TrainResult:
     """How the run ended; the run's folder holds weights, checkpoints, logs and the recipe.
 
     Raises:
-        TrainingError: the recipe names no faces, or weights that do not fit.
+        TrainingError: the recipe names no faces, a split or a class is missing, or weights that do
+            not fit.
         FacesetError: a folder is no faceset.
+        ShapeError: stored faces are not as the model wants them.
     """
-    keep_freed_memory()
-    cv2.setNumThreads(1)  # workers are processes
+    config.out.mkdir(parents=True, exist_ok=True)
+    write_config(config, config.out / "recipe.toml")
+    pool = open_pool(config) if config.data.faces is not None else None
+    if pool is None or config.data.from_pairs:
+        return _train_on_pairs(config, pool, progress)
+    clips = {name: pool.of_entries(of_split(pool.entries, name)) for name in ("train", "val")}
+    if not clips["train"]:
+        raise TrainingError(
+            f"no face of the split 'train' in {config.data.faces}; give the manifest splits by "
+            "'counterface dataset split', or cross-validate with --folds"
+        )
+    return train_on(config, pool, clips["train"], clips["val"], config.out, progress)
+
+
+def train_on(
+    config: TrainConfig,
+    pool: FacePool,
+    clips: Sequence[FaceClip],
+    held_back: Sequence[FaceClip],
+    out: Path,
+    progress: Progress | None = None,
+) -> TrainResult:
+    """How a run on some labelled clips ended.
+
+    Args:
+        config: the recipe; its splits and its folder are not looked at.
+        pool: where the clips are from.
+        clips: that are trained on.
+        held_back: that choose the best weights; none leaves the last ones.
+        out: folder of the run.
+        progress: called with each log line.
+    """
+    draw = DrawConfig(balance=config.data.balance, seed=config.loop.seed)
+    examples = LabelledFaces(pool, clips, draw, config.augment)
+    about = {"train": _count(pool, clips), "val": _count(pool, held_back)}
+    _prepare(config)
+    net = start_net(config, lambda: _first_faces(pool, clips))
+    return _run(config, net, examples, HeldBack(pool, held_back), about, out, progress)
+
+
+def _train_on_pairs(
+    config: TrainConfig, pool: FacePool | None, progress: Progress | None
+) -> TrainResult:
+    """How a run on made pairs ended; measured on labelled files where there are some."""
+    _prepare(config)
     sources = read_sources(config.data)
-    remake = _autoencoder(config, sources, progress)
+    remake = train_autoencoder(
+        config, sources, _phase(progress, "autoencoder", config.autoencoder_steps)
+    )
     if remake is not None:
         sources = Sources(sources.real, sources.pairs, sources.synthetic, AutoencoderRemake(remake))
     torch.manual_seed(config.loop.seed)
-    net = start_net(config, sources)
-    o = config.optimizer
-    task = PairTask(net, o.lr, o.head_lr, o.weight_decay, o.cell_weight)
-    return train(
-        task,
-        TrainingPairs(sources, config.pairs),
-        config.loop,
-        config.out,
-        progress=_phase(progress, "detector", config.loop.steps),
-    )
+    net = start_net(config, lambda: _drawn_faces(config, sources))
+    held_back = None
+    about: dict[str, Any] = {"pairs": config.settled_pairs().model_dump(mode="json")}
+    if pool is not None:
+        clips = pool.of_entries(of_split(pool.entries, "val"))
+        held_back, about["val"] = HeldBack(pool, clips), _count(pool, clips)
+    examples = TrainingPairs(sources, config.settled_pairs())
+    return _run(config, net, examples, held_back, about, config.out, progress)
 
 
-def read_sources(data: DataConfig) -> Sources:
-    """The banks of a recipe; clips that are left out are not in them."""
-    real: list[Bank] = [FacesetBank(open_for_training(folder)) for folder in data.stills]
-    for folder in data.clips:
-        found = banks_by_clip(open_for_training(folder))
-        real += [bank for name, bank in found.items() if name not in data.leave_out]
-    pairs = []
-    for two in data.pairs:
-        matched = match_pairs(open_for_training(two.real), open_for_training(two.fake))
-        pairs += [clip for name, clip in matched.items() if name not in data.leave_out]
-    synthetic = [
-        (FacesetBank(open_for_training(two.fake)), FacesetBank(open_for_training(two.real)))
-        for two in data.synthetic
-    ]
-    if not real:
-        raise TrainingError("the recipe names no real faces; fill data.stills or data.clips")
-    return Sources(real, pairs, synthetic)
+def _run(
+    config: TrainConfig,
+    net: DetectorModel,
+    examples: Examples,
+    held_back: HeldBack | None,
+    about: dict[str, Any],
+    out: Path,
+    progress: Progress | None,
+) -> TrainResult:
+    length = len(examples) if isinstance(examples, LabelledFaces) else None
+    loop = config.settled_loop(length)
+    if held_back is not None and held_back.clips:
+        clips = first_clips(held_back.clips, config.data.val_clips)
+        task: DetectorTask = ValidatedTask(
+            net, config.optimizer, config.loss, loop.steps, held_back.pool, clips
+        )
+    elif loop.early_stop_patience:
+        raise TrainingError(
+            "early stopping needs held-back files; give some the split 'val' by 'counterface "
+            "dataset split', or set loop.early_stop_patience = 0"
+        )
+    else:
+        task = DetectorTask(net, config.optimizer, config.loss, loop.steps)
+    about = {"data": about, **describe_recipe(config)}
+    report = _phase(progress, "detector", loop.steps)
+    return train(task, examples, loop, out, progress=report, about=about)
 
 
-def start_net(config: TrainConfig, sources: Sources) -> FrameCNN:
-    """The net with its starting weights: an earlier run's, a folded file's, timm's, or random."""
+def describe_recipe(config: TrainConfig) -> dict[str, Any]:
+    """What of a recipe decides its weights, for JSON; stands in the weights file."""
+    model = {"name": config.model.name, "options": config.model.settled().model_dump(mode="json")}
+    parts = {
+        name: getattr(config, name).model_dump(mode="json")
+        for name in ("optimizer", "loss", "augment")
+    }
+    return {"model": model, **parts, "seed": config.loop.seed}
+
+
+def open_pool(config: TrainConfig) -> FacePool:
+    """The clips of the recipe's labelled files, as its model wants them.
+
+    Raises:
+        TrainingError: no store is named, or it holds nothing of use.
+        ConfigError: the manifest cannot be read.
+    """
+    manifest = manifest_of(config)
+    assert config.data.faces is not None  # else there is no manifest
+    net = build_detector(config.model.name, config.model.options, fetch=False)
+    kind = (net.config.template, net.config.size, net.frames, net.step)
+    return FacePool(read_manifest(manifest), config.data.faces, *kind)
+
+
+def manifest_of(config: TrainConfig) -> Path:
+    """Where labels and splits stand.
+
+    Raises:
+        TrainingError: no store is named, or it has no manifest.
+    """
+    folder = config.data.faces
+    if folder is None:
+        raise TrainingError(
+            "the recipe names no labelled faces; set data.faces to a folder that 'counterface "
+            "dataset faces' made"
+        )
+    manifest = config.data.manifest or folder / MANIFEST_FILE
+    if not manifest.exists():
+        raise TrainingError(f"{manifest} does not exist; cut faces by 'counterface dataset faces'")
+    return manifest
+
+
+def start_net(
+    config: TrainConfig, faces: Callable[[], Sequence[Image]] | None = None
+) -> DetectorModel:
+    """The net with its starting weights: an earlier run's, a folded file's, timm's, or random.
+
+    Args:
+        config: the recipe.
+        faces: gives real crops, RGB uint8 (S, S, 3), for the batch norms of a folded backbone.
+    """
     if config.start_from is not None:
-        return load_net(config.model, config.start_from)
-    net = FrameCNN(config.model)
-    net.set_prior()
+        return load_detector(config.start_from, config.model)
+    net = build_detector(config.model.name, config.model.options)
+    if callable(start := getattr(net, "set_prior", None)):
+        start()
     if config.folded is not None:
-        start_from_folded(net.backbone, config.folded, _start_faces(config, sources))
+        if not isinstance(backbone := getattr(net, "backbone", None), torch.nn.Module):
+            raise ConfigError(f"folded: {config.model.name} has no backbone to start from a file")
+        start_from_folded(backbone, config.folded, faces() if faces else [])
     return net
 
 
-def load_net(config: FrameCNNConfig, weights: Path) -> FrameCNN:
-    """The net with the weights of a run.
+def load_detector(weights: Path, model: ModelChoice | None = None) -> DetectorModel:
+    """The net of a run, with its weights.
+
+    Args:
+        weights: a run's best or last `.safetensors`, or a checkpoint.
+        model: the architecture; None reads it from the file, which knows it.
 
     Raises:
         TrainingError: unreadable, or weights of another architecture.
     """
-    net = FrameCNN(config.model_copy(update={"pretrained": False}))
-    modules, _ = read_weights(weights)
+    modules, record = read_weights(weights)
+    if model is None:
+        try:
+            model = ModelChoice.model_validate(record["about"]["model"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise TrainingError(
+                f"{weights}: does not say which architecture it is of; name the recipe"
+            ) from error
+    net = build_detector(model.name, model.options, fetch=False)
     try:
         net.load_state_dict(modules["net"])
     except (KeyError, RuntimeError) as error:
         raise TrainingError(
-            f"{weights}: not weights of {config.backbone} at stage {config.stage}: "
-            f"{str(error)[:200]}"
+            f"{weights}: not weights of {model.name} with {model.options}: {str(error)[:200]}"
         ) from error
     return net
 
 
-def _start_faces(config: TrainConfig, sources: Sources) -> list[Image]:
-    """Real crops, RGB uint8 (S, S, 3), in turn from every bank."""
-    template, size = config.pairs.template, config.pairs.size
+def _prepare(config: TrainConfig) -> None:
+    keep_freed_memory()
+    cv2.setNumThreads(1)  # workers are processes
+    torch.manual_seed(config.loop.seed)
+
+
+def _count(pool: FacePool, clips: Sequence[FaceClip]) -> dict[str, Any]:
+    """What clips are of: files by class, sets of people, licences."""
+    entries = [pool.entries[number] for number in sorted({clip.entry for clip in clips})]
+    return {
+        "clips": len(clips),
+        "real": sum(entry.label == 0 for entry in entries),
+        "fake": sum(entry.label == 1 for entry in entries),
+        "methods": sorted({entry.method for entry in entries if entry.method}),
+        "licences": sorted({entry.licence or "not stated" for entry in entries}),
+    }
+
+
+def _first_faces(pool: FacePool, clips: Sequence[FaceClip]) -> list[Image]:
+    real = [clip for clip in clips if clip.label == 0]
+    return [pool.read(clip)[0] for clip in real[:: max(1, len(real) // START_FACES)]]
+
+
+def _drawn_faces(config: TrainConfig, sources: Sources) -> list[Image]:
+    """Real crops in turn from every bank."""
+    net = config.model.settled()
     crops = []
     for number in range(START_FACES):
         bank = sources.real[number % len(sources.real)]
         face = bank[number // len(sources.real) % len(bank)]
-        crops.append(warp_image(face.image, crop_matrix(face.landmarks, template, size), size))
+        matrix = crop_matrix(face.landmarks, net.template, net.size)
+        crops.append(warp_image(face.image, matrix, net.size))
     return crops
 
 
-class _AutoencoderFaces:
-    """Tight crops of the real faces: RGB float32 [0, 1] (3, 128, 128) by index."""
-
-    def __init__(self, sources: Sources, seed: int) -> None:
-        self.sources, self.seed = sources, seed
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        rng = np.random.default_rng((self.seed, index))
-        bank = self.sources.real[int(rng.integers(len(self.sources.real)))]
-        face = bank[int(rng.integers(len(bank)))]
-        matrix = crop_matrix(face.landmarks, "face", SIDE) * np.float32(rng.uniform(0.92, 1.05))
-        image = warp_image(face.image, matrix, SIDE)
-        if rng.random() < 0.5:
-            image = image[:, ::-1]
-        return torch.from_numpy(image.copy()).permute(2, 0, 1).float() / 255
-
-
-def _autoencoder(config: TrainConfig, sources: Sources, progress: Progress | None) -> Path | None:
-    """The re-making net as an ONNX file, trained first where the recipe asks for it."""
-    if config.autoencoder is not None or not config.autoencoder_steps or not config.pairs.remade:
-        return config.autoencoder
-    out = config.out / "autoencoder"
-    if (out / "autoencoder.onnx").exists():
-        return out / "autoencoder.onnx"
-    task = AutoencoderTask()
-    loop = LoopConfig(
-        steps=config.autoencoder_steps,
-        batch_size=16,
-        warmup=50,
-        ema_decay=0.995,
-        log_every=100,
-        checkpoint_every=500,
-        workers=config.loop.workers,
-        device=config.loop.device,
-        seed=config.loop.seed,
-    )
-    faces = _AutoencoderFaces(sources, config.loop.seed)
-    report = _phase(progress, "autoencoder", loop.steps)
-    result = train(task, faces, loop, out, progress=report)
-    if result.stopped == "signal":
-        raise TrainingError(f"stopped at step {result.step} of {loop.steps}; run again to continue")
-    modules, _ = read_weights(result.weights)
-    task.net.load_state_dict(modules["autoencoder"])
-    export_autoencoder(task.net.cpu(), out / "autoencoder.onnx")
-    return out / "autoencoder.onnx"
-
-
-def _phase(
-    progress: Progress | None, phase: str, steps: int
-) -> Callable[[int, dict[str, float]], None] | None:
+def _phase(progress: Progress | None, phase: str, steps: int) -> Report | None:
     if progress is None:
         return None
     return lambda step, numbers: progress(phase, step, steps, numbers)

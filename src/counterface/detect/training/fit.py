@@ -16,10 +16,10 @@ from safetensors.numpy import load_file, save_file
 from counterface.config import STRICT
 from counterface.datasets.manifest import Entry, read_manifest
 from counterface.detect.models.evidence_sum import EvidenceSum
-from counterface.detect.models.frame_cnn import FrameCNNConfig
+from counterface.detect.models.frame_cnn import FrameCNN, FrameCNNConfig
 from counterface.detect.models.frame_statistics import FrameStatistics, FrameStatisticsConfig
 from counterface.detect.models.parts.folded import START_FACES, start_from_folded
-from counterface.detect.train import load_net
+from counterface.detect.train import ModelChoice, load_detector
 from counterface.detect.training.collect import collect_crops
 from counterface.detect.training.export import export_detector, uncalibrated
 from counterface.errors import TrainingError
@@ -194,7 +194,10 @@ def join_evidence(net: FrameStatistics, config: FitConfig) -> EvidenceSum:
     offsets = [head.offset for head in config.heads]
     blend = None
     if config.blend is not None:
-        blend = load_net(config.blend_model, config.blend).eval()
+        options = config.blend_model.model_dump()
+        loaded = load_detector(config.blend, ModelChoice(name="frame_cnn", options=options))
+        assert isinstance(loaded, FrameCNN)
+        blend = loaded.eval()
         scales.append(config.blend_scale)
         offsets.append(config.blend_offset)
     return EvidenceSum(net, blend, scales, offsets).eval()

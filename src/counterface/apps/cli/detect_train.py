@@ -1,0 +1,159 @@
+"""`counterface detect train|export|fuse`: from a recipe to a detector file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from counterface.apps.cli import output
+from counterface.config import parse_settings, read_config_with
+
+if TYPE_CHECKING:
+    from counterface.detect.training.folds import FoldReport
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="print one JSON object a line")]
+FoldBy = Literal["frame", "video", "identity"]
+
+
+def train(
+    recipe: Path,
+    /,
+    *,
+    out: Path | None = None,
+    settings: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
+    folds: int = 0,
+    fold_by: Annotated[tuple[FoldBy, ...], Parameter(consume_multiple=True)] = (
+        "frame",
+        "video",
+        "identity",
+    ),
+    json_output: Json = False,
+) -> int:
+    """Train a detector from a recipe; run again to continue a run that was stopped.
+
+    Args:
+        recipe: TOML file, see `recipes/`.
+        out: Folder of the run, instead of the recipe's.
+        settings: Single settings over the recipe's, as `--set loop.steps=200`.
+        folds: Cross-validate on so many folds instead of training once; 0 = no.
+        fold_by: What may not be on both sides of a fold; each way is trained by itself.
+    """
+    from counterface.detect.train import TrainConfig, train_detector
+
+    values = parse_settings(settings)
+    if out is not None:
+        values["out"] = str(out)
+    config = read_config_with(TrainConfig, recipe, values)
+
+    with output.progress("train") as report:
+
+        def told(phase: str, step: int, steps: int, numbers: dict[str, float]) -> None:
+            shown = ", ".join(f"{name} {value:.3g}" for name, value in numbers.items())
+            report(step, steps, f"{phase}: {shown}")
+
+        if folds:
+            from counterface.detect.training.folds import cross_validate
+
+            found = cross_validate(config, folds, fold_by, told)
+        else:
+            result = train_detector(config, told)
+    if folds:
+        if json_output:
+            output.print_json(found)
+        else:
+            print("\n".join(fold_lines(found)))
+        return 0
+    if json_output:
+        output.print_json(result)
+    else:
+        print(f"{result.stopped} at step {result.step}; weights: {result.weights}")
+        if result.stopped == "signal":
+            print("run the same command again to go on")
+        else:
+            print(f"next: counterface detect export {result.weights} own.onnx")
+    return 0
+
+
+def export(
+    weights: Path,
+    detector: Path,
+    /,
+    *,
+    name: str = "",
+    recipe: Path | None = None,
+    manifest: Path | None = None,
+    jobs: int = 1,
+    json_output: Json = False,
+) -> int:
+    """Write trained weights as a detector file that `counterface scan --detector` reads.
+
+    With its model card, calibrated on the split `val` where that has enough files; a file that
+    is not calibrated calls nothing before its logit is extreme.
+
+    Args:
+        weights: The run's last.safetensors or best.safetensors.
+        detector: The ONNX file to write.
+        name: What reports call it; the architecture where empty.
+        recipe: The recipe of weights that do not say what they are.
+        manifest: With a split `val`, instead of the recipe's own.
+        jobs: Processes that scan for the calibration.
+    """
+    from counterface.detect.training.package import package_detector
+
+    with output.progress("export") as report:
+        done = package_detector(
+            weights,
+            detector,
+            name=name,
+            recipe=recipe,
+            manifest=manifest,
+            jobs=jobs,
+            progress=report,
+        )
+    if json_output:
+        output.print_json(done)
+    else:
+        print(f"{output.printable(str(done.path))}: {output.printable(done.note)}")
+    return 0
+
+
+def fold_lines(report: FoldReport) -> list[str]:
+    """The groupings side by side, as text."""
+    lines = [
+        f"{report.model}, {report.folds} folds of {report.files} files, "
+        f"always saying fake: {report.fake_share:.1%}"
+    ]
+    lines.append(_row("fold", [f"by {grouping.by}" for grouping in report.groupings]))
+    for number in range(report.folds):
+        cells = [_cell(grouping.folds[number].metrics) for grouping in report.groupings]
+        lines.append(_row(str(number), cells))
+    for name, mean, spread in (
+        ("mean", "mean", "deviation"),
+        (f"unseen ({report.test_files})", "unseen_mean", "unseen_deviation"),
+    ):
+        means = [getattr(grouping, mean) for grouping in report.groupings]
+        spreads = [getattr(grouping, spread) for grouping in report.groupings]
+        if any(means):
+            pairs = zip(means, spreads, strict=True)
+            lines.append(_row(name, [_cell(one, two) for one, two in pairs]))
+    lines.append("accuracy by file, then AUC; only 'by identity' keeps people and footage apart")
+    return lines
+
+
+def _row(first: str, cells: Sequence[str]) -> str:
+    return f"{first:<12}" + "".join(f"{cell:<30}" for cell in cells).rstrip()
+
+
+def _cell(metrics: dict[str, float], spread: dict[str, float] | None = None) -> str:
+    """`81.2 % +- 3.0, AUC 0.871 +- 0.020`, as far as known."""
+    parts = []
+    if "accuracy" in metrics:
+        around = f" +- {100 * spread['accuracy']:.1f}" if spread and "accuracy" in spread else ""
+        parts.append(f"{100 * metrics['accuracy']:.1f} %{around}")
+    if "auc" in metrics:
+        around = f" +- {spread['auc']:.3f}" if spread and "auc" in spread else ""
+        parts.append(f"AUC {metrics['auc']:.3f}{around}")
+    return ", ".join(parts) or "-"

@@ -1,0 +1,138 @@
+"""A run's weights as a detector file: network, model card, calibration where there are files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from counterface import __version__
+from counterface.config import STRICT, read_config
+from counterface.datasets.manifest import Entry, of_split, read_manifest
+from counterface.detect.calibrate import calibrate_file
+from counterface.detect.detector import DetectorInfo
+from counterface.detect.models.detector_model import DetectorModel
+from counterface.detect.scan import ScanConfig
+from counterface.detect.train import ModelChoice, TrainConfig, load_detector, manifest_of
+from counterface.detect.training.export import export_detector, uncalibrated
+from counterface.errors import DetectorError
+from counterface.learn import checkpoint as disk
+
+ENOUGH = 5  # files of each class, without which probabilities cannot be fitted
+NOT_FOR = (
+    "proof; other data sets, generators and compressions than those it was trained on, where "
+    "published detectors lose a large part of their accuracy"
+)
+Progress = Callable[[int, int | None, str], None]
+
+
+class Packaged(BaseModel):
+    """What became of an export."""
+
+    model_config = STRICT
+
+    path: Path
+    calibrated: bool
+    note: str  # on which files, or why not
+    info: DetectorInfo
+
+
+def package_detector(
+    weights: Path,
+    path: Path,
+    *,
+    name: str = "",
+    recipe: Path | None = None,
+    manifest: Path | None = None,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> Packaged:
+    """What was written; the detector is calibrated on the manifest's split `val`, where it can be.
+
+    Args:
+        weights: a run's best or last `.safetensors`.
+        path: ends in .onnx.
+        name: what reports call it; the architecture's where empty.
+        recipe: of weights that do not say what they are.
+        manifest: with a split `val`; that of the recipe beside the weights where None.
+        jobs: processes that scan for the calibration.
+        progress: called with each file that was scanned.
+
+    Raises:
+        TrainingError: weights that cannot be read, or do not say what they are.
+        DetectorError: the file's logits differ from the net's.
+    """
+    choice = read_config(TrainConfig, recipe).model if recipe else None
+    net = load_detector(weights, choice)
+    card = make_card(weights, choice)
+    info = describe_net(net, name or str(card["architecture"]), card)
+    export_detector(net, info, path)
+    entries = _validation_files(weights, manifest)
+    few = min((sum(e.label == label for e in entries) for label in (0, 1)), default=0)
+    if few < ENOUGH:
+        note = f"not calibrated: it needs {ENOUGH} files of each class in the split 'val'"
+        return Packaged(path=path, calibrated=False, note=note, info=info)
+    try:
+        info = calibrate_file(path, entries, ScanConfig(), jobs=jobs, progress=progress)
+    except DetectorError as error:
+        note = f"not calibrated: {error}"
+        return Packaged(path=path, calibrated=False, note=note, info=info)
+    note = f"calibrated on {len(entries)} files of the split 'val'"
+    return Packaged(path=path, calibrated=True, note=note, info=info)
+
+
+def describe_net(net: DetectorModel, name: str, card: dict[str, Any]) -> DetectorInfo:
+    """What the file of a net says of itself before it is calibrated."""
+    c = net.config
+    info = uncalibrated(name, c.template, c.size, net.frames, net.step)
+    return info.model_copy(update={"card": card})
+
+
+def make_card(weights: Path, model: ModelChoice | None = None) -> dict[str, Any]:
+    """The model card: data, recipe, metrics, licences, seed and cost, as far as the run knows.
+
+    Args:
+        weights: a run's `.safetensors`.
+        model: the architecture of weights that do not say it.
+    """
+    record = disk.read_weights(weights)[1]
+    about = record.get("about") or {}
+    chosen = about.get("model") or (model or ModelChoice()).model_dump(mode="json")
+    data = about.get("data", {})
+    licences = sorted({text for part in data.values() for text in part.get("licences", [])})
+    card: dict[str, Any] = {
+        "architecture": chosen["name"],
+        "options": chosen["options"],
+        "trained_on": data or "not recorded",
+        "recipe": {k: about[k] for k in ("optimizer", "loss", "augment") if k in about},
+        "steps": record.get("step"),
+        "seed": about.get("seed"),
+        "validation": {k: round(v, 4) for k, v in record.get("metrics", {}).items()},
+        "licence": "weights: by the terms of the training files: " + ("; ".join(licences) or "?"),
+        "cost": _cost(weights.parent),
+        "made_by": f"counterface {__version__}",
+        "not_for": NOT_FOR,
+    }
+    return {key: value for key, value in card.items() if value not in (None, {}, "")}
+
+
+def _cost(run: Path) -> str:
+    """How long the run took, or nothing where no checkpoint is left."""
+    found = disk.checkpoints(run / "checkpoints")
+    if not found:
+        return ""
+    seconds = disk.read_checkpoint(found[-1]).record.get("seconds", {}).get("ran", 0.0)
+    return f"{seconds / 3600:.2f} hours of training, all interruptions left out"
+
+
+def _validation_files(weights: Path, manifest: Path | None) -> list[Entry]:
+    """The files of the split `val` that are still there."""
+    recipe = weights.parent / "recipe.toml"
+    if manifest is None and recipe.exists():
+        config = read_config(TrainConfig, recipe)
+        manifest = manifest_of(config) if config.data.faces is not None else None
+    if manifest is None:
+        return []
+    return [entry for entry in of_split(read_manifest(manifest), "val") if entry.path.is_file()]

@@ -1,0 +1,100 @@
+"""The facesets of a recipe as sources of pairs, and the re-making net that some pairs need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from counterface.datasets.face_autoencoder import AutoencoderTask, export_autoencoder
+from counterface.datasets.faceset_bank import (
+    FacesetBank,
+    banks_by_clip,
+    match_pairs,
+    open_for_training,
+)
+from counterface.datasets.remake import SIDE
+from counterface.datasets.training_pairs import Bank, Sources
+from counterface.detect.training.recipe import DataConfig, TrainConfig
+from counterface.errors import TrainingError
+from counterface.faces.align import crop_matrix, warp_image
+from counterface.learn.checkpoint import read_weights
+from counterface.learn.loop import LoopConfig, train
+
+
+def read_sources(data: DataConfig) -> Sources:
+    """The banks of a recipe; clips that are left out are not in them."""
+    real: list[Bank] = [FacesetBank(open_for_training(folder)) for folder in data.stills]
+    for folder in data.clips:
+        found = banks_by_clip(open_for_training(folder))
+        real += [bank for name, bank in found.items() if name not in data.leave_out]
+    pairs = []
+    for two in data.pairs:
+        matched = match_pairs(open_for_training(two.real), open_for_training(two.fake))
+        pairs += [clip for name, clip in matched.items() if name not in data.leave_out]
+    synthetic = [
+        (FacesetBank(open_for_training(two.fake)), FacesetBank(open_for_training(two.real)))
+        for two in data.synthetic
+    ]
+    if not real:
+        raise TrainingError("the recipe names no real faces; fill data.stills or data.clips")
+    return Sources(real, pairs, synthetic)
+
+
+def train_autoencoder(
+    config: TrainConfig, sources: Sources, progress: Callable[[int, dict[str, float]], None] | None
+) -> Path | None:
+    """The re-making net as an ONNX file, trained first where the recipe asks for it; or None.
+
+    Args:
+        config: the recipe.
+        sources: whose real faces it learns.
+        progress: called with each log line.
+
+    Raises:
+        TrainingError: it was stopped before its end.
+    """
+    if config.autoencoder is not None or not config.autoencoder_steps or not config.pairs.remade:
+        return config.autoencoder
+    out = config.out / "autoencoder"
+    if (out / "autoencoder.onnx").exists():
+        return out / "autoencoder.onnx"
+    task = AutoencoderTask()
+    loop = LoopConfig(
+        steps=config.autoencoder_steps,
+        batch_size=16,
+        warmup=50,
+        ema_decay=0.995,
+        log_every=100,
+        checkpoint_every=500,
+        workers=config.loop.workers,
+        device=config.loop.device,
+        seed=config.loop.seed,
+    )
+    faces = _AutoencoderFaces(sources, config.loop.seed)
+    result = train(task, faces, loop, out, progress=progress)
+    if result.stopped == "signal":
+        raise TrainingError(f"stopped at step {result.step} of {loop.steps}; run again to continue")
+    modules, _ = read_weights(result.weights)
+    task.net.load_state_dict(modules["autoencoder"])
+    export_autoencoder(task.net.cpu(), out / "autoencoder.onnx")
+    return out / "autoencoder.onnx"
+
+
+class _AutoencoderFaces:
+    """Tight crops of the real faces: RGB float32 [0, 1] (3, 128, 128) by index."""
+
+    def __init__(self, sources: Sources, seed: int) -> None:
+        self.sources, self.seed = sources, seed
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        rng = np.random.default_rng((self.seed, index))
+        bank = self.sources.real[int(rng.integers(len(self.sources.real)))]
+        face = bank[int(rng.integers(len(bank)))]
+        matrix = crop_matrix(face.landmarks, "face", SIDE) * np.float32(rng.uniform(0.92, 1.05))
+        image = warp_image(face.image, matrix, SIDE)
+        if rng.random() < 0.5:
+            image = image[:, ::-1]
+        return torch.from_numpy(image.copy()).permute(2, 0, 1).float() / 255
