@@ -10,11 +10,12 @@ from counterface.apps.cli import output
 from counterface.config import read_config
 
 app = App(name="detect", help="Train, evaluate and export detectors.")
-for verb in ("train", "export"):
+for verb in ("train", "export", "fuse"):
     app.command(f"counterface.apps.cli.detect_train:{verb}", name=verb)
 for verb in ("evaluate", "compare", "robustness", "curves"):
     app.command(f"counterface.apps.cli.detect_evaluate:{verb}", name=verb)
 app.command("counterface.apps.cli.detect_families:families", name="families")
+app.command("counterface.apps.cli.detect_import:import_", name="import")
 
 
 @app.command

@@ -53,6 +53,7 @@ class DetectorModel(nn.Module):
 
     Config: ClassVar[type[DetectorConfig]]  # frozen; unknown keys are errors
     TINY: ClassVar[Mapping[str, Any]] = {}  # options of the smallest useful net, for tests
+    PUBLISHED: ClassVar[str] = ""  # of the weights that `load_published` reads: whose, licence
     HEAD: tuple[str, ...] = ("head",)  # the parts, by their dotted names, that read the embedding
     ANY_SIDE: ClassVar[bool] = False  # crops of another side than `config.size` fit as well
 

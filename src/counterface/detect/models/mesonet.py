@@ -4,7 +4,8 @@ https://arxiv.org/abs/1809.00888. Layers, paddings and Keras's constants (batch-
 momentum 0.99) are those of the published nets, and so is the leaky slope 0.1 after the first dense
 layer, which their files do not list: the published weights give the published scores. Ours differs
 in the sign: our logit is for fake, so P(real) = 1 - sigmoid(logit). Published weights
-(DariusAf/MesoNet, Apache-2.0) are read by `load_published`.
+(DariusAf/MesoNet, Apache-2.0) are read by `load_published`; their pictures are cut as widely as our
+`whole_face`.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from counterface.detect.models.detector_model import DetectorConfig, DetectorModel, Template
+from counterface.detect.models.detector_model import DetectorConfig, DetectorModel
 from counterface.detect.models.parts.keras_file import read_keras_weights
 from counterface.detect.models.parts.map_head import DenseMapHead
 from counterface.errors import TrainingError
 from counterface.types import Floats
 
+PUBLISHED = "DariusAf/MesoNet (Afchar et al. 2018), Apache-2.0"
 STRIDE = 32
 CHANNELS = 16  # that the head reads
 
@@ -31,7 +33,6 @@ CHANNELS = 16  # that the head reads
 class MesoConfig(DetectorConfig):
     """The architecture."""
 
-    template: Template = Field("face", description="how much of the head a crop shows")
     size: int = Field(256, ge=32, le=1024, multiple_of=STRIDE, description="crop side, pixels")
     hidden: int = Field(16, ge=1, description="width of the first dense layer")
     dropout: float = Field(0.5, ge=0, lt=1, description="before each dense layer")
@@ -47,6 +48,7 @@ class Meso4(DetectorModel):
 
     Config = MesoConfig
     TINY: ClassVar[Mapping[str, Any]] = {"size": 64}
+    PUBLISHED = PUBLISHED
 
     config: MesoConfig
     head: DenseMapHead
@@ -80,6 +82,7 @@ class MesoInception4(DetectorModel):
 
     Config = MesoConfig
     TINY: ClassVar[Mapping[str, Any]] = {"size": 64}
+    PUBLISHED = PUBLISHED
 
     config: MesoConfig
     head: DenseMapHead
