@@ -12,6 +12,8 @@ Each raises AssertionError with the reason, so that they run under pytest or wit
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 import numpy as np
@@ -113,6 +115,23 @@ def check_detector_model(kind: Any) -> None:
         parts.check_export(model)
         parts.check_gradients(model)
         parts.check_embedding(model)
+
+
+def check_dataset_reader(kind: Any, folder: Path) -> None:
+    """Pass if a reader's class keeps the promises of `datasets.readers.layout.DatasetReader`.
+
+    Args:
+        kind: the registered class.
+        folder: a small tree of its layout, complete; files may hold any bytes.
+    """
+    from counterface import testing_datasets as parts
+
+    with TemporaryDirectory() as place:
+        parts.check_options(kind)
+        entries = parts.check_reading(kind, folder)
+        parts.check_manifest(entries, Path(place) / "manifest.parquet")
+        for wrong in (Path(place) / "absent", Path(mkdtemp(dir=place))):
+            parts.check_refused(kind, wrong)
 
 
 def check_swap_model(kind: Any, identities: int = 2) -> None:

@@ -1,26 +1,19 @@
-"""The contract of data set readers, as `counterface.testing` hands it out."""
+"""The parts of the contract of data set readers; `testing.check_dataset_reader` runs them."""
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from counterface.datasets.manifest import Entry, read_manifest, write_manifest
+from counterface.datasets.readers.layout import DatasetReader
 from counterface.errors import DatasetError
 
 
-def check_dataset_reader(kind: Any, folder: Path) -> None:
-    """Pass if a reader's class keeps the promises of `datasets.readers.layout.DatasetReader`.
-
-    Args:
-        kind: the registered class.
-        folder: a small tree of its layout, complete; files may hold any bytes.
-    """
-    from counterface.datasets.manifest import read_manifest, write_manifest
-    from counterface.datasets.readers.layout import DatasetReader
-
+def check_options(kind: Any) -> None:
+    """Fail if an option lacks a default or a word on what it does, or an unknown one is taken."""
     assert issubclass(kind, DatasetReader), f"{kind!r} is no DatasetReader"
     assert kind.expected.strip(), "`expected` shows no tree"
     for name, field in kind.model_fields.items():
@@ -29,11 +22,14 @@ def check_dataset_reader(kind: Any, folder: Path) -> None:
     try:
         kind(no_such_option=1)
     except ValidationError:
-        pass
-    else:
-        raise AssertionError("an option that it does not have was taken")
+        return
+    raise AssertionError("an option that it does not have was taken")
+
+
+def check_reading(kind: Any, folder: Path) -> list[Entry]:
+    """The entries of a complete tree, once they are what a reader may give."""
     before = _names(folder)
-    entries = kind().read(folder)
+    entries: list[Entry] = kind().read(folder)
     assert entries, "no entry was read"
     assert entries == kind().read(folder), "a second reading differs"
     assert _names(folder) == before, "reading changed the folder"
@@ -44,18 +40,19 @@ def check_dataset_reader(kind: Any, folder: Path) -> None:
         assert entry.mask is None or entry.mask.is_file(), f"mask {entry.mask} does not exist"
         assert entry.sha256 == "", "a reader opens no media, so it knows no hash"
         assert entry.repeat == 1, "how often training sees a file is not the reader's to say"
-    with tempfile.TemporaryDirectory() as place:
-        path = Path(place).resolve() / "manifest.parquet"
-        write_manifest(entries, path)
-        told = [(e.path.resolve(), e.label, e.split, e.source, e.identities) for e in entries]
-        kept = [(e.path, e.label, e.split, e.source, e.identities) for e in read_manifest(path)]
-        assert told == kept, "what was read does not survive a manifest"
-        path.unlink()
-        for wrong in (Path(place), Path(place) / "absent"):
-            _check_refused(kind, wrong)
+    return entries
 
 
-def _check_refused(kind: Any, folder: Path) -> None:
+def check_manifest(entries: list[Entry], path: Path) -> None:
+    """Fail if the entries do not survive a manifest at `path`."""
+    write_manifest(entries, path)
+    told = [(e.path.resolve(), e.label, e.split, e.source, e.identities) for e in entries]
+    kept = [(e.path, e.label, e.split, e.source, e.identities) for e in read_manifest(path)]
+    assert told == kept, "what was read does not survive a manifest"
+
+
+def check_refused(kind: Any, folder: Path) -> None:
+    """Fail if a folder that is absent or empty is not refused with the expected tree."""
     try:
         kind().read(folder)
     except DatasetError as error:

@@ -11,7 +11,7 @@ from drawn_trees import DRAWN, touch, write_json
 from counterface.datasets.readers.layout import load_reader
 from counterface.errors import ConfigError, DatasetError, RegistryError
 from counterface.registry import DATASET_READERS
-from counterface.testing_datasets import check_dataset_reader
+from counterface.testing import check_dataset_reader
 
 
 @pytest.fixture

@@ -9,6 +9,13 @@ from __future__ import annotations
 from cyclopts import App
 
 app = App(name="dataset", help="Index, inspect, split, balance and build labelled data sets.")
+for _verb, _line in {
+    "index": "Write the manifest of a data set on disk; run again to continue.",
+    "info": "Count what a manifest holds; find leaks, duplicates and missing files.",
+    "split": "Split a manifest into train, val and test; neither people nor footage are parted.",
+    "balance": "Draw more from the rarer label in training.",
+}.items():
+    app.command(f"counterface.apps.cli.dataset_manifest:{_verb}", name=_verb, help=_line)
 app.command(
     "counterface.apps.cli.dataset_faces:faces",
     name="faces",

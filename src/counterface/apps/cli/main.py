@@ -41,7 +41,7 @@ from cyclopts import App, CycloptsError
 
 from counterface import __version__
 from counterface.apps.cli.output import printable
-from counterface.errors import ConfigError, CounterfaceError
+from counterface.errors import ConfigError, CounterfaceError, DatasetError
 
 EXIT_DONE, EXIT_USAGE, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -105,6 +105,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `counterface ... | head`
         sys.stderr.close()
         return EXIT_DONE
+    except DatasetError as error:
+        print(f"counterface: {printable(str(error.args[0]))}", file=sys.stderr)
+        if error.tree:
+            print(f"expected:\n{error.tree}", file=sys.stderr, end="")
+        return EXIT_USAGE
     except (CycloptsError, CounterfaceError, OSError) as error:
         print(f"counterface: {printable(_without_link(error))}", file=sys.stderr)
         return EXIT_USAGE

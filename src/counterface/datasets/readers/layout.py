@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from counterface.config import STRICT, describe_error
 from counterface.datasets.manifest import Entry
@@ -36,7 +36,8 @@ class Ties(NamedTuple):
 class DatasetReader(BaseModel):
     """A layout; its fields are its options. A child fills `expected` and `entries`."""
 
-    model_config = STRICT
+    # a folder may be called 0 or 1
+    model_config = ConfigDict(coerce_numbers_to_str=True, **STRICT)
     expected: ClassVar[str]  # the tree, as a person would draw it
 
     leave_out_missing: bool = Field(

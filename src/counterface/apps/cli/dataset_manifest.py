@@ -1,0 +1,220 @@
+"""`counterface dataset index|info|split|balance`: from a folder to a manifest that can be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from counterface.apps.cli import output
+from counterface.datasets.balance import BalanceConfig
+from counterface.datasets.index import IndexConfig
+from counterface.datasets.split import SplitConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from counterface.datasets.inspect import DatasetInfo, Tally
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="print one JSON object a line")]
+SHOWN = 8  # lines of a kind before the rest is only counted
+
+
+def index(
+    layout: str,
+    folder: Path,
+    /,
+    *,
+    out: Path | None = None,
+    settings: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
+    config: Annotated[IndexConfig, Parameter(name="*")] = IndexConfig(),  # noqa: B008
+    json_output: Json = False,
+) -> int:
+    """Write the manifest of a data set on disk; run again to continue.
+
+    Hashes are kept beside the manifest; only new or changed files are read again.
+
+    Args:
+        layout: How it lies on disk: celeb_df, csv, deeper_forensics, deepfake_timit, deepfakebench,
+            dfd, dfdc, faceforensics, ffiw, two_folders, uadfv, vidtimit, or a plug-in's.
+        folder: The data set, or for csv and deepfakebench also its one file.
+        out: Manifest to write, .parquet or .csv; else manifest.parquet in the folder.
+        settings: An option of the layout, as real=genuine; may be repeated.
+    """
+    from counterface.config import parse_settings
+    from counterface.datasets.index import index_dataset
+    from counterface.datasets.inspect import describe
+    from counterface.datasets.manifest import read_manifest
+
+    place = folder.parent if folder.is_file() else folder
+    manifest = out or place / "manifest.parquet"
+    options = parse_settings(settings)
+    with output.progress("index") as report:
+        summary = index_dataset(layout, folder, manifest, config, options=options, progress=report)
+    if json_output:
+        output.print_json(summary)
+        return 2 if summary.failures else 0
+    for failure in summary.failures:
+        print(f"failed   {output.printable(failure.file)}: {output.printable(failure.reason)}")
+    print(
+        f"{output.printable(str(manifest))}: {summary.entries} entries; {summary.hashed} files "
+        f"read for their hash, {summary.reused} known, {len(summary.failures)} failed"
+    )
+    for line in _info_lines(describe(read_manifest(manifest)), short=True):
+        print(line)
+    return 2 if summary.failures else 0
+
+
+def info(
+    manifest: Path,
+    /,
+    *,
+    look_alikes: Annotated[bool, Parameter(negative="")] = False,
+    json_output: Json = False,
+) -> int:
+    """Count what a manifest holds; find leaks, duplicates and missing files.
+
+    Args:
+        manifest: Parquet or CSV.
+        look_alikes: Decode every file and find pictures that look the same; takes long.
+    """
+    from counterface.datasets.inspect import describe
+    from counterface.datasets.manifest import read_manifest
+
+    with output.progress("info") as report:
+        facts = describe(read_manifest(manifest), look_alikes=look_alikes, progress=report)
+    if json_output:
+        output.print_json(facts)
+    else:
+        for line in _info_lines(facts):
+            print(line)
+    return 2 if facts.missing or facts.unread else 0
+
+
+def split(
+    manifest: Path,
+    /,
+    *,
+    out: Path | None = None,
+    config: Annotated[SplitConfig, Parameter(name="*")] = SplitConfig(),  # noqa: B008
+    json_output: Json = False,
+) -> int:
+    """Split a manifest into train, val and test; neither people nor footage are parted.
+
+    Args:
+        manifest: Parquet or CSV.
+        out: Manifest to write; else the splits are written into the one that was read.
+    """
+    from counterface.datasets.manifest import SPLITS, read_manifest, write_manifest
+    from counterface.datasets.split import split_entries
+
+    entries, report = split_entries(read_manifest(manifest), config)
+    write_manifest(entries, out or manifest)
+    if json_output:
+        output.print_json(report)
+        return 0
+    print(
+        f"{'label':6} {'method':20} {'train':>7} {'val':>7} {'test':>7} {'left out':>9} {'off':>6}"
+    )
+    for one in report.strata:
+        counts = " ".join(f"{one.splits[name]:7d}" for name in SPLITS)
+        method = output.printable(one.method) or "-"
+        print(f"{one.label:6} {method:20} {counts} {one.left_out:9d} {one.off:6.1%}")
+    shares = ", ".join(f"{name} {report.shares[name]:.1%}" for name in SPLITS)
+    print(
+        f"{report.entries} entries in {report.groups} groups, the largest of "
+        f"{report.largest_group}: {shares}, {report.left_out} left out"
+    )
+    if report.leaks:
+        print(f"{report.leaks} people or footage are in several of the splits that were kept")
+    return 0
+
+
+def balance(
+    manifest: Path,
+    /,
+    *,
+    out: Path | None = None,
+    config: Annotated[BalanceConfig, Parameter(name="*")] = BalanceConfig(),  # noqa: B008
+    json_output: Json = False,
+) -> int:
+    """Draw more from the rarer label in training; validation and test stay as they are.
+
+    Args:
+        manifest: Parquet or CSV.
+        out: Manifest to write; else the repeats are written into the one that was read.
+    """
+    from counterface.datasets.balance import balance_entries
+    from counterface.datasets.manifest import read_manifest, write_manifest
+
+    entries, report = balance_entries(read_manifest(manifest), config)
+    write_manifest(entries, out or manifest)
+    if json_output:
+        output.print_json(report)
+        return 0
+    for label, count in report.entries.items():
+        before, after = report.before[label], report.after[label]
+        print(f"{label}: {count} entries, drawn {before} times before, {after} now")
+    return 0
+
+
+def _info_lines(facts: DatasetInfo, *, short: bool = False) -> Iterator[str]:
+    """The facts for people; short for what an index found."""
+    ratio = f", {facts.fake / facts.real:.2f} fakes to a real" if facts.real else ""
+    yield f"{facts.entries} entries: {facts.real} real, {facts.fake} fake{ratio}"
+    if (facts.drawn_real, facts.drawn_fake) != (facts.real, facts.fake):
+        yield f"with repeats, training draws {facts.drawn_real} real and {facts.drawn_fake} fake"
+    for title, table in (
+        ("split", facts.splits),
+        ("method", facts.methods),
+        ("generator", facts.generators),
+        ("compression", facts.compressions),
+        ("licence", facts.licences),
+    ):
+        if set(table) != {""}:
+            yield from _table(title, table)
+    yield (
+        f"{len(facts.identities)} people ({facts.without_identity} entries without), "
+        f"{facts.sources} sources, {facts.groups} linked groups, the largest of "
+        f"{facts.largest_group} entries"
+    )
+    if not short:
+        yield from _table("identity", facts.identities)
+    yield from _problems(facts)
+
+
+def _problems(facts: DatasetInfo) -> Iterator[str]:
+    many = {"identity": 0, "source": 0}
+    for leak in facts.leaks:
+        many[leak.kind] += 1
+        if many[leak.kind] <= SHOWN:
+            where = ", ".join(f"{name} {count}" for name, count in leak.splits.items())
+            yield f"leak      {leak.kind} {output.printable(leak.name)}: {where}"
+    for same in facts.duplicates[:SHOWN]:
+        wrong = " with both labels" if len(same.labels) > 1 else ""
+        wrong += " across splits" if len(same.splits) > 1 else ""
+        files = ", ".join(output.printable(name) for name in same.files[:3])
+        yield f"same      {len(same.files)} files{wrong}: {files}"
+    for pair in (facts.look_alikes or ())[:SHOWN]:
+        one, other = (output.printable(name) for name in pair.files)
+        across = " across splits" if pair.splits[0] != pair.splits[1] else ""
+        yield f"alike     {pair.bits} of 256 bits apart{across}: {one}, {other}"
+    for name in facts.missing[:SHOWN]:
+        yield f"missing   {output.printable(name)}"
+    for file in facts.unread[:SHOWN]:
+        yield f"unread    {output.printable(file.file)}: {output.printable(file.reason)}"
+    alike = "not looked for" if facts.look_alikes is None else len(facts.look_alikes)
+    yield (
+        f"leaks: {many['identity']} people, {many['source']} sources; duplicates: "
+        f"{len(facts.duplicates)} ({facts.unhashed} entries without a hash); look-alikes: {alike}; "
+        f"missing: {len(facts.missing)}"
+    )
+
+
+def _table(title: str, table: dict[str, Tally]) -> Iterator[str]:
+    for name, count in list(table.items())[:SHOWN]:
+        shown = output.printable(name) or "-"
+        yield f"{title:12} {shown:24} {count.real:7d} real {count.fake:7d} fake"
+    if len(table) > SHOWN:
+        yield f"{title:12} and {len(table) - SHOWN} more"

@@ -1,0 +1,173 @@
+"""A data set on disk -> its manifest: what its layout says, and the hash of every file.
+
+Hashes are written down one by one beside the manifest (`manifest.hashes.jsonl`), so that a run that
+was stopped goes on, and a later one reads only files whose size or time of change is another.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+from pydantic import BaseModel, Field
+
+from counterface.config import STRICT
+from counterface.datasets.manifest import Entry, read_manifest, write_manifest
+from counterface.datasets.readers.layout import load_reader
+from counterface.errors import ConfigError, MediaError
+from counterface.media.probe import file_sha256
+
+Progress = Callable[[int, int | None, str], None]
+Stamp = tuple[int, int]  # size, time of change in ns
+
+
+class IndexConfig(BaseModel):
+    """How a data set is indexed."""
+
+    model_config = STRICT
+
+    hash: bool = Field(True, description="read every file for its SHA-256")
+    redo: bool = Field(False, description="replace a manifest that was split or balanced since")
+
+
+class IndexFailure(BaseModel):
+    """A file that is in the manifest, without a hash."""
+
+    model_config = STRICT
+
+    file: str
+    reason: str
+
+
+class IndexSummary(BaseModel):
+    """What `index_dataset` did."""
+
+    model_config = STRICT
+
+    manifest: Path
+    entries: int
+    hashed: int  # files that were read
+    reused: int  # hashes known from before, by path, size and time of change
+    failures: tuple[IndexFailure, ...]
+
+
+def index_dataset(
+    layout: str,
+    folder: Path,
+    out: Path,
+    config: IndexConfig | None = None,
+    *,
+    options: dict[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> IndexSummary:
+    """What was found; the manifest is written, whole or not at all.
+
+    Args:
+        layout: a name in `DATASET_READERS`.
+        folder: the data set; nothing in it is changed but for `out`, if that lies in it.
+        out: the manifest, Parquet or (by its suffix) CSV.
+        config: defaults where None.
+        options: of the layout's reader.
+        progress: called with files hashed, their number, and a name.
+
+    Raises:
+        RegistryError: no such layout.
+        ConfigError: a wrong option, or `out` is a manifest whose splits or repeats would be lost.
+        DatasetError: the folder is not laid out so.
+        MediaError: the manifest cannot be written.
+    """
+    config = config or IndexConfig()
+    entries = load_reader(layout, options).read(folder)
+    if out.exists() and not config.redo:
+        _check_replaceable(entries, out)
+    failures: list[IndexFailure] = []
+    hashed = 0
+    if config.hash:
+        with HashLog(out) as log:
+            for number, entry in enumerate(entries):
+                if progress:
+                    progress(number, len(entries), entry.path.name)
+                try:
+                    known, new = log.sha256(entry.path)
+                except (MediaError, OSError) as error:
+                    failures.append(IndexFailure(file=str(entry.path), reason=str(error)))
+                    continue
+                hashed += new
+                entries[number] = replace(entry, sha256=known)
+    write_manifest(entries, out)
+    return IndexSummary(
+        manifest=out,
+        entries=len(entries),
+        hashed=hashed,
+        reused=len(entries) * config.hash - hashed - len(failures),
+        failures=tuple(failures),
+    )
+
+
+class HashLog:
+    """Hashes that are known, one JSON line each, kept beside a manifest; a context manager."""
+
+    def __init__(self, manifest: Path) -> None:
+        """Reads what is known already; a line that a crash cut short is passed over."""
+        self.path = manifest.with_name(f"{manifest.stem}.hashes.jsonl")
+        self.known: dict[str, tuple[Stamp, str]] = {}
+        self._file: IO[str] | None = None
+        if not self.path.is_file():
+            return
+        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                name, size, changed, sha256 = json.loads(line)
+            except (ValueError, TypeError):
+                continue
+            self.known[name] = ((size, changed), sha256)
+
+    def __enter__(self) -> HashLog:
+        """The log, open for more."""
+        try:
+            self._file = self.path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise MediaError(
+                f"{self.path} cannot be written: {error.strerror}; name another place with --out"
+            ) from error
+        if self._file.tell():
+            self._file.write("\n")  # after a line that was cut short; empty ones are passed over
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Closed; everything is on disk."""
+        if self._file is not None:
+            self._file.close()
+
+    def sha256(self, path: Path) -> tuple[str, bool]:
+        """The file's hash, and whether it had to be read.
+
+        Raises:
+            MediaError: it cannot be read.
+        """
+        name = os.path.relpath(path, self.path.parent)
+        status = path.stat()
+        stamp = (status.st_size, status.st_mtime_ns)
+        if name in self.known and self.known[name][0] == stamp:
+            return self.known[name][1], False
+        found = file_sha256(path)
+        self.known[name] = (stamp, found)
+        if self._file is not None:
+            self._file.write(json.dumps([name, *stamp, found]) + "\n")
+            self._file.flush()
+        return found, True
+
+
+def _check_replaceable(entries: Sequence[Entry], out: Path) -> None:
+    """Nothing, unless writing would take away splits or repeats that were set since."""
+    before = {entry.path.resolve(): entry for entry in read_manifest(out)}
+    for entry in entries:
+        old = before.get(entry.path.resolve(), entry)
+        if (old.split, old.repeat) != (entry.split, entry.repeat):
+            raise ConfigError(
+                f"{out}: was split or balanced since ({old.path.name}: split {old.split!r}, "
+                f"repeat {old.repeat}); write elsewhere with --out, or replace it with --redo"
+            )
