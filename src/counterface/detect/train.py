@@ -39,6 +39,7 @@ from counterface.learn.task import Examples
 from counterface.types import Image
 
 __all__ = [
+    "RECIPE_FILE",
     "DataConfig",
     "LossConfig",
     "ModelChoice",
@@ -55,6 +56,8 @@ __all__ = [
     "train_detector",
     "train_on",
 ]
+
+RECIPE_FILE = "recipe.toml"  # in the folder of a run
 
 Progress = Callable[[str, int, int, dict[str, float]], None]  # phase, step, steps, numbers
 Report = Callable[[int, dict[str, float]], None]
@@ -78,7 +81,7 @@ def train_detector(config: TrainConfig, progress: Progress | None = None) -> Tra
         ShapeError: stored faces are not as the model wants them.
     """
     config.out.mkdir(parents=True, exist_ok=True)
-    write_config(config, config.out / "recipe.toml")
+    write_config(config, config.out / RECIPE_FILE)
     pool = open_pool(config) if config.data.faces is not None else None
     if pool is None or config.data.from_pairs:
         return _train_on_pairs(config, pool, progress)

@@ -262,3 +262,23 @@ def test_a_run_is_exported_with_its_card(store, tmp_path: Path, capsys: pytest.C
     crops = np.stack([pool.read(clip)[0] for clip in pool.clips[:5]])
     wanted = score_clips(load_detector(weights), pool, pool.clips[:5])
     assert np.allclose(detector.score(crops)[0], wanted, atol=1e-3)
+
+
+def test_two_runs_fuse_to_the_mean_of_their_calibrated_logits(
+    store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    weights = []
+    for seed in (1, 2):
+        loop = LOOP.model_copy(update={"steps": 2, "seed": seed})
+        config = recipe(store, tmp_path / f"run{seed}", loop=loop)
+        weights.append(train_detector(config).weights)
+    words = ["detect", "fuse", str(tmp_path / "both.onnx"), *map(str, weights)]
+    assert main(words) == 0
+    assert "not calibrated" in capsys.readouterr().out
+    detector = Detector.load(tmp_path / "both.onnx")
+    members = detector.info.card["members"]
+    assert [members[n]["seed"] for n in ("0", "1")] == [1, 2]
+    pool = open_pool(recipe(store, tmp_path))
+    crops = np.stack([pool.read(clip)[0] for clip in pool.clips[:4]])
+    single = [score_clips(load_detector(one), pool, pool.clips[:4]) for one in weights]
+    assert np.allclose(detector.score(crops)[0], np.mean(single, axis=0), atol=1e-3)

@@ -120,6 +120,38 @@ def export(
     return 0
 
 
+def fuse(
+    detector: Path,
+    weights: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)],
+    /,
+    *,
+    name: str = "fusion",
+    manifest: Path | None = None,
+    jobs: int = 1,
+    json_output: Json = False,
+) -> int:
+    """Write several runs' weights as one detector file: the mean of their calibrated log-odds.
+
+    Args:
+        detector: The ONNX file to write.
+        weights: Two or more runs' best.safetensors.
+        name: What reports call it.
+        manifest: With a split `val`, instead of the first run's own.
+        jobs: Processes that scan for the calibration.
+    """
+    from counterface.detect.training.package import fuse_detectors
+
+    with output.progress("fuse") as report:
+        done = fuse_detectors(
+            weights, detector, name=name, manifest=manifest, jobs=jobs, progress=report
+        )
+    if json_output:
+        output.print_json(done)
+    else:
+        print(f"{output.printable(str(done.path))}: {output.printable(done.note)}")
+    return 0
+
+
 def fold_lines(report: FoldReport) -> list[str]:
     """The groupings side by side, as text."""
     lines = [

@@ -105,9 +105,8 @@ class DetectorTask:
         if step < self.embedding_steps:
             return "embedding"
         self.net.eval()  # batch norms too
-        for name, part in self.net.named_children():
-            if name in self.net.HEAD:
-                part.train()
+        for name in self.net.HEAD:
+            self.net.get_submodule(name).train()
         for name, weight in self.net.named_parameters():
             weight.requires_grad_(self._in_head(name))
         return "head"
@@ -135,7 +134,7 @@ class DetectorTask:
         return whole + self.loss.cell_weight * cells
 
     def _in_head(self, weight: str) -> bool:
-        return weight.split(".")[0] in self.net.HEAD
+        return weight.startswith(tuple(f"{part}." for part in self.net.HEAD))
 
     def _is_new(self, weight: str) -> bool:
         """Whether a weight has its own rate: all but the backbone, where the net has one."""

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel
 
 from counterface import __version__
 from counterface.config import STRICT, read_config
 from counterface.datasets.manifest import Entry, of_split, read_manifest
-from counterface.detect.calibrate import calibrate_file
-from counterface.detect.detector import DetectorInfo
+from counterface.detect.calibrate import calibrate_file, fit_calibration
+from counterface.detect.detector import Calibration, DetectorInfo
 from counterface.detect.models.detector_model import DetectorModel
+from counterface.detect.models.fusion import Fusion
 from counterface.detect.scan import ScanConfig
-from counterface.detect.train import ModelChoice, TrainConfig, load_detector, manifest_of
+from counterface.detect.train import (
+    RECIPE_FILE,
+    ModelChoice,
+    TrainConfig,
+    load_detector,
+    manifest_of,
+    open_pool,
+)
 from counterface.detect.training.export import export_detector, uncalibrated
+from counterface.detect.training.score_clips import score_clips
 from counterface.errors import DetectorError
 from counterface.learn import checkpoint as disk
 
@@ -69,9 +80,72 @@ def package_detector(
     card = make_card(weights, choice)
     info = describe_net(net, name or str(card["architecture"]), card)
     export_detector(net, info, path)
-    entries = _validation_files(weights, manifest)
-    few = min((sum(e.label == label for e in entries) for label in (0, 1)), default=0)
-    if few < ENOUGH:
+    return _calibrated(path, info, _validation_files(weights, manifest), jobs, progress)
+
+
+def fuse_detectors(
+    weights: Sequence[Path],
+    path: Path,
+    *,
+    name: str = "fusion",
+    manifest: Path | None = None,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> Packaged:
+    """Several runs' weights as one detector file: the mean of their calibrated log-odds.
+
+    Each member is calibrated on the stored faces of its own recipe's split `val`; the whole again,
+    as `package_detector` does.
+
+    Args:
+        weights: two or more runs' `.safetensors`, of detectors of single crops of one template.
+        path: ends in .onnx.
+        name: what reports call it.
+        manifest: with a split `val`; that of the first run's recipe where None.
+        jobs: processes that scan for the calibration.
+        progress: called with each file that was scanned.
+
+    Raises:
+        ConfigError: fewer than two, or nets that cannot be joined.
+        TrainingError: weights that cannot be read, or do not say what they are.
+    """
+    members, cards = [], []
+    for one in weights:
+        net, card = load_detector(one), make_card(one)
+        fitted = _member_calibration(net, one)
+        members.append((str(card["architecture"]), net, fitted.scale, fitted.offset))
+        cards.append(card | {"calibration": fitted.model_dump()})
+    fused = Fusion.of(members)
+    licences = sorted({str(card["licence"]) for card in cards})
+    parts = {str(number): card for number, card in enumerate(cards)}
+    card = {"architecture": "fusion", "members": parts, "licence": " / ".join(licences)}
+    info = describe_net(fused, name, card | {"not_for": NOT_FOR})
+    export_detector(fused, info, path)
+    return _calibrated(path, info, _validation_files(weights[0], manifest), jobs, progress)
+
+
+def _member_calibration(net: DetectorModel, weights: Path) -> Calibration:
+    """What turns a net's mean logits into log-odds; as they are where there is no data for it."""
+    recipe = weights.parent / RECIPE_FILE
+    config = read_config(TrainConfig, recipe) if recipe.exists() else None
+    if config is None or config.data.faces is None:
+        return Calibration()
+    pool = open_pool(config)
+    clips = pool.of_entries(of_split(pool.entries, "val"))
+    files: dict[int, list[float]] = defaultdict(list)
+    for clip, logit in zip(clips, score_clips(net, pool, clips), strict=True):
+        files[clip.entry].append(float(logit))
+    labels = [pool.entries[number].label for number in files]
+    if min(labels.count(0), labels.count(1)) < ENOUGH:
+        return Calibration()
+    return fit_calibration(labels, [float(np.mean(values)) for values in files.values()])
+
+
+def _calibrated(
+    path: Path, info: DetectorInfo, entries: list[Entry], jobs: int, progress: Progress | None
+) -> Packaged:
+    """The file, its probabilities and lines fitted on the entries where there are enough."""
+    if min(sum(e.label == label for e in entries) for label in (0, 1)) < ENOUGH:
         note = f"not calibrated: it needs {ENOUGH} files of each class in the split 'val'"
         return Packaged(path=path, calibrated=False, note=note, info=info)
     try:
@@ -129,7 +203,7 @@ def _cost(run: Path) -> str:
 
 def _validation_files(weights: Path, manifest: Path | None) -> list[Entry]:
     """The files of the split `val` that are still there."""
-    recipe = weights.parent / "recipe.toml"
+    recipe = weights.parent / RECIPE_FILE
     if manifest is None and recipe.exists():
         config = read_config(TrainConfig, recipe)
         manifest = manifest_of(config) if config.data.faces is not None else None
