@@ -80,6 +80,17 @@ def test_a_file_that_cannot_be_read_is_told_and_the_others_are_done(tree: Path):
     assert sum(entry.sha256 == "" for entry in read_manifest(tree / "m.csv")) == 1
 
 
+def test_a_name_that_is_no_text_is_told_and_the_others_are_done(tmp_path: Path):
+    for part in ("real", "fake"):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "a.jpg").write_bytes(b"a")
+    Path(os.fsdecode(os.fsencode(tmp_path / "real") + b"/\xff.jpg")).write_bytes(b"b")
+    summary = index_dataset("two_folders", tmp_path, tmp_path / "m.parquet")
+    (failure,) = summary.failures
+    assert failure.file.endswith("\\udcff.jpg")
+    assert (summary.entries, summary.hashed) == (2, 2)
+
+
 def test_hashing_can_be_left_out(tree: Path):
     summary = index_dataset("uadfv", tree, tree / "m.parquet", IndexConfig(hash=False))
     assert (summary.hashed, summary.reused) == (0, 0)

@@ -9,7 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from counterface.datasets.manifest import Entry, of_split, read_manifest, write_manifest
+from counterface.datasets.manifest import (
+    Entry,
+    of_split,
+    read_manifest,
+    update_manifest,
+    write_manifest,
+)
 from counterface.errors import ConfigError
 
 
@@ -115,3 +121,16 @@ def test_a_table_that_is_no_manifest_is_refused(tmp_path: Path):
 def test_a_split_is_picked_in_order():
     entries = [Entry(Path(s), 0, split=s) for s in ("val", "train", "test", "", "train")]
     assert [e.path.name for e in of_split(entries, "train", "test")] == ["train", "test", "train"]
+
+
+def test_columns_of_a_list_s_own_are_not_lost(tmp_path: Path):
+    text = "file,label,group,note\na.mp4,real,ann,blurred\n"
+    path = write(tmp_path / "list.csv", text)
+    entries = [replace(entry, split="val") for entry in read_manifest(path)]
+    with pytest.raises(ConfigError, match=r"would lose its columns \['note'\].*--out"):
+        update_manifest(entries, path)
+    assert path.read_text() == text
+    update_manifest(entries, path, tmp_path / "new.csv")
+    assert read_manifest(tmp_path / "new.csv") == entries
+    update_manifest(entries[:0], tmp_path / "new.csv")  # has none of its own: may be written over
+    assert path.read_text() == text

@@ -35,7 +35,7 @@ class IndexConfig(BaseModel):
 
 
 class IndexFailure(BaseModel):
-    """A file that is in the manifest, without a hash."""
+    """A file that is in the manifest without a hash, or cannot be in it for its name."""
 
     model_config = STRICT
 
@@ -81,11 +81,12 @@ def index_dataset(
         MediaError: the manifest cannot be written.
     """
     config = config or IndexConfig()
-    entries = load_reader(layout, options).read(folder)
+    found = load_reader(layout, options).read(folder)
+    entries = [entry for entry in found if _is_text(entry.path)]
+    failures = [_nameless(entry.path) for entry in found if not _is_text(entry.path)]
     if out.exists() and not config.redo:
         _check_replaceable(entries, out)
-    failures: list[IndexFailure] = []
-    hashed = 0
+    hashed = reused = 0
     if config.hash:
         with HashLog(out) as log:
             for number, entry in enumerate(entries):
@@ -96,14 +97,14 @@ def index_dataset(
                 except (MediaError, OSError) as error:
                     failures.append(IndexFailure(file=str(entry.path), reason=str(error)))
                     continue
-                hashed += new
+                hashed, reused = hashed + new, reused + (not new)
                 entries[number] = replace(entry, sha256=known)
     write_manifest(entries, out)
     return IndexSummary(
         manifest=out,
         entries=len(entries),
         hashed=hashed,
-        reused=len(entries) * config.hash - hashed - len(failures),
+        reused=reused,
         failures=tuple(failures),
     )
 
@@ -171,3 +172,13 @@ def _check_replaceable(entries: Sequence[Entry], out: Path) -> None:
                 f"{out}: was split or balanced since ({old.path.name}: split {old.split!r}, "
                 f"repeat {old.repeat}); write elsewhere with --out, or replace it with --redo"
             )
+
+
+def _is_text(path: Path) -> bool:
+    """Whether the path's bytes are UTF-8, as those in a manifest must be."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in str(path))
+
+
+def _nameless(path: Path) -> IndexFailure:
+    name = str(path).encode("utf-8", "backslashreplace").decode()
+    return IndexFailure(file=name, reason="its name is no UTF-8 text; rename it")

@@ -105,6 +105,25 @@ def write_manifest(entries: Sequence[Entry], path: Path) -> None:
     write_bytes(path, bytes(sink.getvalue()))
 
 
+def update_manifest(entries: Sequence[Entry], path: Path, out: Path | None = None) -> None:
+    """Nothing; entries that were read from `path` are written to `out`, or back to it.
+
+    Raises:
+        ConfigError: `path` is a CSV with columns of its own, which writing it back would lose.
+        MediaError: it cannot be written there.
+    """
+    if out is None and path.suffix.lower() == ".csv":
+        known = {*SCHEMA.names, *_OLD_NAMES}
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            own = [name for name in csv.DictReader(file).fieldnames or () if name not in known]
+        if own:
+            raise ConfigError(
+                f"{path}: writing it back would lose its columns {own}; write a new manifest "
+                "with --out"
+            )
+    write_manifest(entries, out or path)
+
+
 def of_split(entries: Iterable[Entry], *splits: str) -> list[Entry]:
     """The entries of the named splits, in order."""
     return [entry for entry in entries if entry.split in splits]

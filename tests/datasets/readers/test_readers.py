@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from drawn_trees import DRAWN, touch, write_json
 
-from counterface.datasets.readers.layout import load_reader
+from counterface.datasets.manifest import Entry
+from counterface.datasets.readers.layout import DatasetReader, load_reader
 from counterface.errors import ConfigError, DatasetError, RegistryError
 from counterface.registry import DATASET_READERS
 from counterface.testing import check_dataset_reader
@@ -25,6 +28,51 @@ def tree(tmp_path: Path) -> Path:
 def test_every_reader_keeps_the_contract(layout: str, tree: Path):
     DRAWN[layout](tree)
     check_dataset_reader(DATASET_READERS.load(layout), tree)
+
+
+class Sloppy(DatasetReader):
+    """A reader whose faults can be switched on."""
+
+    expected: ClassVar[str] = "FOLDER/\n  a.jpg\n"
+    fault: ClassVar[str] = ""
+
+    def entries(self, folder: Path) -> Iterator[Entry]:
+        if self.fault == "writes":
+            (folder / f"{len(list(folder.iterdir()))}.txt").touch()
+        for path in sorted(folder.glob("*.jpg")):
+            yield Entry(path, 0, sha256="1" * (self.fault == "hashes"))
+            if self.fault == "repeats":
+                yield Entry(path, 1)
+
+
+class Mute(Sloppy):
+    """A reader with an option that nobody explains."""
+
+    every: int = 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("writes", "reading changed the folder"),
+        ("hashes", "it knows no hash"),
+        ("repeats", "each file once"),
+    ],
+)
+def test_the_contract_finds_faults(
+    fault: str, says: str, tree: Path, monkeypatch: pytest.MonkeyPatch
+):
+    touch(tree, "a.jpg", "b.jpg")
+    check_dataset_reader(Sloppy, tree)
+    monkeypatch.setattr(Sloppy, "fault", fault)
+    with pytest.raises(AssertionError, match=says):
+        check_dataset_reader(Sloppy, tree)
+
+
+def test_the_contract_wants_every_option_described(tree: Path):
+    touch(tree, "a.jpg")
+    with pytest.raises(AssertionError, match="option 'every' has no description"):
+        check_dataset_reader(Mute, tree)
 
 
 @pytest.mark.parametrize("layout", DATASET_READERS.names())

@@ -106,11 +106,11 @@ def split(
         manifest: Parquet or CSV.
         out: Manifest to write; else the splits are written into the one that was read.
     """
-    from counterface.datasets.manifest import SPLITS, read_manifest, write_manifest
+    from counterface.datasets.manifest import SPLITS, read_manifest, update_manifest
     from counterface.datasets.split import split_entries
 
     entries, report = split_entries(read_manifest(manifest), config)
-    write_manifest(entries, out or manifest)
+    update_manifest(entries, manifest, out)
     if json_output:
         output.print_json(report)
         return 0
@@ -146,10 +146,10 @@ def balance(
         out: Manifest to write; else the repeats are written into the one that was read.
     """
     from counterface.datasets.balance import balance_entries
-    from counterface.datasets.manifest import read_manifest, write_manifest
+    from counterface.datasets.manifest import read_manifest, update_manifest
 
     entries, report = balance_entries(read_manifest(manifest), config)
-    write_manifest(entries, out or manifest)
+    update_manifest(entries, manifest, out)
     if json_output:
         output.print_json(report)
         return 0
