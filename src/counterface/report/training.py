@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, NamedTuple
 
+from counterface.errors import ConfigError
 from counterface.learn.run_log import read_log
 from counterface.report import charts
 from counterface.report.lab_page import write_outputs
 
 Rows = Sequence[Mapping[str, float | str]]
 Curve = tuple[list[float], list[float]]  # steps, values
+FOLDS_FILE = "folds.json"
+_FOLD_METRICS = ("auc", "accuracy")
 _NOT_CURVES = ("kind", "step")
 _SPEEDS = ("_ms", "per_s", "seconds")  # in names of numbers about the machine
 _LESS = ("loss", "error", "brier", "ece", "eer", "distance")  # in names where less is better
 
 
 class FoldRow(NamedTuple):
-    """One way of folding the same files, with the number of each fold."""
+    """One number of one way of folding, on the folds held back or on the unseen test."""
 
-    name: str  # by frame, by video, by identity
+    by: str  # frame, video, identity
+    on: str  # held back, unseen test
+    metric: str
     values: tuple[float, ...]
 
     @property
@@ -31,51 +37,127 @@ class FoldRow(NamedTuple):
 
     @property
     def deviation(self) -> float:
-        """Of the folds, 0 for a single one."""
+        """Between the folds, 0 for a single one."""
         return stdev(self.values) if len(self.values) > 1 else 0.0
 
 
-def write_training(
-    run: Path,
-    *,
-    html: Path | None = None,
-    png: Path | None = None,
-    folds: Sequence[FoldRow] = (),
-    fold_label: str = "AUC",
-) -> None:
-    """Nothing; what a run logged, as a page and as PNG charts.
+def write_training(run: Path, *, html: Path | None = None, png: Path | None = None) -> None:
+    """Nothing; what a run logged, or a cross-validation found, as a page and as PNG charts.
 
     Args:
-        run: folder with `log.jsonl`.
+        run: folder with `log.jsonl`, or with `folds.json` and the folders of the folds.
         html: page to write.
         png: folder for the charts.
-        folds: of a cross-validation, shown beside the curves.
-        fold_label: which number the folds hold.
 
     Raises:
-        ConfigError: matplotlib is not installed.
+        ConfigError: the folder holds neither, or matplotlib is not installed.
         MediaError: they cannot be written there.
     """
+    report = read_folds(run)
+    logs = find_logs(run)
     if html is None and png is None:
         return
-    rows = read_log(run)
-    figures = training_charts(rows)
-    curves = list(figures)
-    if folds:
-        bars = charts.draw_folds({row.name: row.values for row in folds}, fold_label)
-        figures["folds"] = (bars, "Each fold, ways of folding side by side")
+    rows = fold_rows(report) if report else []
+    figures: dict[str, tuple[Any, str]] = {}
+    if rows:
+        figures |= fold_charts(rows) | _curves_of_folds(logs)
+    else:
+        figures |= training_charts(next(iter(logs.values())))
+    lines = [row for log in logs.values() for row in log]
     write_outputs(
         html,
         png,
         "training.html.j2",
-        f"Training of {run.absolute().name}",
+        f"{'Folds' if rows else 'Training'} of {run.absolute().name}",
         figures,
-        lines=len(rows),
-        last=max((float(row["step"]) for row in rows), default=0.0),
-        best=best_of(rows),
-        curves=curves,
-        folds=folds,
+        lines=len(lines),
+        last=max((float(row["step"]) for row in lines), default=0.0),
+        best=[] if rows else best_of(lines),
+        curves=[name for name in figures if not name.startswith("folds")],
+        fold_charts=[name for name in figures if name.startswith("folds")],
+        folds=rows,
+        report=report,
     )
+
+
+def find_logs(run: Path) -> dict[str, Rows]:
+    """The log of a run, or of each fold by the name of its folder.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if (run / "log.jsonl").is_file():
+        return {run.name: read_log(run)}
+    found: dict[str, Rows] = {
+        f"{log.parent.parent.name} {log.parent.name}": read_log(log.parent)
+        for log in sorted(run.glob("folds/*/*/log.jsonl"))
+    }
+    if not found and not (run / FOLDS_FILE).is_file():
+        raise ConfigError(f"{run}: holds no log.jsonl; name the folder of a training run")
+    return found
+
+
+def read_folds(run: Path) -> dict[str, Any] | None:
+    """The report of a cross-validation as it was written, or None where there is none.
+
+    Plain JSON: its classes come with torch, which a page does not need.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    path = run / FOLDS_FILE
+    if not path.is_file():
+        return None
+    try:
+        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        fold_rows(report)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{path}: cannot be read: {error!r}; 'counterface detect train --folds' writes it"
+        ) from error
+    return report
+
+
+def fold_rows(report: Mapping[str, Any]) -> list[FoldRow]:
+    """Each number of a cross-validation by way of folding, held back first."""
+    rows = []
+    for metric in _FOLD_METRICS:
+        for key, on in (("metrics", "held back"), ("unseen", "unseen test")):
+            for grouping in report["groupings"]:
+                values = [f[key][metric] for f in grouping["folds"] if metric in f[key]]
+                if values:
+                    rows.append(FoldRow(grouping["by"], on, metric, tuple(map(float, values))))
+    return rows
+
+
+def fold_charts(rows: Sequence[FoldRow]) -> dict[str, tuple[Any, str]]:
+    """Bars of the folds, one chart for what was held back and one for the unseen test."""
+    figures: dict[str, tuple[Any, str]] = {}
+    for on in ("held back", "unseen test"):
+        for metric in _FOLD_METRICS:
+            bars = {f"by {r.by}": r.values for r in rows if r.on == on and r.metric == metric}
+            if bars:
+                title = f"{'AUC' if metric == 'auc' else metric.capitalize()}, {on}"
+                name = f"folds_{on.split()[0]}_{metric}"
+                figures[name] = (charts.draw_folds(bars, title), title)
+    return figures
+
+
+def _curves_of_folds(logs: Mapping[str, Rows]) -> dict[str, tuple[Any, str]]:
+    """What validation found in each fold, all folds of one way in one chart."""
+    found: dict[str, dict[str, Curve]] = {}
+    for name, rows in logs.items():
+        by, fold = name.split(" ", 1)
+        curves = curves_of(rows, "validate")
+        if "loss" in curves:
+            found.setdefault(by, {})[fold.replace("_", " ")] = curves["loss"]
+    return {
+        f"validation_{by}": (
+            charts.draw_training(f"Loss on validation, folds by {by}", curves),
+            f"Validation of the folds by {by}",
+        )
+        for by, curves in found.items()
+    }
 
 
 def training_charts(rows: Rows) -> dict[str, tuple[Any, str]]:

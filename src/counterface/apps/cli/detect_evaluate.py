@@ -148,24 +148,30 @@ def robustness(
 
 
 def curves(run: Path, /, *, html: Html = None, png: Png = None, json_output: Json = False) -> int:
-    """Draw what a training run logged: its losses, its validation, and where the best was kept.
+    """Draw what a training run logged, or what a cross-validation found.
 
     Args:
-        run: Folder of the run.
+        run: Folder of the run, or of `detect train --folds`.
     """
-    from counterface.learn.run_log import read_log
-    from counterface.report.training import write_training
+    from counterface.report.training import find_logs, fold_rows, read_folds, write_training
 
     _check_outputs(html, png)
-    if not (run / "log.jsonl").is_file():
-        raise ConfigError(f"{run}: holds no log.jsonl; name the folder of a training run")
-    rows = read_log(run)
-    if json_output:
-        for row in rows:
-            output.print_json(row)
-    else:
-        last = max((float(row["step"]) for row in rows), default=0.0)
-        print(f"{output.printable(str(run))}: {len(rows)} lines, up to step {last:g}")
+    logs, report = find_logs(run), read_folds(run)
+    for name, rows in logs.items():
+        if json_output:
+            for row in rows:
+                output.print_json({"run": name, **row})
+        else:
+            last = max((float(row["step"]) for row in rows), default=0.0)
+            print(f"{output.printable(name)}: {len(rows)} lines, up to step {last:g}")
+    for fold in fold_rows(report) if report and not json_output else ():
+        shown = " ".join(f"{value:.3f}" for value in fold.values)
+        print(
+            f"{fold.metric} {fold.on}, folds by {fold.by}: mean {fold.mean:.3f}, "
+            f"deviation {fold.deviation:.3f}, each {shown}"
+        )
+    if json_output and report:
+        output.print_json(report)
     write_training(run, html=html, png=png)
     return 0
 

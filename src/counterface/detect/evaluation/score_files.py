@@ -18,6 +18,7 @@ from counterface.detect.evaluation.score_store import ScoreStore
 from counterface.detect.findings import ScanResult
 from counterface.detect.scan import ChangeFrames, ScanConfig
 from counterface.detect.scan_files import scan_files
+from counterface.errors import MediaError
 from counterface.media.probe import file_sha256
 
 Progress = Callable[[int, int | None, str], None]
@@ -52,8 +53,8 @@ def score_files(
             continue
         try:
             hashes[index] = file_sha256(item.path)
-        except OSError as error:
-            found[index] = failure_fields(f"{item.path}: cannot be read: {error.strerror or error}")
+        except (MediaError, OSError) as error:
+            found[index] = failure_fields(str(error))
             continue
         if item.sha256 and item.sha256.lower() != hashes[index]:
             found[index] = failure_fields(
