@@ -58,8 +58,8 @@ def pairs(count: int) -> list[Entry]:
     return real + fake
 
 
-@given(st.lists(TIES, min_size=6, max_size=50), st.integers(0, 3), st.booleans())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(TIES, min_size=6, max_size=30), st.integers(0, 3), st.booleans())
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_nothing_leaks_and_nothing_is_lost(ties: list, seed: int, drop: bool):
     free = [Entry(Path(f"free{at}"), at % 2) for at in range(12)]
     entries = entries_of(ties) + free

@@ -95,7 +95,7 @@ class _Problem:
         """Squared distance to the shares, in items, and a little for every lost item."""
         home = sides[self.needed]
         together = (home == home[:, :1]).all(axis=1)
-        counts = np.stack([self.amounts[together & (home[:, 0] == k)].sum(0) for k in self.open])
+        counts = ((home[:, 0] == self.open[:, None]) & together) @ self.amounts
         kept = counts.sum(axis=0)
         off = counts - self.shares[self.open, None] * kept
         lost = float((self.totals - kept).sum())
@@ -107,7 +107,7 @@ class _Problem:
         for _ in range(PASSES if cost > 1e-9 else 0):
             before = cost
             for unit in rng.permutation(self.large).tolist():
-                for side in self.open.tolist():
+                for side in set(self.open.tolist()) - {int(sides[unit])}:
                     cost = self._try(sides, [unit], [side], cost)
             for one, other in self._pairs(rng).tolist():
                 if sides[one] != sides[other]:
