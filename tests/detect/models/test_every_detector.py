@@ -44,6 +44,19 @@ def test_the_logit_is_the_mean_of_its_map(name: str):
     assert torch.allclose(activation.mean(dim=(1, 2)), logit, rtol=1e-3, atol=1e-5)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"resnet3d_cutmix"}))  # of pictures only
+def test_the_order_in_memory_changes_nothing(name: str):
+    torch.manual_seed(0)
+    net = build_detector(name, detector_kind(name).TINY).eval()
+    images = torch.rand(net.input_shape(2))
+    plain = net(images)
+    if images.ndim == 4:
+        images = images.contiguous(memory_format=torch.channels_last)
+    for one, two in zip(plain, net.to(memory_format=torch.channels_last)(images), strict=True):
+        assert torch.allclose(one, two, rtol=1e-3, atol=1e-4)
+
+
 class FlatConfig(DetectorConfig):
     pass
 
@@ -151,6 +164,10 @@ def test_the_page_knows_every_architecture_and_its_examples_run(
     text = PAGE.read_text(encoding="utf-8")
     missing = [name for name in NAMES if f"\n| `{name}` |" not in text]
     assert not missing
+    for name in NAMES:
+        own = set(detector_kind(name).Config.model_fields) - set(ClipConfig.model_fields)
+        unknown = [option for option in own if f"| `{option}` |" not in text]
+        assert not unknown, f"options of {name} that the page lacks: {unknown}"
     for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
         exec(compile(block, str(PAGE), "exec"), {"__name__": "example"})
     assert "True" in capsys.readouterr().out

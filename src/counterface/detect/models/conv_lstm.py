@@ -48,7 +48,13 @@ class ConvLSTM(DetectorModel):
     """
 
     Config = ConvLSTMConfig
-    TINY: ClassVar[Mapping[str, Any]] = {"size": 48, "frames": 3, "widths": (4, 6), "stem": 4}
+    TINY: ClassVar[Mapping[str, Any]] = {
+        "size": 48,
+        "frames": 2,
+        "widths": (4, 6),
+        "stem": 4,
+        "canny": {"reach": 4},
+    }
 
     config: ConvLSTMConfig
 
