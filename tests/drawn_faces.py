@@ -24,6 +24,7 @@ def write_store(
     fake: int,
     moments: int = 2,
     size: int = 32,
+    template: str = "face",
     people: int = 0,
     splits: tuple[str, ...] = ("",),
 ) -> tuple[Path, list[Entry]]:
@@ -35,10 +36,11 @@ def write_store(
         fake: how many fake files.
         moments: clips of each file.
         size: crop side, pixels.
+        template: that the crops claim to be of.
         people: how many people share the files; 0 = one each. A person has a colour.
         splits: that the files of each class take in turn.
     """
-    Faceset.create(folder, "face", size)
+    Faceset.create(folder, template, size)
     entries = []
     with locked(folder):
         with CommitWriter(folder, quality=95) as writer:

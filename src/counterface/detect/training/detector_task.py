@@ -38,7 +38,8 @@ class DetectorTask:
             loss: what is made small.
             steps: of the whole run, of which some settings are shares.
         """
-        self.net = net.to(memory_format=torch.channels_last)
+        flat = all(weight.ndim != 5 for weight in net.parameters())  # no 3D convolution
+        self.net = net.to(memory_format=torch.channels_last) if flat else net
         self.optimizer, self.loss, self.steps = optimizer, loss, steps
         self._sharp: dict[str, Sharpness] = {}
 
