@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,10 @@ from counterface.detect.train import ModelChoice, TrainConfig, train_detector
 from counterface.registry import DETECTORS
 
 RECIPES = Path(__file__).resolve().parents[3] / "recipes"
-OTHERS = {"frame_statistics", "self_blended", "self_blended_b4", "footage_pairs"}  # not labelled
 LABELLED = sorted(
     path.stem
     for path in RECIPES.glob("*.toml")
-    if path.stem not in OTHERS and not path.stem.startswith(("swap_", "pairs"))
+    if "faces" in tomllib.loads(path.read_text(encoding="utf-8")).get("data", {})
 )
 NEEDED = {
     "convlstm_canny", "resnet34_frames", "cnn_images", "xception", "efficientnet_b4",
