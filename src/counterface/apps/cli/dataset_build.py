@@ -1,0 +1,157 @@
+"""`counterface dataset build`: swaps of people's own clips, as a data set."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from counterface.apps.cli import output
+from counterface.config import read_config_with
+from counterface.errors import ConfigError
+
+if TYPE_CHECKING:
+    from counterface.datasets.build import BuildSummary
+    from counterface.datasets.building.estimate import Estimate
+    from counterface.datasets.building.rank import Likeness
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="print one JSON object a line")]
+Flag = Annotated[bool, Parameter(negative="")]
+
+
+def build(
+    recipe: Path,
+    /,
+    *,
+    out: Path | None = None,
+    methods: Annotated[tuple[Path, ...], Parameter(negative="", consume_multiple=True)] = (),
+    crf: Annotated[tuple[float, ...], Parameter(negative="", consume_multiple=True)] = (),
+    steps: int | None = None,
+    estimate: Flag = False,
+    rank: Flag = False,
+    self_blended: Flag = False,
+    yes: Flag = False,
+    json_output: Json = False,
+) -> int:
+    """Make genuine clips and swaps of pairs of people into a data set; run again to continue.
+
+    Says first how long it will take, by doing each kind of work for a moment.
+
+    Args:
+        recipe: TOML file, see `recipes/pairs.toml`.
+        out: Folder of the data set, instead of the recipe's.
+        methods: Recipes of swap models, spread over the pairs, instead of the recipe's.
+        crf: x264 qualities, spread over the pairs, instead of the recipe's.
+        steps: Training steps of every model, instead of the recipe's.
+        estimate: Only say how long it will take.
+        rank: Only say who resembles whom; faces are extracted for it.
+        self_blended: The recipe is one of pictures: real faces and pseudo-fakes made from them,
+            without any swap model; see `recipes/blended.toml`.
+        yes: Start at once: measure nothing, ask nothing.
+    """
+    if self_blended:
+        if methods or crf or steps or estimate or rank:
+            raise ConfigError(
+                "--self-blended trains no model: it goes with --out, --yes and --json alone"
+            )
+        return _build_blended(recipe, out, json_output=json_output)
+    from counterface.datasets.build import build as run
+    from counterface.datasets.build import estimate_build, rank_people
+    from counterface.datasets.building.plan import BuildConfig
+
+    values: dict[str, Any] = {"out": out and str(out), "methods": [str(m) for m in methods]}
+    values |= {"crf": list(crf), "steps": steps}
+    config = read_config_with(BuildConfig, recipe, {k: v for k, v in values.items() if v})
+    if rank:
+        with output.progress("rank") as report:
+            ranked = rank_people(config, report)
+        _print(ranked, _rank_lines(ranked), json_output=json_output)
+        return 0
+    if estimate or not yes:
+        with output.progress("estimate") as report:
+            expected = estimate_build(config, report)
+        if estimate:
+            _print([_plain(expected)], _estimate_lines(expected), json_output=json_output)
+            return 0
+        for line in _estimate_lines(expected):
+            print(line, file=sys.stderr)
+        if sys.stdin.isatty() and sys.stderr.isatty() and not _agreed():
+            return 0
+    with output.progress("build") as report:
+        summary = run(config, progress=report)
+    _print([summary], _summary_lines(summary), json_output=json_output)
+    return 2 if summary.failed else 0
+
+
+def _build_blended(recipe: Path, out: Path | None, *, json_output: bool) -> int:
+    from counterface.datasets.building.blended import BlendConfig, build_blended
+
+    config = read_config_with(BlendConfig, recipe, {"out": str(out)} if out else {})
+    with output.progress("build") as report:
+        summary = build_blended(config, progress=report)
+    if json_output:
+        output.print_json(summary)
+    else:
+        for text in summary.failed:
+            print(f"failed   {output.printable(text)}")
+        print(
+            f"{summary.manifest}: {summary.real} real pictures, {summary.fake} pseudo-fakes made "
+            f"from them, {summary.made} of them now; signed and recorded"
+        )
+    return 2 if summary.failed else 0
+
+
+def _agreed() -> bool:
+    print("start? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _print(values: Sequence[Any], lines: Iterator[str], *, json_output: bool) -> None:
+    if json_output:
+        for value in values:
+            output.print_json(value)
+    else:
+        for line in lines:
+            print(line)
+
+
+def _plain(estimate: Estimate) -> dict[str, Any]:
+    return {**estimate.model_dump(mode="json"), "seconds": estimate.seconds}
+
+
+def _estimate_lines(estimate: Estimate) -> Iterator[str]:
+    for work in estimate.work:
+        each = f"{1000 * work.each_s:.0f} ms each"
+        yield f"{_time(work.seconds):>9}  {work.what}: {work.count} {work.unit}, {each}"
+    yield (
+        f"{_time(estimate.seconds):>9}  in all, for {estimate.videos} videos of "
+        f"{estimate.pairs} pairs; it can be interrupted and continued at any time"
+    )
+
+
+def _rank_lines(ranked: Sequence[Likeness]) -> Iterator[str]:
+    yield "total   shape   skin   pose   pair"
+    for one in ranked:
+        names = output.printable(f"{one.source}, {one.target}")
+        yield f"{one.total:5.2f}  {one.shape:6.3f}  {one.skin:5.1f}  {one.pose:5.1f}   {names}"
+    yield "smaller is more alike; shape in eye distances, skin in delta E, pose in degrees"
+
+
+def _summary_lines(summary: BuildSummary) -> Iterator[str]:
+    for failure in summary.failed:
+        yield f"failed   {output.printable(failure.file)}: {output.printable(failure.error)}"
+    yield (
+        f"{summary.manifest}: {summary.real} genuine clips, {summary.fake} swaps of "
+        f"{summary.pairs} pairs, all swaps signed and recorded"
+    )
+
+
+def _time(seconds: float) -> str:
+    """1 h 05 min, 12 min, 40 s."""
+    minutes = round(seconds / 60)
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"

@@ -1,0 +1,1 @@
+"""The parts of `datasets.build`: plan, likeness, estimate, genuine clips, masks, stages."""

@@ -1,0 +1,261 @@
+"""A data set of pictures without any swap model: real faces and pseudo-fakes made from them.
+
+    build_blended(read_config(BlendConfig, Path("blended.toml")))
+
+OUT/
+  manifest.parquet        both of every pair
+  real/ann/000012.jpg     the real crop
+  fake/ann/000012.jpg     the same crop, blended; signed, its record beside it
+  masks/ann/000012.png    255 where all is foreign
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, Field, field_validator
+
+from counterface import __version__
+from counterface.config import STRICT
+from counterface.datasets.building.genuine import pad_like
+from counterface.datasets.building.plan import (
+    MANIFEST_FILE,
+    Person,
+    find_all_rights,
+    find_clips,
+)
+from counterface.datasets.degrade import degrade
+from counterface.datasets.manifest import Entry, write_manifest
+from counterface.datasets.self_blended import FaceSample, Kind, make_pair
+from counterface.datasets.split import SplitConfig, linked_groups, split_entries
+from counterface.errors import ConfigError, FacesetError
+from counterface.faces.align import warp_points
+from counterface.faceset.commits import locked
+from counterface.faceset.extract import ExtractConfig, Progress, extract
+from counterface.faceset.row import Row
+from counterface.faceset.store import Faceset
+from counterface.media.find_media import VIDEO_SUFFIXES
+from counterface.media.image import (
+    IMAGE_SUFFIXES,
+    encode_image,
+    encode_mask,
+    write_bytes,
+    write_image,
+)
+from counterface.media.probe import file_sha256
+from counterface.provenance.mark import Marker
+from counterface.provenance.record import (
+    MadeInput,
+    MadeOutput,
+    MadeRecord,
+    MadeRights,
+    read_record,
+    record_path,
+)
+from counterface.provenance.rights import Rights
+
+
+class BlendConfig(BaseModel):
+    """A data set of real faces and pseudo-fakes made from them."""
+
+    model_config = STRICT
+
+    out: Path = Field(Path("data/blended"), description="folder of the data set")
+    people: dict[str, Person] = Field(min_length=1, description="whose pictures and clips, by name")
+    pairs: int = Field(50, ge=1, description="pairs of each person, even over the footage")
+    kinds: dict[Kind, float] = Field(
+        {"self_blended": 1.0}, description="share of each kind of pseudo-fake"
+    )
+    degrade: float = Field(
+        0.0, ge=0, le=1, description="scaling, noise and codecs over both of a pair alike; 0 = none"
+    )
+    format: Literal["jpg", "png"] = Field("jpg", description="of all pictures")
+    quality: int = Field(95, ge=1, le=100, description="JPEG quality of all pictures")
+    split: SplitConfig = Field(SplitConfig(), description="by people and footage together")
+    seed: int = Field(0, ge=0, description="of everything random but the split")
+    extract: ExtractConfig = ExtractConfig(template="head", size=256, quality=100, faces=1)
+
+    @field_validator("kinds")
+    @classmethod
+    def _something_is_made(cls, value: dict[Kind, float]) -> dict[Kind, float]:
+        if not value or min(value.values()) < 0 or sum(value.values()) <= 0:
+            raise ValueError("shares are not negative, and one at least is above 0")
+        if "swapped_in" in value:
+            raise ValueError("swapped_in needs a second person: use self_blended and remade here")
+        return value
+
+
+class BlendSummary(BaseModel):
+    """What was made."""
+
+    model_config = STRICT
+
+    manifest: str
+    real: int
+    fake: int
+    made: int = Field(description="pairs that were not there before this call")
+    failed: tuple[str, ...] = Field(description="files that could not be read, with the reason")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One pair of pictures on disk."""
+
+    out: Path
+    person: str
+    number: int
+    suffix: str
+
+    @property
+    def real(self) -> Path:
+        return self.out / "real" / self.person / f"{self.number:06d}.{self.suffix}"
+
+    @property
+    def fake(self) -> Path:
+        return self.out / "fake" / self.person / f"{self.number:06d}.{self.suffix}"
+
+    @property
+    def mask(self) -> Path:
+        return self.out / "masks" / self.person / f"{self.number:06d}.png"
+
+
+def build_blended(
+    config: BlendConfig, *, marker: Marker | None = None, progress: Progress | None = None
+) -> BlendSummary:
+    """What was made; run again to continue. Pseudo-fakes are signed and recorded, not watermarked.
+
+    Args:
+        config: the build.
+        marker: what signs; the local identity by default. It leaves no watermark.
+        progress: called as (pairs or frames, total or None, what is going on).
+
+    Raises:
+        RightsError: somebody has no rights record; nothing was made.
+        MediaError: somebody has no footage.
+        ConfigError: another process builds there; no face was found; the split is not possible.
+    """
+    told = progress or (lambda done, total, text: None)
+    clips = find_clips(config.people, VIDEO_SUFFIXES | IMAGE_SUFFIXES)
+    rights = find_all_rights(config.people, clips)
+    marker = marker or Marker(watermark=False)
+    failed: list[str] = []
+    entries: list[Entry] = []
+    made = 0
+    try:
+        with locked(config.out):
+            for name, files in clips.items():
+                faceset, bad = _faces(config, name, files, rights[name], told)
+                failed += bad
+                for place, row in _chosen(config, name, faceset):
+                    if not place.real.exists():
+                        _make(config, place, faceset, row, rights[name], marker)
+                        made += 1
+                    entries += _entries(place, row, rights[name], config)
+                    told(place.number + 1, config.pairs, f"pairs of {name}")
+            entries = _split(entries, config)
+            write_manifest(entries, config.out / MANIFEST_FILE)
+    except FacesetError as error:
+        raise ConfigError(str(error)) from error
+    return BlendSummary(
+        manifest=str(config.out / MANIFEST_FILE),
+        real=len(entries) // 2,
+        fake=len(entries) // 2,
+        made=made,
+        failed=tuple(failed),
+    )
+
+
+def _faces(
+    config: BlendConfig, name: str, files: tuple[Path, ...], rights: Rights, told: Progress
+) -> tuple[Faceset, list[str]]:
+    """A person's faceset, and the files that gave nothing."""
+    folder = config.out / "work" / "faces" / name
+    failed = []
+    for path in files:
+        settings = config.extract.model_copy(update={"rights": rights})
+        summary = extract(path, folder, settings, progress=told)
+        failed += [f"{source.path}: {source.error}" for source in summary.failed]
+    faceset = Faceset.open(folder)
+    if not len(faceset):
+        raise ConfigError(f"people.{name}: no face was found in {len(files)} files")
+    return faceset, failed
+
+
+def _chosen(config: BlendConfig, name: str, faceset: Faceset) -> Iterator[tuple[_Place, Row]]:
+    """The rows that pairs are made of, even over the faceset; a row may come several times."""
+    for number, index in enumerate(np.linspace(0, len(faceset) - 1, config.pairs).round()):
+        yield _Place(config.out, name, number, config.format), faceset.rows[int(index)]
+
+
+def _make(
+    config: BlendConfig,
+    place: _Place,
+    faceset: Faceset,
+    row: Row,
+    rights: Rights,
+    marker: Marker,
+) -> None:
+    """Nothing; both pictures, the mask and the record are there, the real picture last."""
+    seed = [config.seed, sorted(config.people).index(place.person), place.number]
+    rng = np.random.default_rng(seed)
+    sample = FaceSample(faceset.read(row).image, warp_points(row.landmarks, row.frame_to_crop))
+    pair = make_pair(sample, rng, weights=config.kinds)
+    real, fake = degrade([pair.real, pair.fake], rng, strength=config.degrade)
+    for path in (place.real, place.fake, place.mask):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    record = MadeRecord(
+        output=MadeOutput(name=place.fake.name),
+        inputs=(MadeInput(role="target", name=row.source, sha256=row.source_sha256),),
+        settings={
+            "kind": pair.kind,
+            "seed": seed,
+            "frame": row.frame_index,
+            "degrade": config.degrade,
+            "quality": config.quality,
+        },
+        rights=(MadeRights(of="target", rights=rights),),
+    )
+    unsigned = place.fake.with_name(f".{place.fake.stem}-unsigned.{place.suffix}")
+    try:
+        write_image(unsigned, fake, config.quality)
+        marker.finish(unsigned, place.fake, record, None, [fake])
+    finally:
+        unsigned.unlink(missing_ok=True)
+    write_bytes(place.mask, encode_mask(pair.mask))
+    name = {"jpg": "JPEG", "png": "PNG"}[place.suffix]
+    plain = encode_image(real, name, config.quality)
+    write_bytes(place.real, pad_like(plain, place.fake.read_bytes()))
+
+
+def _entries(place: _Place, row: Row, rights: Rights, config: BlendConfig) -> list[Entry]:
+    kind = str(read_record(record_path(place.fake)).settings["kind"])
+    common: dict[str, Any] = {
+        "source": f"{place.person}/{row.source}",
+        "identities": (place.person,),
+        "compression": config.format + (str(config.quality) if config.format == "jpg" else ""),
+        "licence": f"{rights.basis}: {rights.reference}",
+    }
+    real = Entry(place.real, 0, "genuine", sha256=file_sha256(place.real), **common)
+    fake = Entry(
+        place.fake,
+        1,
+        kind,
+        generator=f"counterface {__version__} {kind}",
+        sha256=file_sha256(place.fake),
+        mask=place.mask,
+        **common,
+    )
+    return [real, fake]
+
+
+def _split(entries: list[Entry], config: BlendConfig) -> list[Entry]:
+    """Split by people; few people are all for training."""
+    if len(set(linked_groups(entries))) < sum(
+        share > 0 for share in (config.split.train, config.split.val, config.split.test)
+    ):
+        return split_entries(entries, SplitConfig(train=1, val=0, test=0))[0]
+    return split_entries(entries, config.split)[0]

@@ -1,0 +1,225 @@
+"""The stages of a build: faces, one model a pair, swaps both ways, genuine clips, the manifest.
+
+Each stage looks at what is there and makes what is missing, so the same call goes on after a kill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel
+
+from counterface import __version__
+from counterface.config import STRICT, read_config_with
+from counterface.datasets.building.genuine import write_genuine
+from counterface.datasets.building.masks import write_mask_video
+from counterface.datasets.building.plan import Pair, Plan, spread
+from counterface.datasets.building.rank import look_of, match_people, rank_pairs
+from counterface.datasets.manifest import Entry
+from counterface.errors import ConfigError, MediaError, SwapError
+from counterface.faceset.extract import extract
+from counterface.learn.checkpoint import read_record
+from counterface.media.probe import file_sha256
+from counterface.provenance.mark import Marker
+from counterface.swap.conversion.settings import ConvertConfig
+from counterface.swap.convert import convert
+from counterface.swap.swap_model import TrainedModel, read_model
+from counterface.swap.train import SwapTrainConfig, train_swap
+
+Progress = Callable[[int, int | None, str], None]  # done, total (None: unknown), what is going on
+
+
+class Failure(BaseModel):
+    """A clip that could not be used."""
+
+    model_config = STRICT
+
+    file: str
+    stage: Literal["extract", "convert"]
+    error: str
+
+
+class Job(NamedTuple):
+    """One swap: whose face, in whose clip, by which pair's model."""
+
+    pair: Pair
+    face: str
+    body: str
+    clip: Path
+
+
+def extract_faces(plan: Plan, progress: Progress) -> list[Failure]:
+    """The clips of which nothing came out; every person then has a faceset."""
+    failures = []
+    for name, clips in plan.clips.items():
+        taken = plan.config.extract
+        settings = {"rights": plan.rights[name], "faces": taken.faces or 1}
+        for clip in clips:
+            summary = extract(
+                clip, plan.faces(name), taken.model_copy(update=settings), progress=progress
+            )
+            failures += [
+                Failure(file=str(s.path), stage="extract", error=s.error or "unreadable")
+                for s in summary.failed
+            ]
+    return failures
+
+
+def choose_pairs(plan: Plan) -> list[Pair]:
+    """The pairs of the build, from now on the same with each call."""
+    pairs = plan.read_pairs()
+    if pairs is not None:
+        return pairs
+    given = plan.config.pairs
+    if given == "auto":
+        looks = {name: look_of(plan.faces(name)) for name in plan.clips}
+        named = match_people(rank_pairs(looks))
+    else:
+        named = list(given)
+    pairs = spread(named, plan.config)
+    plan.write_pairs(pairs)
+    return pairs
+
+
+def train_config(plan: Plan, pair: Pair) -> SwapTrainConfig:
+    """The training of a pair's model: the recipe, the build's settings over it.
+
+    Raises:
+        ConfigError: a key that the recipe does not know, a value that is not valid.
+    """
+    values: dict[str, Any] = dict(plan.config.train)
+    if plan.config.steps is not None:
+        values["loop"] = {**values.get("loop", {}), "steps": plan.config.steps}
+    values |= {
+        "source": [str(plan.faces(pair.source))],
+        "target": [str(plan.faces(pair.target))],
+        "out": str(plan.model(pair)),
+    }
+    return read_config_with(SwapTrainConfig, pair.method, values)
+
+
+def steps_done(config: SwapTrainConfig) -> int:
+    """How far the finished part of a run has got."""
+    last = config.out / "last.safetensors"
+    return int(read_record(last).get("step", 0)) if last.is_file() else 0
+
+
+def train_pair(plan: Plan, pair: Pair, progress: Progress) -> TrainedModel:
+    """The pair's model, trained to its last step.
+
+    Raises:
+        KeyboardInterrupt: a signal stopped the training; it was saved first.
+        TrainingError: it failed.
+    """
+    config = train_config(plan, pair)
+    steps = config.loop.steps
+    if steps_done(config) < steps:
+
+        def told(step: int, numbers: dict[str, float]) -> None:
+            losses = [f"{name} {value:.3g}" for name, value in numbers.items() if "loss" in name]
+            progress(step, steps, f"{pair.name}: {', '.join(losses)}")
+
+        if train_swap(config, told).stopped == "signal":
+            raise KeyboardInterrupt
+    return read_model(config.out)
+
+
+def jobs_of(plan: Plan, pair: Pair) -> Iterator[Job]:
+    """Both ways, every clip."""
+    for face, body in ((pair.source, pair.target), (pair.target, pair.source)):
+        for clip in plan.converted(body):
+            yield Job(pair, face, body, clip)
+
+
+def convert_config(plan: Plan, job: Job) -> ConvertConfig:
+    """How one clip is converted, and how its genuine version is written."""
+    given = plan.config.convert
+    return given.model_copy(
+        update={
+            "who": given.who or "largest",
+            "identity": "source" if job.face == job.pair.source else "target",
+            "crf": job.pair.crf,
+            "keep": ("masks",) if plan.config.masks else (),
+            "rights": plan.rights[job.body],
+        }
+    )
+
+
+def convert_pair(
+    plan: Plan, pair: Pair, trained: TrainedModel, marker: Marker, progress: Progress
+) -> list[Failure]:
+    """The clips that could not be swapped; all others are there, genuine and swapped."""
+    failures = []
+    for job in jobs_of(plan, pair):
+        try:
+            convert_clip(plan, job, trained, marker, progress)
+        except (MediaError, SwapError) as error:
+            failures.append(Failure(file=str(job.clip), stage="convert", error=str(error)))
+    return failures
+
+
+def convert_clip(
+    plan: Plan, job: Job, trained: TrainedModel, marker: Marker, progress: Progress
+) -> None:
+    """Nothing; the swap, its record and mask, and the genuine clip encoded alike are there."""
+    config = convert_config(plan, job)
+    fake = plan.fake(job.face, job.clip, job.pair)
+    fake.parent.mkdir(parents=True, exist_ok=True)
+    convert(trained, job.clip, fake, config, marker=marker, progress=progress)
+    mask = plan.mask(job.face, job.clip, job.pair)
+    if plan.config.masks and not mask.exists():
+        write_mask_video(fake, mask)
+    real = plan.real(job.body, job.clip, job.pair)
+    if not real.exists():
+        write_genuine(job.clip, real, config, like=fake)
+
+
+def list_entries(plan: Plan, pairs: Sequence[Pair]) -> list[Entry]:
+    """Every genuine clip and every swap that is there; a clip without swap stays out."""
+    entries: dict[Path, Entry] = {}
+    for pair in pairs:
+        for job in jobs_of(plan, pair):
+            fake, real = plan.fake(job.face, job.clip, pair), plan.real(job.body, job.clip, pair)
+            if not (fake.exists() and real.exists()):
+                continue
+            entries.setdefault(real, _genuine(plan, job, real))
+            entries[fake] = _swap(plan, job, fake)
+    if not entries:
+        raise ConfigError(f"{plan.out}: no clip could be swapped, so there is no data set")
+    return list(entries.values())
+
+
+def _genuine(plan: Plan, job: Job, path: Path) -> Entry:
+    return Entry(
+        path=path,
+        label=0,
+        method="genuine",
+        source=f"{job.body}/{path.stem}",
+        identities=(job.body,),
+        compression=job.pair.compression,
+        licence=_licence(plan, job.body),
+        sha256=file_sha256(path),
+    )
+
+
+def _swap(plan: Plan, job: Job, path: Path) -> Entry:
+    mask = plan.mask(job.face, job.clip, job.pair)
+    return Entry(
+        path=path,
+        label=1,
+        method=job.pair.method.stem,
+        source=f"{job.body}/{path.stem}",
+        identities=(job.body, job.face),
+        generator=f"counterface {__version__} {job.pair.name}.{job.pair.method.stem}",
+        compression=job.pair.compression,
+        licence="; ".join(dict.fromkeys(_licence(plan, n) for n in (job.body, job.face))),
+        sha256=file_sha256(path),
+        mask=mask if mask.exists() else None,
+    )
+
+
+def _licence(plan: Plan, person: str) -> str:
+    rights = plan.rights[person]
+    return f"{rights.basis}: {rights.reference}"
