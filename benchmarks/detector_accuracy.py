@@ -16,15 +16,9 @@ from pathlib import Path
 import numpy as np
 from default_data import measured_only
 
+from counterface.detect.calibrate import calibrate_scores, recalibrate_scores
 from counterface.detect.detector import Calibration, Detector
-from counterface.detect.evaluate import (
-    Evaluation,
-    FileScore,
-    calibrate_scores,
-    evaluate_files,
-    recalibrate_scores,
-    score_files,
-)
+from counterface.detect.evaluate import Evaluation, FileScore, evaluate_files, score_files
 from counterface.learn.metrics import calibration_curve
 
 ROOT = Path(__file__).resolve().parents[1]

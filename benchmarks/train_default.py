@@ -27,7 +27,8 @@ from default_data import (
 
 from counterface.config import read_config
 from counterface.detect.detector import Calibration, DetectorInfo
-from counterface.detect.evaluate import FileScore, calibrate_scores, score_files
+from counterface.detect.calibrate import calibrate_scores
+from counterface.detect.evaluate import FileScore, score_files
 from counterface.detect.models.evidence_sum import EvidenceSum
 from counterface.detect.scan import ScanConfig
 from counterface.detect.train import DataConfig, SyntheticFolders, TrainConfig, train_detector

@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from counterface.config import STRICT
 from counterface.datasets.manifest import Entry, of_split, read_manifest
-from counterface.detect.calibrate import calibrate_file, calibrate_scores, recalibrate_scores
 from counterface.detect.detector import Calibration, Detector, DetectorInfo
 from counterface.detect.evaluation.cautions import find_cautions, split_cautions
 from counterface.detect.evaluation.file_score import FileScore
@@ -46,12 +45,9 @@ __all__ = [  # what a caller of an evaluation needs, in one place
     "Evaluation",
     "FileScore",
     "Opened",
-    "calibrate_file",
-    "calibrate_scores",
     "evaluate_files",
     "evaluate_manifest",
     "open_manifest",
-    "recalibrate_scores",
     "score_files",
     "score_opened",
 ]

@@ -54,8 +54,6 @@ def evaluate(
     from counterface.report.evaluation import write_cross, write_evaluation
 
     _check_outputs(html, png)
-    if not manifests:
-        raise ConfigError("no manifest named; say 'counterface detect evaluate set.parquet'")
     config = _with_cache(config)
     with output.progress("evaluate") as report:
         matrix, columns = cross_evaluate(manifests, (*detector, *against), config, progress=report)
