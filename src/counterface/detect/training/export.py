@@ -27,7 +27,8 @@ class _Stamped(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         logit, activation = self.net(images)
-        features = (self.net.embedding(images).float(),) if _has_features(self.net) else ()
+        embed: Any = getattr(self.net, "embedding", None)
+        features = () if embed is None else (embed(images).float(),)
         return (logit.float(), activation.float(), *features)
 
 
