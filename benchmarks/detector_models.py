@@ -105,7 +105,8 @@ def main() -> None:
             for key, step in steps.items():
                 times[key].append(cpu_ms(step))
         cost = {key: statistics.median(values) for key, values in times.items()}
-        crop = "x".join(str(side) for side in net.input_shape()[1:] if side != 3)
+        side = net.config.size
+        crop = f"{side}" if net.frames == 1 else f"{net.frames} of {side}"
         print(
             f"| `{name}` | {crop} | {count / 1e6:.2f} | {size / 1e6:.1f} "
             f"| {cost['train'] / args.batch:.0f} | {cost['judge']:.1f} "

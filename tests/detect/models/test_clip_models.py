@@ -12,7 +12,7 @@ from torchvision.models.video.resnet import BasicBlock, BasicStem, Conv3DSimple,
 from counterface.detect.models.conv_lstm import ConvLSTM, ConvLSTMConfig
 from counterface.detect.models.detector_model import build_detector
 from counterface.detect.models.frame_difference import FrameDifference, FrameDifferenceConfig
-from counterface.detect.models.parts.motion import follow_motion, shift_kernel
+from counterface.detect.models.parts.motion import follow_motion, shifted_copies
 from counterface.detect.models.resnet3d import ResNet3D, ResNet3DConfig
 
 MARGIN = 8
@@ -80,10 +80,11 @@ def test_softening_one_frame_shows_as_a_loss_of_detail():
 
 def test_a_copy_for_each_shift_row_by_row():
     image = torch.arange(25.0).view(1, 1, 5, 5)
-    copies = torch.nn.functional.conv2d(image, shift_kernel(1))
-    assert copies.shape == (1, 9, 3, 3)
-    assert torch.equal(copies[0, 4], image[0, 0, 1:4, 1:4])
-    assert torch.equal(copies[0, 5], image[0, 0, 1:4, 2:5])  # the next one to the right
+    copies = shifted_copies(image, 1)
+    assert copies.shape == (1, 9, 5, 5)
+    assert torch.equal(copies[:, 4:5], image)
+    assert torch.equal(copies[0, 5, :, :4], image[0, 0, :, 1:])  # the next one to the right
+    assert torch.equal(copies[0, 5, :, 4], image[0, 0, :, 4])
 
 
 @pytest.mark.parametrize(("name", "seen"), [("canny", 1), ("grey", 1), ("colour", 3)])

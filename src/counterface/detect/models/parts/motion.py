@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, conv2d, pad
+from torch.nn.functional import avg_pool2d, pad
 
 SOFTNESS = 0.003  # of the soft minimum: costs differ by less than a grey level of 255
 STAY = 0.001  # cost of a pixel of motion: where nothing can be seen nothing moves
@@ -26,32 +26,37 @@ def follow_motion(before: Tensor, now: Tensor, reach: int, window: int = 7) -> T
         window: side of the neighbourhood that is compared, pixels, odd.
     """
     side = 2 * reach + 1
-    copies = shift_kernel(reach).to(before)  # (side^2, 1, side, side)
-    around = (reach, reach, reach, reach)
     grey_before, grey_now = before.mean(dim=1, keepdim=True), now.mean(dim=1, keepdim=True)
-    moved = conv2d(pad(grey_before, around, mode="replicate"), copies)
-    cost = avg_pool2d(
-        (moved - grey_now).abs(), window, stride=1, padding=window // 2, count_include_pad=False
-    )
+    away = (shifted_copies(grey_before, reach) - grey_now).abs()  # (B, side^2, H, W)
+    cost = box_mean(away, window)
     step = torch.arange(-reach, reach + 1, device=before.device, dtype=before.dtype)
     length = torch.sqrt(step[:, None] ** 2 + step**2).flatten()
     cost = cost + STAY * length.view(1, side * side, 1, 1)
-    share = torch.softmax(-cost / SOFTNESS, dim=1)  # (B, side^2, H, W)
+    share = torch.softmax(-cost / SOFTNESS, dim=1)
     channels = [
-        (conv2d(pad(channel, around, mode="replicate"), copies) * share).sum(dim=1, keepdim=True)
+        (shifted_copies(channel, reach) * share).sum(dim=1, keepdim=True)
         for channel in before.chunk(3, dim=1)
     ]
     return torch.cat(channels, dim=1)
 
 
-def shift_kernel(reach: int) -> Tensor:
-    """A convolution's weight that copies a picture once for each shift, row by row."""
-    count = (2 * reach + 1) ** 2
-    return torch.eye(count).view(count, 1, 2 * reach + 1, 2 * reach + 1)
+def shifted_copies(picture: Tensor, reach: int) -> Tensor:
+    """A grey picture (B, 1, H, W) once for each shift, row by row; the border is repeated."""
+    height, width = picture.shape[2:]
+    wide = pad(picture, (reach, reach, reach, reach), mode="replicate")
+    side = range(2 * reach + 1)
+    return torch.cat([wide[:, :, y : y + height, x : x + width] for y in side for x in side], dim=1)
+
+
+def box_mean(values: Tensor, side: int) -> Tensor:
+    """The mean of each neighbourhood of side x side, cut off at the border; one axis at a time."""
+    for kernel in ((side, 1), (1, side)):
+        padding = (kernel[0] // 2, kernel[1] // 2)
+        values = avg_pool2d(values, kernel, stride=1, padding=padding, count_include_pad=False)
+    return values
 
 
 def fine_detail(images: Tensor) -> Tensor:
     """How strong the finest detail is, (B, 1, H, W): grey minus its mean over 5x5, absolute."""
     grey = images.mean(dim=1, keepdim=True)
-    smooth = avg_pool2d(grey, 5, stride=1, padding=2, count_include_pad=False)
-    return (grey - smooth).abs()
+    return (grey - box_mean(grey, 5)).abs()
