@@ -26,8 +26,8 @@ from default_data import (
 )
 
 from counterface.config import read_config
-from counterface.detect.detector import Calibration, DetectorInfo
 from counterface.detect.calibrate import calibrate_scores
+from counterface.detect.detector import Calibration, DetectorInfo
 from counterface.detect.evaluate import FileScore, score_files
 from counterface.detect.models.evidence_sum import EvidenceSum
 from counterface.detect.scan import ScanConfig
