@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import timm
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from counterface.detect.models.detector_model import DetectorConfig, DetectorModel
+from counterface.detect.models.parts.timm_backbone import create_backbone
 
 
 class FrameCNNConfig(DetectorConfig):
@@ -50,9 +50,9 @@ class FrameCNN(DetectorModel):
         """Random weights unless `config.pretrained`."""
         super().__init__(config or FrameCNNConfig())
         extra = {"pad_type": self.config.pad_type} if self.config.pad_type else {}
-        self.backbone = timm.create_model(
+        self.backbone = create_backbone(
             self.config.backbone,
-            pretrained=self.config.pretrained,
+            self.config.pretrained,
             features_only=True,
             out_indices=(self.config.stage,),
             **extra,

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import timm
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, conv2d, interpolate
 
+from counterface.detect.models.parts.timm_backbone import create_backbone
 from counterface.errors import ShapeError
 
 STAGES = (0, 1, 2, 3, 4)
@@ -53,9 +53,9 @@ class FrameStatistics(nn.Module):
         super().__init__()
         self.config = config or FrameStatisticsConfig()
         extra = {"pad_type": self.config.pad_type} if self.config.pad_type else {}
-        self.backbone = timm.create_model(
+        self.backbone = create_backbone(
             self.config.backbone,
-            pretrained=self.config.pretrained,
+            self.config.pretrained,
             features_only=True,
             out_indices=STAGES,
             **extra,

@@ -15,13 +15,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import timm
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from counterface.detect.models.detector_model import DetectorConfig, DetectorModel
 from counterface.detect.models.parts.map_head import MapHead
+from counterface.detect.models.parts.timm_backbone import create_backbone
 
 
 class PooledCNNConfig(DetectorConfig):
@@ -46,8 +46,8 @@ class PooledCNN(DetectorModel):
     def __init__(self, config: PooledCNNConfig) -> None:
         """Random weights unless `config.pretrained`."""
         super().__init__(config)
-        self.backbone = timm.create_model(
-            config.backbone, pretrained=config.pretrained, num_classes=0, global_pool=""
+        self.backbone = create_backbone(
+            config.backbone, config.pretrained, num_classes=0, global_pool=""
         )
         self.head = MapHead(self.backbone.num_features, config.dropout)
         self.mean: Tensor
