@@ -152,6 +152,23 @@ def test_a_sharpness_aware_step_goes_down_the_slope_of_the_worst_point_nearby():
     assert log["crop_loss"] == pytest.approx(math.log(1 + math.exp(-1.0)), abs=1e-5)
 
 
+def test_the_second_pass_of_a_sharpness_aware_step_leaves_batch_norms_alone():
+    torch.manual_seed(0)
+    examples = batch(0, 255)
+    examples["images"] = torch.nn.functional.pad(examples["images"], (0, 0, 0, 32, 0, 32))
+    seen = []
+    for rho in (0.0, 0.5):
+        torch.manual_seed(0)
+        net = FrameCNN(TINY)
+        one = task(net, 0.0, sam_rho=rho)
+        one.optimizers()
+        list(one.losses(examples, 0, {}))
+        norm = net.neck[1]
+        assert norm.momentum == 0.1
+        seen.append(norm.running_mean.clone())
+    assert torch.equal(seen[0], seen[1])
+
+
 def test_no_triplet_is_left_once_classes_are_apart():
     labels = torch.tensor([0.0, 0.0, 1.0, 1.0])
     apart = torch.tensor([[0.0], [0.1], [5.0], [5.1]])
