@@ -19,6 +19,7 @@ from counterface.config import STRICT
 from counterface.datasets.building.estimate import Estimate, estimate_work
 from counterface.datasets.building.plan import MANIFEST_FILE, BuildConfig, read_plan
 from counterface.datasets.building.rank import Likeness, look_of, rank_pairs
+from counterface.datasets.building.splits import split_groups
 from counterface.datasets.building.stages import (
     Failure,
     Progress,
@@ -29,8 +30,7 @@ from counterface.datasets.building.stages import (
     train_config,
     train_pair,
 )
-from counterface.datasets.manifest import Entry, write_manifest
-from counterface.datasets.split import SplitConfig, linked_groups, split_entries
+from counterface.datasets.manifest import write_manifest
 from counterface.errors import ConfigError, FacesetError
 from counterface.faceset.commits import locked
 from counterface.provenance.mark import Marker
@@ -114,21 +114,3 @@ def rank_people(config: BuildConfig, progress: Progress | None = None) -> list[L
     plan = read_plan(config)
     extract_faces(plan, progress or (lambda done, total, text: None))
     return rank_pairs({name: look_of(plan.faces(name)) for name in plan.clips})
-
-
-def split_groups(entries: list[Entry], config: SplitConfig) -> list[Entry]:
-    """The entries with their splits; who shares a person or footage shares the split.
-
-    Of two linked groups none is for validation, a single one is all for training.
-
-    Raises:
-        ConfigError: the groups do not fit the shares.
-    """
-    groups = len(set(linked_groups(entries)))
-    wanted = [name for name in ("train", "test", "val") if getattr(config, name) > 0]
-    kept = wanted[:groups]
-    if len(kept) < len(wanted):
-        whole = sum(getattr(config, name) for name in kept)
-        shares = {name: getattr(config, name) / whole if name in kept else 0.0 for name in wanted}
-        config = config.model_copy(update=shares)
-    return split_entries(entries, config)[0]

@@ -28,10 +28,11 @@ from counterface.datasets.building.plan import (
     find_all_rights,
     find_clips,
 )
+from counterface.datasets.building.splits import split_groups
 from counterface.datasets.degrade import degrade
 from counterface.datasets.manifest import Entry, write_manifest
 from counterface.datasets.self_blended import FaceSample, Kind, make_pair
-from counterface.datasets.split import SplitConfig, linked_groups, split_entries
+from counterface.datasets.split import SplitConfig
 from counterface.errors import ConfigError, FacesetError
 from counterface.faces.align import warp_points
 from counterface.faceset.commits import locked
@@ -156,7 +157,7 @@ def build_blended(
                         made += 1
                     entries += _entries(place, row, rights[name], config)
                     told(place.number + 1, config.pairs, f"pairs of {name}")
-            entries = _split(entries, config)
+            entries = split_groups(entries, config.split)
             write_manifest(entries, config.out / MANIFEST_FILE)
     except FacesetError as error:
         raise ConfigError(str(error)) from error
@@ -250,12 +251,3 @@ def _entries(place: _Place, row: Row, rights: Rights, config: BlendConfig) -> li
         **common,
     )
     return [real, fake]
-
-
-def _split(entries: list[Entry], config: BlendConfig) -> list[Entry]:
-    """Split by people; few people are all for training."""
-    if len(set(linked_groups(entries))) < sum(
-        share > 0 for share in (config.split.train, config.split.val, config.split.test)
-    ):
-        return split_entries(entries, SplitConfig(train=1, val=0, test=0))[0]
-    return split_entries(entries, config.split)[0]
