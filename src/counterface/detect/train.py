@@ -80,8 +80,6 @@ def train_detector(config: TrainConfig, progress: Progress | None = None) -> Tra
         FacesetError: a folder is no faceset.
         ShapeError: stored faces are not as the model wants them.
     """
-    config.out.mkdir(parents=True, exist_ok=True)
-    write_config(config, config.out / RECIPE_FILE)
     pool = open_pool(config) if config.data.faces is not None else None
     if pool is None or config.data.from_pairs:
         return _train_on_pairs(config, pool, progress)
@@ -167,7 +165,9 @@ def _run(
         task = DetectorTask(net, config.optimizer, config.loss, loop.steps)
     about = {"data": about, **describe_recipe(config)}
     report = _phase(progress, "detector", loop.steps)
-    return train(task, examples, loop, out, progress=report, about=about)
+    result = train(task, examples, loop, out, progress=report, about=about)
+    write_config(config.model_copy(update={"out": out}), out / RECIPE_FILE)
+    return result
 
 
 def describe_recipe(config: TrainConfig) -> dict[str, Any]:
