@@ -112,6 +112,7 @@ def figure_svg(figure: Any, name: str, label: str) -> str:
     """
     import matplotlib
 
+    _settle(figure)
     sink = io.StringIO()
     none = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
@@ -127,6 +128,7 @@ def figure_svg(figure: Any, name: str, label: str) -> str:
 
 def figure_png(figure: Any) -> bytes:
     """The figure as a PNG on white paper."""
+    _settle(figure)
     sink = io.BytesIO()
     figure.savefig(sink, format="png", dpi=PNG_DPI, facecolor="white", metadata={"Software": None})
     return sink.getvalue()
@@ -144,6 +146,13 @@ def write_pngs(figures: dict[str, Any], folder: Path) -> list[Path]:
         paths.append(folder / f"{name}.png")
         write_bytes(paths[-1], figure_png(figure))
     return paths
+
+
+def _settle(figure: Any) -> None:
+    """Lays the figure out once; drawing it again would do so again, to the same end."""
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
 
 
 def _clean(node: ElementTree.Element, name: str) -> ElementTree.Element | None:

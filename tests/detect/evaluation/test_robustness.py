@@ -112,7 +112,7 @@ def test_means_are_those_of_the_levels_and_losses_are_paired():
     scores = [clean] + [some_scores(80, 2.0 - 0.35 * s) for s in STRENGTHS]
     gone = {"logit": None, "probability": None, "verdict": "no_face"}
     scores[5] = [s.model_copy(update=gone) if i < 3 else s for i, s in enumerate(scores[5])]
-    found = summarise_levels(plan, scores, 0.8, RobustnessConfig(rounds=200))
+    found = summarise_levels(plan, scores, 0.8, RobustnessConfig(rounds=100))
     areas = [level.numbers.values["auc"].value for level in found.levels]
     assert found.mean_auc["blur"].value == pytest.approx(np.mean(areas))
     assert found.mean_auc["all"] == found.mean_auc["blur"]
