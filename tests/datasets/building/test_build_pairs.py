@@ -145,10 +145,10 @@ def test_each_swap_shows_the_other_persons_decoder(
 ) -> None:
     """One model serves both directions: the record names the same weights twice."""
     swaps = [e for e in read_manifest(Path(built.manifest)) if e.label]
-    weights: dict[str, set[str]] = {}
+    weights: dict[frozenset[str], set[str]] = {}
     for entry in swaps:
         record = read_record(record_path(entry.path))
-        weights.setdefault(entry.generator, set()).add(record.models[0].sha256)
+        weights.setdefault(frozenset(entry.identities), set()).add(record.models[0].sha256)
         assert record.settings["identity"] == (
             "source" if entry.identities[1] in ("ann", "cleo") else "target"
         )

@@ -212,7 +212,7 @@ def _swap(plan: Plan, job: Job, path: Path) -> Entry:
         method=job.pair.method.stem,
         source=f"{job.body}/{path.stem}",
         identities=(job.body, job.face),
-        generator=f"counterface {__version__} {job.pair.name}.{job.pair.method.stem}",
+        generator=f"counterface {__version__} {job.pair.method.stem}",
         compression=job.pair.compression,
         licence="; ".join(dict.fromkeys(_licence(plan, n) for n in (job.body, job.face))),
         sha256=file_sha256(path),
