@@ -324,5 +324,6 @@ def test_a_resolution_that_tells_the_classes_apart_is_said():
         ]
 
     assert "shortcut" in codes(sized(256, 512))
+    assert "shortcut" not in codes(sized(256, 512)[:7])  # of seven files that is chance
     assert "shortcut" in codes(sized(512, 256))
     assert "shortcut" not in codes(sized(256, 256))

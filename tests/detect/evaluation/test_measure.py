@@ -49,6 +49,8 @@ def test_one_group_has_a_number_and_no_interval():
     found = measure_files([scored(0, -1.0, "ann"), scored(1, 1.0, "ann")], 0.5)
     assert found.values["auc"].value == 1.0
     assert found.values["auc"].low is None
+    scores = [scored(0, -1.0, "ann"), *(scored(1, 1.0 + i, f"p{i}") for i in range(9))]
+    assert measure_files(scores, 0.5).values["auc"].low is None  # one real person says no more
 
 
 def test_methods_share_the_reals_and_compressions_do_not():

@@ -19,6 +19,7 @@ from counterface.detect.findings import Notice
 from counterface.learn.metrics import auc, bootstrap
 
 FEW_GROUPS = 20  # under it a percentile interval of groups is clearly too narrow
+ENOUGH_GROUPS = 5  # of each class, before a shortcut is looked for
 SHORTCUT_AUC = 0.65  # a file's size or shape that tells the classes apart this well may be learnt
 QUANTISER_SLACK = 6.0  # H.264 steps double every 6; a named rate factor lies within about 5
 STRENGTH_OF_RAW = 0.2  # of compression: about quantiser 18, where loss begins to show
@@ -34,7 +35,7 @@ def find_cautions(scores: Sequence[FileScore], video: Numbers) -> tuple[Notice, 
         _inverted(video),
         _missing(scores),
         _uneven(scores),
-        _few_groups(scores, video),
+        _few_groups(scores),
         _untied(scores),
         _compression(scores),
         *_shortcuts(scores),
@@ -112,13 +113,17 @@ def _uneven(scores: Sequence[FileScore]) -> Notice | None:
     )
 
 
-def _few_groups(scores: Sequence[FileScore], video: Numbers) -> Notice | None:
-    if not 0 < video.groups < FEW_GROUPS:
+def _few_groups(scores: Sequence[FileScore]) -> Notice | None:
+    real, fake = (
+        len({s.group for s in scores if s.label == label and s.logit is not None})
+        for label in (0, 1)
+    )
+    if not 0 < min(real, fake) < FEW_GROUPS:
         return None
     return Notice(
         code="few_groups",
-        text=f"All scored files come from {video.groups} groups of people or footage; intervals "
-        "from so few are too narrow.",
+        text=f"The scored real files come from {real} groups of people or footage and the fake "
+        f"ones from {fake}; intervals from so few are too narrow, and there is none from one.",
     )
 
 
@@ -181,7 +186,8 @@ def _shortcuts(scores: Sequence[FileScore]) -> list[Notice]:
     for name, fact in facts:
         rows = [(s.label, value, s.group) for s in scores if (value := fact(s)) is not None]
         labels, values, groups = [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows]
-        if not 0 < sum(labels) < len(labels) or len(set(groups)) < 2:
+        of_class = [{g for y, _, g in rows if y == label} for label in (0, 1)]
+        if min(map(len, of_class)) < ENOUGH_GROUPS:
             continue
         way = 1.0 if auc(labels, values) >= 0.5 else -1.0
         area = bootstrap(auc, labels, [way * v for v in values], groups, rounds=200)

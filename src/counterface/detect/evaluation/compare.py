@@ -21,8 +21,9 @@ from counterface.detect.evaluate import (
     open_manifest,
     score_opened,
 )
+from counterface.detect.evaluation.cautions import find_cautions
 from counterface.detect.evaluation.file_score import FileScore
-from counterface.detect.evaluation.measure import ROUNDS, Number
+from counterface.detect.evaluation.measure import ROUNDS, Number, measure_files
 from counterface.detect.evaluation.score_files import Progress
 from counterface.detect.findings import Notice
 from counterface.errors import ConfigError
@@ -80,7 +81,7 @@ class Comparison(BaseModel):
         one, two = self.names
         gap = found.difference
         if gap.low is None or gap.high is None:
-            return "The data cannot tell: all files belong to one group of people or footage."
+            return "The data cannot tell: a class comes from one group of people or footage."
         spread = f"{gap.value:+.3f} (95 % interval {gap.low:+.3f} to {gap.high:+.3f})"
         if found.better == "cannot tell":
             return (
@@ -161,7 +162,13 @@ def compare_detectors(
     one, two = (score_opened(items, detector, config, progress) for detector in facts)
     a, b = (detector.info.thresholds.likely_manipulated for detector in facts)
     found = compare_scores(one, two, (a, b), rounds=config.rounds)
-    about = {"first": facts[0], "second": facts[1], "opened": opened, "cautions": odd}
+    seen = [
+        notice
+        for scores, line in ((one, a), (two, b))
+        for notice in find_cautions(scores, measure_files(scores, line, rounds=config.rounds))
+    ]
+    cautions = tuple({notice.text: notice for notice in (*odd, *seen)}.values())
+    about = {"first": facts[0], "second": facts[1], "opened": opened, "cautions": cautions}
     return found.model_copy(update=about)
 
 
@@ -187,7 +194,8 @@ def _differences(
         found = {f"{i}.{name}": value for i in (0, 1) for name, value in both[i].items()}
         return found | {name: both[0][name] - both[1][name] for name in both[0]}
 
-    found = bootstrap_numbers(measure, groups, rounds=rounds if len(set(groups)) > 1 else 0)
+    fewest = min(len({a.group for a, _ in used if a.label == label}) for label in (0, 1))
+    found = bootstrap_numbers(measure, groups, rounds=rounds if fewest > 1 else 0)
     return tuple(
         Difference(
             name=name,

@@ -279,8 +279,10 @@ def _measure(
         numbers = probability_metrics(truth, probabilities[index], threshold)
         return numbers | score_metrics(truth, logits[index])
 
-    few = len(set(groups)) < 2  # one group resampled is itself: no interval, not a narrow one
-    found = bootstrap_numbers(measure, groups, rounds=0 if few else rounds)
+    names = np.asarray(groups)
+    fewest = min(len(set(names[labels == label])) for label in set(labels.tolist()))
+    # one group resampled is itself: that is no interval, not a narrow one
+    found = bootstrap_numbers(measure, groups, rounds=0 if fewest < 2 else rounds)
     return {name: Number.of(interval) for name, interval in found.items()}
 
 

@@ -24,6 +24,7 @@ from counterface.detect.evaluate import (
     Opened,
     open_manifest,
 )
+from counterface.detect.evaluation.cautions import find_cautions
 from counterface.detect.evaluation.degradation import KINDS, STRENGTHS, Degradation
 from counterface.detect.evaluation.file_score import FileScore
 from counterface.detect.evaluation.measure import (
@@ -120,7 +121,8 @@ def measure_robustness(
         found.append(_score_changed(items, facts, config, change, told))
     threshold = facts.info.thresholds.likely_manipulated
     result = summarise_levels(plan, found, threshold, config)
-    return result.model_copy(update={"detector": facts, "opened": opened, "cautions": odd})
+    cautions = (*odd, *find_cautions(found[0], result.clean.numbers))
+    return result.model_copy(update={"detector": facts, "opened": opened, "cautions": cautions})
 
 
 def draw_files(items: Sequence[Entry], limit: int, seed: int) -> list[Entry]:
@@ -201,7 +203,8 @@ def _mean_aucs(
         return means | drops
 
     groups = [s.group for s in scores[0]]
-    found = bootstrap_numbers(measure, groups, rounds=rounds if len(set(groups)) > 1 else 0)
+    fewest = min(len({s.group for s in scores[0] if s.label == label}) for label in (0, 1))
+    found = bootstrap_numbers(measure, groups, rounds=rounds if fewest > 1 else 0)
     numbers = {name: Number.of(interval) for name, interval in found.items()}
     drop = {n.removeprefix("drop."): x for n, x in numbers.items() if n.startswith("drop.")}
     return {name: numbers[name] for name in drop}, drop
