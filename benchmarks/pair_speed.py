@@ -17,10 +17,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from drawn_samples import DrawnBank
 
-from counterface.datasets.degrade import degrade
-from counterface.datasets.remake import AutoencoderRemake
-from counterface.datasets.self_blended import FaceSample, Kind, make_pair
-from counterface.datasets.training_pairs import PairConfig, Sources, TrainingPairs, View
+from counterface.datasets.pairs.degrade import degrade
+from counterface.datasets.pairs.remake import AutoencoderRemake
+from counterface.datasets.pairs.self_blended import FaceSample, Kind, make_pair
+from counterface.datasets.pairs.training_pairs import PairConfig, Sources, TrainingPairs, View
 from counterface.faces.align import crop_matrix
 
 SIDE = 244  # about the middle of the sizes that `TrainingPairs` works at

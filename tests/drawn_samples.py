@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from actors import Expression, draw_actor
 
-from counterface.datasets.self_blended import FaceSample
+from counterface.datasets.pairs.self_blended import FaceSample
 from counterface.faces.align import crop_matrix, warp_image
 from counterface.faceset.commits import CommitWriter, locked
 from counterface.faceset.header import SourceRecord

@@ -12,7 +12,7 @@ from drawn_samples import write_heads
 from pydantic import ValidationError
 
 from counterface.config import read_config, write_config
-from counterface.datasets.training_pairs import PairConfig, TrainingPairs
+from counterface.datasets.pairs.training_pairs import PairConfig, TrainingPairs
 from counterface.detect.detector import Detector
 from counterface.detect.train import (
     DataConfig,

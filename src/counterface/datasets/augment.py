@@ -14,8 +14,8 @@ from numpy.random import Generator
 from pydantic import BaseModel, Field
 
 from counterface.config import STRICT
-from counterface.datasets.degrade import degrade
-from counterface.datasets.self_blended import recolor
+from counterface.datasets.pairs.degrade import degrade
+from counterface.datasets.pairs.self_blended import recolor
 from counterface.media.recompress import recompress_jpeg
 from counterface.types import Image
 

@@ -14,8 +14,8 @@ from counterface.config import write_config
 from counterface.datasets.face_store import MANIFEST_FILE
 from counterface.datasets.labelled_faces import DrawConfig, FaceClip, FacePool, LabelledFaces
 from counterface.datasets.manifest import of_split, read_manifest
-from counterface.datasets.remake import AutoencoderRemake
-from counterface.datasets.training_pairs import Sources, TrainingPairs
+from counterface.datasets.pairs.remake import AutoencoderRemake
+from counterface.datasets.pairs.training_pairs import Sources, TrainingPairs
 from counterface.detect.models.detector_model import DetectorModel, build_detector
 from counterface.detect.models.parts.folded import START_FACES, start_from_folded
 from counterface.detect.training.detector_task import DetectorTask

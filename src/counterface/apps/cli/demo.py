@@ -122,7 +122,7 @@ def blended_copy(image: Image, face: Face) -> Image:
     """
     import numpy as np
 
-    from counterface.datasets.self_blended import FaceSample, self_blend
+    from counterface.datasets.pairs.self_blended import FaceSample, self_blend
 
     if face.landmarks is None:
         raise MediaError("the face of the demonstration portrait has no landmarks")

@@ -29,9 +29,9 @@ from counterface.datasets.building.plan import (
     find_clips,
 )
 from counterface.datasets.building.splits import split_groups
-from counterface.datasets.degrade import degrade
 from counterface.datasets.manifest import Entry, write_manifest
-from counterface.datasets.self_blended import FaceSample, Kind, make_pair
+from counterface.datasets.pairs.degrade import degrade
+from counterface.datasets.pairs.self_blended import FaceSample, Kind, make_pair
 from counterface.datasets.split import SplitConfig
 from counterface.errors import ConfigError, FacesetError
 from counterface.faces.align import warp_points

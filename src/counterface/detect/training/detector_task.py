@@ -1,7 +1,7 @@
 """What a detector learns from a batch: labels of crops, clips and cells, or distances first.
 
 One task for every architecture. A batch is either labelled (`datasets/labelled_faces.py`) or of
-pairs, real then fake, with the mask of what was changed (`datasets/training_pairs.py`).
+pairs, real then fake, with the mask of what was changed (`datasets/pairs/training_pairs.py`).
 
 The triplet loss (Schroff et al. 2015, https://arxiv.org/abs/1503.03832; for detectors Bonettini et
 al. 2021) learns an embedding in which a class is near itself; then the embedding is frozen and the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -59,16 +60,18 @@ def export_detector(net: nn.Module, info: DetectorInfo, path: Path) -> None:
     axes = {axis: {0: "batch"} for axis in (name, *outputs)}
     with torch.no_grad():
         wanted = net(example)[0].numpy()
-    torch.onnx.export(
-        _Stamped(net).eval(),  # else the exporter leaves everything in training mode
-        (example,),
-        str(partial),
-        input_names=[name],
-        output_names=outputs,
-        dynamic_axes=axes,
-        opset_version=18,
-        dynamo=False,
-    )
+    with warnings.catch_warnings():  # of the tracer; what it wrote is compared with the net below
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            _Stamped(net).eval(),  # else the exporter leaves everything in training mode
+            (example,),
+            str(partial),
+            input_names=[name],
+            output_names=outputs,
+            dynamic_axes=axes,
+            opset_version=18,
+            dynamo=False,
+        )
     stamp_detector(partial, info)
     session = onnxruntime.InferenceSession(str(partial), providers=["CPUExecutionProvider"])
     got = session.run(["logit"], {name: example.numpy()})[0]

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from counterface.datasets.face_autoencoder import AutoencoderTask, export_autoencoder
-from counterface.datasets.faceset_bank import (
+from counterface.datasets.pairs.face_autoencoder import AutoencoderTask, export_autoencoder
+from counterface.datasets.pairs.faceset_bank import (
     FacesetBank,
     banks_by_clip,
     match_pairs,
     open_for_training,
 )
-from counterface.datasets.remake import SIDE
-from counterface.datasets.training_pairs import Bank, Sources
+from counterface.datasets.pairs.remake import SIDE
+from counterface.datasets.pairs.training_pairs import Bank, Sources
 from counterface.detect.training.recipe import DataConfig, TrainConfig
 from counterface.errors import TrainingError
 from counterface.faces.align import crop_matrix, warp_image

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from counterface.config import STRICT
 from counterface.datasets.augment import AugmentConfig
-from counterface.datasets.training_pairs import PairConfig
+from counterface.datasets.pairs.training_pairs import PairConfig
 from counterface.detect.models.detector_model import DetectorConfig, build_config
 from counterface.learn.loop import LoopConfig
 from counterface.learn.optimizers import OptimizerName

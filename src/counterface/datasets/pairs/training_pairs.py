@@ -17,8 +17,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from counterface.datasets.degrade import degrade
-from counterface.datasets.self_blended import (
+from counterface.datasets.pairs.degrade import degrade
+from counterface.datasets.pairs.self_blended import (
     FaceSample,
     Kind,
     Pair,

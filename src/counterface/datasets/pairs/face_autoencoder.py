@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from counterface.datasets.remake import CODE, SIDE
+from counterface.datasets.pairs.remake import CODE, SIDE
 
 
 def _down(inputs: int, outputs: int) -> nn.Sequential:

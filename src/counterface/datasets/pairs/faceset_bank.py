@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
-from counterface.datasets.self_blended import FaceSample
+from counterface.datasets.pairs.self_blended import FaceSample
 from counterface.errors import TrainingError
 from counterface.faces.align import matrix_scale, warp_points
 from counterface.faceset.row import Row

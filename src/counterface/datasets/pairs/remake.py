@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from counterface.datasets.self_blended import resample
+from counterface.datasets.pairs.self_blended import resample
 from counterface.device import onnx_options
 from counterface.faces.align import crop_matrix, warp_image
 from counterface.types import Floats, Image

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from drawn_samples import head_sample
 
-from counterface.datasets.degrade import degrade
+from counterface.datasets.pairs.degrade import degrade
 from counterface.types import Image
 
 FACE = head_sample(1, 128).image

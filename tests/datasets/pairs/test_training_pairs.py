@@ -9,8 +9,8 @@ import pytest
 from drawn_samples import SIDE, DrawnBank, head_sample
 from pydantic import ValidationError
 
-from counterface.datasets.self_blended import FaceSample, Pair
-from counterface.datasets.training_pairs import PairConfig, Sources, TrainingPairs, View
+from counterface.datasets.pairs.self_blended import FaceSample, Pair
+from counterface.datasets.pairs.training_pairs import PairConfig, Sources, TrainingPairs, View
 from counterface.errors import TrainingError
 from counterface.faces.align import TEMPLATES
 from counterface.faces.landmarks import MIRRORED

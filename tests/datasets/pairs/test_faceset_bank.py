@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from drawn_samples import write_heads
 
-from counterface.datasets.faceset_bank import (
+from counterface.datasets.pairs.faceset_bank import (
     FacesetBank,
     banks_by_clip,
     clip_name,

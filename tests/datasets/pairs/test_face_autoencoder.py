@@ -11,16 +11,16 @@ import pytest
 import torch
 from drawn_samples import head_sample
 
-from counterface.datasets import face_autoencoder, remake
-from counterface.datasets.face_autoencoder import (
+from counterface.datasets.pairs import face_autoencoder, remake
+from counterface.datasets.pairs.face_autoencoder import (
     CODE,
     SIDE,
     AutoencoderTask,
     FaceAutoencoder,
     export_autoencoder,
 )
-from counterface.datasets.remake import AutoencoderRemake
-from counterface.datasets.self_blended import resample
+from counterface.datasets.pairs.remake import AutoencoderRemake
+from counterface.datasets.pairs.self_blended import resample
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from drawn_samples import head_sample
 from numpy.random import Generator
 
-from counterface.datasets.self_blended import (
+from counterface.datasets.pairs.self_blended import (
     FaceSample,
     Kind,
     Pair,
