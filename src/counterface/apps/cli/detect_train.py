@@ -176,7 +176,7 @@ def fold_lines(report: FoldReport) -> list[str]:
 
 
 def _row(first: str, cells: Sequence[str]) -> str:
-    return f"{first:<12}" + "".join(f"{cell:<30}" for cell in cells).rstrip()
+    return f"{first:<12}" + "".join(f"{cell:<34}" for cell in cells).rstrip()
 
 
 def _cell(metrics: dict[str, float], spread: dict[str, float] | None = None) -> str:
