@@ -9,7 +9,7 @@ import pytest
 from drawn_facesets import write_person
 
 from counterface.apps.cli.main import main
-from counterface.apps.cli.swap_train import read_settings
+from counterface.apps.cli.swap.train import read_settings
 from counterface.errors import ConfigError
 
 TINY = [

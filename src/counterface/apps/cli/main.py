@@ -2,7 +2,8 @@
 
 How a noun is added (three steps, nothing else):
 
-1. One file `apps/cli/<noun>.py`. Its module-level name is either
+1. One file `apps/cli/<noun>.py`, or, of a noun with many verbs, a folder `apps/cli/<noun>/` whose
+   `noun.py` imports them. Its module-level name is either
    - `app`, a `cyclopts.App(name="<noun>", help="...")`, where the noun has verbs
      (`@app.command def extract(...)`), or
    - a plain function named like the noun, where the noun is the command (`def scan(...)`).
@@ -51,12 +52,12 @@ NOUNS = {  # noun -> (where its app or function is, line in the overview)
         "Judge images and videos: made or changed by a machine?",
     ),
     "dataset": (
-        "counterface.apps.cli.dataset:app",
+        "counterface.apps.cli.dataset.noun:app",
         "Index, inspect, split, balance and build labelled data sets.",
     ),
-    "detect": ("counterface.apps.cli.detect:app", "Train, evaluate and export detectors."),
+    "detect": ("counterface.apps.cli.detect.noun:app", "Train, evaluate and export detectors."),
     "swap": (
-        "counterface.apps.cli.swap:app",
+        "counterface.apps.cli.swap.noun:app",
         "Train swap models and convert footage; every output is signed and recorded.",
     ),
     "provenance": (

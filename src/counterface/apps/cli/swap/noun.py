@@ -62,7 +62,7 @@ def info(model: Path, /, *, json_output: Json = False) -> int:
     Args:
         model: A training run's folder, a weights file or a checkpoint.
     """
-    from counterface.apps.cli.swap_info import describe_model, model_lines
+    from counterface.apps.cli.swap.info import describe_model, model_lines
     from counterface.swap.swap_model import read_model
 
     facts = describe_model(read_model(model))
@@ -102,7 +102,7 @@ def train(
         until: Steps after which the run ends.
         settings: Any other setting of the recipe, as loss.gan_power=0.1; may be repeated.
     """
-    from counterface.apps.cli.swap_train import read_settings, train_lines
+    from counterface.apps.cli.swap.train import read_settings, train_lines
     from counterface.swap.train import train_swap
 
     given = {"model": model, "preset": preset, "source": source, "target": target, "out": out}
@@ -172,7 +172,7 @@ def convert(
         recipe: TOML file with these settings; flags win over it.
         redo: Begin again what was begun with other settings, or replace what is done.
     """
-    from counterface.apps.cli.swap_convert import convert_lines
+    from counterface.apps.cli.swap.convert import convert_lines
     from counterface.swap.convert import convert as run
 
     with output.progress("convert") as report:

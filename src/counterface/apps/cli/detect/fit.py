@@ -1,24 +1,13 @@
-"""`counterface detect ...`: train, export and evaluate detectors."""
+"""`counterface detect fit|calibrate`: what takes minutes and no gradient."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from cyclopts import App
-
 from counterface.apps.cli import output
 from counterface.config import read_config
 
-app = App(name="detect", help="Train, evaluate and export detectors.")
-for verb in ("train", "export", "fuse"):
-    app.command(f"counterface.apps.cli.detect_train:{verb}", name=verb)
-for verb in ("evaluate", "compare", "robustness", "curves"):
-    app.command(f"counterface.apps.cli.detect_evaluate:{verb}", name=verb)
-app.command("counterface.apps.cli.detect_families:families", name="families")
-app.command("counterface.apps.cli.detect_import:import_", name="import")
 
-
-@app.command
 def fit(recipe: Path, detector: Path, /, *, out: Path | None = None) -> int:
     """Fit linear heads on a frozen backbone's statistics and write the detector: minutes, no GPU.
 
@@ -43,7 +32,6 @@ def fit(recipe: Path, detector: Path, /, *, out: Path | None = None) -> int:
     return 2 if failures else 0
 
 
-@app.command
 def calibrate(detector: Path, manifest: Path, /, *, jobs: int = 1) -> int:
     """Fit a detector's probabilities and thresholds on files that it was not trained on.
 

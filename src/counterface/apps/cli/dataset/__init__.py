@@ -1,0 +1,1 @@
+"""`counterface dataset ...`, one file for verbs that belong together."""

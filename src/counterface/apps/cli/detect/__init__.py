@@ -1,0 +1,1 @@
+"""`counterface detect ...`, one file for verbs that belong together."""

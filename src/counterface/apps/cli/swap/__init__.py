@@ -1,0 +1,1 @@
+"""`counterface swap ...`, and how its results are told in words."""
