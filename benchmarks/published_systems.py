@@ -65,7 +65,9 @@ GENERATED = Store("generated", "head", 96)
 CLIPS_5 = Store("swaps", "face", 64, frames=5)
 CLIPS_3 = Store("swaps", "whole_face", 96, frames=3)
 CLIPS_8 = Store("swaps", "whole_face", 64, moments=6, frames=8)
-SMALL = ("model.options.size=96", "model.options.pretrained=false")
+# published rates are those of pretrained nets, which cannot be fetched here
+SMALL = ("model.options.pretrained=false", "optimizer.lr=1e-3", "optimizer.drop_at=[]")
+FOLDED = DATA / "weights" / "mobilenet_v2_imagenet" / "tf2_mobilenet_v2_1.0_224_ptq.tflite"
 
 PLANS = {
     "convlstm_canny": Plan("convlstm_canny", CLIPS_5, ("epochs=4",), 5, FOLD_BY),
@@ -75,7 +77,22 @@ PLANS = {
     "mesonet_inception": Plan("mesonet_inception", SWAPS, ("loop.steps=160",)),
     "cnn_images": Plan("cnn_images", GENERATED, ("epochs=4",), 3, ("frame", "identity")),
     "mesonet_generated": Plan("mesonet", GENERATED, ("loop.steps=240",)),
-    "resnet34_frames": Plan("resnet34_frames", SWAPS, (*SMALL, "epochs=2")),
+    "resnet34_frames": Plan("resnet34_frames", SWAPS, (*SMALL, "epochs=3")),
+    "mobilenet_imagenet": Plan(
+        "resnet34_frames",
+        SWAPS,
+        (
+            "model.name=pooled_cnn",
+            "model.options.backbone=mobilenetv2_100",
+            "model.options.pretrained=false",
+            "optimizer.lr=3e-4",
+            "optimizer.drop_at=[]",
+            f"folded={json.dumps(str(FOLDED))}",
+            "epochs=3",
+        ),
+        5,
+        FOLD_BY,
+    ),
     "xception": Plan("xception", SWAPS, (*SMALL, "loop.steps=60")),
     "efficientnet_b4": Plan("efficientnet_b4", SWAPS, (*SMALL, "loop.steps=60")),
     "efficientnet_b4_attention": Plan(

@@ -98,9 +98,9 @@ def blend_config(out: Path) -> TrainConfig:
 def fit_config() -> FitConfig:
     """The recipe of the shipped detector, on its data."""
     recipe = read_config(FitConfig, ROOT / "recipes" / "frame_statistics.toml")
-    return recipe.model_copy(
-        update={"out": RUN, "folded": FOLDED, "blend": RUN / "refine" / "last.safetensors"}
-    )
+    weights = RUN / "refine" / "last.safetensors"
+    voters = tuple(voter.model_copy(update={"weights": weights}) for voter in recipe.voters)
+    return recipe.model_copy(update={"out": RUN, "folded": FOLDED, "voters": voters})
 
 
 def fitted(leave_out: frozenset[str]) -> EvidenceSum:

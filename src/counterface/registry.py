@@ -69,6 +69,7 @@ DETECTORS = Registry(
     "counterface.detectors",
     {
         "frame_cnn": f"{_DETECT}.frame_cnn:FrameCNN",
+        "texture_cnn": f"{_DETECT}.texture_cnn:TextureCNN",
         "pooled_cnn": f"{_DETECT}.pooled_cnn:PooledCNN",
         "resnet34_frames": f"{_DETECT}.pooled_cnn:ResNet34Frames",
         "xception": f"{_DETECT}.pooled_cnn:Xception",

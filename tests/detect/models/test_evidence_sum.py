@@ -25,8 +25,9 @@ class Told(nn.Module):
 def joined(logits: Tensor, blend: Tensor | None, scales: list[float], offsets: list[float]):
     shape = (*logits.shape, 2, 2)
     maps = torch.arange(shape[0] * shape[1] * 4, dtype=torch.float32).reshape(shape) / 10
-    extra = None if blend is None else Told(blend, torch.full((len(blend), 2, 2), 7.0))
-    return EvidenceSum(Told(logits, maps), extra, scales, offsets), maps  # type: ignore[arg-type]
+    voters = [] if blend is None else [Told(blend, torch.full((len(blend), 2, 2), 7.0))]
+    mix = torch.diag(torch.tensor(scales)).tolist()
+    return EvidenceSum(Told(logits, maps), voters, mix, offsets), maps  # type: ignore[arg-type]
 
 
 def test_the_logit_is_the_log_sum_exp_of_all_questions():
@@ -69,8 +70,20 @@ def test_huge_logits_stay_finite():
     assert torch.isfinite(shown).all()
 
 
-def test_scales_and_offsets_are_saved_with_the_weights():
+def test_the_mix_and_the_offsets_are_saved_with_the_weights():
     net, _ = joined(torch.zeros(1, 2), None, [1.5, 2.5], [0.5, -0.5])
     state = net.state_dict()
-    assert state["scale"].tolist() == [1.5, 2.5]
+    assert state["mix"].tolist() == [[1.5, 0.0], [0.0, 2.5]]
     assert state["offset"].tolist() == [0.5, -0.5]
+
+
+def test_two_nets_may_answer_one_question():
+    logits, vote = torch.tensor([[0.4, -0.8]]), torch.tensor([3.0])
+    maps = torch.ones(1, 2, 2, 2) * logits[:, :, None, None]
+    voter = Told(vote, torch.full((1, 2, 2), 3.0))
+    net = EvidenceSum(Told(logits, maps), [voter], [[1, 0, 0], [0, 2, 1]], [0.0, -1.0])  # type: ignore[arg-type]
+    got, shown = net(torch.zeros(1, 3, 8, 8))
+    odds = torch.tensor([0.4, -1.6 + 3.0 - 1.0])
+    assert got.item() == pytest.approx(odds.exp().sum().log().item(), abs=1e-5)
+    share = odds.softmax(dim=0)
+    assert torch.allclose(shown, torch.full((1, 2, 2), float(share @ torch.tensor([0.4, 1.4]))))

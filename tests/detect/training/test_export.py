@@ -37,7 +37,8 @@ def evidence_sum() -> nn.Module:
     net = FrameStatistics(FrameStatisticsConfig(backbone=BACKBONE, heads=2, cells=6))
     for head in range(2):
         net.set_head(head, torch.randn(net.weight.shape[1]) * 0.2, 0.1)
-    return EvidenceSum(net, frame_cnn(), [3.0, 1.5, 0.25], [0.0, -1.0, -1.0])  # type: ignore[arg-type]
+    mix = [[3.0, 0.0, 0.0], [0.0, 1.5, 0.0], [0.0, 0.0, 0.25]]
+    return EvidenceSum(net, [frame_cnn()], mix, [0.0, -1.0, -1.0])
 
 
 def crops(count: int) -> Image:

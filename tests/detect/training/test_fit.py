@@ -13,15 +13,18 @@ from scan_media import drawn_picture
 
 from counterface.datasets.manifest import Entry
 from counterface.detect.detector import Detector
-from counterface.detect.models.frame_statistics import FrameStatisticsConfig
+from counterface.detect.models.detector_model import build_detector
+from counterface.detect.models.frame_statistics import FrameStatistics, FrameStatisticsConfig
 from counterface.detect.training import fit as fit_module
 from counterface.detect.training.fit import (
     FitConfig,
     HeadConfig,
     Statistics,
+    VoterConfig,
     collect_statistics,
     fit_detector,
     fit_heads,
+    join_evidence,
     real_faces,
     start_statistics,
 )
@@ -260,6 +263,32 @@ def test_a_recipe_becomes_a_detector_that_tells_the_classes_apart(
     assert real.max() < fake.min()
     assert (real < 0).all()
     assert (fake > 0).all()
+
+
+def test_voters_join_a_question_or_ask_their_own(tmp_path: Path):
+    from counterface.learn.checkpoint import write_weights
+
+    torch.manual_seed(0)
+    net = build_detector("texture_cnn", {"backbone": "test_efficientnet", "size": 96})
+    torch.nn.init.normal_(net.head.line.weight)
+    about = {"model": {"name": "texture_cnn", "options": net.config.model_dump(mode="json")}}
+    weights = tmp_path / "last.safetensors"
+    write_weights(weights, {"net": net}, {"about": about})
+    heads = [HeadConfig(name=n, fakes={}, reals={}, scale=s) for n, s in (("a", 2.0), ("b", 3.0))]
+    voters = [
+        VoterConfig(weights=weights, question="b", scale=0.5),
+        VoterConfig(weights=weights, question="c", scale=0.25, offset=-1.0),
+    ]
+    config = FitConfig(heads=tuple(heads), voters=tuple(voters), model=TINY, size=96)
+    statistics = FrameStatistics(TINY.model_copy(update={"heads": 2, "cells": 6})).eval()
+    joined = join_evidence(statistics, config)
+    assert joined.mix.tolist() == [[2, 0, 0, 0], [0, 3, 0.5, 0], [0, 0, 0, 0.25]]
+    assert joined.offset.tolist() == [0, 0, -1]
+    image = torch.rand(2, 3, 96, 96)
+    with torch.no_grad():
+        own = net.eval()(image)[0]
+        odds = torch.stack([torch.zeros(2), 0.5 * own, 0.25 * own - 1], dim=1)
+        assert torch.allclose(joined(image)[0], odds.logsumexp(dim=1), atol=1e-5)
 
 
 def test_a_recipe_without_a_manifest_is_refused(tmp_path: Path):

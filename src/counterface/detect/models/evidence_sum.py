@@ -1,16 +1,19 @@
 """Several questions about one crop, and one answer: any strong evidence is enough.
 
-A swapped face, a generated face and a blended region leave different traces. Their log-odds are
-joined by log-sum-exp, a soft maximum: evidence for one kind is not outvoted by the absence of the
-others. The activation map is the questions' maps, each with its share of the answer.
+A swapped face, a generated face and a blended region leave different traces. Each question sums
+the logits of the nets that speak to it; the questions' log-odds are joined by log-sum-exp, a soft
+maximum: evidence for one kind is not outvoted by the absence of the others. The activation map is
+the nets' maps, each with its share of the answer.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
-from counterface.detect.models.frame_cnn import FrameCNN
 from counterface.detect.models.frame_statistics import FrameStatistics
 
 
@@ -20,38 +23,37 @@ class EvidenceSum(nn.Module):
     def __init__(
         self,
         statistics: FrameStatistics,
-        blend: FrameCNN | None,
-        scales: list[float],
-        offsets: list[float],
+        voters: Sequence[nn.Module],
+        mix: Sequence[Sequence[float]],
+        offsets: Sequence[float],
     ) -> None:
-        """Joins the heads of `statistics` and, where given, a `FrameCNN`.
+        """Joins the heads of `statistics` and further nets.
 
         Args:
             statistics: its heads come first.
-            blend: an optional further question.
-            scales: what each raw logit is multiplied by, in that order.
-            offsets: what is added then.
+            voters: nets of their own, image -> logit (B,) and activation.
+            mix: a row a question, in it a weight for each head and each voter.
+            offsets: of each question's log-odds.
         """
         super().__init__()
-        self.statistics, self.blend = statistics, blend
-        self.scale: Tensor
+        self.statistics, self.voters = statistics, nn.ModuleList(voters)
+        self.mix: Tensor
         self.offset: Tensor
-        self.register_buffer("scale", torch.tensor(scales))
-        self.register_buffer("offset", torch.tensor(offsets))
+        self.register_buffer("mix", torch.tensor(mix, dtype=torch.float32))
+        self.register_buffer("offset", torch.tensor(offsets, dtype=torch.float32))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """The joined logit and map."""
         logits, maps = self.statistics(image)
-        if self.blend is not None:
-            logit, cells = self.blend(image)
+        for voter in self.voters:
+            logit, cells = voter(image)
             logits = torch.cat([logits, logit[:, None]], dim=1)
-            maps = torch.cat([maps, cells[:, None]], dim=1)
-        odds = logits * self.scale + self.offset
+            maps = torch.cat([maps, interpolate(cells[:, None], maps.shape[2:])], dim=1)
+        odds = logits @ self.mix.T + self.offset
         joined = torch.logsumexp(odds, dim=1)
-        share = torch.softmax(odds, dim=1)[:, :, None, None]
-        scaled = maps * self.scale[None, :, None, None]
-        return joined, (share * scaled).sum(dim=1)
+        share = torch.softmax(odds, dim=1) @ self.mix  # of each net's map
+        return joined, (share[:, :, None, None] * maps).sum(dim=1)
 
     def embedding(self, image: Tensor) -> Tensor:
-        """The statistics that the heads read, (B, D)."""
-        return self.statistics.statistics(image)
+        """Mean and deviation of the backbone's channels, (B, D)."""
+        return self.statistics.summary(image)

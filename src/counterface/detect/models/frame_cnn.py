@@ -18,7 +18,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from counterface.detect.models.detector_model import DetectorConfig, DetectorModel
-from counterface.detect.models.parts.timm_backbone import create_backbone
+from counterface.detect.models.parts.timm_backbone import create_cut_backbone
 
 
 class FrameCNNConfig(DetectorConfig):
@@ -49,18 +49,12 @@ class FrameCNN(DetectorModel):
     def __init__(self, config: FrameCNNConfig | None = None) -> None:
         """Random weights unless `config.pretrained`."""
         super().__init__(config or FrameCNNConfig())
-        extra = {"pad_type": self.config.pad_type} if self.config.pad_type else {}
-        self.backbone = create_backbone(
+        self.backbone, channels = create_cut_backbone(
             self.config.backbone,
+            self.config.stage,
             self.config.pretrained,
-            features_only=True,
-            out_indices=(self.config.stage,),
-            **extra,
+            self.config.pad_type,
         )
-        module = self.backbone.feature_info.info[self.config.stage]["module"]
-        if module.startswith("blocks."):  # timm keeps the blocks after the last feature map
-            self.backbone.blocks = self.backbone.blocks[: int(module.split(".")[1]) + 1]
-        channels = self.backbone.feature_info.channels()[-1]
         self.neck = nn.Sequential(
             nn.Conv2d(channels, self.config.width, 1, bias=False),
             nn.BatchNorm2d(self.config.width),

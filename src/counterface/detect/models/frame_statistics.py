@@ -32,6 +32,7 @@ class FrameStatisticsConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     backbone: str = Field("mobilenetv2_100", description="any timm model with five feature maps")
+    stages: tuple[int, ...] = Field(STAGES, min_length=1, description="maps that the heads read")
     pad_type: str = Field("", description="'same' for weights that come from TensorFlow")
     pretrained: bool = Field(False, description="timm's ImageNet weights, fetched from its hub")
     heads: int = Field(1, ge=1, description="linear heads, one for each kind of manipulation")
@@ -57,7 +58,7 @@ class FrameStatistics(nn.Module):
             self.config.backbone,
             self.config.pretrained,
             features_only=True,
-            out_indices=STAGES,
+            out_indices=self.config.stages,
             **extra,
         ).eval()
         self.backbone.requires_grad_(False)
@@ -77,28 +78,44 @@ class FrameStatistics(nn.Module):
     def statistics(self, image: Tensor) -> Tensor:
         """What the heads see, (B, 4 sum(C)): stage by stage, kind by kind."""
         found = []
-        for features, far, inside in self._stages(image):
+        for features, far, inside in self._stages(self.features(image)):
             kinds = (features, far, features * inside, far * inside)
             found += [kind.mean(dim=(2, 3)) for kind in kinds]
         return torch.cat(found, dim=1)
+
+    def features(self, image: Tensor) -> list[Tensor]:
+        """The backbone's maps, one a stage, (B, C, h, w)."""
+        found: list[Tensor] = self.backbone(image * 2 - 1)
+        return found
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """The logit of each head, and the map whose mean it is."""
         total = self.bias[None, :, None, None]
         weights = torch.split(self.weight, [KINDS * c for c in self.channels], dim=1)
-        for (features, far, inside), weight in zip(self._stages(image), weights, strict=True):
+        for (features, far, inside), weight in zip(
+            self._stages(self.features(image)), weights, strict=True
+        ):
             mean, spread, mean_inside, spread_inside = weight[:, :, None, None].chunk(KINDS, dim=1)
             evidence = conv2d(features, mean) + conv2d(far, spread)
             inner = conv2d(features, mean_inside) + conv2d(far, spread_inside)
             total = total + _resize_keeping_mean(evidence + inner * inside, self.config.cells)
         return total.mean(dim=(2, 3)), total
 
-    def _stages(self, image: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    def summary(self, image: Tensor) -> Tensor:
+        """Mean and mean absolute deviation of each channel over the crop, (B, 2 sum(C))."""
+        parts = [
+            part.mean(dim=(2, 3))
+            for features, far, _ in self._stages(self.features(image))
+            for part in (features, far)
+        ]
+        return torch.cat(parts, dim=1)
+
+    def _stages(self, maps: list[Tensor]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """For each stage: features, their distance from their mean, and the inner face.
 
         The last is scaled so that a mean over all cells is a mean over the inner face.
         """
-        for features in self.backbone(image * 2 - 1):
+        for features in maps:
             height, width = (int(side) for side in features.shape[2:])  # constants in an export
             inside = adaptive_avg_pool2d(self.mask, (height, width))
             far = (features - features.mean(dim=(2, 3), keepdim=True)).abs()

@@ -121,10 +121,11 @@ class DetectorTask:
     ) -> Tensor:
         logit, activation = self.net(images)
         logit, activation = logit.float(), activation.float()
+        wanted = labels * (1 - 2 * self.loss.smooth) + self.loss.smooth
         if self.loss.kind == "squared_error":
-            whole: Tensor = (logit.sigmoid() - labels).square().mean()
+            whole: Tensor = (logit.sigmoid() - wanted).square().mean()
         else:
-            whole = binary_cross_entropy_with_logits(logit, labels)
+            whole = binary_cross_entropy_with_logits(logit, wanted)
         log["crop_loss"] = whole.detach()
         log["accuracy"] = ((logit > 0) == (labels > 0.5)).float().mean()
         if masks is None or not self.loss.cell_weight:

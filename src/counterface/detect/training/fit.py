@@ -16,10 +16,9 @@ from safetensors.numpy import load_file, save_file
 from counterface.config import STRICT
 from counterface.datasets.manifest import Entry, read_manifest
 from counterface.detect.models.evidence_sum import EvidenceSum
-from counterface.detect.models.frame_cnn import FrameCNN, FrameCNNConfig
 from counterface.detect.models.frame_statistics import FrameStatistics, FrameStatisticsConfig
 from counterface.detect.models.parts.folded import START_FACES, start_from_folded
-from counterface.detect.train import ModelChoice, load_detector
+from counterface.detect.train import load_detector
 from counterface.detect.training.collect import collect_crops
 from counterface.detect.training.export import export_detector, uncalibrated
 from counterface.errors import TrainingError
@@ -38,6 +37,18 @@ class HeadConfig(BaseModel):
     reals: dict[str, float] = Field(description="method -> share of the real ones")
     scale: float = Field(3.0, gt=0, description="of the raw score (-1 to 1) toward log-odds")
     offset: float = Field(0.0, description="added then")
+    ridge: float | None = Field(None, gt=0, description="its own penalty; None = the recipe's")
+
+
+class VoterConfig(BaseModel):
+    """A trained net that speaks to a head's question, or asks one more."""
+
+    model_config = STRICT
+
+    weights: Path = Field(description="of a run of `counterface detect train`")
+    question: str = Field(description="the head whose log-odds it adds to, or a new name")
+    scale: float = Field(1.0, gt=0, description="of its logit")
+    offset: float = Field(0.0, description="added then, where the question is its own")
 
 
 class FitConfig(BaseModel):
@@ -54,10 +65,7 @@ class FitConfig(BaseModel):
     ridge: float = Field(0.3, gt=0, description="penalty on standardised weights")
     heads: tuple[HeadConfig, ...] = Field(description="the questions")
     model: FrameStatisticsConfig = FrameStatisticsConfig()
-    blend: Path | None = Field(None, description="weights of a FrameCNN that also votes")
-    blend_model: FrameCNNConfig = FrameCNNConfig()
-    blend_scale: float = Field(0.25, gt=0, description="of the FrameCNN's logit")
-    blend_offset: float = Field(-1.0, description="added then")
+    voters: tuple[VoterConfig, ...] = Field((), description="further nets")
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +177,8 @@ def fit_heads(
                     f"manifest: {sorted(set(methods.tolist()))}"
                 )
             weights[labels == label] /= total
-        weight, bias = _ridge(found.values, labels * 2.0 - 1.0, weights, config.ridge)
+        penalty = config.ridge if head.ridge is None else head.ridge
+        weight, bias = _ridge(found.values, labels * 2.0 - 1.0, weights, penalty)
         net.set_head(number, torch.from_numpy(weight).float(), bias)
 
 
@@ -189,18 +198,22 @@ def _ridge(
 
 
 def join_evidence(net: FrameStatistics, config: FitConfig) -> EvidenceSum:
-    """The detector: the heads and, where the recipe names one, the blend net."""
-    scales = [head.scale for head in config.heads]
-    offsets = [head.offset for head in config.heads]
-    blend = None
-    if config.blend is not None:
-        options = config.blend_model.model_dump()
-        loaded = load_detector(config.blend, ModelChoice(name="frame_cnn", options=options))
-        assert isinstance(loaded, FrameCNN)
-        blend = loaded.eval()
-        scales.append(config.blend_scale)
-        offsets.append(config.blend_offset)
-    return EvidenceSum(net, blend, scales, offsets).eval()
+    """The detector: the heads, and the nets that the recipe names.
+
+    Raises:
+        TrainingError: a voter's weights cannot be read.
+    """
+    questions = {head.name: head.offset for head in config.heads}
+    for voter in config.voters:
+        questions.setdefault(voter.question, voter.offset)
+    speak_to = [*(head.name for head in config.heads), *(v.question for v in config.voters)]
+    scales = [*(head.scale for head in config.heads), *(v.scale for v in config.voters)]
+    mix = [
+        [scale * (name == question) for name, scale in zip(speak_to, scales, strict=True)]
+        for question in questions
+    ]
+    voters = [load_detector(voter.weights) for voter in config.voters]
+    return EvidenceSum(net, voters, mix, list(questions.values())).eval()
 
 
 def fit_detector(

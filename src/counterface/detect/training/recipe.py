@@ -108,6 +108,9 @@ class LossConfig(BaseModel):
         "cross_entropy",
         description="of the label; triplet: distances of embeddings, then the head alone",
     )
+    smooth: float = Field(
+        0.0, ge=0, lt=0.5, description="labels become this and 1 - this, where fakes are few"
+    )
     margin: float = Field(1.0, gt=0, description="between distances, of triplet")
     triplet_share: float = Field(
         0.7, gt=0, lt=1, description="of the run that learns distances, before the head"
