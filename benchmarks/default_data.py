@@ -1,4 +1,4 @@
-"""The data of the shipped detector: which sets, how they become facesets, and the folds.
+"""The data of the shipped detector: which sets, how they become manifests, and the folds.
 
 The private data lie in `../shared/data` beside the project; nothing of it is written into the
 project but into `runs/`, which git ignores.
@@ -7,12 +7,15 @@ project but into `runs/`, which git ignores.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from counterface.datasets.manifest import Entry
-from counterface.datasets.split import fold_groups
-from counterface.faceset.extract import ExtractConfig, extract
+import cv2
+
+from counterface.datasets.manifest import Entry, read_manifest
+from counterface.datasets.split import fold_groups, linked_groups
+from counterface.media.image import encode_image, read_image, write_bytes
 from counterface.media.video_reader import read_video
 from counterface.media.video_writer import VideoWriter
 from counterface.types import Frame
@@ -31,9 +34,13 @@ STILLS = {  # set -> every n-th picture is used
     "faces_utkface": 15,
     "faces_lfw_small": 8,
 }
-SYNTHETIC = {"synthetic_stylegan256": "faces_ffhq256", "synthetic_sdxl": "faces_london_ccby"}
+SYNTHETIC = {"synthetic_stylegan256": "generated", "synthetic_sdxl": "diffusion"}  # set -> method
 CLIPS = "clips_talking_heads"
 PAIRS = "labelled_dfl_pairs"
+OLD_CLIPS = "av_grid"  # MPEG-1 at 360x288: nothing else looks like them
+BUILT = Path(__file__).resolve().parents[1] / "runs" / "built" / "manifest.parquet"  # from them
+KEPT_BACK = 6
+BITS = 1.2  # a pixel, of pictures that are made alike
 SAME_PERSON = {"deepfacelive_twitch1": "David_Kovalniy"}  # clip -> swap model whose footage it is
 
 
@@ -64,50 +71,65 @@ def _write_half(path: Path, target: Path, side: str | None) -> None:
             writer.write(Frame(part, frame.index, Fraction(frame.pts)))
 
 
-def extract_all(out: Path) -> None:
-    """Makes the facesets of the pretraining under `out`; what is done is left alone."""
-    folders = {name: (DATA / name, 1) for name in (*STILLS, *SYNTHETIC)}
-    for name, (source, every) in folders.items():
-        config = ExtractConfig(template="head", size=384, faces=1, every=every)
-        summary = extract(source, out / name, config)
-        print(f"{name}: {summary.crops} crops, {len(summary.failed)} files failed", flush=True)
-
-
 def pair_model(stem: str) -> str:
     """The swap model of a pair's file name: `Dean_Wiesel_0` and `fake_only_Dean_Wiesel_2` alike."""
     return stem.removeprefix("fake_only_").rsplit("_", 1)[0]
 
 
 def held_back(halves: Path) -> list[tuple[int, Entry]]:
-    """Each labelled clip with its fold: whole swap models and people share one."""
+    """Each clip with its fold: whole swap models and people share one.
+
+    Methods: dfl (the pairs), clip (talking heads), own (swaps that were built here, with genuine
+    clips encoded alike), old_clip (GRID as it was published).
+    """
     items: list[Entry] = []
     for side, label in (("real", 0), ("fake", 1)):
         for path in sorted((halves / side).glob("*.mp4")):
             items.append(Entry(path, label, "dfl", pair_model(path.stem)))
     for path in sorted((DATA / CLIPS).glob("*.mp4")):
         items.append(Entry(path, 0, "clip", SAME_PERSON.get(path.stem, path.stem)))
-    # the pairs fill the folds evenly first; the other clips then follow
-    swaps = [item for item in items if item.method == "dfl"]
-    fold_of = dict(
-        zip((i.source for i in swaps), fold_groups([i.source for i in swaps], FOLDS), strict=True)
-    )
-    others = [item.source for item in items if item.source not in fold_of]
-    fold_of |= dict(zip(others, fold_groups(others, FOLDS), strict=True))
+    items += grid_clips()
+    fold_of: dict[str, int] = {}
+    for kind in ("dfl", "clip", "own", "old_clip"):  # each kind fills the folds evenly
+        sources = [i.source for i in items if i.method == kind and i.source not in fold_of]
+        if sources:
+            folds = fold_groups(sources, min(FOLDS, len(set(sources))))
+            fold_of |= dict(zip(sources, folds, strict=True))
     return [(fold_of[item.source], item) for item in items]
 
 
-def training_items(halves: Path) -> list[Entry]:
-    """Everything that the statistics heads are fitted on; methods: pair, clip, still, generated."""
-    items = [
-        Entry(i.path, i.label, {"dfl": "pair"}.get(i.method, i.method), i.source)
-        for _, i in held_back(halves)
-    ]
+def grid_clips() -> list[Entry]:
+    """GRID's speakers, and what was built from them; who was swapped with whom is one source."""
+    built = read_manifest(BUILT) if BUILT.exists() else []
+    groups = dict(zip((e.path for e in built), linked_groups(built), strict=True))
+    entries = [Entry(e.path, e.label, "own", groups[e.path]) for e in built]
+    of_person = {name: groups[e.path] for e in built for name in e.identities}
+    for path in sorted((DATA / OLD_CLIPS).glob("*.mpg")):
+        entries.append(Entry(path, 0, "old_clip", of_person.get(path.stem, path.stem)))
+    return entries
+
+
+def stills() -> list[Entry]:
+    """Pictures: genuine (still), of StyleGAN (generated), of SDXL (diffusion).
+
+    Every sixth of each set is of the split `val`: judged and calibrated on, never fitted on. FFHQ
+    is drawn more often than other genuine pictures: it is what StyleGAN was made to look like.
+    """
+    entries = []
     for name, step in (*STILLS.items(), *((name, 1) for name in SYNTHETIC)):
-        made = name in SYNTHETIC
-        method = "generated" if made else "still"
-        pictures = sorted((DATA / name).rglob("*.jpg"))[::step]
-        items += [Entry(path, int(made), method, path.name) for path in pictures]
-    return items
+        method = SYNTHETIC.get(name, "still")
+        for number, path in enumerate(sorted((DATA / name).rglob("*.jpg"))[::step]):
+            split = "train" if number % KEPT_BACK else "val"
+            often = 4 if name.startswith("faces_ffhq") else 1
+            entry = Entry(path, int(name in SYNTHETIC), method, f"{name}/{path.name}", split=split)
+            entries.append(replace(entry, repeat=often))
+    return entries
+
+
+def training_items(halves: Path) -> list[Entry]:
+    """Everything that the statistics heads are fitted on; the pairs' method is `pair`."""
+    clips = [item for _, item in held_back(halves)]
+    return [*(replace(i, method="pair") if i.method == "dfl" else i for i in clips), *stills()]
 
 
 def measured_only() -> Iterator[tuple[str, list[Entry]]]:
@@ -125,3 +147,25 @@ def measured_only() -> Iterator[tuple[str, list[Entry]]]:
                 for path in sorted((DATA / name / folder).glob("*.*"))
             ],
         )
+
+
+def equalised(items: list[Entry], out: Path, side: int) -> list[Entry]:
+    """The pictures at one side and about one file size, so that neither tells the classes apart.
+
+    Each is reduced to `side` pixels and stored as the JPEG nearest to `BITS` bits a pixel.
+    """
+    wanted = side * side * BITS / 8
+    found = []
+    for item in items:
+        target = out / f"{item.method}_{side}" / str(item.label) / f"{item.path.stem}.jpg"
+        if not target.exists():
+            image = read_image(item.path)
+            size = (side, side) if image.shape[0] == image.shape[1] else None
+            if size is None:
+                raise SystemExit(f"{item.path}: {image.shape[:2]}, expected a square picture")
+            small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+            coded = [encode_image(small, "JPEG", quality) for quality in range(40, 99, 2)]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(target, min(coded, key=lambda data: abs(len(data) - wanted)))
+        found.append(replace(item, path=target))
+    return found

@@ -14,15 +14,17 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from default_data import measured_only
+from default_data import equalised, measured_only
 
-from counterface.detect.calibrate import calibrate_scores, recalibrate_scores
+from counterface.detect.calibrate import recalibrate_scores
 from counterface.detect.detector import Calibration, Detector
 from counterface.detect.evaluate import Evaluation, FileScore, evaluate_files, score_files
 from counterface.learn.metrics import calibration_curve
 
 ROOT = Path(__file__).resolve().parents[1]
 OOF = ROOT / "runs" / "default" / "oof.json"
+EQUALISED = ROOT / "runs" / "default" / "equalised"
+SIDES = {"labelled_ffhq_vs_stylegan256": 240, "labelled_ffhq_vs_stylegan2_512": 384}  # pixels
 RESULTS = ROOT / "docs" / "results.md"
 BEGIN, END = "<!-- accuracy: begin -->", "<!-- accuracy: end -->"
 COLUMNS = (
@@ -85,17 +87,26 @@ def main() -> None:
     """Prints the tables; with --write also into docs/results.md."""
     detector = Detector.load()
     threshold = detector.info.thresholds.likely_manipulated
-    raw = out_of_fold()
-    calibration, thresholds = calibrate_scores(raw, Calibration())
-    oof = recalibrate_scores(raw, Calibration(), calibration, thresholds)
-    pairs = [s for s in oof if s.method == "dfl"]
+    calibration, thresholds = detector.info.calibration, detector.info.thresholds
+    oof = recalibrate_scores(out_of_fold(), Calibration(), calibration, thresholds)
+    of = {kind: [s for s in oof if s.method == kind] for kind in ("dfl", "clip", "own", "old_clip")}
     sets: list[tuple[str, list[FileScore]]] = [
-        ("labelled_dfl_pairs, out of fold", pairs),
-        ("the same and clips_talking_heads, out of fold", oof),
+        ("labelled_dfl_pairs, out of fold", of["dfl"]),
+        ("the same and clips_talking_heads, out of fold", of["dfl"] + of["clip"]),
+        ("our own swaps and their genuine clips, out of fold", of["own"]),
+        ("GRID as published, out of fold", of["old_clip"]),
     ]
+    labelled = list(of["dfl"])
     for name, items in measured_only():
-        sets.append((name, score_files(items)))
+        scores = score_files(items)
+        labelled += scores
+        sets.append((name, scores))
+        if name in SIDES:
+            alike = equalised(items, EQUALISED, SIDES[name])
+            sets.append((f"{name}, equalised ({SIDES[name]} px)", score_files(alike)))
         print(f"scanned {name}", file=sys.stderr, flush=True)
+    sets.append(("all labelled sets together", labelled))
+    sets = [(name, scores) for name, scores in sets if scores]
     heads = [name for _, name in COLUMNS]
     head = ["set", "real", "fake", "not scored", "AUC (95 %)", "frame AUC", *heads]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from counterface.detect.detector import DetectorInfo, Range, Thresholds, input_name
+from counterface.detect.training.fold_pads import fold_pads, with_known_borders
 from counterface.errors import DetectorError
 
 CLOSE = 1e-3  # logits of the file and of the net may differ by this, relatively
@@ -62,8 +63,9 @@ def export_detector(net: nn.Module, info: DetectorInfo, path: Path) -> None:
         wanted = net(example)[0].numpy()
     with warnings.catch_warnings():  # of the tracer; what it wrote is compared with the net below
         warnings.simplefilter("ignore")
+        stamped = _Stamped(with_known_borders(net, example))
         torch.onnx.export(
-            _Stamped(net).eval(),  # else the exporter leaves everything in training mode
+            stamped.eval(),  # else the exporter leaves everything in training mode
             (example,),
             str(partial),
             input_names=[name],
@@ -72,6 +74,7 @@ def export_detector(net: nn.Module, info: DetectorInfo, path: Path) -> None:
             opset_version=18,
             dynamo=False,
         )
+    fold_pads(partial)
     stamp_detector(partial, info)
     session = onnxruntime.InferenceSession(str(partial), providers=["CPUExecutionProvider"])
     got = session.run(["logit"], {name: example.numpy()})[0]
