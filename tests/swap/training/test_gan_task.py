@@ -206,6 +206,7 @@ def test_generators_learn_and_discriminators_see_it(batch: Any) -> None:
     assert history[-1]["discriminator_source"] < history[0]["discriminator_source"]
 
 
+@pytest.mark.slow
 def test_the_real_model_learns_so() -> None:
     torch.manual_seed(1)
     one = default_collate([Faces()[0]])

@@ -104,6 +104,9 @@ def fold_pads(path: Path) -> None:
         conv.attribute.append(onnx.helper.make_attribute("pads", border.reshape(-1).tolist()))
         conv.input[0] = node.input[0]
         graph.node.remove(node)
+    needed = {name for node in graph.node for name in node.input}
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in needed]:
+        graph.initializer.remove(tensor)
     onnx.save(model, str(path))
 
 
