@@ -22,7 +22,7 @@ from counterface.types import Verdict
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory) -> Path:
-    return drawn_clip(tmp_path_factory.mktemp("clip") / "one.mp4", (1, 2), 96)
+    return drawn_clip(tmp_path_factory.mktemp("clip") / "one.mp4", (1, 2), 48)
 
 
 @pytest.fixture

@@ -60,6 +60,7 @@ def assert_same_run(out: Path, reference: Path) -> None:
         assert (out / name).read_bytes() == (reference / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_kill_9_and_restart(tmp_path: Path, uninterrupted: Path) -> None:
     process = start(tmp_path, seconds_per_step=0.03)
     wait_for_step(tmp_path, 33, process)  # checkpoints lie at 14 and 28: steps 29... are lost

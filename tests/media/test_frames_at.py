@@ -101,6 +101,7 @@ def test_tolerance_takes_keyframes_only_within_reach(tmp_path: Path) -> None:
     assert got == [Fraction(10, 25), far]
 
 
+@pytest.mark.slow
 def test_costs_a_fraction_of_reading_everything(tmp_path: Path) -> None:
     images = [draw(i, 320, 240) for i in range(60)] * 30
     path = write_clip(

@@ -21,6 +21,8 @@ from counterface.swap.convert import convert
 PROGRAM = """
 import sys, time
 from pathlib import Path
+
+import pytest
 sys.path.insert(0, sys.argv[1])
 from echo_model import DRAWN, echo_model
 from counterface.provenance.mark import Marker
@@ -38,6 +40,7 @@ convert(echo_model(64, gain=1.3), Path(sys.argv[2]), Path(sys.argv[3]), config, 
 TESTS = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_a_kill_loses_at_most_one_segment(tmp_path: Path) -> None:
     clip = write_target(tmp_path / "a.mp4", draw_images() + draw_images(), sound_s=2.0)
     out = tmp_path / "out.mp4"
