@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 from echo_model import DRAWN, echo_model
 from swap_targets import draw_images, write_target
 
