@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from counterface.detect.detector import Detector
 from counterface.detect.models.detector_model import DetectorModel, build_detector
-from counterface.detect.training.export import export_detector, uncalibrated
+from counterface.detect.training.export import describe_net, export_detector
 from counterface.registry import DETECTORS
 
 OPTIONS = {  # of those that are nothing without
@@ -66,11 +66,10 @@ def judge_step(detector: Detector) -> Callable[[], object]:
 
 
 def export(net: DetectorModel, name: str, folder: Path) -> Path:
-    config = net.config
     path = folder / f"{name}.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        info = uncalibrated(name, config.template, config.size, net.frames, net.step)
+        info = describe_net(net, name)
         export_detector(net, info, path)
     return path
 

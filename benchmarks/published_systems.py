@@ -24,7 +24,13 @@ from counterface.config import parse_settings, read_config_with
 from counterface.datasets.face_store import FaceStoreConfig, store_faces
 from counterface.datasets.manifest import Entry, read_manifest, write_manifest
 from counterface.detect.train import TrainConfig
-from counterface.detect.training.folds import FOLD_BY, REPORT_FILE, FoldReport, cross_validate
+from counterface.detect.training.folds import (
+    FOLD_BY,
+    REPORT_FILE,
+    FoldBy,
+    FoldReport,
+    cross_validate,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = ROOT / "runs" / "published"
@@ -56,7 +62,7 @@ class Plan:
     store: Store
     settings: tuple[str, ...] = ()  # over the recipe's
     folds: int = 3
-    fold_by: tuple[str, ...] = ("identity",)
+    fold_by: tuple[FoldBy, ...] = ("identity",)
     note: str = field(default="", kw_only=True)
 
 
@@ -188,14 +194,13 @@ def export(names: list[str]) -> None:
     """Each recipe's first fold as a detector file, which then scans a file of its kind."""
     from counterface.detect.scan import ScanConfig, scan_file
     from counterface.detect.train import load_detector
-    from counterface.detect.training.export import export_detector, uncalibrated
+    from counterface.detect.training.export import describe_net, export_detector
 
     for name in names or PLANS:
         folder = RUN / "runs" / name / "folds" / PLANS[name].fold_by[-1] / "fold_0"
         weights = folder / "best.safetensors"
         net = load_detector(weights if weights.exists() else folder / "last.safetensors")
-        options = net.config
-        info = uncalibrated(name, options.template, options.size, net.frames, net.step)
+        info = describe_net(net, name)
         path = RUN / "detectors" / f"{name}.onnx"
         export_detector(net, info, path)
         entry = read_manifest(RUN / f"{PLANS[name].store.data}.parquet")[0]

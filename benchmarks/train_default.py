@@ -1,7 +1,7 @@
 """Trains, calibrates and exports the shipped detector; run again to continue.
 
     python benchmarks/train_default.py            everything, about an hour on one CPU core
-    python benchmarks/train_default.py faces | texture | halves | folds | export | families
+    python benchmarks/train_default.py faces | texture | halves | folds | export
 
 Every number that is reported for clips comes from `folds`: heads that were fitted on neither the
 swap model nor the people of the clip they judge. Pictures of the split `val` are seen by no net and

@@ -47,7 +47,7 @@ class ProvenanceError(CounterfaceError):
     """A mark, record or signing identity that cannot be made, read or trusted."""
 
 
-class RegistryError(CounterfaceError):
+class RegistryError(ConfigError):
     """An unknown name, or an entry that cannot be loaded."""
 
 

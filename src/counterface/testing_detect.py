@@ -18,7 +18,7 @@ from torch.nn.functional import interpolate
 from counterface.config import read_config, write_config
 from counterface.detect.detector import Detector
 from counterface.detect.models.detector_model import DetectorModel
-from counterface.detect.training.export import export_detector, uncalibrated
+from counterface.detect.training.export import describe_net, export_detector
 from counterface.errors import ShapeError
 
 RTOL, ATOL = 1e-3, 1e-4  # convolutions sum in another order in another batch
@@ -152,8 +152,7 @@ def check_state(model: DetectorModel, fresh: DetectorModel) -> None:
 @torch.no_grad()
 def check_export(model: DetectorModel) -> None:
     """The detector file judges as the model does, one item or several."""
-    config = model.config
-    info = uncalibrated("test", config.template, config.size, model.frames, model.step)
+    info = describe_net(model, "test")
     images = pictures(model, 3)
     wanted = model.eval()(images)
     crops = (images * 255).round().to(torch.uint8).movedim(-3, -1).numpy()

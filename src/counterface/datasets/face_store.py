@@ -30,10 +30,10 @@ from counterface.faces.link import FaceLinker
 from counterface.faces.pose import estimate_pose
 from counterface.faceset.blur import measure_blur
 from counterface.faceset.commits import CommitWriter, locked
-from counterface.faceset.header import HEADER_FILE, OptionValues, SourceRecord
-from counterface.faceset.intake import readable
+from counterface.faceset.header import OptionValues, SourceRecord
+from counterface.faceset.intake import crop_stem, readable
 from counterface.faceset.row import Row
-from counterface.faceset.store import Faceset, merge, remove_source
+from counterface.faceset.store import Faceset, merge, open_or_create, remove_source
 from counterface.media import sandbox
 from counterface.media.probe import file_sha256
 from counterface.media.sample_frames import Moment, sample_frames
@@ -141,7 +141,7 @@ def store_faces(
         WeightsError: a model file cannot be found or fetched.
     """
     config = config or FaceStoreConfig()
-    _open_or_create(folder, config)
+    open_or_create(folder, config.template, config.size)
     with locked(folder):
         merge(folder)
         records = {record.sha256: record for record in Faceset.open(folder).header.sources}
@@ -312,9 +312,8 @@ def _area(clip: Clip) -> float:
 
 def _row(record: SourceRecord, moment: int, place: int, seen: Sighting) -> Row:
     assert seen.face.landmarks is not None  # only such faces are cut
-    stem = re.sub(r"[^\w.-]+", "_", Path(record.name).stem).strip("._-")[:40] or "source"
     return Row(
-        file=f"{stem}_{record.sha256[:8]}_{moment:04d}_{place:02d}.png",
+        file=f"{crop_stem(record)}_{moment:04d}_{place:02d}.png",
         source=record.name,
         source_sha256=record.sha256,
         frame_index=seen.frame_index,
@@ -329,18 +328,6 @@ def _row(record: SourceRecord, moment: int, place: int, seen: Sighting) -> Row:
         blur=measure_blur(seen.crop),
         pose=seen.face.pose or estimate_pose(seen.face.landmarks, (seen.height, seen.width)),
     )
-
-
-def _open_or_create(folder: Path, config: FaceStoreConfig) -> None:
-    if not (folder / HEADER_FILE).exists():
-        Faceset.create(folder, config.template, config.size)
-        return
-    header = Faceset.open(folder).header
-    if (header.template, header.size) != (config.template, config.size):
-        raise FacesetError(
-            f"{folder} holds {header.template!r} crops of {header.size} px, asked for are "
-            f"{config.template!r} of {config.size} px; choose another folder"
-        )
 
 
 def _require_same(

@@ -169,8 +169,9 @@ def find_look_alikes(
             continue
         bits += [(one.bits, one.mirrored) for one in hashes if one.usable]
         owner += [index for one in hashes if one.usable]
-    number = {name: at for at, name in enumerate(dict.fromkeys(linked_groups(entries)))}
-    group = np.array([number[name] for name in linked_groups(entries)], dtype=np.int64)
+    groups = linked_groups(entries)
+    number = {name: at for at, name in enumerate(dict.fromkeys(groups))}
+    group = np.array([number[name] for name in groups], dtype=np.int64)
     found = _nearest_of_others(bits, np.array(owner, dtype=np.int64), group, limit)
     alike = [_look_alike(entries[a], entries[b], least) for (a, b), least in sorted(found.items())]
     return tuple(alike), tuple(unread)

@@ -16,7 +16,7 @@ from counterface.datasets.labelled_faces import DrawConfig, FaceClip, FacePool, 
 from counterface.datasets.manifest import of_split, read_manifest
 from counterface.datasets.pairs.remake import AutoencoderRemake
 from counterface.datasets.pairs.training_pairs import Sources, TrainingPairs
-from counterface.detect.models.detector_model import DetectorModel, build_detector
+from counterface.detect.models.detector_model import DetectorModel, build_detector, clip_of
 from counterface.detect.models.parts.folded import START_FACES, start_from_folded
 from counterface.detect.training.detector_task import DetectorTask
 from counterface.detect.training.pair_data import read_sources, train_autoencoder
@@ -189,8 +189,8 @@ def open_pool(config: TrainConfig) -> FacePool:
     """
     manifest = manifest_of(config)
     assert config.data.faces is not None  # else there is no manifest
-    net = build_detector(config.model.name, config.model.options, fetch=False)
-    kind = (net.config.template, net.config.size, net.frames, net.step)
+    net = config.model.settled()
+    kind = (net.template, net.size, *clip_of(net))
     return FacePool(read_manifest(manifest), config.data.faces, *kind)
 
 

@@ -11,9 +11,9 @@ from pydantic import BaseModel, Field
 from counterface.config import STRICT
 from counterface.errors import ConfigError, FacesetError, MediaError
 from counterface.faceset.commits import CommitWriter, locked
-from counterface.faceset.header import HEADER_FILE, OptionValues
+from counterface.faceset.header import OptionValues
 from counterface.faceset.intake import Intake, SourceResult
-from counterface.faceset.store import Faceset, merge
+from counterface.faceset.store import Faceset, merge, open_or_create
 from counterface.media.find_media import find_media
 from counterface.media.sandbox import Limits
 from counterface.provenance.rights import Rights, find_rights, read_rights
@@ -99,7 +99,7 @@ def extract(
     """
     files = _files(source, out)
     config = _with_rights(config or ExtractConfig(), source)
-    _open_or_create(out, config)
+    _open_for(out, config)
     with locked(out):
         merge(out)
         with CommitWriter(out, config.quality) as writer:
@@ -133,17 +133,9 @@ def _with_rights(config: ExtractConfig, source: Path) -> ExtractConfig:
     return config
 
 
-def _open_or_create(out: Path, config: ExtractConfig) -> None:
+def _open_for(out: Path, config: ExtractConfig) -> None:
     """Nothing; `out` is a faceset that the config fits."""
-    if not (out / HEADER_FILE).exists():
-        Faceset.create(out, config.template, config.size, config.rights)
-        return
-    header = Faceset.open(out).header
-    if (header.template, header.size) != (config.template, config.size):
-        raise FacesetError(
-            f"{out} holds {header.template!r} crops of {header.size} px, asked for are "
-            f"{config.template!r} of {config.size} px; choose another folder"
-        )
+    header = open_or_create(out, config.template, config.size, config.rights).header
     if config.rights is not None and config.rights != header.rights:
         has = "has none" if header.rights is None else f"says {header.rights!r}"
         raise FacesetError(

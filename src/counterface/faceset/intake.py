@@ -237,9 +237,14 @@ def readable(path: Path | str) -> str:
 
 def crop_name(record: SourceRecord, frame_index: int | None, face_index: int) -> str:
     """The file name of a crop: unique in its faceset, and safe whatever the source is called."""
-    stem = re.sub(r"[^\w.-]+", "_", Path(record.name).stem).strip("._-")[:40] or "source"
     frame = "" if frame_index is None else f"_{frame_index:07d}"
-    return f"{stem}_{record.sha256[:8]}{frame}_{face_index}.jpg"
+    return f"{crop_stem(record)}{frame}_{face_index}.jpg"
+
+
+def crop_stem(record: SourceRecord) -> str:
+    """What the names of all crops of a source begin with."""
+    stem = re.sub(r"[^\w.-]+", "_", Path(record.name).stem).strip("._-")[:40] or "source"
+    return f"{stem}_{record.sha256[:8]}"
 
 
 class _OtherSettingsError(FacesetError):

@@ -149,6 +149,29 @@ class Faceset:
             )
 
 
+def open_or_create(folder: Path, template: str, size: int, rights: Rights | None = None) -> Faceset:
+    """The faceset in a folder, or a new one there; of these crops.
+
+    Args:
+        folder: a faceset, or a folder that is empty or absent.
+        template: of the crops.
+        size: of the crops, pixels.
+        rights: of a new one; a faceset that is there keeps its own.
+
+    Raises:
+        FacesetError: it holds other crops, or cannot be used.
+    """
+    if not (folder / HEADER_FILE).exists():
+        return Faceset.create(folder, template, size, rights)
+    found = Faceset.open(folder)
+    if (found.header.template, found.header.size) != (template, size):
+        raise FacesetError(
+            f"{folder} holds {found.header.template!r} crops of {found.header.size} px, asked for "
+            f"are {template!r} of {size} px; choose another folder"
+        )
+    return found
+
+
 def save(faceset: Faceset) -> None:
     """Nothing; the folder's files hold this header and these rows. Call with the lock held."""
     _write_table(faceset.folder, rows_to_table(faceset.rows))

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from counterface import __version__
 from counterface.config import STRICT, describe_error
-from counterface.errors import ConfigError, RegistryError, ShapeError, SwapError, TrainingError
+from counterface.errors import ConfigError, ShapeError, SwapError, TrainingError
 from counterface.learn.checkpoint import checkpoints, read_record, read_weights, step_of
 from counterface.provenance.rights import Rights
 from counterface.registry import SWAP_MODELS
@@ -167,10 +167,7 @@ def model_kind(name: str) -> type[SwapModel]:
     Raises:
         ConfigError: `SWAP_MODELS` knows no such name.
     """
-    try:
-        kind: type[SwapModel] = SWAP_MODELS.load(name)
-    except RegistryError as error:
-        raise ConfigError(str(error)) from error
+    kind: type[SwapModel] = SWAP_MODELS.load(name)
     return kind
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 from torch import Tensor, nn
 
 from counterface.config import STRICT, describe_error
-from counterface.errors import ConfigError, RegistryError, ShapeError, TrainingError
+from counterface.errors import ConfigError, ShapeError, TrainingError
 from counterface.registry import DETECTORS
 
 Template = Literal["face", "whole_face", "head"]
@@ -40,6 +40,11 @@ class ClipConfig(DetectorConfig):
 
     frames: int = Field(5, ge=2, le=64, description="frames that are judged together")
     step: int = Field(1, ge=1, description="frames of the video from one to the next")
+
+
+def clip_of(config: DetectorConfig) -> tuple[int, int]:
+    """The frames that are judged together, and the step from one to the next; 1, 1 of crops."""
+    return (config.frames, config.step) if isinstance(config, ClipConfig) else (1, 1)
 
 
 class DetectorModel(nn.Module):
@@ -103,12 +108,12 @@ class DetectorModel(nn.Module):
     @property
     def frames(self) -> int:
         """Frames that are judged together."""
-        return self.config.frames if isinstance(self.config, ClipConfig) else 1
+        return clip_of(self.config)[0]
 
     @property
     def step(self) -> int:
         """Frames of the video from one of them to the next."""
-        return self.config.step if isinstance(self.config, ClipConfig) else 1
+        return clip_of(self.config)[1]
 
     def input_shape(self, batch: int = 1) -> tuple[int, ...]:
         """What `forward` takes."""
@@ -136,10 +141,7 @@ def detector_kind(name: str) -> type[DetectorModel]:
     Raises:
         ConfigError: `DETECTORS` knows no such name.
     """
-    try:
-        kind: type[DetectorModel] = DETECTORS.load(name)
-    except RegistryError as error:
-        raise ConfigError(str(error)) from error
+    kind: type[DetectorModel] = DETECTORS.load(name)
     return kind
 
 

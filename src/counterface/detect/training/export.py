@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from counterface.detect.detector import DetectorInfo, Range, Thresholds, input_name
+from counterface.detect.models.detector_model import DetectorModel
 from counterface.detect.training.fold_pads import fold_pads, with_known_borders
 from counterface.errors import DetectorError
 
@@ -116,6 +117,12 @@ def uncalibrated(
         range=Range(min_face_px=64),
         card={"summary": "Not calibrated: the numbers are not probabilities yet."},
     )
+
+
+def describe_net(net: DetectorModel, name: str) -> DetectorInfo:
+    """What the file of a net says of itself before it is calibrated."""
+    c = net.config
+    return uncalibrated(name, c.template, c.size, net.frames, net.step)
 
 
 def stamp_detector(path: Path, info: DetectorInfo) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import BaseModel
 
 from counterface import __version__
@@ -26,8 +24,8 @@ from counterface.detect.train import (
     manifest_of,
     open_pool,
 )
-from counterface.detect.training.export import export_detector, uncalibrated
-from counterface.detect.training.score_clips import score_clips
+from counterface.detect.training.export import describe_net, export_detector
+from counterface.detect.training.score_clips import pool_files, score_clips
 from counterface.errors import DetectorError
 from counterface.learn import checkpoint as disk
 
@@ -78,7 +76,7 @@ def package_detector(
     choice = read_config(TrainConfig, recipe).model if recipe else None
     net = load_detector(weights, choice)
     card = make_card(weights, choice)
-    info = describe_net(net, name or str(card["architecture"]), card)
+    info = describe_net(net, name or str(card["architecture"])).model_copy(update={"card": card})
     export_detector(net, info, path)
     return _calibrated(path, info, _validation_files(weights, manifest), jobs, progress)
 
@@ -119,7 +117,7 @@ def fuse_detectors(
     licences = sorted({str(card["licence"]) for card in cards})
     parts = {str(number): card for number, card in enumerate(cards)}
     card = {"architecture": "fusion", "members": parts, "licence": " / ".join(licences)}
-    info = describe_net(fused, name, card | {"not_for": NOT_FOR})
+    info = describe_net(fused, name).model_copy(update={"card": card | {"not_for": NOT_FOR}})
     export_detector(fused, info, path)
     return _calibrated(path, info, _validation_files(weights[0], manifest), jobs, progress)
 
@@ -132,13 +130,11 @@ def _member_calibration(net: DetectorModel, weights: Path) -> Calibration:
         return Calibration()
     pool = open_pool(config)
     clips = pool.of_entries(of_split(pool.entries, "val"))
-    files: dict[int, list[float]] = defaultdict(list)
-    for clip, logit in zip(clips, score_clips(net, pool, clips), strict=True):
-        files[clip.entry].append(float(logit))
+    files = pool_files(clips, score_clips(net, pool, clips))
     labels = [pool.entries[number].label for number in files]
     if min(labels.count(0), labels.count(1)) < ENOUGH:
         return Calibration()
-    return fit_calibration(labels, [float(np.mean(values)) for values in files.values()])
+    return fit_calibration(labels, list(files.values()))
 
 
 def _calibrated(
@@ -157,13 +153,6 @@ def _calibrated(
     return Packaged(path=path, calibrated=True, note=note, info=info)
 
 
-def describe_net(net: DetectorModel, name: str, card: dict[str, Any]) -> DetectorInfo:
-    """What the file of a net says of itself before it is calibrated."""
-    c = net.config
-    info = uncalibrated(name, c.template, c.size, net.frames, net.step)
-    return info.model_copy(update={"card": card})
-
-
 def make_card(weights: Path, model: ModelChoice | None = None) -> dict[str, Any]:
     """The model card: data, recipe, metrics, licences, seed and cost, as far as the run knows.
 
@@ -171,7 +160,7 @@ def make_card(weights: Path, model: ModelChoice | None = None) -> dict[str, Any]
         weights: a run's `.safetensors`.
         model: the architecture of weights that do not say it.
     """
-    record = disk.read_weights(weights)[1]
+    record = disk.read_record(weights)
     about = record.get("about") or {}
     chosen = about.get("model") or (model or ModelChoice()).model_dump(mode="json")
     data = about.get("data", {})
@@ -197,7 +186,7 @@ def _cost(run: Path) -> str:
     found = disk.checkpoints(run / "checkpoints")
     if not found:
         return ""
-    seconds = disk.read_checkpoint(found[-1]).record.get("seconds", {}).get("ran", 0.0)
+    seconds = disk.read_record(found[-1]).get("seconds", {}).get("ran", 0.0)
     return f"{seconds / 3600:.2f} hours of training, all interruptions left out"
 
 

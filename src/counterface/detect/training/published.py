@@ -9,7 +9,7 @@ from typing import Any
 
 from counterface.detect.detector import DetectorInfo
 from counterface.detect.models.detector_model import build_detector
-from counterface.detect.training.export import export_detector, uncalibrated
+from counterface.detect.training.export import describe_net, export_detector
 
 
 def import_published(
@@ -30,12 +30,11 @@ def import_published(
     """
     net = build_detector(architecture, options, fetch=False).eval()
     net.load_published(weights)
-    config = net.config
-    info = uncalibrated(architecture, config.template, config.size, net.frames, net.step)
+    info = describe_net(net, architecture)
     card = {
         "summary": f"{info.card['summary']} Published weights, not trained here.",
         "architecture": architecture,
-        "options": config.model_dump(mode="json"),
+        "options": net.config.model_dump(mode="json"),
         "weights": weights.name,
         "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
         "weights_from": net.PUBLISHED,

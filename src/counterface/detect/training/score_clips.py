@@ -75,6 +75,14 @@ def score_clips(
     return np.concatenate(logits) if logits else np.zeros(0)
 
 
+def pool_files(clips: Sequence[FaceClip], logits: NDArray[np.float64]) -> dict[int, float]:
+    """The logit of each file, the mean over its clips, by the number of its entry."""
+    files: dict[int, list[float]] = defaultdict(list)
+    for clip, logit in zip(clips, logits, strict=True):
+        files[clip.entry].append(float(logit))
+    return {number: float(np.mean(values)) for number, values in files.items()}
+
+
 def measure_clips(
     pool: FacePool, clips: Sequence[FaceClip], logits: NDArray[np.float64]
 ) -> dict[str, float]:
@@ -87,11 +95,9 @@ def measure_clips(
         clips: N of them.
         logits: (N,).
     """
-    files: dict[int, list[float]] = defaultdict(list)
-    for clip, logit in zip(clips, logits, strict=True):
-        files[clip.entry].append(float(logit))
+    files = pool_files(clips, logits)
     labels = np.array([pool.entries[number].label for number in files])
-    means = np.array([np.mean(values) for values in files.values()])
+    means = np.array(list(files.values()))
     own = np.array([clip.label for clip in clips])
     metrics = {
         "loss": log_loss(labels, 0.5 * (1 + np.tanh(means / 2))),
