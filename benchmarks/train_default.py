@@ -1,7 +1,8 @@
 """Trains, calibrates and exports the shipped detector; run again to continue.
 
-    python benchmarks/train_default.py            everything, about an hour on one CPU core
-    python benchmarks/train_default.py faces | texture | halves | folds | export
+    python benchmarks/train_default.py            everything, about two hours on one CPU core
+    python benchmarks/train_default.py faces | texture | facesets | blend | refine | halves
+                                       | folds | export | families
 
 Every number that is reported for clips comes from `folds`: heads that were fitted on neither the
 swap model nor the people of the clip they judge. Pictures of the split `val` are seen by no net and
@@ -15,9 +16,22 @@ import sys
 import time
 from pathlib import Path
 
-from default_data import DATA, FOLDS, held_back, stills, training_items, write_halves
+from default_data import (
+    DATA,
+    FOLDS,
+    STILLS,
+    SYNTHETIC,
+    extract_stills,
+    family_blends,
+    family_items,
+    held_back,
+    stills,
+    training_items,
+    write_halves,
+)
 
-from counterface.config import read_config_with
+from counterface.config import read_config, read_config_with
+from counterface.datasets.building.blended import build_blended
 from counterface.datasets.face_store import FaceStoreConfig, store_faces
 from counterface.datasets.manifest import of_split, write_manifest
 from counterface.detect.calibrate import (
@@ -31,8 +45,9 @@ from counterface.detect.evaluation.file_score import FileScore
 from counterface.detect.evaluation.score_files import score_files
 from counterface.detect.models.evidence_sum import EvidenceSum
 from counterface.detect.scan import ScanConfig
-from counterface.detect.train import TrainConfig, train_detector
+from counterface.detect.train import DataConfig, SyntheticFolders, TrainConfig, train_detector
 from counterface.detect.training.export import export_detector, uncalibrated
+from counterface.detect.training.families import add_families
 from counterface.detect.training.fit import (
     FitConfig,
     collect_statistics,
@@ -41,12 +56,15 @@ from counterface.detect.training.fit import (
     real_faces,
     start_statistics,
 )
+from counterface.provenance.mark import Marker
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = ROOT / "runs" / "default"
 HALVES = RUN / "halves"
+FACESETS = RUN / "facesets"
 SHIPPED = ROOT / "src" / "counterface" / "detect" / "data" / "default.onnx"
 VERSION = "2026.11.2"
+REFINE_STEPS = 1000
 FOLDED = DATA / "weights" / "mobilenet_v2_imagenet" / "tf2_mobilenet_v2_1.0_224_ptq.tflite"
 
 
@@ -73,6 +91,40 @@ def texture() -> None:
     train_detector(config, say)
 
 
+def blend() -> None:
+    """The blend net: self-blended and other pseudo-fakes of still pictures, no footage."""
+    train_detector(blend_config(RUN / "blend"), say)
+
+
+def refine() -> None:
+    """The blend net goes on with half the degradation and more self-blended pictures."""
+    config = blend_config(RUN / "refine")
+    mix = {"strength": 0.5, "self_blended": 0.55, "swapped_in": 0.15, "remade": 0.3, "seed": 1}
+    update = {
+        "start_from": RUN / "blend" / "last.safetensors",
+        "autoencoder": RUN / "blend" / "autoencoder" / "autoencoder.onnx",
+        "pairs": config.pairs.model_copy(update=mix),
+        "loop": config.loop.model_copy(update={"steps": REFINE_STEPS, "seed": 1}),
+    }
+    train_detector(config.model_copy(update=update), say)
+
+
+def blend_config(out: Path) -> TrainConfig:
+    """The recipe of the blend net, on its data."""
+    recipe = read_config(TrainConfig, ROOT / "recipes" / "self_blended.toml")
+    fakes = {"synthetic_stylegan256": "faces_ffhq256", "synthetic_sdxl": "faces_london_ccby"}
+    data = DataConfig(
+        stills=tuple(FACESETS / name for name in STILLS),
+        synthetic=tuple(
+            SyntheticFolders(fake=FACESETS / name, real=FACESETS / fakes[name])
+            for name in SYNTHETIC
+        ),
+    )
+    pairs = recipe.pairs.model_copy(update={"synthetic": 0.1})
+    update = {"out": out, "folded": FOLDED, "data": data, "pairs": pairs}
+    return recipe.model_copy(update=update)
+
+
 def say(phase: str, step: int, steps: int, numbers: dict[str, float]) -> None:
     """One line of progress."""
     shown = " ".join(f"{name}={value:.3f}" for name, value in numbers.items())
@@ -89,8 +141,13 @@ def fit_config() -> FitConfig:
     """The recipe of the shipped detector, on its data."""
     values = {"out": str(RUN), "folded": str(FOLDED)}
     recipe = read_config_with(FitConfig, ROOT / "recipes" / "frame_statistics.toml", values)
-    weights = RUN / "texture" / "best.safetensors"
-    voters = tuple(voter.model_copy(update={"weights": weights}) for voter in recipe.voters)
+    nets = {
+        "swapped face": RUN / "refine" / "last.safetensors",
+        "generated face": RUN / "texture" / "best.safetensors",
+    }
+    voters = tuple(
+        voter.model_copy(update={"weights": nets[voter.question]}) for voter in recipe.voters
+    )
     return recipe.model_copy(update={"voters": voters})
 
 
@@ -169,12 +226,25 @@ def export() -> None:
     print(info.model_dump_json(indent=1))
 
 
+def families() -> None:
+    """The head that names the family of methods, into the file that `export` wrote."""
+    blended = RUN / "blended"
+    build_blended(family_blends(blended), marker=Marker(watermark=False))
+    items = family_items(HALVES, blended / "manifest.parquet")
+    found = add_families(RUN / "default.onnx", items)
+    print(found.model_dump_json(indent=1))
+
+
 PHASES = {
     "faces": faces,
     "texture": texture,
+    "facesets": lambda: extract_stills(FACESETS),
+    "blend": blend,
+    "refine": refine,
     "halves": lambda: write_halves(HALVES),
     "folds": folds,
     "export": export,
+    "families": families,
 }
 
 if __name__ == "__main__":

@@ -131,6 +131,21 @@ def test_weights_of_another_architecture_are_refused(folders: Path, tmp_path: Pa
         load_detector(first.weights, other)
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("pooled_cnn", "set model.name to frame_cnn or texture_cnn"), ("meso4", "no backbone")],
+)
+def test_a_net_that_cannot_start_from_a_folded_file_says_so(
+    folders: Path, tmp_path: Path, name: str, why: str
+):
+    config = recipe(folders, tmp_path, folded=tmp_path / "net.tflite")
+    size = config.model.options["size"]
+    options = {"backbone": "test_resnet", "size": size} if name == "pooled_cnn" else {}
+    config = config.model_copy(update={"model": ModelChoice(name=name, options=options)})
+    with pytest.raises(ConfigError, match=f"folded: .*{why}"):
+        start_net(config)
+
+
 def test_crops_are_cut_as_the_model_wants_them(folders: Path, tmp_path: Path):
     with pytest.raises(ValidationError, match=r"pairs.size is 96, but the model's is 64"):
         recipe(folders, tmp_path, pairs=PairConfig(size=96))

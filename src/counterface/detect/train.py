@@ -220,6 +220,10 @@ def start_net(
     Args:
         config: the recipe.
         faces: gives real crops, RGB uint8 (S, S, 3), for the batch norms of a folded backbone.
+
+    Raises:
+        ConfigError: an architecture that cannot start from the folded file.
+        TrainingError: a file that cannot be read.
     """
     if config.start_from is not None:
         return load_detector(config.start_from, config.model)
@@ -229,6 +233,11 @@ def start_net(
     if config.folded is not None:
         if not isinstance(backbone := getattr(net, "backbone", None), torch.nn.Module):
             raise ConfigError(f"folded: {config.model.name} has no backbone to start from a file")
+        if not net.SIGNED:
+            raise ConfigError(
+                f"folded: the file's net sees values from -1 to 1, {config.model.name} gives its "
+                "backbone others; set model.name to frame_cnn or texture_cnn"
+            )
         start_from_folded(backbone, config.folded, faces() if faces else [])
     return net
 

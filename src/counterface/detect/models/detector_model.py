@@ -61,6 +61,7 @@ class DetectorModel(nn.Module):
     PUBLISHED: ClassVar[str] = ""  # of the weights that `load_published` reads: whose, licence
     HEAD: tuple[str, ...] = ("head",)  # the parts, by their dotted names, that read the embedding
     ANY_SIDE: ClassVar[bool] = False  # crops of another side than `config.size` fit as well
+    SIGNED: ClassVar[bool] = False  # the backbone sees [-1, 1], as folded files want it
 
     config: DetectorConfig
     head: nn.Module

@@ -43,6 +43,7 @@ class FrameCNN(DetectorModel):
     TINY: ClassVar[Mapping[str, Any]] = {"backbone": "test_efficientnet", "width": 16, "size": 64}
     HEAD = ("cells", "crop")
     ANY_SIDE = True
+    SIGNED = True
 
     config: FrameCNNConfig
 

@@ -76,6 +76,7 @@ class TextureCNN(DetectorModel):
 
     Config = TextureCNNConfig
     TINY: ClassVar[Mapping[str, Any]] = {"backbone": "test_efficientnet", "size": 64}
+    SIGNED = True
 
     config: TextureCNNConfig
 

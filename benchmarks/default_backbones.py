@@ -1,0 +1,123 @@
+"""Backbones and input sizes for the shipped detector's texture net, all on one budget.
+
+    python benchmarks/default_backbones.py [--steps 80] [--only mobilenetv2_100]
+
+Every row is trained by the recipe `texture_cnn` on the pictures of `train_default.py`: the same
+faces, steps, batches and seed, judged on the pictures of the split `val`. Only MobileNetV2 has
+ImageNet weights here; the others start at random, as `frame_cnn`, whose batch norms learn (those of
+`texture_cnn` are frozen, which needs a trained start). Run again to continue.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from train_default import FOLDED, ROOT, RUN
+
+from counterface.config import read_config_with
+from counterface.datasets.face_store import FaceStoreConfig, store_faces
+from counterface.datasets.manifest import read_manifest
+from counterface.detect.detector import Detector
+from counterface.detect.train import TrainConfig, load_detector, train_detector
+from counterface.detect.training.export import describe_net, export_detector
+
+OUT = ROOT / "runs" / "backbones"
+SIDES = (160, 224)
+ROUNDS = 15
+
+
+class Plan(NamedTuple):
+    """One way to start."""
+
+    backbone: str
+    architecture: str
+    pretrained: bool
+
+
+PLANS = (
+    Plan("mobilenetv2_100", "texture_cnn", True),
+    Plan("mobilenetv2_100", "frame_cnn", True),
+    Plan("mobilenetv2_100", "frame_cnn", False),
+    Plan("mobilenetv3_large_100", "frame_cnn", False),
+    Plan("efficientnet_b0", "frame_cnn", False),
+    Plan("resnet18", "frame_cnn", False),
+)
+
+
+def config_of(plan: Plan, side: int, steps: int) -> TrainConfig:
+    """The recipe, with another net; a side below the crops' is reached in the crop."""
+    start = "imagenet" if plan.pretrained else "random"
+    values = {
+        "out": str(OUT / f"{plan.backbone}_{plan.architecture}_{start}_{side}"),
+        "data": {"faces": str(OUT / f"faces_{side}"), "manifest": str(RUN / "stills.parquet")},
+        "loop": {"steps": steps, "warmup": steps // 10, "validate_every": steps},
+        **({"folded": str(FOLDED)} if plan.pretrained else {}),
+    }
+    config = read_config_with(TrainConfig, ROOT / "recipes" / "texture_cnn.toml", values)
+    options = {"backbone": plan.backbone, "size": side, "stage": 3}
+    if plan.pretrained:
+        options["pad_type"] = "same"
+    model = config.model.model_copy(update={"name": plan.architecture, "options": options})
+    return config.model_copy(update={"model": model})
+
+
+def judge_ms(path: Path, side: int) -> float:
+    """Least CPU milliseconds of one face."""
+    detector = Detector.load(path)
+    crop = np.random.default_rng(0).integers(0, 256, (1, side, side, 3), np.uint8)
+    times = []
+    for _ in range(ROUNDS):
+        began = time.process_time()
+        detector.score(crop)
+        times.append(time.process_time() - began)
+    return min(times) * 1e3
+
+
+def main() -> None:
+    """Prints a row a run."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=80)
+    parser.add_argument("--only", default="")
+    arguments = parser.parse_args()
+    entries = read_manifest(RUN / "stills.parquet")
+    print("| backbone | net | start | side | val AUC | CPU minutes | ms a face | MB |")
+    print("|---|---|---|---|---|---|---|---|")
+    for side in SIDES:
+        store_faces(entries, OUT / f"faces_{side}", FaceStoreConfig(size=side))
+        for plan in PLANS:
+            if arguments.only and plan.backbone != arguments.only:
+                continue
+            config = config_of(plan, side, arguments.steps)
+            kept = config.out / "row.json"
+            if not kept.exists():
+                began = time.process_time()
+                train_detector(config)
+                minutes = (time.process_time() - began) / 60
+                log = (config.out / "log.jsonl").read_text().splitlines()
+                found = [row for row in map(json.loads, log) if row["kind"] == "validate"][-1]
+                net = load_detector(config.out / "last.safetensors")
+                path = config.out / "net.onnx"
+                export_detector(net, describe_net(net, plan.backbone), path)
+                row = {
+                    "auc": found["auc"],
+                    "minutes": minutes,
+                    "ms": judge_ms(path, side),
+                    "mb": path.stat().st_size / 1e6,
+                }
+                kept.write_text(json.dumps(row))
+            row = json.loads(kept.read_text())
+            start = "ImageNet" if plan.pretrained else "random"
+            print(
+                f"| {plan.backbone} | `{plan.architecture}` | {start} | {side} "
+                f"| {row['auc']:.3f} | {row['minutes']:.1f} | {row['ms']:.1f} | {row['mb']:.1f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
