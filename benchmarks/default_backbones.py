@@ -1,6 +1,6 @@
 """Backbones and input sizes for the shipped detector's texture net, all on one budget.
 
-    python benchmarks/default_backbones.py [--steps 80] [--only mobilenetv2_100]
+    python benchmarks/default_backbones.py [--steps 80] [--only mobilenetv2_100_frame]
 
 Every row is trained by the recipe `texture_cnn` on the pictures of `train_default.py`: the same
 faces, steps, batches and seed, judged on the pictures of the split `val`. Only MobileNetV2 has
@@ -53,7 +53,7 @@ def config_of(plan: Plan, side: int, steps: int) -> TrainConfig:
     """The recipe, with another net; a side below the crops' is reached in the crop."""
     start = "imagenet" if plan.pretrained else "random"
     values = {
-        "out": str(OUT / f"{plan.backbone}_{plan.architecture}_{start}_{side}"),
+        "out": str(OUT / f"{steps}_steps" / f"{plan.backbone}_{plan.architecture}_{start}_{side}"),
         "data": {"faces": str(OUT / f"faces_{side}"), "manifest": str(RUN / "stills.parquet")},
         "loop": {"steps": steps, "warmup": steps // 10, "validate_every": steps},
         **({"folded": str(FOLDED)} if plan.pretrained else {}),
@@ -90,9 +90,9 @@ def main() -> None:
     for side in SIDES:
         store_faces(entries, OUT / f"faces_{side}", FaceStoreConfig(size=side))
         for plan in PLANS:
-            if arguments.only and plan.backbone != arguments.only:
-                continue
             config = config_of(plan, side, arguments.steps)
+            if arguments.only not in config.out.name:
+                continue
             kept = config.out / "row.json"
             if not kept.exists():
                 began = time.process_time()

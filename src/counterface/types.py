@@ -6,6 +6,7 @@ pixels with the centre of the top-left pixel at (0, 0); matrices are 2x3 and say
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 Image = NDArray[np.uint8]  # RGB (H, W, 3)
 Mask = NDArray[np.float32]  # (H, W) in [0, 1]
 Floats = NDArray[np.float32]  # points, boxes, matrices, scores
+Progress = Callable[[int, int | None, str], None]  # done, total (None: unknown), what is going on
 
 
 @dataclass(frozen=True, slots=True, eq=False)

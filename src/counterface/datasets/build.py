@@ -22,7 +22,6 @@ from counterface.datasets.building.rank import Likeness, look_of, rank_pairs
 from counterface.datasets.building.splits import split_groups
 from counterface.datasets.building.stages import (
     Failure,
-    Progress,
     choose_pairs,
     convert_pair,
     extract_faces,
@@ -34,6 +33,7 @@ from counterface.datasets.manifest import write_manifest
 from counterface.errors import ConfigError, FacesetError
 from counterface.faceset.commits import locked
 from counterface.provenance.mark import Marker
+from counterface.types import Progress
 
 
 class BuildSummary(BaseModel):

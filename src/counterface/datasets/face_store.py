@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -38,14 +38,12 @@ from counterface.media import sandbox
 from counterface.media.probe import file_sha256
 from counterface.media.sample_frames import Moment, sample_frames
 from counterface.media.sandbox import Limits
-from counterface.types import Face, Floats, Image
+from counterface.types import Face, Floats, Image, Progress
 
 MANIFEST_FILE = "manifest.parquet"  # in the store: the entries with the hashes of their content
 TOGETHER = 64  # pictures that share a commit
 MERGE_AFTER = 500  # commits; whoever opens the store meanwhile has to read each of them
 _PLACE = re.compile(r"_(\d{4})_(\d{2})\.png$")
-
-Progress = Callable[[int, int | None, str], None]  # files done, of how many, name
 
 
 class FaceStoreConfig(BaseModel):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -20,8 +20,8 @@ from counterface.datasets.manifest import Entry, read_manifest, write_manifest
 from counterface.datasets.readers.layout import load_reader
 from counterface.errors import ConfigError, MediaError
 from counterface.media.probe import file_sha256
+from counterface.types import Progress
 
-Progress = Callable[[int, int | None, str], None]
 Stamp = tuple[int, int]  # size, time of change in ns
 
 

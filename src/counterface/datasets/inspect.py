@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,7 @@ from counterface.errors import MediaError
 from counterface.media import sandbox
 from counterface.provenance.fingerprint import SAME_LOOK, hash_image
 from counterface.provenance.verify import decode_some
-
-Progress = Callable[[int, int | None, str], None]
+from counterface.types import Progress
 
 
 class Tally(BaseModel):

@@ -32,12 +32,13 @@ from counterface.detect.evaluation.measure import (
     slice_files,
 )
 from counterface.detect.evaluation.openings import Opening, log_opening
-from counterface.detect.evaluation.score_files import Progress, score_files
+from counterface.detect.evaluation.score_files import score_files
 from counterface.detect.evaluation.score_store import ScoreStore
 from counterface.detect.findings import Notice
 from counterface.detect.scan import ScanConfig
 from counterface.errors import ConfigError
 from counterface.media.probe import file_sha256
+from counterface.types import Progress
 
 __all__ = [  # what a caller of an evaluation needs, in one place
     "DetectorFacts",

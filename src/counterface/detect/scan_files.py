@@ -6,7 +6,7 @@ A file that cannot be scanned becomes a row with its error; the rest goes on.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -15,8 +15,7 @@ from pathlib import Path
 from counterface.detect.findings import ScanFailure, ScanResult
 from counterface.detect.scan import ChangeFrames, ScanConfig, Scanner
 from counterface.errors import CounterfaceError
-
-Progress = Callable[[int, int | None, str], None]  # done, total, file in work
+from counterface.types import Progress
 
 
 def scan_files(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -22,10 +21,9 @@ from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset, merge, save
 from counterface.media import sandbox
 from counterface.media.probe import file_sha256
+from counterface.types import Progress
 
 _AS_IT_IS = np.array([[1, 0, 0], [0, 1, 0]], np.float32)
-
-Progress = Callable[[int, int | None, str], None]
 
 
 class Adoption(BaseModel):

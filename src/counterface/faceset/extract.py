@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -17,8 +16,7 @@ from counterface.faceset.store import Faceset, merge, open_or_create
 from counterface.media.find_media import find_media
 from counterface.media.sandbox import Limits
 from counterface.provenance.rights import Rights, find_rights, read_rights
-
-Progress = Callable[[int, int | None, str], None]  # done, total (None: unknown), what is going on
+from counterface.types import Progress
 
 
 class ExtractConfig(BaseModel):

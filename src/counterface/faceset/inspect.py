@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +15,13 @@ from counterface.faceset.header import Header
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset
 from counterface.provenance.rights import Rights
-from counterface.types import Floats
+from counterface.types import Floats, Progress
 
 # How far a crop may be from the place its landmarks ask for. Crops cut here are off by rounding;
 # adopted ones may have been aligned by another tool with other points, which differ by this much.
 MAX_SCALE = 1.2
 MAX_TURN_DEG = 12.0
 MAX_SHIFT = 0.1  # of the crop's side
-
-Progress = Callable[[int, int | None, str], None]
 
 
 class Problem(BaseModel):

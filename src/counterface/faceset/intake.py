@@ -9,7 +9,7 @@ interrupted run was taken up again.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
@@ -30,15 +30,13 @@ from counterface.faceset.store import merge, remove_source
 from counterface.media import sandbox
 from counterface.media.open_file import check_file, show, sniff
 from counterface.media.probe import file_sha256
-from counterface.types import Face, Frame
+from counterface.types import Face, Frame, Progress
 
 if TYPE_CHECKING:
     from counterface.faceset.extract import ExtractConfig
 
 SEGMENT = 64  # looked-at frames in a commit: a second or less of work to lose
 MERGE_AFTER = 500  # commits; whoever opens the faceset meanwhile has to read each of them
-
-Progress = Callable[[int, int | None, str], None]  # done, total (None: unknown), what is going on
 
 
 class SourceResult(BaseModel):

@@ -33,7 +33,6 @@ from counterface.provenance.rights import Rights
 from counterface.swap.conversion.footage import (
     Footage,
     LookConfig,
-    Progress,
     frames_of,
     look_at_video,
 )
@@ -47,7 +46,7 @@ from counterface.swap.conversion.stills import StillConverter, convert_folder
 from counterface.swap.conversion.truth import TruthWriter
 from counterface.swap.faceset_masks import FacesetMasks
 from counterface.swap.swap_model import TrainedModel, read_model
-from counterface.types import Frame, Image
+from counterface.types import Frame, Image, Progress
 
 KEYFRAMES = 240  # pictures of the output that go into the registry of known fakes, at most
 _KEYFRAME_SIDE = 512  # pixels: hashing reduces pictures to this side anyway

@@ -6,7 +6,7 @@ identity, landmark and pose error, and what viewers complain of: shaking, seams,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -28,9 +28,7 @@ from counterface.faceset.store import Faceset
 from counterface.media import sandbox
 from counterface.media.sound import hash_sound
 from counterface.swap.perceptual import PerceptualDistance
-from counterface.types import Face, Floats, Frame, Image
-
-Progress = Callable[[int, int | None, str], None]
+from counterface.types import Face, Floats, Frame, Image, Progress
 
 _SAME_FACE = 0.3  # overlap of the target's box and the result's, intersection over union
 _SAME_MOMENT_S = Fraction(1, 500)

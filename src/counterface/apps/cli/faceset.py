@@ -8,12 +8,11 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from counterface.apps.cli import output
+from counterface.apps.cli.output import Json
 from counterface.config import merge_flags
 from counterface.faceset.extract import ExtractConfig, ExtractSummary
 
 app = App(name="faceset", help="Extract aligned faces from footage and look after them.")
-
-Json = Annotated[bool, Parameter(name="--json", negative="", help="print one JSON object a line")]
 
 
 @app.command

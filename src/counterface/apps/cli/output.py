@@ -6,17 +6,20 @@ import dataclasses
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from cyclopts import Parameter
 from pydantic import BaseModel
 
-Progress = Callable[[int, int | None, str], None]  # done, total (None: unknown), what is going on
+if TYPE_CHECKING:  # it loads NumPy, which no help page needs
+    from counterface.types import Progress
 
+Json = Annotated[bool, Parameter(name="--json", negative="", help="print one JSON object a line")]
 LINE_EVERY_S = 5.0  # plain progress lines are for logs: seldom enough not to fill them
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from counterface.apps.cli import output
+from counterface.apps.cli.output import Json
 from counterface.errors import ConfigError, MediaError
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ app = App(
     name="provenance",
     help="Check where a file comes from: credentials, watermark, known fakes.",
 )
-
-Json = Annotated[bool, Parameter(name="--json", negative="", help="print one JSON object a line")]
 
 
 @app.command

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from counterface import weights
 from counterface.apps.cli import output
+from counterface.apps.cli.output import Json
 from counterface.errors import WeightsError
 
 app = App(name="weights", help="List, fetch and find third-party model files.")
-
-Json = Annotated[bool, Parameter(name="--json", negative="", help="print one JSON object a line")]
 
 
 @app.command(name="list")

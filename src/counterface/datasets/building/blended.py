@@ -36,7 +36,7 @@ from counterface.datasets.split import SplitConfig
 from counterface.errors import ConfigError, FacesetError
 from counterface.faces.align import warp_points
 from counterface.faceset.commits import locked
-from counterface.faceset.extract import ExtractConfig, Progress, extract
+from counterface.faceset.extract import ExtractConfig, extract
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset
 from counterface.media.find_media import VIDEO_SUFFIXES
@@ -58,6 +58,7 @@ from counterface.provenance.record import (
     record_path,
 )
 from counterface.provenance.rights import Rights
+from counterface.types import Progress
 
 
 class BlendConfig(BaseModel):

@@ -19,7 +19,6 @@ from counterface.datasets.building.genuine import write_genuine
 from counterface.datasets.building.plan import Pair, Plan, spread
 from counterface.datasets.building.stages import (
     Job,
-    Progress,
     convert_config,
     jobs_of,
     steps_done,
@@ -35,6 +34,7 @@ from counterface.provenance.mark import Marker
 from counterface.swap.convert import convert
 from counterface.swap.swap_model import read_model
 from counterface.swap.train import train_swap
+from counterface.types import Progress
 
 WARM_STEPS, TIMED_STEPS = 2, 4  # the first steps allocate memory and transform weights
 TRIAL_S = 1.0  # seconds of footage

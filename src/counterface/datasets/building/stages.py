@@ -5,7 +5,7 @@ Each stage looks at what is there and makes what is missing, so the same call go
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -27,8 +27,7 @@ from counterface.swap.conversion.settings import ConvertConfig
 from counterface.swap.convert import convert
 from counterface.swap.swap_model import TrainedModel, read_model
 from counterface.swap.train import SwapTrainConfig, train_swap
-
-Progress = Callable[[int, int | None, str], None]  # done, total (None: unknown), what is going on
+from counterface.types import Progress
 
 
 class Failure(BaseModel):

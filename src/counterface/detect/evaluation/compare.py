@@ -24,10 +24,10 @@ from counterface.detect.evaluate import (
 from counterface.detect.evaluation.cautions import find_cautions
 from counterface.detect.evaluation.file_score import FileScore
 from counterface.detect.evaluation.measure import ROUNDS, Number, measure_files
-from counterface.detect.evaluation.score_files import Progress
 from counterface.detect.findings import Notice
 from counterface.errors import ConfigError
 from counterface.learn.metrics import Index, bootstrap_numbers, probability_metrics, score_metrics
+from counterface.types import Progress
 
 LESS_IS_BETTER = ("eer", "log_loss", "ece", "brier")
 

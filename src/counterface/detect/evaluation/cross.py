@@ -16,8 +16,8 @@ from counterface.detect.evaluate import (
     evaluate_manifest,
 )
 from counterface.detect.evaluation.measure import Numbers
-from counterface.detect.evaluation.score_files import Progress
 from counterface.errors import ConfigError
+from counterface.types import Progress
 
 
 class CrossCell(BaseModel):

@@ -34,11 +34,12 @@ from counterface.detect.evaluation.measure import (
     count_abstentions,
     measure_files,
 )
-from counterface.detect.evaluation.score_files import Progress, score_files
+from counterface.detect.evaluation.score_files import score_files
 from counterface.detect.evaluation.score_store import ScoreStore
 from counterface.detect.findings import Notice
 from counterface.errors import ConfigError
 from counterface.learn.metrics import Array, Index, auc, bootstrap_numbers
+from counterface.types import Progress
 
 
 class RobustnessConfig(EvaluateConfig):

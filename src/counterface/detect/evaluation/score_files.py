@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,7 @@ from counterface.detect.scan import ChangeFrames, ScanConfig
 from counterface.detect.scan_files import scan_files
 from counterface.errors import MediaError
 from counterface.media.probe import file_sha256
-
-Progress = Callable[[int, int | None, str], None]
+from counterface.types import Progress
 
 
 def score_files(

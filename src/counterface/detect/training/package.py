@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,13 @@ from counterface.detect.training.export import describe_net, export_detector
 from counterface.detect.training.score_clips import pool_files, score_clips
 from counterface.errors import DetectorError
 from counterface.learn import checkpoint as disk
+from counterface.types import Progress
 
 ENOUGH = 5  # files of each class, without which probabilities cannot be fitted
 NOT_FOR = (
     "proof; other data sets, generators and compressions than those it was trained on, where "
     "published detectors lose a large part of their accuracy"
 )
-Progress = Callable[[int, int | None, str], None]
 
 
 class Packaged(BaseModel):

@@ -9,7 +9,7 @@ interrupted look was taken up again. A minute of one face at 30 frames/s takes a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -31,14 +31,12 @@ from counterface.media import sandbox
 from counterface.media.image import write_bytes
 from counterface.media.probe import MediaInfo
 from counterface.media.sandbox import Limits
-from counterface.types import Face, Floats, Frame, Image, Pose
+from counterface.types import Face, Floats, Frame, Image, Pose, Progress
 
 PIECE = 240  # frames in a file: what a kill may cost
 LOOK_EVERY = 12  # frames from one small crop of a face to the next
 LOOK_SIDE = 32  # pixels; `faces.link` compares 16x16 from the middle
 _SAME = 0.4  # overlap with a box of the frame before: below, it may be somebody new
-
-Progress = Callable[[int, int | None, str], None]  # done, total (None: unknown), what is going on
 
 
 class LookConfig(BaseModel):

@@ -18,7 +18,6 @@ from counterface.media.open_file import check_file, sniff
 from counterface.swap.conversion.footage import (
     LookConfig,
     Onlooker,
-    Progress,
     look_at_image,
     look_at_video,
 )
@@ -29,7 +28,7 @@ from counterface.swap.conversion.people import (
     best_moments,
     find_people,
 )
-from counterface.types import Frame, Image
+from counterface.types import Frame, Image, Progress
 
 PICTURES = 5  # of each person
 SIDE = 160  # of a picture, pixels

@@ -13,14 +13,14 @@ from counterface.media.find_media import find_media
 from counterface.media.image import write_image
 from counterface.media.open_file import sniff
 from counterface.media.probe import file_sha256
-from counterface.swap.conversion.footage import Onlooker, Progress, look_at_image
+from counterface.swap.conversion.footage import Onlooker, look_at_image
 from counterface.swap.conversion.job import Job
 from counterface.swap.conversion.people import choose_people, find_people
 from counterface.swap.conversion.placement import place_faces
 from counterface.swap.conversion.render import Renderer
 from counterface.swap.conversion.settings import Converted
 from counterface.swap.conversion.truth import TruthWriter
-from counterface.types import Frame
+from counterface.types import Frame, Progress
 
 KINDS = {".png", ".jpg", ".jpeg"}  # those that carry their credentials inside
 

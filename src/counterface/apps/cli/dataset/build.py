@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from counterface.apps.cli import output
+from counterface.apps.cli.output import Json
 from counterface.config import read_config_with
 from counterface.errors import ConfigError
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from counterface.datasets.building.estimate import Estimate
     from counterface.datasets.building.rank import Likeness
 
-Json = Annotated[bool, Parameter(name="--json", negative="", help="print one JSON object a line")]
 Flag = Annotated[bool, Parameter(negative="")]
 
 

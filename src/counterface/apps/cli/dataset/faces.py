@@ -8,9 +8,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from counterface.apps.cli import output
+from counterface.apps.cli.output import Json
 from counterface.datasets.face_store import FaceStoreConfig
-
-Json = Annotated[bool, Parameter(name="--json", negative="", help="print one JSON object a line")]
 
 
 def faces(

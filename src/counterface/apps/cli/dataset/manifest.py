@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from counterface.apps.cli import output
+from counterface.apps.cli.output import Json
 from counterface.datasets.balance import BalanceConfig
 from counterface.datasets.index import IndexConfig
 from counterface.datasets.split import SplitConfig
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from counterface.datasets.inspect import DatasetInfo, Tally
 
-Json = Annotated[bool, Parameter(name="--json", negative="", help="print one JSON object a line")]
 SHOWN = 8  # lines of a kind before the rest is only counted
 
 

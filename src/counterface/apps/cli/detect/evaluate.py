@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from cyclopts import Parameter
 
 from counterface.apps.cli import output
+from counterface.apps.cli.output import Json
 from counterface.detect.evaluate import EvaluateConfig
 from counterface.detect.evaluation.robustness import RobustnessConfig
 from counterface.errors import ConfigError
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from counterface.detect.evaluation.robustness import Robustness
 
 Config = TypeVar("Config", bound=EvaluateConfig)
-Json = Annotated[bool, Parameter(name="--json", negative="", help="print one JSON object a line")]
 Html = Annotated[Path | None, Parameter(help="write one self-contained page here")]
 Png = Annotated[Path | None, Parameter(help="write each chart as a PNG into this folder")]
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from counterface.apps.cli import output
-
-Json = Annotated[bool, Parameter(name="--json", negative="", help="print one JSON object a line")]
+from counterface.apps.cli.output import Json
 
 
 def families(

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from counterface.apps.cli import output
+from counterface.apps.cli.output import Json
 from counterface.config import parse_settings, read_config_with
 
 if TYPE_CHECKING:
     from counterface.detect.training.folds import FoldReport
 
-Json = Annotated[bool, Parameter(name="--json", negative="", help="print one JSON object a line")]
 FoldBy = Literal["frame", "video", "identity"]
 
 

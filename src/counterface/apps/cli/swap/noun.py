@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from counterface.apps.cli import output
+from counterface.apps.cli.output import Json
 from counterface.config import merge_flags
 from counterface.swap.conversion.settings import ConvertConfig
 from counterface.swap.preview import PreviewConfig
@@ -18,8 +19,6 @@ app = App(
     name="swap",
     help="Train swap models and convert footage; every output is signed and recorded.",
 )
-
-Json = Annotated[bool, Parameter(name="--json", negative="", help="print one JSON object a line")]
 
 
 @app.command
