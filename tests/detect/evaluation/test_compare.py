@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from drawn_scores import some_scores
 
+from counterface.detect.evaluate import DetectorFacts
 from counterface.detect.evaluation.compare import Comparison, compare_scores
 from counterface.detect.evaluation.file_score import FileScore
+from counterface.detect.training.export import uncalibrated
 from counterface.errors import ConfigError
 
 LINES = (0.5, 0.5)
@@ -46,6 +48,20 @@ def test_the_better_one_is_named_from_either_side():
     assert better["log_loss"] == better["eer"] == "first"  # where less is better
     for a, b in zip(one.differences, other.differences, strict=True):
         assert a.difference.value == pytest.approx(-b.difference.value)
+
+
+def test_two_detectors_of_one_name_are_told_apart_by_version_or_by_hash():
+    found = compare_scores(some_scores(), some_scores(), LINES, rounds=2)
+    info = uncalibrated("a", "face", 64)
+    facts = DetectorFacts(name="a", version="1", sha256="0123456789", info=info, file="a.onnx")
+
+    def names(**changes: str) -> tuple[str, str]:
+        other = facts.model_copy(update=changes)
+        return found.model_copy(update={"first": facts, "second": other}).names
+
+    assert names(name="b") == ("a", "b")
+    assert names(version="2") == ("version 1", "version 2")
+    assert names(sha256="9876543210") == ("a 01234567", "a 98765432")
 
 
 def test_a_pair_says_more_than_two_intervals():

@@ -67,9 +67,11 @@ class Comparison(BaseModel):
         """Of both detectors, told apart where they are called the same."""
         if self.first is None or self.second is None:
             return "first", "second"
-        one, two = self.first.name, self.second.name
-        if one == two:
-            one, two = (f"{d.name} {d.sha256[:8]}" for d in (self.first, self.second))
+        both = (self.first, self.second)
+        for one, two in ([d.name for d in both], [f"version {d.version}" for d in both]):
+            if one != two:
+                return one, two
+        one, two = (f"{d.name} {d.sha256[:8]}" for d in both)
         return one, two
 
     @property
