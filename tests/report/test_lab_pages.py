@@ -123,8 +123,10 @@ def log_of(folder: Path) -> Path:
     folder.mkdir(parents=True)
     rows = [{"kind": "train", "step": i, "loss": 1 / i, "lr_factor": 1 - i / 100, "data_ms": 9}
             for i in range(1, 81)]  # fmt: skip
-    rows += [{"kind": "validate", "step": i, "loss": abs(i - 50) / 50, "auc": 0.5 + i / 200}
-             for i in (10, 30, 50, 70)]  # fmt: skip
+    rows += [
+        {"kind": "validate", "step": i, "loss": abs(i - 50) / 50, "auc": 0.5 + i / 200, "files": 8}
+        for i in (10, 30, 50, 70)
+    ]
     (folder / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder
 

@@ -17,7 +17,7 @@ Rows = Sequence[Mapping[str, float | str]]
 Curve = tuple[list[float], list[float]]  # steps, values
 FOLDS_FILE = "folds.json"
 _FOLD_METRICS = ("auc", "accuracy")
-_NOT_CURVES = ("kind", "step")
+_NOT_CURVES = ("kind", "step", "files")  # of a line, not of a detector
 _SPEEDS = ("_ms", "per_s", "seconds")  # in names of numbers about the machine
 _LESS = ("loss", "error", "brier", "ece", "eer", "distance")  # in names where less is better
 
