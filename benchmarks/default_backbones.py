@@ -13,11 +13,11 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-from train_default import FOLDED, ROOT, RUN
+from default_data import FOLDED
+from detector_models import cpu_ms, judge_step
+from train_default import ROOT, RUN
 
 from counterface.config import read_config_with
 from counterface.datasets.face_store import FaceStoreConfig, store_faces
@@ -25,6 +25,7 @@ from counterface.datasets.manifest import read_manifest
 from counterface.detect.detector import Detector
 from counterface.detect.train import TrainConfig, load_detector, train_detector
 from counterface.detect.training.export import describe_net, export_detector
+from counterface.learn.run_log import read_log
 
 OUT = ROOT / "runs" / "backbones"
 SIDES = (160, 224)
@@ -66,18 +67,6 @@ def config_of(plan: Plan, side: int, steps: int) -> TrainConfig:
     return config.model_copy(update={"model": model})
 
 
-def judge_ms(path: Path, side: int) -> float:
-    """Least CPU milliseconds of one face."""
-    detector = Detector.load(path)
-    crop = np.random.default_rng(0).integers(0, 256, (1, side, side, 3), np.uint8)
-    times = []
-    for _ in range(ROUNDS):
-        began = time.process_time()
-        detector.score(crop)
-        times.append(time.process_time() - began)
-    return min(times) * 1e3
-
-
 def main() -> None:
     """Prints a row a run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -98,15 +87,15 @@ def main() -> None:
                 began = time.process_time()
                 train_detector(config)
                 minutes = (time.process_time() - began) / 60
-                log = (config.out / "log.jsonl").read_text().splitlines()
-                found = [row for row in map(json.loads, log) if row["kind"] == "validate"][-1]
+                found = [row for row in read_log(config.out) if row["kind"] == "validate"][-1]
                 net = load_detector(config.out / "last.safetensors")
                 path = config.out / "net.onnx"
                 export_detector(net, describe_net(net, plan.backbone), path)
+                judge = judge_step(Detector.load(path))
                 row = {
                     "auc": found["auc"],
                     "minutes": minutes,
-                    "ms": judge_ms(path, side),
+                    "ms": min(cpu_ms(judge) for _ in range(ROUNDS)),
                     "mb": path.stat().st_size / 1e6,
                 }
                 kept.write_text(json.dumps(row))

@@ -25,6 +25,7 @@ from counterface.provenance.rights import Rights
 from counterface.types import Frame
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+FOLDED = DATA / "weights" / "mobilenet_v2_imagenet" / "tf2_mobilenet_v2_1.0_224_ptq.tflite"
 FOLDS = 5
 
 STILLS = {  # set -> every n-th picture is used

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import timm
 import torch
+from detector_models import cpu_ms, judge_step
 
 from counterface.detect.detector import Detector
 
@@ -43,23 +44,21 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--against", type=Path, nargs="*", default=[])
     arguments = parser.parse_args()
-    rng = np.random.default_rng(0)
-    crop = rng.integers(0, 256, (1, SIDE, SIDE, 3), np.uint8)
-    image = np.ascontiguousarray(crop.transpose(0, 3, 1, 2), np.float32) / 255
+    image = np.random.default_rng(0).random((1, 3, SIDE, SIDE), np.float32)
     files = {"shipped": Detector.load()}
     files |= {path.stem: Detector.load(path) for path in arguments.against}
     with tempfile.TemporaryDirectory() as folder:
         net = yardstick(Path(folder))
         name = net.get_inputs()[0].name
-        steps = {"MobileNetV3-Large 224": lambda: net.run(None, {name: image})}
+        steps: dict[str, Callable[[], object]] = {
+            "MobileNetV3-Large 224": lambda: net.run(None, {name: image})
+        }
         for title, detector in files.items():
-            steps[title] = lambda detector=detector: detector.score(crop)
+            steps[title] = judge_step(detector)
         times: dict[str, list[float]] = {title: [] for title in steps}
         for _ in range(arguments.rounds):
             for title, step in steps.items():
-                began = time.process_time()
-                step()
-                times[title].append((time.process_time() - began) * 1e3)
+                times[title].append(cpu_ms(step))
     least = {title: min(found) for title, found in times.items()}
     print("| net | least, ms | median, ms | x yardstick |")
     print("|---|---|---|---|")

@@ -19,7 +19,7 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from default_data import CLIPS, DATA, PAIRS, SAME_PERSON, pair_model, write_halves
+from default_data import CLIPS, DATA, FOLDED, PAIRS, SAME_PERSON, pair_model, write_halves
 
 from counterface.config import parse_settings, read_config_with
 from counterface.datasets.face_store import FaceStoreConfig, store_faces
@@ -33,6 +33,7 @@ from counterface.detect.training.folds import (
     cross_validate,
 )
 from counterface.faceset.extract import ExtractConfig, extract
+from counterface.learn.run_log import read_log
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = ROOT / "runs" / "published"
@@ -75,7 +76,6 @@ CLIPS_3 = Store("swaps", "whole_face", 96, frames=3)
 CLIPS_8 = Store("swaps", "whole_face", 64, moments=6, frames=8)
 # published rates are those of pretrained nets, which cannot be fetched here
 SMALL = ("model.options.pretrained=false", "optimizer.lr=1e-3", "optimizer.drop_at=[]")
-FOLDED = DATA / "weights" / "mobilenet_v2_imagenet" / "tf2_mobilenet_v2_1.0_224_ptq.tflite"
 
 PLANS = {
     "convlstm_canny": Plan("convlstm_canny", CLIPS_5, ("epochs=4",), 5, FOLD_BY),
@@ -219,8 +219,7 @@ def blended() -> None:
     )
     began = time.monotonic()
     train_detector(read_config_with(TrainConfig, ROOT / "recipes" / "self_blended_b4.toml", values))
-    log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-    last = [row for row in log if row["kind"] == "validate"][-1]
+    last = [row for row in read_log(out) if row["kind"] == "validate"][-1]
     print(f"self_blended_b4: {(time.monotonic() - began) / 60:.1f} minutes now; {last}", flush=True)
 
 

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from default_data import (
-    DATA,
+    FOLDED,
     FOLDS,
     STILLS,
     SYNTHETIC,
@@ -62,10 +62,8 @@ ROOT = Path(__file__).resolve().parents[1]
 RUN = ROOT / "runs" / "default"
 HALVES = RUN / "halves"
 FACESETS = RUN / "facesets"
-SHIPPED = ROOT / "src" / "counterface" / "detect" / "data" / "default.onnx"
 VERSION = "2026.11.2"
 REFINE_STEPS = 1000
-FOLDED = DATA / "weights" / "mobilenet_v2_imagenet" / "tf2_mobilenet_v2_1.0_224_ptq.tflite"
 
 
 def faces() -> None:
@@ -212,7 +210,7 @@ def choose_lines() -> tuple[Calibration, Thresholds]:
 
 
 def export() -> None:
-    """Fits on everything, calibrates on the scores of `folds`, writes the shipped file."""
+    """Fits on everything, calibrates on the scores of `folds`, writes what ships into the run."""
     calibration, thresholds = choose_lines()
     info = plain_info().model_copy(
         update={

@@ -22,8 +22,6 @@ from counterface.swap.convert import convert
 PROGRAM = """
 import sys, time
 from pathlib import Path
-
-import pytest
 sys.path.insert(0, sys.argv[1])
 from echo_model import DRAWN, echo_model
 from counterface.provenance.mark import Marker

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from counterface import __version__
 from counterface.apps.cli import output
+from counterface.apps.cli.output import Json
 from counterface.errors import MediaError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class DemoConfig(BaseModel):
 def demo(
     *,
     config: Annotated[DemoConfig, Parameter(name="*")] = DemoConfig(),  # noqa: B008  (frozen)
-    json_output: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    json_output: Json = False,
 ) -> int:
     """Scan a genuine portrait and a blended copy of it, as pictures and as short clips.
 

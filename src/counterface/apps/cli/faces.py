@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from counterface.apps.cli import output
+from counterface.apps.cli.output import Json
 from counterface.swap.conversion.footage import LookConfig
 
 app = App(name="faces", help="Say who is to be seen in a file.")
@@ -20,9 +21,7 @@ def list_faces(
     *,
     config: Annotated[LookConfig, Parameter(name="*")] = LookConfig(),  # noqa: B008
     sheet: Path | None = None,
-    json_output: Annotated[
-        bool, Parameter(name="--json", negative="", help="print one JSON object a line")
-    ] = False,
+    json_output: Json = False,
 ) -> int:
     """List the people in a video or picture, with the numbers that `swap convert` takes.
 

@@ -23,9 +23,8 @@ What a command function looks like:
   field's `Field(description=...)`. With a recipe file as well
   (`recipe: Annotated[Path | None, Parameter(name="--config")] = None`), use
   `counterface.config.merge_flags(recipe, config)`: a flag that was typed wins over the file.
-- It takes `json_output: Annotated[bool, Parameter(name="--json", negative="")] = False` and then
-  prints nothing but `output.print_json(...)` lines on stdout. In text for people, names and
-  errors go through `output.printable`.
+- It takes `json_output: output.Json = False` and then prints nothing but `output.print_json(...)`
+  lines on stdout. In text for people, names and errors go through `output.printable`.
 - It calls one public function and prints. Long work: `with output.progress("extract") as report:`
   gives the callback `report(done, total_or_none, text)`; it draws a bar on a terminal, plain lines
   elsewhere, always on stderr.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from counterface.apps.cli import output
+from counterface.apps.cli.output import Json
 from counterface.detect.scan import ScanConfig
 from counterface.errors import ConfigError
 
@@ -33,9 +34,7 @@ def scan(
     config: Annotated[ScanConfig, Parameter(name="*")] = ScanConfig(),  # noqa: B008  (frozen)
     html: Annotated[Path | None, Parameter(help="write one self-contained page here")] = None,
     jobs: Annotated[int, Parameter(help="processes; each loads its own models")] = 1,
-    json_output: Annotated[
-        bool, Parameter(name="--json", negative="", help="print one JSON object a line")
-    ] = False,
+    json_output: Json = False,
 ) -> int:
     """Judge images and videos of faces: made or changed by a machine?
 
