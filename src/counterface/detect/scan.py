@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from counterface.faces.align import align
 from counterface.faces.face_detector import find_faces
 from counterface.faces.link import FaceLinker
 from counterface.media import sandbox
+from counterface.media.notes import merge_notes
 from counterface.media.probe import MediaInfo, file_sha256
 from counterface.media.sample_frames import Moment, sample_frames
 from counterface.media.sample_frames import Sample as FrameSample
@@ -210,6 +212,7 @@ class _ScanJob:
             self._judge_moment()
         if not self.read:
             raise MediaError(f"{self.path}: no frame could be decoded; the file holds no picture")
+        self.media = replace(self.media, notes=merge_notes(self.media.notes, sample.notes))
         with self.clock.phase("score"):
             self.book.flush()
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from counterface.errors import MediaError, ShapeError
+from counterface.media.notes import Tell
 from counterface.media.open_file import check_file, show, sniff
 from counterface.types import Image, Mask
 
@@ -34,7 +35,9 @@ _FORMAT_OF_SUFFIX = {
 }
 
 
-def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Image:
+def read_image(
+    path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, tell: Tell | None = None
+) -> Image:
     """The picture in a file, upright.
 
     EXIF rotation is applied, transparency is laid on white, 16-bit samples keep their high byte,
@@ -45,6 +48,7 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
         path: a JPEG, PNG, WebP, TIFF, BMP, AVIF, or (with pillow-heif installed) HEIC file; the
             content decides, not the suffix.
         max_pixels: pictures whose header says more are refused before any pixel is decoded.
+        tell: called with what must be known of the picture.
 
     Returns:
         RGB uint8 (H, W, 3), contiguous and writable.

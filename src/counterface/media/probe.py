@@ -23,6 +23,7 @@ from counterface.media.compression import (
     quantiser_of,
 )
 from counterface.media.image import MAX_PIXELS, open_picture, read_image
+from counterface.media.notes import MediaNote
 from counterface.media.open_file import Kind, check_file, open_container, sniff
 from counterface.media.stream.decoder import decode_what_can_be
 from counterface.media.stream.upright import to_rgb
@@ -68,6 +69,7 @@ class MediaInfo:
         bytes: size of the file.
         pixel_aspect: width of a pixel over its height; frames are not stretched by it.
         hdr: PQ or HLG transfer; frames are not tone-mapped.
+        notes: what whoever relies on the frames must know; reading them may add to it.
     """
 
     path: str
@@ -88,6 +90,7 @@ class MediaInfo:
     start_s: Fraction = Fraction(0)
     pixel_aspect: Fraction = Fraction(1)
     hdr: bool = False
+    notes: tuple[MediaNote, ...] = ()
 
 
 def probe(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> MediaInfo:
@@ -120,7 +123,9 @@ def _probe_image(file: Path, max_pixels: int) -> MediaInfo:
         orientation = int(picture.getexif().get(0x0112, 1))
         name, mode = str(picture.format), str(picture.mode)
         tables = getattr(picture, "quantization", None)
-    image = read_image(file, max_pixels=max_pixels)  # decoding is the only proof that it is whole
+    notes: list[MediaNote] = []
+    # Decoding is the only proof that it is whole.
+    image = read_image(file, max_pixels=max_pixels, tell=notes.append)
     if orientation in _QUARTER_TURN_EXIF:
         width, height = height, width
     return MediaInfo(
@@ -139,6 +144,7 @@ def _probe_image(file: Path, max_pixels: int) -> MediaInfo:
         compression=from_jpeg_tables(tables) if tables else from_blockiness([image]),
         audio=(),
         bytes=file.stat().st_size,
+        notes=tuple(notes),
     )
 
 
@@ -169,6 +175,7 @@ def _probe_video(reader: VideoReader) -> MediaInfo:
         start_s=reader.start_s,
         pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
         hdr=int(context.color_trc) in _HDR,
+        notes=tuple(reader.notes),
     )
 
 

@@ -7,13 +7,14 @@ that all see the same frames. One frame a moment judges pictures; several judge 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import Literal
 
 from counterface.media import sandbox
+from counterface.media.notes import MediaNote
 from counterface.media.probe import MediaInfo
 from counterface.media.sandbox import Limits
 from counterface.media.video_reader import sample_times
@@ -31,6 +32,7 @@ class Sample:
     moments: Iterator[Moment]
     mode: Literal["image", "even", "all"]
     requested: int | None  # frames; None where all there are were asked for
+    notes: list[MediaNote] = field(default_factory=list)  # complete once the moments are read
 
 
 def sample_frames(
@@ -61,16 +63,18 @@ def sample_frames(
         MediaError: while iterating; the file cannot be decoded within the limits.
     """
     bounds = limits or Limits()
+    notes: list[MediaNote] = []
     if media.kind == "image":
-        still = Frame(sandbox.read_image(path, bounds), 0, Fraction(0))
-        return Sample(iter([(still,)]), "image", None)
+        still = Frame(sandbox.read_image(path, bounds, notes.append), 0, Fraction(0))
+        return Sample(iter([(still,)]), "image", None, notes)
     wanted = moments * frames
     if every or (media.frame_count is not None and media.frame_count <= wanted * step):
-        return Sample(_chunks(sandbox.read_video(path, bounds), frames, step), "all", None)
+        read = sandbox.read_video(path, bounds, tell=notes.append)
+        return Sample(_chunks(read, frames, step), "all", None, notes)
     duration = media.duration_s or _measured_duration(path, bounds)
     times = moment_times(duration, moments, frames, step, media.fps, media.start_s)
-    found = _chunks(sandbox.frames_at(path, times, bounds), frames, 1)
-    return Sample(_without_repeats(found), "even", wanted)
+    found = _chunks(sandbox.frames_at(path, times, bounds, tell=notes.append), frames, 1)
+    return Sample(_without_repeats(found), "even", wanted, notes)
 
 
 def moment_times(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from counterface.errors import MediaError
 from counterface.media.decoder_process import parent
-from counterface.media.decoder_process.wire import Message, unpack_info
+from counterface.media.decoder_process.wire import Message, unpack_info, unpack_note
+from counterface.media.notes import MediaNote, Tell
 from counterface.media.open_file import check_file, show
 from counterface.media.probe import MediaInfo
 from counterface.types import Frame, Image
@@ -43,15 +45,19 @@ class Limits(BaseModel):
 DEFAULT_LIMITS = Limits()
 
 
-def read_image(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Image:
+def read_image(
+    path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS, tell: Tell | None = None
+) -> Image:
     """The picture in a file, upright, decoded in a child process; see `image.read_image`.
 
     Raises:
         MediaError: as there, or a limit was reached, or the decoder crashed.
     """
-    for answer in _answers({"do": "image"}, path, limits):
-        if isinstance(answer, Frame):
-            return answer.image
+    picture = None
+    for frame in _frames({"do": "image"}, path, limits, tell):
+        picture = frame.image
+    if picture is not None:
+        return picture
     raise MediaError(f"{show(path)}: the decoder process gave no picture; report this file")
 
 
@@ -61,11 +67,13 @@ def read_video(
     keyframes_only: bool = False,
     start: Fraction | None = None,
     exact: bool = False,
+    tell: Tell | None = None,
 ) -> Iterator[Frame]:
     """Every frame of a video, decoded in a child process some frames ahead.
 
     As `video_reader.read_video`; with `start` (seconds) only frames from that time on, found by
     seeking, as `VideoReader.frames_from`; with `exact` colours for encoding again, as there.
+    `tell` is called with what must be known of the frames, once the last has been read.
     `cpu_s` and `wall_s` count from one frame to the next, so a long video may take its time.
 
     Raises:
@@ -74,9 +82,7 @@ def read_video(
     request: Message = {"do": "video", "keyframes_only": keyframes_only, "exact": exact}
     if start is not None:
         request["start"] = str(Fraction(start))
-    for answer in _answers(request, path, limits):
-        if isinstance(answer, Frame):
-            yield answer
+    yield from _frames(request, path, limits, tell)
 
 
 def frames_at(
@@ -85,19 +91,18 @@ def frames_at(
     limits: Limits = DEFAULT_LIMITS,
     *,
     tolerance: Fraction = Fraction(0),
+    tell: Tell | None = None,
 ) -> Iterator[Frame]:
     """The frames shown at the given times, decoded in a child process.
 
-    As `video_reader.frames_at`.
+    As `video_reader.frames_at`; `tell` as in `read_video`.
 
     Raises:
         MediaError: as there, or a limit was reached, or the decoder crashed.
     """
     texts = [str(Fraction(t)) for t in times]
     request: Message = {"do": "video", "times": texts, "tolerance": str(Fraction(tolerance))}
-    for answer in _answers(request, path, limits):
-        if isinstance(answer, Frame):
-            yield answer
+    yield from _frames(request, path, limits, tell)
 
 
 def probe(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> MediaInfo:
@@ -108,8 +113,8 @@ def probe(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Medi
     """
     info = None
     for answer in _answers({"do": "probe"}, path, limits):
-        if not isinstance(answer, Frame):
-            info = unpack_info(answer["info"])
+        if isinstance(answer, MediaInfo):
+            info = answer
     if info is None:
         raise MediaError(f"{show(path)}: the decoder process gave no facts; report this file")
     return replace(info, path=os.fspath(path))
@@ -120,9 +125,20 @@ def warm_up() -> None:
     parent.warm_up()
 
 
+def _frames(
+    request: Message, path: str | os.PathLike[str], limits: Limits, tell: Tell | None
+) -> Iterator[Frame]:
+    """The frames among the child's answers; its notes go to `tell`."""
+    for answer in _answers(request, path, limits):
+        if isinstance(answer, Frame):
+            yield answer
+        elif tell is not None and isinstance(answer, MediaNote):
+            tell(answer)
+
+
 def _answers(
     request: Message, path: str | os.PathLike[str], limits: Limits
-) -> Iterator[Message | Frame]:
+) -> Iterator[Frame | MediaInfo | MediaNote]:
     """The child's answers; every way to fail becomes a MediaError with the name and the reason."""
     file = check_file(path)
     megabytes = file.stat().st_size / 1_000_000
@@ -133,7 +149,9 @@ def _answers(
         )
     request = {**request, "path": os.fspath(Path(file).absolute()), "limits": limits.model_dump()}
     try:
-        yield from parent.ask(request)
+        with closing(parent.ask(request)) as answers:
+            for answer in answers:
+                yield _unpack(answer)
     except MemoryError as error:
         raise _over(path, f"needs more memory than memory_mb={limits.memory_mb} allows") from error
     except TimeoutError as error:
@@ -146,6 +164,13 @@ def _answers(
         ) from error
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise MediaError(f"{show(path)}: the decoder process answered nonsense: {error}") from error
+
+
+def _unpack(answer: Message | Frame) -> Frame | MediaInfo | MediaNote:
+    """What the child says, as the type that it is; LookupError, TypeError, ... when misshapen."""
+    if isinstance(answer, Frame):
+        return answer
+    return unpack_note(answer["note"]) if "note" in answer else unpack_info(answer["info"])
 
 
 def _over(path: str | os.PathLike[str], what: str) -> MediaError:

@@ -14,6 +14,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from counterface.errors import MediaError
+from counterface.media.notes import MediaNote
 from counterface.media.open_file import check_file, ffmpeg_reason, show, sniff
 from counterface.media.stream.decoder import StreamDecoder, first_frame
 from counterface.media.stream.seek import NoTimestamps, find_targets
@@ -80,6 +81,7 @@ class VideoReader:
         fps: average frame rate, or None where the container does not say.
         start_s, duration_s: seconds; the duration is None where the container does not say.
         codec, pixel_format: FFmpeg's names.
+        notes: what must be known of the frames, as far as they have been read.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class VideoReader:
             raise MediaError(f"{show(self.path)} is a picture, not a video; use read_image")
         self.max_pixels = max_pixels
         self._threads, self._exact = threads, exact
+        self.notes: list[MediaNote] = []
         self._passes = 0
         self._turn: Turn | None = None  # of the first frame
         self._shown_turn: Turn | None = None  # of the last frame that was converted

@@ -72,7 +72,7 @@ def find_notices(
     media: MediaInfo, sampling: Sampling, tracks: Sequence[TrackFinding], range_: Range
 ) -> tuple[Notice, ...]:
     """Everything about a file that calls for care, the whole file first, then face by face."""
-    found = []
+    found = [Notice(code=note.code, text=note.text) for note in media.notes]
     strength, most = media.compression.strength, range_.max_compression
     if strength > most:
         text = f"Compression strength {strength:.2f} is beyond the detector's {most:.2f}."

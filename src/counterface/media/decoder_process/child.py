@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from counterface.errors import CounterfaceError
-from counterface.media.decoder_process.wire import Message, pack_info, receive, send
+from counterface.media.decoder_process.wire import Message, pack_info, pack_note, receive, send
 from counterface.media.image import load_parsers, read_image
+from counterface.media.notes import MediaNote
 from counterface.media.probe import probe
 from counterface.media.video_reader import VideoReader
 from counterface.types import Image
@@ -74,6 +75,10 @@ class Channel:
             self.sink,
             {"at": offset, "height": height, "width": width, "index": index, "pts": str(pts)},
         )
+
+    def tell(self, note: MediaNote) -> None:
+        """Hands a note to the parent."""
+        send(self.sink, {"note": pack_note(note)})
 
     def load_parsers(self, request: Message) -> None:
         """Imports what pictures need, outside of the memory limit, when the first one comes."""
@@ -144,7 +149,8 @@ def _probe(channel: Channel, request: Message) -> None:
 
 
 def _image(channel: Channel, request: Message) -> None:
-    image = read_image(request["path"], max_pixels=channel.limits["max_pixels"])
+    limits = channel.limits
+    image = read_image(request["path"], max_pixels=limits["max_pixels"], tell=channel.tell)
     channel.put(image, 0, Fraction(0), only=True)
 
 
@@ -169,6 +175,8 @@ def _video(channel: Channel, request: Message) -> None:
             channel.put(frame.image, frame.index, frame.pts)
         if reader.damaged_packets and channel.is_memory_short():
             raise MemoryError
+        for note in reader.notes:
+            channel.tell(note)
 
 
 ACTIONS: dict[str, Callable[[Channel, Message], None]] = {

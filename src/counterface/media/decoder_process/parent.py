@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from counterface.errors import MediaError
-from counterface.media.decoder_process.wire import Message, receive, send
+from counterface.media.decoder_process.wire import Message, clean_text, receive, send
 from counterface.types import Frame, Image
 
 COMMAND = ["-m", "counterface.media.decoder_process.child"]
@@ -30,7 +30,6 @@ _PACKAGE_ROOT = Path(__file__).resolve().parents[3]
 _START_S = 120.0  # imports on a cold disk
 _STOP_S = 5.0  # for the frame that is being decoded when nobody wants more
 _MOST_IDLE = 2
-_LONGEST_TEXT = 2000  # characters of a message that hostile code may have written
 _RING_BYTES = 48_000_000  # four 4K frames are 100 MB: fewer slots then
 _KEPT_RING_BYTES = 64_000_000  # a process with more shared memory is not kept
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "LANG", "LC_ALL")
@@ -211,8 +210,8 @@ def close_idle() -> None:
     _POOL.close()
 
 
-def ask(request: Message) -> Iterator[Message | Frame]:
-    """The answers to a request: `info` messages and pictures, as a decoder process gives them.
+def ask(request: Message) -> Generator[Message | Frame, None, None]:
+    """The answers to a request: `info` and `note` messages, and pictures, as they come.
 
     Raises:
         MediaError: the child's own refusal, in its words.
@@ -234,7 +233,7 @@ def ask(request: Message) -> Iterator[Message | Frame]:
                 process.grow(message, most_bytes)
             elif "at" in message:
                 yield process.picture(message)
-            elif "info" in message:
+            elif "info" in message or "note" in message:
                 yield message
             else:
                 break
@@ -250,8 +249,7 @@ def ask(request: Message) -> Iterator[Message | Frame]:
     if message.get("error") == "memory":
         raise MemoryError
     if "error" in message:
-        text = str(message.get("text"))[:_LONGEST_TEXT]
-        raise MediaError("".join(c if c.isprintable() else "?" for c in text))
+        raise MediaError(clean_text(message.get("text")))
 
 
 def _stop(process: DecoderProcess, most_bytes: int) -> bool:

@@ -13,10 +13,12 @@ from fractions import Fraction
 from typing import Any
 
 from counterface.media.compression import Compression
+from counterface.media.notes import MediaNote
 from counterface.media.probe import AudioInfo, MediaInfo
 
 Message = dict[str, Any]
 _LENGTH = struct.Struct("<I")
+LONGEST_TEXT = 2000  # characters of a message that hostile code may have written
 _LONGEST = 16_000_000  # bytes; a request with a million times is the largest known use
 
 
@@ -69,4 +71,20 @@ def unpack_info(values: Message) -> MediaInfo:
         known[name] = None if known[name] is None else Fraction(known[name])
     known["compression"] = Compression(**known["compression"])
     known["audio"] = tuple(AudioInfo(**audio) for audio in known["audio"])
+    known["notes"] = tuple(unpack_note(note) for note in known["notes"])
     return MediaInfo(**known)
+
+
+def pack_note(note: MediaNote) -> Message:
+    """A note as plain JSON values."""
+    return asdict(note)
+
+
+def unpack_note(values: Message) -> MediaNote:
+    """The note again, one printable line of bounded length, whatever hostile code wrote."""
+    return MediaNote(clean_text(values["code"]), clean_text(values["text"]))
+
+
+def clean_text(text: object) -> str:
+    """The text without control characters, and not longer than a message may be."""
+    return "".join(c if c.isprintable() else "?" for c in str(text)[:LONGEST_TEXT])
