@@ -23,6 +23,7 @@ from counterface.provenance.record import (
     SwapPlace,
     read_record,
     record_path,
+    require_room,
     write_record,
 )
 from counterface.provenance.rights import Rights
@@ -140,3 +141,16 @@ def test_tuples_are_the_lists_that_they_read_back_as(tmp_path: Path):
 def test_a_record_that_cannot_be_written_is_an_error(tmp_path: Path):
     with pytest.raises(ProvenanceError, match="cannot be written"):
         write_record(a_record(), tmp_path / "no folder" / "r.json")
+
+
+@pytest.mark.parametrize("letter", ["y", "\u732b"])  # one and three bytes
+def test_an_output_whose_record_would_have_too_long_a_name_is_refused_before_the_work(
+    tmp_path: Path, letter: str
+):
+    size = len(letter.encode())
+    room = (255 - len(".record.json") - len(".mp4")) // size
+    fits = tmp_path / f"{letter * room}.mp4"
+    require_room(fits)
+    record_path(fits).touch()  # it does fit
+    with pytest.raises(ProvenanceError, match="choose a shorter one"):
+        require_room(tmp_path / f"{letter * (room + 1)}{'y' * (size - 1)}.mp4")

@@ -228,3 +228,11 @@ def test_the_identity_is_shown(home: Path, capsys):
     printed = capsys.readouterr().out
     assert "nobody else vouches" in printed
     assert str(home / "identity.pem") in printed
+
+
+@pytest.mark.parametrize("letters", [239, 240, 246, 247, 251])  # from where no sidecar's name fits
+def test_a_name_too_long_for_sidecars_has_none(tmp_path: Path, letters: int):
+    file = tmp_path / f"{'y' * letters}.bin"
+    file.write_bytes(b"no picture")
+    found = verify_file(file)
+    assert (found.credentials.state, found.record.state) == ("none", "none")

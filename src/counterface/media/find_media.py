@@ -27,7 +27,7 @@ def find_media(patterns: Sequence[str | Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for pattern in patterns:
         path = Path(pattern)
-        if path.is_dir():
+        if os.path.isdir(path):  # noqa: PTH112  (`Path.is_dir` raises where a name is too long)
             matches = _below(path) or [path]
         elif os.path.lexists(path):
             matches = [path]

@@ -244,7 +244,7 @@ def carries_credentials(file: Path) -> bool:
     Raises:
         OSError: the file cannot be read.
     """
-    return sidecar_path(file).is_file() or _has_marker(file)
+    return _is_there(sidecar_path(file)) or _has_marker(file)
 
 
 def read_credentials(file: Path, anchors: Sequence[str] = ()) -> Credentials:
@@ -258,7 +258,7 @@ def read_credentials(file: Path, anchors: Sequence[str] = ()) -> Credentials:
         size = file.stat().st_size
         embedded = _has_marker(file)
         sidecar = None if embedded else sidecar_path(file)
-        if sidecar is not None and not sidecar.is_file():
+        if sidecar is not None and not _is_there(sidecar):
             return Credentials(state="none", reason="The file carries no content credentials.")
         if sidecar is not None and sidecar.stat().st_size > _MOST_SIDECAR:
             return _invalid("sidecar", "the sidecar is larger than any manifest")
@@ -282,6 +282,11 @@ def read_credentials(file: Path, anchors: Sequence[str] = ()) -> Credentials:
     if found is None:
         return _invalid(place, "reading them ended the reading process; damaged or hostile")
     return _judge(found, place)
+
+
+def _is_there(sidecar: Path) -> bool:
+    """Whether there is a sidecar; a name that is too long for one has none."""
+    return os.path.isfile(sidecar)  # noqa: PTH113  (`Path.is_file` raises there)
 
 
 def _has_marker(file: Path) -> bool:

@@ -91,7 +91,7 @@ class Marker:
         """
         record = record.model_copy(update={"output": MadeOutput(name=out.name), "marks": None})
         payload = self._payload_left(keyframes)
-        temporary = out.with_name(f".{out.stem}-{secrets.token_hex(6)}{out.suffix}")
+        temporary = out.with_name(f".counterface-{secrets.token_hex(6)}{out.suffix}")
         try:
             place = sign(
                 unsigned,

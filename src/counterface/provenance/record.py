@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -25,6 +26,7 @@ from counterface.media.image import write_bytes
 from counterface.provenance.rights import Rights
 
 RECORD_SUFFIX = ".record.json"
+LONGEST_NAME = 255  # bytes; of one name in the file systems in use
 MOST_BYTES = 500_000_000  # a record of a 10 hour film with one face has about 200 MB
 
 Box = tuple[float, float, float, float]
@@ -160,6 +162,21 @@ class MadeRecord(BaseModel):
 def record_path(output: Path) -> Path:
     """Where the record of an output lies: beside it, with its whole name in front."""
     return output.with_name(output.name + RECORD_SUFFIX)
+
+
+def require_room(output: Path) -> None:
+    """Nothing, if the names of the record and all else beside an output are not too long.
+
+    Raises:
+        ProvenanceError: they are.
+    """
+    room = LONGEST_NAME - len(RECORD_SUFFIX)
+    taken = len(os.fsencode(output.name))
+    if taken > room:
+        raise ProvenanceError(
+            f"{output}: the name has {taken} bytes, at most {room} leave room for that of its "
+            f"record ({RECORD_SUFFIX}); choose a shorter one"
+        )
 
 
 def write_record(record: MadeRecord, path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from counterface.config import STRICT
 from counterface.errors import FacesetError, SwapError
@@ -39,11 +39,13 @@ _OUTSIDE = 0.25  # the mask grown by this share of its size is "inside"; beyond 
 class QualityConfig(BaseModel):
     """How closely to look."""
 
-    model_config = STRICT
+    model_config = ConfigDict(**STRICT, populate_by_name=True)
 
     every: int = Field(1, ge=1, description="measure every n-th frame")
     identity_every: int = Field(8, ge=1, description="of them, every n-th for identity: it is slow")
-    from_s: float = Field(0, ge=0, description="where in the target the result begins, seconds")
+    from_s: float = Field(
+        0, alias="from", ge=0, description="where in the target the result begins, seconds"
+    )
     source_crops: int = Field(32, ge=1, description="crops of the source that are embedded")
 
 
@@ -195,7 +197,7 @@ def _pairs(out: Path, target: Path, config: QualityConfig) -> Iterator[tuple[Fra
         if real is None or abs((made.pts - first[0]) - (real.pts - first[1])) > _SAME_MOMENT_S:
             raise SwapError(
                 f"{out}: its frame {count} at {float(made.pts):.3f} s has no partner in {target}; "
-                "compare a result with the file that it was made from; say --from-s for a cut-out"
+                "compare a result with the file that it was made from; say --from for a cut-out"
             )
         if count % config.every == 0:
             _require_one_size(made, real, out, target)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,10 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from counterface.apps.cli import output
-from counterface.apps.cli.main import EXIT_INTERRUPTED, NOUNS, build_app, main
-from counterface.errors import FacesetError
+from counterface.apps.cli.main import EXIT_INTERRUPTED, NOUNS, main
+from counterface.errors import ConfigError, FacesetError
 
 
 def test_help_lists_every_noun_without_importing_one():
@@ -60,14 +66,18 @@ def test_a_mistyped_flag_is_answered_with_the_right_one(capsys: pytest.CaptureFi
 
 
 def test_an_interruption_says_how_to_go_on(monkeypatch, capsys: pytest.CaptureFixture[str]):
-    from counterface.faceset import inspect
+    from counterface.faceset import extract, inspect
 
-    def interrupt(folder: Path) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(inspect, "describe", interrupt)
     assert main(["faceset", "info", "x"]) == EXIT_INTERRUPTED
-    assert "again" in capsys.readouterr().err
+    assert capsys.readouterr().err == "counterface: interrupted\n"  # nothing would continue
+    monkeypatch.setattr(inspect, "describe", None)
+    monkeypatch.setattr(extract, "extract", interrupt)
+    assert main(["faceset", "extract", "x", "y"]) == EXIT_INTERRUPTED
+    assert "run the same command again" in capsys.readouterr().err
 
 
 def test_a_hostile_text_cannot_move_the_cursor(monkeypatch, capsys: pytest.CaptureFixture[str]):
@@ -80,23 +90,6 @@ def test_a_hostile_text_cannot_move_the_cursor(monkeypatch, capsys: pytest.Captu
     assert main(["faceset", "info", "x"]) == 1
     err = capsys.readouterr().err
     assert err == "counterface: bad \\x1b[2J name second line \\udcff\n"
-
-
-def test_every_command_has_json_and_a_sentence_of_help():
-    app = build_app()
-
-    def commands(node, words):
-        verbs = [name for name in node if not name.startswith("-")]
-        if not verbs:
-            yield node, words
-        for verb in verbs:
-            yield from commands(node[verb], [*words, verb])
-
-    for noun in ("faceset", "weights"):
-        for command, words in commands(app[noun], [noun]):
-            names = {n for a in command.assemble_argument_collection() for n in a.names}
-            assert "--json" in names, words
-            assert command.help, words
 
 
 @dataclass
@@ -118,6 +111,71 @@ def test_json_holds_a_name_that_is_no_utf8(capsys: pytest.CaptureFixture[str]):
     line = capsys.readouterr().out
     line.encode()
     assert json.loads(line)["name"] == "ä\udcff"
+
+
+NAMES = st.text(st.characters(exclude_characters="\x00"), max_size=30)
+FORBIDDEN = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+@given(name=NAMES)
+def test_no_name_reaches_the_console_with_controls_or_what_turns_text(name):
+    for text in (output.printable(name), output.printable(f"{name}\x9b2J\u202e{name}")):
+        assert not FORBIDDEN.search(text)
+
+
+@given(name=NAMES)
+def test_json_escapes_them_and_reads_back_the_same(name):
+    value = {"name": f"{name}\x7f\x85\x9b\u202e\u2028\udcff"}
+    with contextlib.redirect_stdout(io.StringIO()) as console:
+        output.print_json(value)
+    line = console.getvalue()
+    assert line.isascii()
+    assert not FORBIDDEN.search(line.rstrip("\n"))
+    assert json.loads(line) == value
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_a_console_that_lacks_a_character_shows_an_escape(monkeypatch, encoding):
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding, newline="\n"))
+    output.guard_console()
+    sys.stdout.write("\U0001f600 caf\u00e9 \udcff\n")
+    output.print_json({"name": "\U0001f600 \u00e9"})
+    sys.stdout.flush()
+    words, line = raw.getvalue().decode(encoding).splitlines()
+    assert ("\\U0001f600" in words) == (encoding != "utf-8")
+    assert words.endswith("\\udcff")
+    assert json.loads(line) == {"name": "\U0001f600 \u00e9"}
+
+
+def test_a_place_for_a_file_is_checked_before_the_work(tmp_path):
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for name, why in (
+        ("folder", "is a folder"),
+        (".", "is a folder"),
+        ("pipe", "no regular file"),
+        ("absent/x.html", "does not exist"),
+        ("y" * 300 + ".html", "too long"),
+        ("pipe/x.html", "does not exist"),
+    ):
+        with pytest.raises(ConfigError, match=why):
+            output.require_place(tmp_path / name, "--html")
+    (tmp_path / "old.html").write_text("old")
+    output.require_place(tmp_path / "old.html", "--html")
+    output.require_place(tmp_path / "new.html", "--html")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "old.html", "pipe"]
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    def refuse(**_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(output.tempfile, "TemporaryFile", refuse)  # root may write anywhere
+    with pytest.raises(ConfigError, match="cannot be written: Permission denied"):
+        output.require_place(tmp_path / "x.html", "--html")
 
 
 def test_json_has_no_nan():

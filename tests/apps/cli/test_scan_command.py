@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import os
+import sys
 
 import actors
 import pytest
+from drawn_reports import a_result
 from tiny_detector import metadata, write_detector
 
 from counterface.apps.cli.main import main
@@ -95,6 +100,10 @@ def test_names_of_every_kind_are_scanned_and_printed_safely(
         (["x.mp4", "--frames", "0"], "frames"),
         (["x.mp4", "--detector", "/nowhere.onnx"], "nowhere"),
         (["x.mp4", "--html", "/nowhere/at/all.html"], "does not exist"),
+        (["x.mp4", "--html", "/"], "is a folder"),
+        (["x.mp4", "--html", "/dev/null"], "no regular file"),
+        (["x.mp4", "--html", "clip.mp4"], "picture or video"),
+        (["x.mp4", "--csv", "/nowhere/at/all.csv"], "does not exist"),
         (["x.mp4", "--jobs", "0"], "jobs"),
     ],
 )
@@ -104,3 +113,93 @@ def test_wrong_use_is_one_line_and_code_one(words, reason, capsys):
     assert printed.out == ""
     assert reason in printed.err
     assert len(printed.err.splitlines()) == 1
+
+
+class Stopped(list):
+    """Outcomes of which the next one never comes."""
+
+    def __init__(self, outcomes, error):
+        super().__init__(outcomes)
+        self.error = error
+
+    def scan_files(self, files, config, **_):
+        yield from self
+        raise self.error
+
+
+def drawn(*names):
+    return [a_result(name, [2.0, 3.0, 2.5]) for name in names]
+
+
+def rows(path):
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_what_was_scanned_is_written_when_somebody_stops_the_work(tmp_path, capsys, monkeypatch):
+    stopped = Stopped(drawn("a.mp4", "b.mp4"), KeyboardInterrupt())
+    monkeypatch.setattr("counterface.detect.scan_files.scan_files", stopped.scan_files)
+    page = tmp_path / "page.html"
+    assert main(["scan", "a.mp4", "b.mp4", "c.mp4", "--html", str(page)]) == 130
+    assert "2 files" in page.read_text(encoding="utf-8")
+    assert [row["file"] for row in rows(tmp_path / "page.csv")] == ["a.mp4", "b.mp4"]
+    told = capsys.readouterr().err
+    assert "2 of 3 files were scanned" in told
+    assert str(page) in told
+    assert "again" not in told  # it would begin anew
+
+
+def test_nothing_scanned_leaves_an_older_page_alone(tmp_path, monkeypatch):
+    stopped = Stopped([], KeyboardInterrupt())
+    monkeypatch.setattr("counterface.detect.scan_files.scan_files", stopped.scan_files)
+    (tmp_path / "page.html").write_text("older")
+    assert main(["scan", "a.mp4", "--html", str(tmp_path / "page.html")]) == 130
+    assert (tmp_path / "page.html").read_text() == "older"
+
+
+@pytest.mark.parametrize("as_json", [(), ("--json",)])
+def test_the_page_is_written_when_the_console_goes_away(tmp_path, monkeypatch, as_json):
+    outcomes = drawn("a.mp4", "b.mp4")
+    monkeypatch.setattr(
+        "counterface.detect.scan_files.scan_files", lambda *_, **__: (x for x in outcomes)
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    page = tmp_path / "page.html"
+    with open(writer, "w", encoding="utf-8") as console:  # noqa: PTH123  (a descriptor)
+        monkeypatch.setattr(sys, "stdout", console)
+        assert main(["scan", "a.mp4", "b.mp4", "--html", str(page), *as_json]) == 0
+    assert "2 files" in page.read_text(encoding="utf-8")
+
+
+def test_a_console_that_is_not_utf8_loses_nothing(tmp_path, monkeypatch):
+    outcomes = drawn("\U0001f600.png", "b.png")
+    monkeypatch.setattr(
+        "counterface.detect.scan_files.scan_files", lambda *_, **__: (x for x in outcomes)
+    )
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="cp1252"))
+    assert main(["scan", "a", "b", "--html", str(tmp_path / "page.html")]) == 0
+    assert "\U0001f600.png" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert b"\\U0001f600.png" in raw.getvalue()
+
+
+def test_the_table_lies_beside_the_page_of_several_files_alone(desk, tmp_path):
+    assert scan(desk, desk / "media" / "below", "--html", tmp_path / "one.html") == 0
+    assert scan(desk, desk / "media", "--html", tmp_path / "two.html") == 0
+    assert not (tmp_path / "one.csv").exists()
+    assert [row["kind"] for row in rows(tmp_path / "two.csv")] == ["video", "image"]
+    (tmp_path / "own.csv").write_text("a,b\n1,2\n")
+    assert scan(desk, desk / "media", "--html", tmp_path / "own.html") == 1
+    assert (tmp_path / "own.csv").read_text() == "a,b\n1,2\n"
+
+
+def test_a_name_as_long_as_the_file_system_takes_is_scanned(desk, tmp_path, capsys):
+    name = "y" * 251 + ".png"
+    write_image(tmp_path / "plain.png", actors.draw_actor(2, size=256).image)
+    (tmp_path / "plain.png").rename(tmp_path / name)
+    assert scan(desk, tmp_path / name, tmp_path / ("z" * 300 + ".png"), "--json") == 2
+    good, bad = map(json.loads, capsys.readouterr().out.splitlines())
+    assert good["status"] == "scanned"
+    assert good["provenance"]["record"]["state"] == "none"
+    assert "too long" in bad["error"]

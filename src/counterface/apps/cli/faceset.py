@@ -58,7 +58,8 @@ def _print_summary(summary: ExtractSummary) -> None:
                 f"{source.frames_with_face} of {source.frames} frames show a face"
             )
     failed = f"; {len(summary.failed)} of {len(summary.sources)} files failed"
-    print(f"{summary.folder}: {summary.crops} crops{failed if summary.failed else ''}")
+    name = output.printable(summary.folder)
+    print(f"{name}: {summary.crops} crops{failed if summary.failed else ''}")
 
 
 @app.command
@@ -74,12 +75,13 @@ def info(folder: Path, /, *, json_output: Json = False) -> int:
     if json_output:
         output.print_json(facts)
         return 0
-    print(f"{folder}: {facts.crops} crops, {facts.template} {facts.size} px")
+    place = output.printable(str(folder))
+    print(f"{place}: {facts.crops} crops, {facts.template} {facts.size} px")
     if facts.rights:
         why = f"{facts.rights.basis} of {facts.rights.shown} ({facts.rights.reference})"
         print(f"rights: {output.printable(why)}")
     else:
-        print(f"rights: none; 'counterface faceset rights {folder} --help' says how to add one")
+        print(f"rights: none; 'counterface faceset rights {place} --help' says how to add one")
     for name in ("face_px", "blur", "yaw", "pitch"):
         if spread := getattr(facts, name):
             print(f"{name}: {spread.p5:.2f} to {spread.p95:.2f}, median {spread.median:.2f}")
@@ -87,7 +89,7 @@ def info(folder: Path, /, *, json_output: Json = False) -> int:
         state = "" if source.done else ", not read to its end"
         print(f"{source.crops:7d}  {output.printable(source.name)}{state}")
     if facts.without_row:
-        print(f"{facts.without_row} pictures have no row: 'counterface faceset adopt {folder}'")
+        print(f"{facts.without_row} pictures have no row: 'counterface faceset adopt {place}'")
     return 0
 
 
@@ -109,7 +111,8 @@ def verify(folder: Path, /, *, json_output: Json = False) -> int:
             print(f"problem  {output.printable(problem.file)}: {output.printable(problem.reason)}")
         for note in found.notes:
             print(f"note     {output.printable(note)}")
-        print(f"{folder}: {found.crops} crops, {len(found.problems)} problems")
+        name = output.printable(str(folder))
+        print(f"{name}: {found.crops} crops, {len(found.problems)} problems")
     return 2 if found.problems else 0
 
 
@@ -129,7 +132,8 @@ def adopt(folder: Path, /, *, json_output: Json = False) -> int:
     else:
         for problem in outcome.refused:
             print(f"refused  {output.printable(problem.file)}: {output.printable(problem.reason)}")
-        print(f"{folder}: {len(outcome.adopted)} adopted, {len(outcome.refused)} refused")
+        name = output.printable(str(folder))
+        print(f"{name}: {len(outcome.adopted)} adopted, {len(outcome.refused)} refused")
     return 2 if outcome.refused else 0
 
 
@@ -166,5 +170,6 @@ def rights(
     if json_output:
         output.print_json(faceset.header)
     else:
-        print(f"{folder}: {record.basis} of {record.shown}, for {len(faceset)} crops")
+        name, shown = output.printable(str(folder)), output.printable(record.shown)
+        print(f"{name}: {record.basis} of {shown}, for {len(faceset)} crops")
     return 0

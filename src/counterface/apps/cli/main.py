@@ -37,10 +37,11 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from counterface import __version__
-from counterface.apps.cli.output import printable
+from counterface.apps.cli.help_text import HelpText
+from counterface.apps.cli.output import guard_console, leave_console, printable
 from counterface.errors import ConfigError, CounterfaceError, DatasetError
 
 EXIT_DONE, EXIT_USAGE, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -75,6 +76,13 @@ NOUNS = {  # noun -> (where its app or function is, line in the overview)
     "demo": ("counterface.apps.cli.demo:demo", "Scan a genuine portrait and a blended copy of it."),
 }
 
+CONTINUES = {  # commands that go on where they were stopped; a test reads the same in their help
+    *(("dataset", verb) for verb in ("build", "faces", "index")),
+    *(("detect", verb) for verb in ("train", "evaluate", "compare", "robustness")),
+    *(("swap", verb) for verb in ("train", "convert")),
+    ("faceset", "extract"),
+}
+
 
 def build_app() -> App:
     """The command tree; no noun is imported before it is used."""
@@ -86,6 +94,8 @@ def build_app() -> App:
         exit_on_error=False,
         print_error=False,
         suppress_keyboard_interrupt=False,
+        help_formatter=HelpText(),
+        default_parameter=Parameter(negative_iterable=()),  # no `--empty-set`
     )
     for noun, (target, line) in NOUNS.items():
         app.command(target, name=noun, help=line)
@@ -99,11 +109,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Words after `counterface`; the process's own where None.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    guard_console()
     try:
         _require_noun(words)
         code = build_app()(words)
+        if sys.stdout is not None:  # closed by `>&-`
+            sys.stdout.flush()  # here, where a console that went away is no traceback
     except BrokenPipeError:  # `counterface ... | head`
-        sys.stderr.close()
+        leave_console()
         return EXIT_DONE
     except DatasetError as error:
         print(f"counterface: {printable(str(error.args[0]))}", file=sys.stderr)
@@ -114,7 +127,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"counterface: {printable(_without_link(error))}", file=sys.stderr)
         return EXIT_USAGE
     except KeyboardInterrupt:
-        print("counterface: interrupted; run the same command again to continue", file=sys.stderr)
+        again = "; run the same command again to continue" if tuple(words[:2]) in CONTINUES else ""
+        print(f"counterface: interrupted{again}", file=sys.stderr)
         return EXIT_INTERRUPTED
     return code if isinstance(code, int) else EXIT_DONE
 

@@ -1,13 +1,20 @@
-"""What commands print: JSON lines on stdout, progress on stderr."""
+"""What commands print: JSON lines on stdout, progress on stderr; and whether a file can be written.
+
+A console shows what its encoding has, the rest as escapes; a console that goes away ends no work
+whose result is a file.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
+import os
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Enum
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +23,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 from pydantic import BaseModel
 
+from counterface.errors import ConfigError
+
 if TYPE_CHECKING:  # it loads NumPy, which no help page needs
     from counterface.types import Progress
 
@@ -23,19 +32,69 @@ Json = Annotated[bool, Parameter(name="--json", negative="", help="print one JSO
 LINE_EVERY_S = 5.0  # plain progress lines are for logs: seldom enough not to fill them
 
 
+def guard_console() -> None:
+    """Shows what the console's encoding lacks as an escape, so that no text can end a command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def leave_console() -> None:
+    """Sends what is still printed to nowhere: its reader went away (`counterface ... | head`)."""
+    with suppress(OSError, ValueError):  # a test's console has no descriptor
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
 def print_json(value: Any) -> None:
-    """One line of JSON on stdout: a pydantic model, a dataclass, or plain values."""
-    text = json.dumps(value, default=_plain, ensure_ascii=False, allow_nan=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # a file name that is no valid UTF-8
-        text = json.dumps(value, default=_plain, allow_nan=False)
-    print(text)
+    r"""One line of JSON on stdout: a pydantic model, a dataclass, or plain values.
+
+    In ASCII: a name that would turn the line, clear the screen, or that the console cannot show
+    stands as \u escapes and reads back as it was.
+    """
+    print(json.dumps(value, default=_plain, ensure_ascii=True, allow_nan=False), flush=True)
 
 
 def printable(text: str) -> str:
-    """The text on one line, control characters escaped: file names are hostile."""
+    """The text on one line; controls (C0, C1), what turns the text, and lone surrogates escaped.
+
+    File names are hostile: they could move the cursor, or make `gpj.exe` read as `exe.jpg`.
+    """
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(text.split()))
+
+
+def require_place(path: Path, flag: str) -> None:
+    """Nothing, if a file can be written there when the work is done.
+
+    Args:
+        path: of a file that may be there already.
+        flag: that named it, for the message.
+
+    Raises:
+        ConfigError: it is a folder or a device, its name is too long, its folder does not exist or
+            cannot be written.
+    """
+    shown = f"{flag} {printable(str(path))}"
+    if os.path.isdir(path):  # noqa: PTH112  (False for a name that is too long)
+        example = printable(str(path / "report.html"))
+        raise ConfigError(f"{shown}: is a folder; name a file in it, such as {example}")
+    if not os.path.isdir(path.absolute().parent):  # noqa: PTH112
+        raise ConfigError(f"{shown}: its folder does not exist; make it first")
+    try:
+        if os.path.lexists(path) and not path.is_file():
+            raise ConfigError(f"{shown}: is there already and no regular file; name another")
+        path.lstat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise ConfigError(f"{shown}: {error.strerror or error}; name another") from error
+    try:
+        with tempfile.TemporaryFile(dir=path.absolute().parent):
+            pass
+    except OSError as error:
+        reason = error.strerror or error
+        raise ConfigError(f"{shown}: its folder cannot be written: {reason}") from error
 
 
 def _plain(value: Any) -> Any:

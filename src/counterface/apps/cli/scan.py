@@ -1,11 +1,17 @@
-"""`counterface scan`: a verdict on each image and video, as words, JSON Lines or one HTML page."""
+"""`counterface scan`: a verdict on each image and video, as words, JSON Lines, a page or a table.
+
+The page and the table are written whatever happens before: what was scanned is not lost when the
+console goes away or somebody stops the work.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
+from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 from cyclopts import Parameter
 
@@ -15,6 +21,7 @@ from counterface.detect.scan import ScanConfig
 from counterface.errors import ConfigError
 
 if TYPE_CHECKING:
+    from counterface.detect.findings import ScanFailure, ScanResult
     from counterface.report.schema import Report
 
 HEADLINES = {
@@ -33,6 +40,9 @@ def scan(
     *,
     config: Annotated[ScanConfig, Parameter(name="*")] = ScanConfig(),  # noqa: B008  (frozen)
     html: Annotated[Path | None, Parameter(help="write one self-contained page here")] = None,
+    csv: Annotated[
+        Path | None, Parameter(help="write a table here; beside the page by default, if many files")
+    ] = None,
     jobs: Annotated[int, Parameter(help="processes; each loads its own models")] = 1,
     json_output: Json = False,
 ) -> int:
@@ -42,41 +52,126 @@ def scan(
     maker can leave decides, whatever the detector thinks.
 
     Paths are files, folders (every image and video below) and globs. A file that cannot be opened
-    is reported and the rest goes on. Exit code 0: all scanned; 2: some failed; 1: wrong use.
+    is reported and the rest goes on. Ctrl-C writes the page of what was scanned. Exit code 0: all
+    scanned; 2: some failed; 1: wrong use.
     """
     from counterface.detect.scan_files import scan_files
     from counterface.media.find_media import find_media
-    from counterface.report.build import build_report
-    from counterface.report.html import write_html
 
     if not paths:
         raise ConfigError("no file named; say 'counterface scan clip.mp4', a folder or a glob")
     if jobs < 1:
         raise ConfigError(f"--jobs {jobs}: at least one process is needed")
-    if html is not None and not html.absolute().parent.is_dir():
-        raise ConfigError(f"--html {html}: its folder does not exist; make it first")
-    config = config.model_copy(update={"pictures": config.pictures and html is not None})
     files = find_media(paths)
-    reports: list[Report] = []
+    outputs = Outputs(html, csv, many=len(files) > 1)
+    config = config.model_copy(update={"pictures": config.pictures and html is not None})
     tally: Counter[str] = Counter()
-    with (
-        output.progress("scan") as progress,
-        closing(scan_files(files, config, jobs=jobs, progress=progress)) as outcomes,
-    ):
-        for outcome in outcomes:
-            report = build_report(outcome)
-            tally[report.verdict.value if report.verdict else "failed"] += 1
+    stopped = True
+    try:
+        with (
+            output.progress("scan") as progress,
+            closing(scan_files(files, config, jobs=jobs, progress=progress)) as outcomes,
+        ):
+            _tell(outcomes, outputs, tally, json_output=json_output)
+        stopped = False
+    finally:
+        outputs.write()
+        if stopped and tally:
+            print(f"{tally.total()} of {len(files)} files were scanned", file=sys.stderr)
+            outputs.tell(sys.stderr)
+    if not json_output:
+        print_summary(tally)
+        outputs.tell(sys.stdout)
+    return 2 if tally["failed"] else 0
+
+
+class Outputs:
+    """The page and the table that a scan leaves, and the reports that they will show."""
+
+    def __init__(self, html: Path | None, csv: Path | None, *, many: bool) -> None:
+        """Looks whether they can be written.
+
+        Args:
+            html: where the page goes, if one is wanted.
+            csv: where the table goes; beside the page by default.
+            many: there are several files, so that a table is of use.
+
+        Raises:
+            ConfigError: a file cannot be written there, or must not be written over.
+        """
+        beside = html is not None and many and csv is None
+        self.html, self.csv = html, html.with_suffix(".csv") if html and beside else csv
+        self.reports: list[Report] = []
+        if self.html is not None:
+            output.require_place(self.html, "--html")
+            _require_no_media(self.html, "--html")
+        if self.csv is not None:
+            from counterface.report.table import is_table
+
+            output.require_place(self.csv, "--csv")
+            _require_no_media(self.csv, "--csv")
+            if self.csv.exists() and not is_table(self.csv):
+                name = output.printable(str(self.csv))
+                raise ConfigError(f"--csv {name}: is there already and no table of a scan")
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is to be written."""
+        return self.html is not None or self.csv is not None
+
+    def write(self) -> None:
+        """Nothing; page and table hold what was scanned, if anything was."""
+        from counterface.report.html import write_html
+        from counterface.report.table import write_csv
+
+        if not self.reports:
+            return
+        if self.csv is not None:
+            write_csv(self.reports, self.csv)
+        if self.html is not None:
+            write_html(self.reports, self.html)
+
+    def tell(self, console: TextIO) -> None:
+        """Prints where page and table lie, if there is anything in them."""
+        for title, path in (("Report", self.html), ("Table", self.csv)):
+            if path is not None and self.reports:
+                print(f"{title}: {output.printable(str(path))}", file=console)
+
+
+def _require_no_media(path: Path, flag: str) -> None:
+    """Nothing, unless a picture or video is named where a page goes: `--html *.mp4` would do so."""
+    from counterface.media.find_media import VIDEO_SUFFIXES
+    from counterface.media.image import IMAGE_SUFFIXES
+
+    if path.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES:
+        name = output.printable(str(path))
+        raise ConfigError(f"{flag} {name}: is the name of a picture or video; name the page first")
+
+
+def _tell(
+    outcomes: Generator[ScanResult | ScanFailure, None, None],
+    outputs: Outputs,
+    tally: Counter[str],
+    *,
+    json_output: bool,
+) -> None:
+    """Prints each result as it comes and keeps it for the page."""
+    from counterface.report.build import build_report
+
+    for outcome in outcomes:
+        report = build_report(outcome)
+        tally[report.verdict.value if report.verdict else "failed"] += 1
+        if outputs.wanted:
+            outputs.reports.append(report)
+        try:
             if json_output:
                 output.print_json(report)
             else:
                 print("\n".join(describe(report)), flush=True)
-            if html is not None:
-                reports.append(report)
-    if html is not None:
-        write_html(reports, html)
-    if not json_output:
-        print_summary(tally, html)
-    return 2 if tally["failed"] else 0
+        except BrokenPipeError:
+            if not outputs.wanted:
+                raise
+            output.leave_console()  # the page is still wanted
 
 
 def describe(report: Report) -> list[str]:
@@ -128,13 +223,11 @@ def describe_marks(report: Report) -> list[str]:
     return lines
 
 
-def print_summary(tally: Counter[str], html: Path | None) -> None:
-    """What was found in all, what was not looked at, and where the page lies."""
+def print_summary(tally: Counter[str]) -> None:
+    """What was found in all, and what was not looked at."""
     if tally.total() > 1:
         counts = ", ".join(
             f"{tally[s]} {words.lower()}" for s, words in HEADLINES.items() if tally[s]
         )
         print(f"\n{tally.total()} files: {counts}")
     print("\nOf the content only faces were judged; sound and motion were not.")
-    if html is not None:
-        print(f"Report: {output.printable(str(html))}")

@@ -23,6 +23,7 @@ from counterface.provenance.record import (
     SwapPlace,
     read_record,
     record_path,
+    require_room,
 )
 from counterface.provenance.rights import Rights, find_rights, read_rights
 from counterface.swap.conversion.placement import PlacedFace
@@ -118,8 +119,10 @@ class Job:
         """Whether the output is there, made from the same target with the same settings.
 
         Raises:
+            ProvenanceError: its name leaves no room for that of its record.
             SwapError: it is there and was made otherwise.
         """
+        require_room(out)
         if self.redo or not out.exists():
             return False
         where = record_path(out)

@@ -98,8 +98,9 @@ def _build_blended(recipe: Path, out: Path | None, *, json_output: bool) -> int:
         for text in summary.failed:
             print(f"failed   {output.printable(text)}")
         print(
-            f"{summary.manifest}: {summary.real} real pictures, {summary.fake} pseudo-fakes made "
-            f"from them, {summary.made} of them now; signed and recorded"
+            f"{output.printable(str(summary.manifest))}: {summary.real} real pictures, "
+            f"{summary.fake} pseudo-fakes made from them, {summary.made} of them now; signed and "
+            "recorded"
         )
     return 2 if summary.failed else 0
 

@@ -12,7 +12,6 @@ from counterface.apps.cli import output
 from counterface.apps.cli.output import Json
 from counterface.detect.evaluate import EvaluateConfig
 from counterface.detect.evaluation.robustness import RobustnessConfig
-from counterface.errors import ConfigError
 
 if TYPE_CHECKING:
     from counterface.detect.evaluate import Evaluation
@@ -94,6 +93,8 @@ def compare(
 ) -> int:
     """Say which of two detectors is better on the same files, or that the data cannot tell.
 
+    Scores are kept: run again to continue.
+
     Args:
         first: 'default' or the path of an ONNX detector file.
         second: The other.
@@ -125,7 +126,8 @@ def robustness(
 ) -> int:
     """Say how a detector does on compressed, blurred, noisy, shrunk, brighter and darker files.
 
-    Six kinds of damage at five strengths: 31 scans of each file; --limit draws some files.
+    Six kinds of damage at five strengths: 31 scans of each file; --limit draws some files. Scores
+    are kept: run again to continue.
 
     Args:
         manifest: Parquet, or CSV with the columns path and label (real or fake).
@@ -176,8 +178,8 @@ def curves(run: Path, /, *, html: Html = None, png: Png = None, json_output: Jso
 
 def _check_outputs(html: Path | None, png: Path | None) -> None:
     """Nothing, if what is asked for can be written; said before the hours of work, not after."""
-    if html is not None and not html.absolute().parent.is_dir():
-        raise ConfigError(f"--html {html}: its folder does not exist; make it first")
+    if html is not None:
+        output.require_place(html, "--html")
     if html is not None or png is not None:
         from counterface.report.drawing import require_matplotlib
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from counterface.apps.cli import output
+from counterface.apps.cli.output import Json
 from counterface.config import read_config
 
 
-def fit(recipe: Path, detector: Path, /, *, out: Path | None = None) -> int:
+def fit(
+    recipe: Path, detector: Path, /, *, out: Path | None = None, json_output: Json = False
+) -> int:
     """Fit linear heads on a frozen backbone's statistics and write the detector: minutes, no GPU.
 
     The file is not calibrated: run `counterface detect calibrate` on held-back files next.
@@ -26,13 +29,18 @@ def fit(recipe: Path, detector: Path, /, *, out: Path | None = None) -> int:
     failures: list[str] = []
     with output.progress("fit") as report:
         fit_detector(config, detector, report, lambda item, why: failures.append(why))
+    if json_output:
+        output.print_json({"detector": detector, "failures": failures})
+        return 2 if failures else 0
     for why in failures:
         print(f"failed   {output.printable(why)}")
-    print(detector)
+    print(output.printable(str(detector)))
     return 2 if failures else 0
 
 
-def calibrate(detector: Path, manifest: Path, /, *, jobs: int = 1) -> int:
+def calibrate(
+    detector: Path, manifest: Path, /, *, jobs: int = 1, json_output: Json = False
+) -> int:
     """Fit a detector's probabilities and thresholds on files that it was not trained on.
 
     Args:
@@ -48,6 +56,15 @@ def calibrate(detector: Path, manifest: Path, /, *, jobs: int = 1) -> int:
         info = calibrate_file(
             detector, read_manifest(manifest), ScanConfig(), jobs=jobs, progress=report
         )
+    if json_output:
+        output.print_json(
+            {
+                "detector": detector,
+                "calibration": info.calibration,
+                "thresholds": info.thresholds,
+            }
+        )
+        return 0
     print(
         f"{output.printable(str(detector))}: scale {info.calibration.scale:.3f}, "
         f"offset {info.calibration.offset:.3f}, likely_manipulated from "

@@ -69,11 +69,12 @@ def train(
     if json_output:
         output.print_json(result)
     else:
-        print(f"{result.stopped} at step {result.step}; weights: {result.weights}")
+        weights = output.printable(str(result.weights))
+        print(f"{result.stopped} at step {result.step}; weights: {weights}")
         if result.stopped == "signal":
             print("run the same command again to go on")
         else:
-            print(f"next: counterface detect export {result.weights} own.onnx")
+            print(f"next: counterface detect export {weights} own.onnx")
     return 0
 
 

@@ -42,6 +42,8 @@ def quality(
     from counterface.report.report_card import card_lines, write_card
     from counterface.swap.quality import measure_quality
 
+    if html is not None:
+        output.require_place(html, "--html")
     with output.progress("quality") as report:
         card = measure_quality(out, target, source, config, report)
     if html is not None:
@@ -146,7 +148,8 @@ def preview(
     if json_output:
         output.print_json(record)
     else:
-        print(f"{out}: {config.rows} downwards, {config.columns} to the right; signed, recorded")
+        name = output.printable(str(out))
+        print(f"{name}: {config.rows} downwards, {config.columns} to the right; signed, recorded")
     return 0
 
 
