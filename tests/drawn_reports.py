@@ -25,7 +25,8 @@ from counterface.detect.findings import (
     Thumb,
     TrackFinding,
 )
-from counterface.detect.pool import calibrate, decide, judge_score, pool_logits
+from counterface.detect.pool import calibrate, judge_score, pool_logits
+from counterface.detect.scanning.conclusion import conclude
 from counterface.media.image import encode_image
 from counterface.media.probe import AudioInfo, Compression, MediaInfo
 from counterface.report.build import build_report
@@ -71,15 +72,15 @@ def a_result(name: str, *tracks: list[float], **changes: Any) -> ScanResult:
     """A scan of a video of that name in which people got these logits."""
     info = DetectorInfo.model_validate(metadata(**changes.pop("info", {})))
     people = tuple(a_track(i, logits, info) for i, logits in enumerate(tracks))
-    verdict, decided_by = decide(people)
+    facts = conclude(people, info.thresholds)
     count = max((len(logits) for logits in tracks), default=8)
     fields: dict[str, Any] = {
         "path": Path(name),
         "sha256": "ab" * 32,
         "bytes": 1_234_567,
         "media": a_video(name, count / FPS),
-        "verdict": verdict,
-        "decided_by": decided_by,
+        "verdict": facts.verdict,
+        "decided_by": facts.decided_by,
         "reasons": ("A reason for the file.",),
         "tracks": people,
         "notices": (Notice(code="heavy_compression", text="Heavily compressed."),),

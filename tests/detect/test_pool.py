@@ -1,13 +1,12 @@
 import numpy as np
 import pytest
+from drawn_tracks import LINES, a_score
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterface.detect.detector import Calibration, Thresholds
-from counterface.detect.findings import Score, TrackFinding
+from counterface.detect.detector import Calibration
 from counterface.detect.pool import (
     calibrate,
-    decide,
     effective_count,
     judge_score,
     pool_logits,
@@ -18,35 +17,6 @@ from counterface.errors import ShapeError
 from counterface.types import Verdict
 
 PLAIN = Calibration(scale=1.0, offset=0.0)
-LINES = Thresholds(likely_manipulated=0.8, no_manipulation_found=0.2)
-
-
-def a_score(probability, low, high):
-    return Score(
-        probability=probability,
-        low=low,
-        high=high,
-        level=0.9,
-        mean_logit=0.0,
-        samples=32,
-        effective_samples=32,
-        spread_over="frames",
-    )
-
-
-def a_track(number, verdict, probability, *, brief=False):
-    return TrackFinding(
-        id=number,
-        verdict=verdict,
-        score=None if probability is None else a_score(probability, probability, probability),
-        brief=brief,
-        first_s=0,
-        last_s=1,
-        face_px=100,
-        in_range=True,
-        reasons=(),
-        frames=(),
-    )
 
 
 @pytest.mark.parametrize(
@@ -136,29 +106,6 @@ def test_no_number_and_no_range_make_no_claim():
     assert judge_score(None, LINES) is Verdict.INCONCLUSIVE
     sure = a_score(0.99, 0.98, 1.0)
     assert judge_score(sure, LINES, in_range=False) is Verdict.INCONCLUSIVE
-
-
-def test_the_worst_track_decides():
-    clear = a_track(0, Verdict.NO_MANIPULATION_FOUND, 0.05)
-    unsure = a_track(1, Verdict.INCONCLUSIVE, 0.9)
-    fake = a_track(2, Verdict.LIKELY_MANIPULATED, 0.85)
-    assert decide([]) == (Verdict.NO_FACE, None)
-    assert decide([clear]) == (Verdict.NO_MANIPULATION_FOUND, 0)
-    assert decide([clear, unsure]) == (Verdict.INCONCLUSIVE, 1)
-    assert decide([clear, unsure, fake]) == (Verdict.LIKELY_MANIPULATED, 2)
-
-
-def test_a_brief_face_decides_only_when_it_is_alone():
-    clear = a_track(0, Verdict.NO_MANIPULATION_FOUND, 0.05)
-    flash = a_track(1, Verdict.LIKELY_MANIPULATED, 0.99, brief=True)
-    assert decide([clear, flash]) == (Verdict.NO_MANIPULATION_FOUND, 0)
-    assert decide([flash]) == (Verdict.LIKELY_MANIPULATED, 1)
-
-
-def test_a_track_without_a_score_outranks_a_clear_one():
-    clear = a_track(0, Verdict.NO_MANIPULATION_FOUND, 0.05)
-    unscored = a_track(1, Verdict.INCONCLUSIVE, None)
-    assert decide([clear, unscored]) == (Verdict.INCONCLUSIVE, 1)
 
 
 def test_a_percentage_never_claims_certainty():

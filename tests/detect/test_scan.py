@@ -61,7 +61,7 @@ def test_two_people_are_two_tracks_and_the_worse_decides(pair, tmp_path):
     assert abs(left - right) > 100  # each stays on one side
     worst = max(result.tracks, key=lambda track: track.score.probability)
     assert result.decided_by == worst.id
-    assert "2 people were followed" in result.reasons[0]
+    assert "2 faces were followed, 2 count" in result.reasons[0]
 
 
 def test_a_cut_never_puts_two_people_into_one_track(tmp_path):

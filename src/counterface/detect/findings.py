@@ -46,6 +46,18 @@ class FrameScore(_Record):
     in_range: bool = Field(description="enters the pooled score")
 
 
+AsideCode = Literal[
+    "compressed", "not_scored", "drawing", "soft", "small", "turned", "tilted", "brief"
+]
+
+
+class SetAside(_Record):
+    """Why a face that was found does not count towards the verdict on the file."""
+
+    code: AsideCode
+    text: str = Field(description="the reason in plain words, as it stands after a colon")
+
+
 class TrackFinding(_Record):
     """One person's faces and what they add up to."""
 
@@ -57,6 +69,7 @@ class TrackFinding(_Record):
     last_s: float
     face_px: float = Field(description="median, pixels")
     in_range: bool = Field(description="the face lies within what the detector was measured on")
+    aside: SetAside | None = Field(None, description="why the face does not count; null: it counts")
     reasons: tuple[str, ...] = Field(description="why this verdict, in plain words")
     evidence_region: str | None = Field(
         None, description="part of the face where the evidence for manipulation is strongest"
@@ -68,11 +81,30 @@ class TrackFinding(_Record):
 
 
 class Notice(_Record):
-    """A reason for care in reading the verdict."""
+    """A reason for care in reading the verdict; those that weigh most come first."""
 
     code: str
     text: str
     track: int | None = None
+    level: Literal["trust", "care"] = Field(
+        "care", description="trust: changes what the verdict is worth; it stands at the top"
+    )
+
+
+class Headline(_Record):
+    """What a file comes to, in words, number and face that all follow from the findings."""
+
+    title: str = Field(description="a few words")
+    text: str = Field(description="what the title rests on, a few plain sentences")
+    number: float | None = Field(
+        None, ge=0, le=1, description="the big number; null where none may be relied on"
+    )
+    number_name: str = Field("probability of manipulation", description="stands with the number")
+    face: int | None = Field(
+        None, description="id of the track whose picture stands with the title; null: no face"
+    )
+    counted: int = Field(0, ge=0, description="faces that count towards the verdict")
+    found: int = Field(0, ge=0, description="faces that were followed, counted or not")
 
 
 class Check(_Record):
@@ -82,6 +114,9 @@ class Check(_Record):
     title: str
     ran: bool
     note: str
+    detail: bool = Field(
+        False, description="of interest only to whoever made or marked files here: may be folded"
+    )
 
 
 class Sampling(_Record):
@@ -91,6 +126,7 @@ class Sampling(_Record):
     requested: int | None = None
     read: int = 0
     with_face: int = 0
+    unaligned: int = Field(0, description="sightings of faces that could not be aligned")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

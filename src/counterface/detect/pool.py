@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from counterface.detect.detector import Calibration, Thresholds
-from counterface.detect.findings import Score, TrackFinding
+from counterface.detect.findings import Score
 from counterface.errors import ShapeError
 from counterface.types import Verdict
 
@@ -127,30 +127,3 @@ def judge_score(score: Score | None, thresholds: Thresholds, *, in_range: bool =
     if score.high <= thresholds.no_manipulation_found:
         return Verdict.NO_MANIPULATION_FOUND
     return Verdict.INCONCLUSIVE
-
-
-_WORST_FIRST = (
-    Verdict.LIKELY_MANIPULATED,
-    Verdict.INCONCLUSIVE,
-    Verdict.NO_MANIPULATION_FOUND,
-)
-
-
-def decide(tracks: Sequence[TrackFinding]) -> tuple[Verdict, int | None]:
-    """The verdict on a file and the id of the track that decided it: the worst one.
-
-    Tracks marked brief decide only when there is no other. Among equals, the higher probability
-    decides, then the longer track.
-    """
-    if not tracks:
-        return Verdict.NO_FACE, None
-    standing = [track for track in tracks if not track.brief] or list(tracks)
-    worst = min(
-        standing,
-        key=lambda track: (
-            _WORST_FIRST.index(track.verdict),
-            -(track.score.probability if track.score else -1.0),
-            -len(track.frames),
-        ),
-    )
-    return worst.verdict, worst.id

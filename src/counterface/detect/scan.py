@@ -19,11 +19,12 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from counterface.detect.detector import BATCH, DEFAULT, Detector, DetectorInfo
-from counterface.detect.findings import Sampling, ScanResult, TrackFinding
-from counterface.detect.pool import decide
+from counterface.detect.detector import BATCH, DEFAULT, Detector, DetectorInfo, Range
+from counterface.detect.findings import Sampling, ScanResult, SetAside
+from counterface.detect.scanning.conclusion import conclude, explain
 from counterface.detect.scanning.marks import MarkJob, look_for_marks, mark_notices, weigh_marks
-from counterface.detect.scanning.quality import face_pixels, find_notices, list_checks, out_of_range
+from counterface.detect.scanning.quality import find_notices, in_order, list_checks
+from counterface.detect.scanning.standing import Rules, beyond_range, face_pixels
 from counterface.detect.scanning.track_book import FEW, Sample, ThumbStrip, TrackBook
 from counterface.errors import MediaError
 from counterface.faces.align import align
@@ -36,7 +37,7 @@ from counterface.media.sample_frames import Moment, sample_frames
 from counterface.media.sample_frames import Sample as FrameSample
 from counterface.media.sandbox import Limits
 from counterface.provenance.verify import Provenance
-from counterface.types import Face, Frame, Image, Verdict
+from counterface.types import Face, Frame, Image
 
 THOROUGH_FRAMES = 96  # at least
 THOROUGH_FACE_DETECTOR = "centerface"
@@ -242,30 +243,22 @@ class _ScanJob:
             for person, sightings in self.seen.items():
                 crops = [crop for _, _, crop in sightings] if len(sightings) == info.frames else []
                 frame, face, _ = sightings[len(sightings) // 2]
-                inside = out_of_range(face, info.range) is None
-                self.book.add(_sample(frame, face, crops, person, inside))
+                self.book.add(_sample(frame, face, crops, person, info.range))
         self.seen.clear()
 
     def result(self, sha256: str, marks: Provenance | None) -> ScanResult:
         info = self.scanner.detector.info
         sampling = Sampling(
-            mode=self.mode, requested=self.requested, read=self.read, with_face=self.with_face
+            mode=self.mode,
+            requested=self.requested,
+            read=self.read,
+            with_face=self.with_face,
+            unaligned=self.unaligned,
         )
-        strength = self.media.compression.strength
-        reason = None
-        if strength > info.range.max_compression:
-            reason = (
-                f"The file is compressed more strongly ({strength:.2f}) than what the detector "
-                f"was measured on ({info.range.max_compression:.2f})."
-            )
         with self.clock.phase("score"):
-            moments = -(-self.read // info.frames)
-            tracks = self.book.close(_brief_below(self.mode, moments), reason)
-        verdict, decided_by = decide(tracks)
-        if verdict is Verdict.NO_FACE and self.unaligned:
-            verdict = Verdict.INCONCLUSIVE
-        reasons = _file_reasons(tracks, decided_by, self.unaligned)
-        verdict, reasons = weigh_marks(verdict, reasons, marks)
+            tracks = self.book.close(self._rules())
+        facts = conclude(tracks, info.thresholds, self.unaligned)
+        verdict, reasons = weigh_marks(facts.verdict, explain(facts), marks)
         notices = find_notices(self.media, sampling, tracks, info.range)
         return ScanResult(
             path=self.path,
@@ -273,15 +266,14 @@ class _ScanJob:
             bytes=self.media.bytes,
             media=self.media,
             verdict=verdict,
-            decided_by=decided_by,
+            decided_by=facts.decided_by,
             reasons=reasons,
             tracks=tracks,
-            notices=(*mark_notices(reasons, marks), *notices),
+            notices=in_order(mark_notices(reasons, marks), notices),
             checks=list_checks(
                 self.media,
                 sampling,
                 tracks,
-                self.unaligned,
                 marks,
                 families=info.families is not None,
             ),
@@ -294,6 +286,17 @@ class _ScanJob:
             exhibits=self.book.exhibits(),
             thumbs=self.strip.thumbs(),
         )
+
+    def _rules(self) -> Rules:
+        """What a face needs in order to count."""
+        info = self.scanner.detector.info
+        strength, most = self.media.compression.strength, info.range.max_compression
+        whole_file = None
+        if strength > most:
+            text = f"the file is compressed more strongly ({strength:.2f}) than what the detector "
+            whole_file = SetAside(code="compressed", text=f"{text}was measured on ({most:.2f})")
+        moments = -(-self.read // info.frames)
+        return Rules(moments, _brief_below(self.mode, moments), whole_file)
 
 
 def choose_frames(
@@ -321,17 +324,19 @@ def frames_expected(media: MediaInfo) -> int:
     return round(media.duration_s * float(media.fps or 0))
 
 
-def _sample(frame: Frame, face: Face, crops: Sequence[Image], person: int, inside: bool) -> Sample:
+def _sample(frame: Frame, face: Face, crops: Sequence[Image], person: int, range_: Range) -> Sample:
     left, top, right, bottom = (float(side) for side in face.box)
+    size = face_pixels(face)
+    yaw, pitch = (face.pose.yaw, face.pose.pitch) if face.pose else (None, None)
     return Sample(
         track=person,
         frame_index=frame.index,
         pts_s=float(frame.pts),
         box=(left, top, right, bottom),
-        face_px=face_pixels(face),
-        yaw=face.pose.yaw if face.pose else None,
-        pitch=face.pose.pitch if face.pose else None,
-        in_range=inside,
+        face_px=size,
+        yaw=yaw,
+        pitch=pitch,
+        in_range=beyond_range(size, yaw, pitch, range_) is None,
         crops=np.stack(crops) if crops else None,
     )
 
@@ -341,24 +346,3 @@ def _brief_below(mode: str, moments: int) -> int:
     if mode == "image" or moments < 8:
         return 0
     return max(FEW, min(10, moments // BRIEF_SHARE))
-
-
-def _file_reasons(
-    tracks: tuple[TrackFinding, ...], decided_by: int | None, unaligned: int
-) -> tuple[str, ...]:
-    """Why the file got its verdict, in plain words."""
-    if decided_by is None:
-        if unaligned:
-            return (f"{unaligned} faces were seen, but none could be aligned and judged.",)
-        return ("No face was found, so there was nothing to judge.",)
-    chosen = next(track for track in tracks if track.id == decided_by)
-    others = len(tracks) - 1
-    lead = (
-        ()
-        if not others
-        else (
-            f"{len(tracks)} people were followed; the verdict is that of the most suspicious, "
-            f"face {decided_by + 1}.",
-        )
-    )
-    return (*lead, *chosen.reasons)

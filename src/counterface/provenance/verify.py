@@ -108,7 +108,10 @@ class Provenance(BaseModel):
 
     @property
     def in_a_line(self) -> str:
-        """The marks in one sentence of a few words each."""
+        """The marks in one sentence of a few words each.
+
+        What is looked for only where this machine made or registered something is left out there.
+        """
         states: list[tuple[str, str]] = [
             ("credentials", self.credentials.state),
             ("watermark", self.watermark.state),
@@ -116,7 +119,8 @@ class Provenance(BaseModel):
         ]
         if self.record.state != "none":
             states.append(("record", self.record.state))
-        text = ", ".join(IN_WORDS[state] for state in states)
+        asked = [s for s in states if s[0] == "credentials" or s[1] != "not_run"]
+        text = ", ".join(IN_WORDS[state] for state in asked)
         return f"{text[0].upper()}{text[1:]}."
 
     @property

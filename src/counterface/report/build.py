@@ -8,6 +8,9 @@ from pathlib import Path
 from counterface import __version__
 from counterface.detect.findings import ScanFailure, ScanResult
 from counterface.detect.scan import ScanConfig, scan_file
+from counterface.detect.scanning.conclusion import headline_of
+from counterface.detect.scanning.quality import HEAVY_COMPRESSION
+from counterface.media.compression import Compression
 from counterface.media.probe import MediaInfo
 from counterface.report.schema import (
     AudioFacts,
@@ -79,6 +82,7 @@ def build_report(outcome: ScanResult | ScanFailure, *, now: datetime | None = No
         ),
         status="scanned",
         verdict=outcome.verdict,
+        headline=headline_of(outcome),
         score=chosen.score if chosen else None,
         decided_by=outcome.decided_by,
         reasons=outcome.reasons,
@@ -118,6 +122,7 @@ def _media_facts(media: MediaInfo) -> MediaFacts:
             strength=media.compression.strength,
             quantiser=media.compression.quantiser,
             method=media.compression.method,
+            words=describe_compression(media.compression),
         ),
         audio=tuple(
             AudioFacts(
@@ -129,6 +134,19 @@ def _media_facts(media: MediaInfo) -> MediaFacts:
             for a in media.audio
         ),
     )
+
+
+def describe_compression(found: Compression) -> str:
+    """How strongly a file was compressed, and how that is known, in plain words."""
+    bands = ((0.25, "light"), (0.5, "moderate"), (HEAVY_COMPRESSION, "strong"))
+    band = next((word for most, word in bands if found.strength < most), "heavy")
+    number = "" if found.quantiser is None else f", {found.quantiser:.3g} on average"
+    known = {
+        "quantiser": f"read from the coarseness that the encoder chose{number}",
+        "jpeg_tables": f"read from the coarseness that the JPEG file states{number}",
+        "blockiness": "guessed from the edges of blocks in the picture",
+    }[found.method]
+    return f"{band}, {found.strength:.2f} on a scale of 0 to 1 ({known})"
 
 
 def _detector_facts(outcome: ScanResult) -> DetectorFacts:

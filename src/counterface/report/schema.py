@@ -18,6 +18,7 @@ from counterface.detect.detector import Calibration, Range, Thresholds
 from counterface.detect.findings import (
     Check,
     Exhibit,
+    Headline,
     Notice,
     Sampling,
     Score,
@@ -65,6 +66,7 @@ class CompressionFacts(_Part):
     strength: float = Field(ge=0, le=1)
     quantiser: float | None
     method: str
+    words: str = Field("", description="the same for people")
 
 
 class MediaFacts(_Part):
@@ -118,6 +120,9 @@ class Report(_Part):
     status: Literal["scanned", "failed"]
     error: str | None = Field(None, description="why the file could not be scanned")
     verdict: Verdict | None = Field(None, description="null when the scan failed")
+    headline: Headline | None = Field(
+        None, description="the verdict in words, with the number and the face that stand beside it"
+    )
     score: Score | None = Field(
         None, description="of the detector alone, for the face that decided; null: not scored"
     )
@@ -125,7 +130,9 @@ class Report(_Part):
         None, description="id of the track that decided, marks of origin left aside"
     )
     reasons: tuple[str, ...] = ()
-    notices: tuple[Notice, ...] = Field((), description="reasons for care")
+    notices: tuple[Notice, ...] = Field(
+        (), description="reasons for care, those that change what the verdict is worth first"
+    )
     checks: tuple[Check, ...] = Field((), description="what was looked at, and what was not")
     tracks: tuple[TrackFinding, ...] = ()
     provenance: Provenance | None = Field(

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from counterface.datasets.manifest import Entry
 from counterface.detect.findings import ScanFailure, ScanResult, TrackFinding
+from counterface.detect.scanning.conclusion import lead
 from counterface.types import Verdict
 
 FAILED = "failed"  # stands where a verdict would, for a file that could not be scanned
@@ -91,8 +92,4 @@ def failure_fields(error: str) -> dict[str, Any]:
 
 def _deciding_track(outcome: ScanResult) -> TrackFinding | None:
     track = next((t for t in outcome.tracks if t.id == outcome.decided_by), None)
-    if track is not None:
-        return track
-    # nobody decided the file: the most suspicious face that has a number
-    scored = [t for t in outcome.tracks if t.score is not None]
-    return max(scored, key=lambda t: t.score.mean_logit if t.score else 0.0, default=None)
+    return track or lead(outcome.tracks)  # nobody decided the file: whose number says most

@@ -103,7 +103,9 @@ def weigh_marks(
 def mark_notices(reasons: tuple[str, ...], marks: Provenance | None) -> tuple[Notice, ...]:
     """What the marks give reason for care with, as far as the reasons do not say it."""
     texts = () if marks is None else marks.warnings
-    return tuple(Notice(code="origin", text=text) for text in texts if text not in reasons)
+    return tuple(
+        Notice(code="origin", text=text, level="trust") for text in texts if text not in reasons
+    )
 
 
 def mark_checks(marks: Provenance | None) -> tuple[Check, ...]:
@@ -115,12 +117,16 @@ def mark_checks(marks: Provenance | None) -> tuple[Check, ...]:
     )
     if marks is None:
         off = "Not asked for."
-        return tuple(Check(name=name, title=title, ran=False, note=off) for name, title, _ in rows)
+        return tuple(
+            Check(name=name, title=title, ran=False, note=off, detail=name != "content_credentials")
+            for name, title, _ in rows
+        )
     return tuple(_check(name, title, getattr(marks, block), block) for name, title, block in rows)
 
 
 def _check(name: str, title: str, found: _Block, block: str) -> Check:
     if found.state == "not_run":
-        return Check(name=name, title=title, ran=False, note=found.reason)
+        own = name != "content_credentials"  # looks for what was made or registered here
+        return Check(name=name, title=title, ran=False, note=found.reason, detail=own)
     words = IN_WORDS[block, found.state]
     return Check(name=name, title=title, ran=True, note=f"{words[0].upper()}{words[1:]}.")

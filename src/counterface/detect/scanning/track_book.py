@@ -15,8 +15,16 @@ import numpy as np
 from counterface.detect.attribute import Attribution, attribute
 from counterface.detect.detector import Detector, DetectorInfo, Judged
 from counterface.detect.explain import strongest_part
-from counterface.detect.findings import Exhibit, FrameScore, Score, Thumb, TrackFinding
+from counterface.detect.findings import (
+    Exhibit,
+    FrameScore,
+    Score,
+    SetAside,
+    Thumb,
+    TrackFinding,
+)
 from counterface.detect.pool import calibrate, judge_score, pool_logits, show_percent
+from counterface.detect.scanning.standing import Rules, set_aside
 from counterface.media.image import encode_image
 from counterface.types import Floats, Frame, Image, Verdict
 
@@ -151,17 +159,11 @@ class TrackBook:
         person.most = sorted([*person.most, exhibit], key=rank, reverse=True)[:KEEP]
         person.least = sorted([*person.least, exhibit], key=rank)[:KEEP]
 
-    def close(self, brief_below: int, file_reason: str | None) -> tuple[TrackFinding, ...]:
-        """The findings of all people, in order of appearance.
-
-        Args:
-            brief_below: people seen in fewer frames do not decide the file.
-            file_reason: why the whole file lies outside the detector's range, if it does.
-        """
+    def close(self, rules: Rules) -> tuple[TrackFinding, ...]:
+        """The findings of all people, in order of appearance."""
         self.flush()
         return tuple(
-            self._finding(number, self._people[number], brief_below, file_reason)
-            for number in sorted(self._people)
+            self._finding(number, self._people[number], rules) for number in sorted(self._people)
         )
 
     def exhibits(self) -> tuple[Exhibit, ...]:
@@ -169,28 +171,29 @@ class TrackBook:
         kept = {id(e): e for p in self._people.values() for e in (*p.most, *p.least)}
         return tuple(sorted(kept.values(), key=lambda e: e.logit, reverse=True))
 
-    def _finding(
-        self, number: int, person: _Person, brief_below: int, file_reason: str | None
-    ) -> TrackFinding:
+    def _finding(self, number: int, person: _Person, rules: Rules) -> TrackFinding:
         frames = person.frames
         usable = [f for f in frames if f.in_range and f.logit is not None]
-        in_range = bool(usable) and file_reason is None
+        in_range = bool(usable) and rules.whole_file is None
         score = self._pool(person, usable or [f for f in frames if f.logit is not None])
         info = self.detector.info
-        verdict = judge_score(score, info.thresholds, in_range=in_range)
+        aside = set_aside(frames, score, info, rules)
+        judged = aside is None or aside.code == "brief"
+        verdict = judge_score(score, info.thresholds, in_range=judged)
         maps = [e.activation for e in person.most]
         return TrackFinding(
             id=number,
             verdict=verdict,
             score=score,
-            brief=len(frames) < brief_below,
+            brief=aside is not None and aside.code == "brief",
             first_s=frames[0].pts_s,
             last_s=frames[-1].pts_s,
             face_px=float(np.median([f.face_px for f in frames])),
             in_range=in_range,
-            reasons=explain_verdict(verdict, score, info, in_range, file_reason),
-            evidence_region=strongest_part(maps, info.template) if in_range else None,
-            attribution=self._attribute(person, verdict) if in_range else None,
+            aside=aside,
+            reasons=explain_verdict(verdict, score, info, aside),
+            evidence_region=strongest_part(maps, info.template) if judged else None,
+            attribution=self._attribute(person, verdict) if judged else None,
             frames=tuple(frames),
         )
 
@@ -229,39 +232,29 @@ def make_views(item: Image) -> Image:
 
 
 def explain_verdict(
-    verdict: Verdict,
-    score: Score | None,
-    info: DetectorInfo,
-    in_range: bool,
-    file_reason: str | None,
+    verdict: Verdict, score: Score | None, info: DetectorInfo, aside: SetAside | None
 ) -> tuple[str, ...]:
     """Why a person got this verdict, one plain sentence a reason."""
-    if score is None and info.frames > 1:
-        return (
-            f"The detector judges {info.frames} neighbouring frames of a person together, or it "
-            "gave no usable number; this face was never judged, so nothing is claimed.",
-        )
-    if score is None:
-        return ("The detector gave no usable number for this face, so nothing is claimed.",)
     upper, lower = info.thresholds.likely_manipulated, info.thresholds.no_manipulation_found
+    if score is None:
+        why = aside.text if aside else "the detector gave no usable number"
+        return (f"The face cannot be judged: {why}.",)
     low, high = show_percent(score.low), show_percent(score.high)
     views = ", from views of the same crop" if score.spread_over == "views" else ""
     spread = f"{show_percent(score.probability)} (interval {low} to {high}{views})"
-    if file_reason is not None:
-        return (f"{file_reason} The score, {spread}, is therefore not used.",)
-    if not in_range:
-        return (
-            f"The face lies outside what the detector was measured on (at least "
-            f"{info.range.min_face_px:g} pixels). The score, {spread}, is therefore not used.",
-        )
+    if aside is not None and aside.code != "brief":
+        why = f"The face cannot be judged: {aside.text}."
+        return (f"{why} The score, {spread}, is therefore not used.",)
     if verdict is Verdict.LIKELY_MANIPULATED:
-        return (f"The score is {spread}; the whole interval lies above the line at {upper:.0%}.",)
-    if verdict is Verdict.NO_MANIPULATION_FOUND:
-        return (f"The score is {spread}; the whole interval lies below the line at {lower:.0%}.",)
-    return (
-        f"The score is {spread}; the interval clears neither the line at {upper:.0%} "
-        f"nor the one at {lower:.0%}.",
-    )
+        said = f"The score is {spread}; the whole interval lies above the line at {upper:.0%}."
+    elif verdict is Verdict.NO_MANIPULATION_FOUND:
+        said = f"The score is {spread}; the whole interval lies below the line at {lower:.0%}."
+    else:
+        said = (
+            f"The score is {spread}; the interval clears neither the line at {upper:.0%} "
+            f"nor the one at {lower:.0%}."
+        )
+    return (said,) if aside is None else (said, f"It does not count: {aside.text}.")
 
 
 class ThumbStrip:
