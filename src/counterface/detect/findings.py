@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from counterface.detect.attribute import Attribution
 from counterface.detect.detector import DetectorInfo
 from counterface.media.probe import MediaInfo
+from counterface.media.tags.metadata import Metadata
 from counterface.provenance.verify import Provenance
 from counterface.types import Floats, Image, Verdict
 
@@ -173,6 +174,7 @@ class ScanResult:
     exhibits: tuple[Exhibit, ...] = ()
     thumbs: tuple[Thumb, ...] = field(default=())
     provenance: Provenance | None = None  # None: its marks were not looked for
+    metadata: Metadata | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from counterface.detect.detector import BATCH, DEFAULT, Detector, DetectorInfo, Range
 from counterface.detect.findings import Sampling, ScanResult, SetAside
 from counterface.detect.scanning.conclusion import conclude, explain
-from counterface.detect.scanning.marks import MarkJob, look_for_marks, mark_notices, weigh_marks
+from counterface.detect.scanning.marks import (
+    MarkJob,
+    look_for_marks,
+    mark_notices,
+    metadata_notices,
+    weigh_marks,
+)
 from counterface.detect.scanning.quality import find_notices, in_order, list_checks
 from counterface.detect.scanning.standing import Rules, beyond_range, face_pixels
 from counterface.detect.scanning.track_book import FEW, Sample, ThumbStrip, TrackBook
@@ -36,6 +42,7 @@ from counterface.media.probe import MediaInfo, file_sha256
 from counterface.media.sample_frames import Moment, sample_frames
 from counterface.media.sample_frames import Sample as FrameSample
 from counterface.media.sandbox import Limits
+from counterface.media.tags.metadata import Metadata
 from counterface.provenance.verify import Provenance
 from counterface.types import Face, Frame, Image
 
@@ -114,6 +121,8 @@ class Scanner:
         clock = _Clock()
         with clock.phase("probe"):
             media = sandbox.probe(path, self.config.limits)
+        with clock.phase("metadata"):
+            metadata = sandbox.read_metadata(path, self.config.limits)
         wanted = self.config.marks
         with (
             ThreadPoolExecutor(1) as pool,  # hashing releases the GIL
@@ -126,7 +135,7 @@ class Scanner:
                 digest = sha256.result()
             with clock.phase("marks_wait"):
                 found = None if marks is None else marks.finish(digest)
-        return job.result(digest, found)
+        return job.result(digest, found, metadata)
 
     def find_faces(self, frame: Frame) -> tuple[list[Face], int]:
         """Faces with landmarks, and how many had none and cannot be aligned."""
@@ -246,7 +255,7 @@ class _ScanJob:
                 self.book.add(_sample(frame, face, crops, person, info.range))
         self.seen.clear()
 
-    def result(self, sha256: str, marks: Provenance | None) -> ScanResult:
+    def result(self, sha256: str, marks: Provenance | None, metadata: Metadata) -> ScanResult:
         info = self.scanner.detector.info
         sampling = Sampling(
             mode=self.mode,
@@ -269,7 +278,7 @@ class _ScanJob:
             decided_by=facts.decided_by,
             reasons=reasons,
             tracks=tracks,
-            notices=in_order(mark_notices(reasons, marks), notices),
+            notices=in_order(mark_notices(reasons, marks), metadata_notices(metadata), notices),
             checks=list_checks(
                 self.media,
                 sampling,
@@ -278,6 +287,7 @@ class _ScanJob:
                 families=info.families is not None,
             ),
             provenance=marks,
+            metadata=metadata,
             sampling=sampling,
             detector=info,
             detector_sha256=self.scanner.detector.sha256,

@@ -22,6 +22,7 @@ from counterface.media.decoder_process.wire import Message, unpack_info, unpack_
 from counterface.media.notes import MediaNote, Tell
 from counterface.media.open_file import check_file, show
 from counterface.media.probe import MediaInfo
+from counterface.media.tags.metadata import Metadata, clean
 from counterface.types import Frame, Image
 
 
@@ -120,6 +121,20 @@ def probe(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Medi
     return replace(info, path=os.fspath(path))
 
 
+def read_metadata(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Metadata:
+    """What a file says of its own making, read in a child process.
+
+    Whatever keeps it from being read stands in `problem`: a file without metadata is a file still.
+    """
+    try:
+        for answer in _answers({"do": "metadata"}, path, limits):
+            if isinstance(answer, Metadata):
+                return answer
+    except MediaError as error:
+        return Metadata(problem=clean(error))
+    return Metadata(problem="the decoder process gave no answer")
+
+
 def warm_up() -> None:
     """Starts the child in the background, so that the first file need not wait for it."""
     parent.warm_up()
@@ -138,7 +153,7 @@ def _frames(
 
 def _answers(
     request: Message, path: str | os.PathLike[str], limits: Limits
-) -> Iterator[Frame | MediaInfo | MediaNote]:
+) -> Iterator[Frame | MediaInfo | MediaNote | Metadata]:
     """The child's answers; every way to fail becomes a MediaError with the name and the reason."""
     file = check_file(path)
     megabytes = file.stat().st_size / 1_000_000
@@ -166,10 +181,12 @@ def _answers(
         raise MediaError(f"{show(path)}: the decoder process answered nonsense: {error}") from error
 
 
-def _unpack(answer: Message | Frame) -> Frame | MediaInfo | MediaNote:
+def _unpack(answer: Message | Frame) -> Frame | MediaInfo | MediaNote | Metadata:
     """What the child says, as the type that it is; LookupError, TypeError, ... when misshapen."""
     if isinstance(answer, Frame):
         return answer
+    if "metadata" in answer:
+        return Metadata.model_validate(answer["metadata"])
     return unpack_note(answer["note"]) if "note" in answer else unpack_info(answer["info"])
 
 

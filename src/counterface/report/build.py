@@ -92,6 +92,7 @@ def build_report(outcome: ScanResult | ScanFailure, *, now: datetime | None = No
         provenance=outcome.provenance,
         sampling=outcome.sampling,
         media=_media_facts(outcome.media),
+        metadata=outcome.metadata,
         detector=_detector_facts(outcome),
         config=outcome.config,
         timings_s=outcome.timings_s,

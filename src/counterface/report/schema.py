@@ -25,6 +25,7 @@ from counterface.detect.findings import (
     Thumb,
     TrackFinding,
 )
+from counterface.media.tags.metadata import Metadata
 from counterface.provenance.verify import Provenance
 from counterface.types import Verdict
 
@@ -140,6 +141,7 @@ class Report(_Part):
     )
     sampling: Sampling | None = None
     media: MediaFacts | None = None
+    metadata: Metadata | None = Field(None, description="what the file says of its own making")
     detector: DetectorFacts | None = None
     config: dict[str, Any] = Field(default_factory=dict)
     timings_s: dict[str, float] = Field(default_factory=dict)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from counterface.detect.findings import Check, Notice
+from counterface.media.tags.metadata import Metadata
 from counterface.provenance.credentials import Credentials
 from counterface.provenance.home import home_dir
 from counterface.provenance.verify import (
@@ -106,6 +107,17 @@ def mark_notices(reasons: tuple[str, ...], marks: Provenance | None) -> tuple[No
     return tuple(
         Notice(code="origin", text=text, level="trust") for text in texts if text not in reasons
     )
+
+
+def metadata_notices(metadata: Metadata) -> tuple[Notice, ...]:
+    """That the file itself names a program which makes or swaps pictures: a hint, never a proof."""
+    if not metadata.makers:
+        return ()
+    text = (
+        f"The file's metadata name what makes or swaps pictures: {', '.join(metadata.makers)}. "
+        "Anybody can write or remove them."
+    )
+    return (Notice(code="metadata", text=text, level="trust"),)
 
 
 def mark_checks(marks: Provenance | None) -> tuple[Check, ...]:

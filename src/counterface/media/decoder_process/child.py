@@ -22,7 +22,10 @@ from counterface.errors import CounterfaceError
 from counterface.media.decoder_process.wire import Message, pack_info, pack_note, receive, send
 from counterface.media.image import load_parsers, read_image
 from counterface.media.notes import MediaNote
+from counterface.media.open_file import check_file, sniff
 from counterface.media.probe import probe
+from counterface.media.tags.container import read_container_tags
+from counterface.media.tags.picture import read_picture_tags
 from counterface.media.video_reader import VideoReader
 from counterface.types import Image
 
@@ -148,6 +151,15 @@ def _probe(channel: Channel, request: Message) -> None:
     send(channel.sink, {"info": pack_info(info)})
 
 
+def _metadata(channel: Channel, request: Message) -> None:
+    file = check_file(request["path"])
+    if sniff(file) == "image":
+        found = read_picture_tags(file, channel.limits["max_pixels"])
+    else:
+        found = read_container_tags(file)
+    send(channel.sink, {"metadata": found.model_dump(mode="json")})
+
+
 def _image(channel: Channel, request: Message) -> None:
     limits = channel.limits
     image = read_image(request["path"], max_pixels=limits["max_pixels"], tell=channel.tell)
@@ -181,6 +193,7 @@ def _video(channel: Channel, request: Message) -> None:
 
 ACTIONS: dict[str, Callable[[Channel, Message], None]] = {
     "probe": _probe,
+    "metadata": _metadata,
     "image": _image,
     "video": _video,
 }

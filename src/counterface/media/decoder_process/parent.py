@@ -233,7 +233,7 @@ def ask(request: Message) -> Generator[Message | Frame, None, None]:
                 process.grow(message, most_bytes)
             elif "at" in message:
                 yield process.picture(message)
-            elif "info" in message or "note" in message:
+            elif message.keys() & {"info", "note", "metadata"}:
                 yield message
             else:
                 break
