@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drawn_media import draw, packets_of, write_clip, write_sound
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from counterface.errors import MediaError
-from counterface.media.join import Piece, Sound, check_sound_fits, join_pieces, time_base_of
+from counterface.media.beside.plan import Companions, plan_companions
+from counterface.media.join import MAX_RATE, Piece, join_pieces, movie_rate, time_base_of
 from counterface.media.probe import probe
 from counterface.media.video_reader import read_video
 from counterface.media.video_writer import VideoWriter
@@ -61,7 +64,7 @@ def test_decode_times_increase_and_never_follow_the_showing(tmp_path: Path) -> N
 def test_sound_is_copied_bit_for_bit(tmp_path: Path) -> None:
     target = write_clip(tmp_path / "a.mp4", 30, sound_s=1.2)
     times = [Fraction(i, 25) for i in range(30)]
-    join_pieces(write_pieces(tmp_path, times, [13]), tmp_path / "out.mp4", Sound(target))
+    join_pieces(write_pieces(tmp_path, times, [13]), tmp_path / "out.mp4", Companions(target))
     assert packets_of(tmp_path / "out.mp4") == packets_of(target)
     assert len(packets_of(target)) > 50
 
@@ -69,7 +72,7 @@ def test_sound_is_copied_bit_for_bit(tmp_path: Path) -> None:
 def test_a_cut_of_the_sound_holds_exactly_the_packets_heard_in_it(tmp_path: Path) -> None:
     target = write_clip(tmp_path / "a.mp4", 30, sound_s=1.2)
     times = [Fraction(i, 25) for i in range(5)]
-    sound = Sound(target, Fraction(1, 2), Fraction(7, 10), Fraction(1, 2))
+    sound = Companions(target, Fraction(1, 2), Fraction(7, 10), Fraction(1, 2))
     join_pieces(write_pieces(tmp_path, times, []), tmp_path / "out.mp4", sound)
     length = Fraction(1024, 48_000)
     expected = [
@@ -114,6 +117,24 @@ def test_the_time_base_holds_every_time() -> None:
     assert time_base_of(wild) == Fraction(1, 360_000)
 
 
+@settings(deadline=None)
+@given(
+    video=st.sampled_from([5, 25, 24_000, 30_000, 90_000, 360_000, 9_999_991]),
+    others=st.lists(st.sampled_from([8_000, 11_025, 44_100, 48_000, 90_000, 96_000]), max_size=3),
+    tick=st.integers(0, 10**9),
+)
+def test_the_clock_of_an_edit_list_keeps_every_sample(
+    video: int, others: list[int], tick: int
+) -> None:
+    rate = movie_rate(video, others)
+    assert rate < 2**31
+    assert rate % video == 0
+    for other in others:
+        written = Fraction(tick, other) * rate // 1  # as FFmpeg writes it
+        assert round(Fraction(written, rate) * other) == tick  # as it is read
+    assert rate <= MAX_RATE or len(others) > 0
+
+
 def test_non_square_pixels_stay_so(tmp_path: Path) -> None:
     path = tmp_path / "piece.mp4"
     with VideoWriter(path, 96, 64, pixel_aspect=Fraction(16, 15)) as writer:
@@ -134,6 +155,6 @@ def test_sound_that_a_container_cannot_hold_is_told_before_any_work(tmp_path: Pa
         for packet in sine(stream, 0.2):
             output.mux(packet)
     with pytest.raises(MediaError, match=r"wmav2.*cannot be copied into a \.mp4"):
-        check_sound_fits(path, ".mp4")
+        plan_companions(Companions(path), ".mp4")
     for suffix in (".mp4", ".mov", ".mkv"):
-        check_sound_fits(write_sound(tmp_path / "b.mp4"), suffix)
+        plan_companions(Companions(write_sound(tmp_path / "b.mp4")), suffix)

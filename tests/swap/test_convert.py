@@ -145,7 +145,9 @@ def test_rotation_odd_sizes_and_ten_bits_are_dealt_with_and_noted(tmp_path: Path
     done = run(odd, tmp_path / "b.mp4")
     assert frames(tmp_path / "b.mp4")[0].shape == (192, 256, 3)
     assert done.notes[0] == "10 bits a sample in, 8 bits out"
-    assert done.notes[1].startswith("255x191 became 256x192")
+    assert done.notes[1] == "colour resolution 4:4:4 in, 4:2:0 out"
+    assert done.notes[2].startswith("255x191 became 256x192")
+    assert read_record(record_path(tmp_path / "b.mp4")).notes == done.notes
     assert probe(tmp_path / "b.mp4").pixel_format == "yuv420p"
 
 

@@ -15,7 +15,7 @@ from counterface import weights
 from counterface.errors import FacesetError, SwapError, WeightsError
 from counterface.faces.align import crop_matrix, warp_image
 from counterface.faceset.store import Faceset
-from counterface.media.sound import hash_sound
+from counterface.media.beside.sound import hash_sound
 from counterface.swap.perceptual import PerceptualDistance
 from counterface.swap.quality import QualityConfig, measure_quality, ssim_map
 

@@ -1,4 +1,4 @@
-"""Encoded pieces of one video to one file without encoding again, with another file's sound.
+"""Encoded pieces of one video to one file without encoding again, with what lies beside another's.
 
 Each piece starts with a keyframe and refers to nothing outside itself, as `VideoWriter` makes them.
 A piece's own clock does not count: its frames get the times that the caller gives.
@@ -12,22 +12,18 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
 from heapq import merge
-from io import BytesIO
 from itertools import pairwise
-from math import lcm
+from math import ceil, lcm
 from pathlib import Path
 from typing import Any
 
 import av
 
 from counterface.errors import MediaError
+from counterface.media.beside.carry import carry, tick_rates
+from counterface.media.beside.plan import Companions, plan_streams
 from counterface.media.open_file import check_file, ffmpeg_reason, open_container, show
-from counterface.media.video_writer import (
-    CONTAINERS,
-    TIME_BASE,
-    sound_packets,
-    temporary_beside,
-)
+from counterface.media.video_writer import CONTAINERS, TIME_BASE, temporary_beside
 
 MAX_RATE = 10_000_000  # ticks a second: finer clocks overflow 32-bit fields within minutes
 
@@ -38,22 +34,6 @@ class Piece:
 
     path: Path
     times: tuple[Fraction, ...]  # of its frames, seconds, ascending
-
-
-@dataclass(frozen=True, slots=True)
-class Sound:
-    """What part of a file's sound is copied, packet by packet.
-
-    Attributes:
-        path: the file.
-        start, end: packets that are heard between these seconds are copied; None means no bound.
-        shift: seconds taken off every packet's time.
-    """
-
-    path: Path
-    start: Fraction | None = None
-    end: Fraction | None = None
-    shift: Fraction = Fraction(0)
 
 
 def time_base_of(times: Sequence[Fraction]) -> Fraction:
@@ -69,13 +49,31 @@ def time_base_of(times: Sequence[Fraction]) -> Fraction:
     return Fraction(1, rate)
 
 
-def join_pieces(pieces: Sequence[Piece], out: Path, sound: Sound | None = None) -> None:
-    """Nothing; `out` then holds all the frames and the sound, or what it held before.
+def movie_rate(video: int, others: Sequence[int]) -> int:
+    """Ticks a second of the clock of a whole MP4 or MOV file, in which its edit lists are written.
+
+    An edit list says when a stream begins, so a clock that is too coarse moves sound against the
+    pictures and cuts its last packet off. Times of the pictures are always whole numbers of ticks;
+    those of the other streams too, or where that takes more than `MAX_RATE`, they are so fine that
+    a reader rounds them to the right sample.
+
+    Args:
+        video: ticks a second of the pictures.
+        others: of the other streams.
+    """
+    rate = lcm(video, *others)
+    if rate <= MAX_RATE:
+        return rate
+    return video * ceil(4 * max(others, default=1) / video)
+
+
+def join_pieces(pieces: Sequence[Piece], out: Path, companions: Companions | None = None) -> None:
+    """Nothing; `out` then holds all the frames and what travels along, or what it held before.
 
     Args:
         pieces: in order of time, all encoded with the same settings.
         out: ends in .mp4, .mov, .m4v or .mkv.
-        sound: copied bit for bit.
+        companions: the file whose sound is copied bit for bit, with subtitles, chapters and tags.
 
     Raises:
         MediaError: a piece has another number of frames than times, or other encoder settings than
@@ -86,14 +84,20 @@ def join_pieces(pieces: Sequence[Piece], out: Path, sound: Sound | None = None) 
     temporary = temporary_beside(out)
     try:
         with ExitStack() as opened:
-            output = opened.enter_context(_create(temporary, out.suffix, clock.base))
+            source, plan, rates = None, None, []
+            if companions is not None:
+                source = opened.enter_context(closing(open_container(check_file(companions.path))))
+                plan = plan_streams(source, companions, out.suffix)
+                rates = tick_rates(source, plan)
+            output = opened.enter_context(_create(temporary, out.suffix, clock.base, rates))
             first = opened.enter_context(closing(open_container(pieces[0].path)))
             video = output.add_stream_from_template(first.streams.video[0])
             video.time_base = clock.base
             streams = [_seen(pieces, orders, clock, video)]
-            if sound is not None:
-                heard = opened.enter_context(closing(open_container(check_file(sound.path))))
-                streams.append(_heard(output, heard, sound))
+            if companions is not None and plan is not None:
+                if plan.timecode is not None:
+                    video.metadata["timecode"] = plan.timecode
+                streams.append(carry(output, source, companions, plan))
             for _, packet in merge(*streams, key=lambda timed: timed[0]):
                 output.mux(packet)
         with temporary.open("rb") as stream:
@@ -103,28 +107,6 @@ def join_pieces(pieces: Sequence[Piece], out: Path, sound: Sound | None = None) 
         raise MediaError(f"{show(out)} cannot be written: {ffmpeg_reason(error)}") from error
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def check_sound_fits(path: Path, suffix: str) -> None:
-    """Nothing, if the sound of a file can be copied into a container.
-
-    Raises:
-        MediaError: it cannot; the text names containers that take more.
-    """
-    with closing(open_container(check_file(path))) as source:
-        sounds = source.streams.audio
-        names = ", ".join(s.codec_context.name if s.codec_context else "unknown" for s in sounds)
-        try:
-            with av.open(BytesIO(), "w", format=CONTAINERS[suffix.lower()]) as target:
-                for stream in sounds:
-                    target.add_stream_from_template(stream)
-                if sounds:
-                    target.start_encoding()
-        except (av.FFmpegError, ValueError) as error:
-            raise MediaError(
-                f"{show(path)}: its sound ({names}) cannot be copied into a {suffix} file: "
-                f"{ffmpeg_reason(error)}; name the output .mkv or .mov, or leave the sound out"
-            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +137,11 @@ class _Clock:
         return [*early, *self.ticks][: len(self.ticks)]
 
 
-def _create(path: Path, suffix: str, base: Fraction) -> Any:
+def _create(path: Path, suffix: str, base: Fraction, rates: Sequence[int]) -> Any:
     kind = CONTAINERS[suffix.lower()]
-    # The start of an edit list is in ticks of the movie: 1/1000 s unless told otherwise.
-    options = {} if kind == "matroska" else {"movie_timescale": str(base.denominator)}
+    options = {}
+    if kind != "matroska":
+        options["movie_timescale"] = str(movie_rate(base.denominator, rates))
     return av.open(str(path), "w", format=kind, container_options=options)
 
 
@@ -201,26 +184,3 @@ def _seen(
                 packet.duration = clock.ends[at] - clock.ticks[at]
                 yield float(packet.dts * clock.base), packet
         done += len(order)
-
-
-def _heard(output: Any, source: Any, sound: Sound) -> Iterator[tuple[float, Any]]:
-    """(time in seconds, packet) of the part of the sound that is copied."""
-    streams = {
-        stream.index: output.add_stream_from_template(stream) for stream in source.streams.audio
-    }
-    return _cut(sound_packets(source, streams), sound) if streams else iter(())
-
-
-def _cut(packets: Iterator[tuple[float, Any, Any]], sound: Sound) -> Iterator[tuple[float, Any]]:
-    for _, packet, stream in packets:
-        base = packet.time_base
-        begin = (packet.pts if packet.pts is not None else packet.dts) * base
-        if sound.end is not None and begin >= sound.end:
-            continue  # not the end: packets of several streams come in turn
-        if sound.start is not None and begin + (packet.duration or 1) * base <= sound.start:
-            continue
-        off = round(sound.shift / base)
-        packet.dts -= off
-        packet.pts = None if packet.pts is None else packet.pts - off
-        packet.stream = stream
-        yield float(packet.dts * base), packet

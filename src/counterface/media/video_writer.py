@@ -1,10 +1,9 @@
-"""Frames to an H.264 file: times kept, sound copied bit for bit, nothing half-written left."""
+"""Frames to an H.264 file: times kept, nothing half-written left."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +16,7 @@ from av.codec.context import Flags
 from av.video.reformatter import Interpolation
 
 from counterface.errors import MediaError, ShapeError
-from counterface.media.open_file import check_file, ffmpeg_reason, open_container, show
+from counterface.media.open_file import ffmpeg_reason, show
 from counterface.types import Frame
 
 # Holds 24, 25, 30, 50, 60 and the 1000/1001 rates exactly, and the ticks of MPEG-TS and Matroska.
@@ -30,8 +29,8 @@ _LIMITED_RANGE = 1
 class VideoWriter:
     """A video being written; the file appears, whole, when the `with` block ends without an error.
 
-    Times are those of the frames, so a variable frame rate stays one. Sound packets are copied from
-    another file as they are: no decoding, no loss, same times.
+    Times are those of the frames, so a variable frame rate stays one. `join.join_pieces` puts
+    another file's sound beside them.
     """
 
     def __init__(
@@ -45,7 +44,6 @@ class VideoWriter:
         fps: Fraction | None = None,
         time_base: Fraction | None = None,
         pixel_aspect: Fraction = Fraction(1),
-        audio_from: str | os.PathLike[str] | None = None,
     ) -> None:
         """Opens a temporary file beside `path` and the encoder.
 
@@ -55,14 +53,13 @@ class VideoWriter:
             height: pixels, even.
             crf: x264 quality, 0 (only colour resolution is lost) to 51; 18 looks as the source.
             preset: x264 speed, "ultrafast" to "veryslow".
-            fps: nominal rate, a hint for the encoder; from `audio_from`'s video stream, else 30.
-            time_base: a frame's time is rounded to multiples of this; from `audio_from`'s video
-                stream, else 1/360000 s, which holds the usual rates exactly.
+            fps: nominal rate, a hint for the encoder; 30 by default.
+            time_base: a frame's time is rounded to multiples of this; 1/360000 s by default, which
+                holds the usual rates exactly.
             pixel_aspect: width of a pixel over its height.
-            audio_from: a file whose sound streams are copied, as far as the container takes them.
 
         Raises:
-            MediaError: an unknown suffix, a folder that cannot be written, unreadable sound.
+            MediaError: an unknown suffix, a folder that cannot be written.
             ShapeError: an odd or empty size.
         """
         self.path = Path(path)
@@ -73,24 +70,16 @@ class VideoWriter:
         if width < 2 or height < 2 or width % 2 or height % 2:
             raise ShapeError(f"a video has an even width and height, not {width}x{height}; pad it")
         self.width, self.height = width, height
-        self._source: Any = None
         self._output: Any = None
         self._temporary: Path | None = None
         self._last: int | None = None
-        self._held: tuple[float, Any, Any] | None = None  # read, not yet due
         try:
-            if audio_from is not None:
-                self._source = open_container(check_file(audio_from))
-                videos = self._source.streams.video
-                time_base = time_base or (videos[0].time_base if videos else None)
-                fps = fps or (videos[0].average_rate if videos else None)
             self._temporary = temporary_beside(self.path)
             self._output = av.open(str(self._temporary), "w", format=container)
             self.time_base = time_base or TIME_BASE
             fps = fps or Fraction(30)
             self._interval = max(1, round(1 / (fps * self.time_base)))
             self._video = self._add_video(fps, crf, preset, pixel_aspect)
-            self._audio = self._copied_audio()
         except av.FFmpegError as error:
             self._abandon()
             raise MediaError(f"{show(path)} cannot be written: {ffmpeg_reason(error)}") from error
@@ -99,7 +88,7 @@ class VideoWriter:
             raise
 
     def write(self, frame: Frame) -> None:
-        """Encodes one frame and copies the sound up to it.
+        """Encodes one frame.
 
         Args:
             frame: RGB uint8 (height, width, 3), its `pts` later than that of the one before.
@@ -132,7 +121,6 @@ class VideoWriter:
         picture.pts, picture.time_base = ticks, self.time_base
         picture.duration = self._interval
         self._mux(self._video.encode(picture))
-        self._copy_audio(until=float(frame.pts))
 
     def close(self) -> None:
         """Finishes the file and puts it in place; MediaError when no frame was written."""
@@ -142,7 +130,6 @@ class VideoWriter:
             if self._last is None:
                 raise MediaError(f"{show(self.path)}: no frame was written, so there is no video")
             self._mux(self._video.encode(None))
-            self._copy_audio(until=None)
             try:
                 self._output.close()
             except (av.FFmpegError, OSError) as error:
@@ -182,28 +169,6 @@ class VideoWriter:
             context.sample_aspect_ratio = pixel_aspect
         return video
 
-    def _copied_audio(self) -> Iterator[tuple[float, Any, Any]]:
-        """(time in seconds, packet, output stream) of the source's sound, in file order."""
-        if self._source is None:
-            return iter(())
-        streams = {
-            audio.index: self._output.add_stream_from_template(audio)
-            for audio in self._source.streams.audio
-        }
-        return sound_packets(self._source, streams) if streams else iter(())
-
-    def _copy_audio(self, until: float | None) -> None:
-        """Copies packets up to a time, so that the file is interleaved and memory stays bounded."""
-        while True:
-            held = self._held or next(self._audio, None)
-            self._held = held
-            if held is None or (until is not None and held[0] > until):
-                return
-            _, packet, stream = held
-            packet.stream = stream
-            self._mux([packet])
-            self._held = None
-
     def _mux(self, packets: list[Any]) -> None:
         try:
             for packet in packets:
@@ -225,27 +190,13 @@ class VideoWriter:
         self._temporary = None
 
     def _abandon(self) -> None:
-        for container in (self._output, self._source):
-            if container is not None:
-                with suppress(av.FFmpegError, OSError):
-                    container.close()
-        self._output = self._source = None
+        if self._output is not None:
+            with suppress(av.FFmpegError, OSError):
+                self._output.close()
+            self._output = None
         if self._temporary is not None:
             self._temporary.unlink(missing_ok=True)
             self._temporary = None
-
-
-def sound_packets(source: Any, streams: dict[int, Any]) -> Iterator[tuple[float, Any, Any]]:
-    """(time in seconds, packet, its output stream) of an open container, in file order.
-
-    Args:
-        source: PyAV's input container.
-        streams: output stream by the index of the input stream that it copies.
-    """
-    for packet in source.demux([source.streams[index] for index in streams]):
-        if packet.size and packet.dts is not None:
-            time = float(packet.dts * packet.time_base)
-            yield time, packet, streams[packet.stream.index]
 
 
 def temporary_beside(path: Path) -> Path:

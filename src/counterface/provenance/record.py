@@ -147,6 +147,7 @@ class MadeRecord(BaseModel):
     rights: tuple[MadeRights, ...] = ()
     marks: MadeMarks | None = None
     frames: tuple[FrameSwaps, ...] = ()
+    notes: tuple[str, ...] = Field((), description="what is not as it was in the inputs, in words")
 
     def facts_sha256(self) -> str:
         """The SHA-256 of all that is known before signing, the output's name included.
@@ -155,7 +156,9 @@ class MadeRecord(BaseModel):
         stays out.
         """
         facts = self.model_copy(update={"output": MadeOutput(name=self.output.name), "marks": None})
-        text = json.dumps(facts.model_dump(mode="json"), sort_keys=True, allow_nan=False)
+        unsaid = set() if facts.notes else {"notes"}  # hashes as records did that knew none
+        values = facts.model_dump(mode="json", exclude=unsaid)
+        text = json.dumps(values, sort_keys=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -10,10 +10,10 @@ what is done in a folder beside the output: the same call goes on after an inter
 
 from __future__ import annotations
 
-import re
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -23,7 +23,8 @@ import numpy as np
 
 from counterface.errors import ConfigError, MediaError
 from counterface.media import sandbox
-from counterface.media.join import Piece, Sound, check_sound_fits, join_pieces, time_base_of
+from counterface.media.beside.plan import Companions, plan_companions
+from counterface.media.join import Piece, join_pieces, time_base_of
 from counterface.media.open_file import check_file, sniff
 from counterface.media.probe import MediaInfo, file_sha256
 from counterface.media.video_reader import read_video
@@ -37,6 +38,7 @@ from counterface.swap.conversion.footage import (
     look_at_video,
 )
 from counterface.swap.conversion.job import Job, Places
+from counterface.swap.conversion.notes import note_changes
 from counterface.swap.conversion.people import Cast, choose_people, find_people
 from counterface.swap.conversion.placement import Placement, place_faces
 from counterface.swap.conversion.render import WARM, Clock, Rendered, Renderer
@@ -138,12 +140,11 @@ def join_segments(
         Piece(work.segment(n), tuple(times[at] - shift for at in span))
         for n, span in enumerate(split_times(times, config.segment_s))
     ]
-    sound = None
-    if config.sound and info.audio:
+    companions = Companions(target, sound=config.sound)
+    if is_part:
         step = times[-1] - times[-2] if len(times) > 1 else Fraction(0)
-        sound = Sound(target, times[0], times[-1] + step, shift)
-        sound = sound if is_part else Sound(target)
-    join_pieces(pieces, work.unsigned, sound)
+        companions = replace(companions, start=times[0], end=times[-1] + step, shift=shift)
+    join_pieces(pieces, work.unsigned, companions)
     return shift
 
 
@@ -167,9 +168,8 @@ class _Conversion:
             return Converted(target=str(self.target), out=str(self.out), status="already")
         rights = self.job.target_rights(self.target, sha256)
         info = sandbox.probe(self.target, self.config.limits)
-        if self.config.sound and info.audio:
-            check_sound_fits(self.target, self.out.suffix)
-        self._take_notes(info)
+        beside = plan_companions(Companions(self.target, sound=self.config.sound), self.out.suffix)
+        self.notes += note_changes(info, self.config, self.out, beside.lost)
         self.masks = self.job.masks(self.target, sha256)
         with self.work.opened(redo=self.job.redo):
             footage, cast = self._look(sha256, info)
@@ -314,36 +314,12 @@ class _Conversion:
             for position, look in enumerate(footage.looks)
         ]
         with self.clock.phase("sign"):
-            record = self.job.record(self.target, sha256, rights, self.out, places)
+            record = self.job.record(self.target, sha256, rights, self.out, places, self.notes)
             keyframes = _keyframes(self.work.unsigned)
             self.job.marker.finish(self.work.unsigned, self.out, record, self.target, keyframes)
         model = self.job.trained.model
         truth = TruthWriter(self.out, config.keep, model.template, model.out_size)
         truth.write_matrices(places)
-
-    def _take_notes(self, info: MediaInfo) -> None:
-        """What is not as it was in the target, in words."""
-        deep = re.search(r"(9|10|12|14|16)(le|be)$", info.pixel_format)
-        if deep:
-            self.notes.append(f"{deep.group(1)} bits a sample in, 8 bits out")
-        if info.hdr:
-            self.notes.append("high dynamic range is not tone-mapped: colours look flat")
-        if info.rotation:
-            self.notes.append(f"stored turned by {info.rotation} degrees, written upright")
-        if info.width % 2 or info.height % 2:
-            size = f"{info.width + info.width % 2}x{info.height + info.height % 2}"
-            self.notes.append(
-                f"{info.width}x{info.height} became {size}: H.264 needs even sides, the last row "
-                "or column is there twice"
-            )
-        if self.config.start is not None or self.config.end is not None:
-            self.notes.append("the output's time starts at 0")
-            if info.audio and self.config.sound:
-                self.notes.append("sound is cut at whole packets, up to one packet beyond")
-        if info.audio and not self.config.sound:
-            self.notes.append("sound was left out")
-        if self.out.suffix.lower() == ".mkv":
-            self.notes.append("Matroska keeps times to 1/1000 s")
 
 
 def _remember(frames: Iterable[Frame], last: deque[Frame]) -> Iterator[Frame]:

@@ -26,7 +26,7 @@ from counterface.faces.mask import hull_mask
 from counterface.faces.smooth import jitter
 from counterface.faceset.store import Faceset
 from counterface.media import sandbox
-from counterface.media.sound import hash_sound
+from counterface.media.beside.sound import hash_sound
 from counterface.swap.perceptual import PerceptualDistance
 from counterface.types import Face, Floats, Frame, Image, Progress
 

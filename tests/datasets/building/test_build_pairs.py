@@ -18,8 +18,8 @@ from counterface.datasets.building.splits import split_groups
 from counterface.datasets.manifest import Entry, read_manifest
 from counterface.datasets.split import SplitConfig, linked_groups
 from counterface.errors import ConfigError
+from counterface.media.beside.sound import hash_sound
 from counterface.media.probe import file_sha256, probe
-from counterface.media.sound import hash_sound
 from counterface.media.video_reader import read_video
 from counterface.provenance.credentials import carries_credentials
 from counterface.provenance.record import read_record, record_path

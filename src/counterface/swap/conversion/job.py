@@ -94,7 +94,13 @@ class Job:
         }
 
     def record(
-        self, target: Path, target_sha256: str, rights: Rights, out: Path, places: Places
+        self,
+        target: Path,
+        target_sha256: str,
+        rights: Rights,
+        out: Path,
+        places: Places,
+        notes: Sequence[str] = (),
     ) -> MadeRecord:
         """All that is known before signing."""
         inputs = [MadeInput(role="target", name=target.name, sha256=target_sha256)]
@@ -113,6 +119,7 @@ class Job:
             settings=self._settings,
             rights=(*of_model, MadeRights(of="target", rights=rights)),
             frames=tuple(self._swaps(index, pts, faces) for index, pts, faces in places if faces),
+            notes=tuple(notes),
         )
 
     def is_made(self, target_sha256: str, out: Path) -> bool:

@@ -1,0 +1,1 @@
+"""What lies beside the pictures in a video file: sound, subtitles, chapters, tags."""
