@@ -55,12 +55,6 @@ def truncated_before_the_index(folder: Path) -> Path:
     return path
 
 
-def truncated_after_the_index(folder: Path) -> Path:
-    path = write_clip(folder / "cut.mp4", 60, container_options={"movflags": "faststart"})
-    cut(path, 0.6)
-    return path
-
-
 def without_frames(folder: Path) -> Path:
     path = folder / "frameless.mp4"
     with av.open(str(path), "w") as output:
@@ -106,11 +100,10 @@ def dangling_link(folder: Path) -> Path:
 BAD_VIDEOS: list[tuple[Callable[[Path], Path], str]] = [
     (empty, "empty"),
     (text, "cannot be opened as a video"),
-    (truncated_before_the_index, "cannot be opened as a video"),
-    (truncated_after_the_index, "cut short"),
+    (truncated_before_the_index, r"cut short \(\d+ bytes of its end are missing\)"),
     (without_frames, "no stream of any kind"),
     (undecodable, "no frame can be decoded"),
-    (audio_only, "no video stream, only audio"),
+    (audio_only, "is sound without a picture; there is nothing to judge"),
     (a_folder, "is a folder"),
     (missing, "does not exist"),
     (a_pipe, "not a regular file"),
@@ -125,25 +118,6 @@ def test_bad_videos(tmp_path: Path, make, reason: str, read) -> None:
     with pytest.raises(MediaError, match=reason) as caught:
         list(read(path))
     assert path.name in str(caught.value)
-
-
-def test_truncation_is_an_error_only_after_the_good_frames(tmp_path: Path) -> None:
-    path = truncated_after_the_index(tmp_path)
-    frames = read_video(path)
-    assert next(frames).index == 0
-    with pytest.raises(MediaError, match="of the 60 frames"):
-        list(frames)
-
-
-def test_seeking_in_a_truncated_video_tells_so(tmp_path: Path) -> None:
-    path = truncated_after_the_index(tmp_path)
-    assert next(frames_at(path, [Fraction(0)])).pts == 0
-    with pytest.raises(MediaError, match=r"cut short: its header names frames up to 2\.\d+ s"):
-        list(frames_at(path, [Fraction(2)]))
-
-
-def test_probing_a_truncated_video_still_tells_what_it_is(tmp_path: Path) -> None:
-    assert probe(truncated_after_the_index(tmp_path)).codec == "h264"
 
 
 @pytest.mark.parametrize("make", [empty, text, truncated_before_the_index, audio_only, a_folder])

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from drawn_media import draw, write_clip
 
-from counterface.errors import MediaError
 from counterface.media import sandbox
 from counterface.media.video_reader import VideoReader, frames_at, read_video, sample_times
 
 CASES = {
+    "matroska": ("a.mkv", {"options": {"g": "12", "bf": "3"}}),
+    "raw_h264": ("a.h264", {"options": {"g": "12", "bf": "3"}}),
     "b_frames": ("a.mp4", {"options": {"g": "12", "bf": "3", "sc_threshold": "0"}}),
     "one_keyframe": ("a.mp4", {"options": {"g": "999", "sc_threshold": "0"}}),
     "open_gop": ("a.mkv", {"options": {"g": "12", "bf": "3", "x264-params": "open-gop=1"}}),
@@ -65,14 +66,6 @@ def test_reading_from_between_two_frames_starts_at_the_later(tmp_path: Path) -> 
     rest = list(sandbox.read_video(path, start=Fraction(4, 25) + Fraction(1, 1000)))
     assert [f.pts for f in rest] == [Fraction(i, 25) for i in range(5, 20)]
     assert [f.index for f in rest] == list(range(5, 20))
-
-
-def test_reading_from_a_time_on_notices_a_file_that_is_cut_short(tmp_path: Path) -> None:
-    path = write_clip(tmp_path / "a.mp4", 50, container_options={"movflags": "faststart"})
-    cut = tmp_path / "cut.mp4"
-    cut.write_bytes(path.read_bytes()[: path.stat().st_size * 7 // 10])
-    with VideoReader(cut) as reader, pytest.raises(MediaError, match=r"cut short|damaged"):
-        list(reader.frames_from(Fraction(1, 5)))
 
 
 def test_times_outside_give_the_first_and_the_last_frame(clip: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from counterface.errors import MediaError
+from counterface.media.stream.outline import missing_bytes
 
 Kind = Literal["image", "video"]
 
@@ -18,7 +19,8 @@ Kind = Literal["image", "video"]
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2",
     "matroska,webm",
-    "avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,mxf,gif,apng,h264,hevc,ivf,obu,m4v",
+    "avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,mxf,gif,apng,h264,hevc,ivf,obu,m4v,mjpeg,mpjpeg",
+    "mp3,aac,flac,wav,aiff",  # sound: opened so that it can be told what it is
 )
 OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS)}
 
@@ -91,9 +93,17 @@ def open_container(path: Path) -> Any:
         return av.open(url, options=dict(OPTIONS), metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError, MemoryError) as error:
         raise MediaError(
-            f"{show(path)} cannot be opened as a video: {ffmpeg_reason(error)}; it is damaged, cut "
-            "short, or of a kind that Counterface does not read"
+            f"{show(path)} cannot be opened as a video: {_why_closed(path, error)}"
         ) from error
+
+
+def _why_closed(path: Path, error: BaseException) -> str:
+    missing = missing_bytes(path)
+    if missing:
+        lost = f"{missing} bytes of its end are missing" if missing > 1 else "its end is missing"
+        return f"it is cut short ({lost}), and nothing can be read without them; fetch it again"
+    reason = ffmpeg_reason(error)
+    return f"{reason}; it is damaged, cut short, or of a kind that Counterface does not read"
 
 
 def ffmpeg_reason(error: BaseException) -> str:

@@ -25,7 +25,9 @@ from counterface.media.compression import (
 from counterface.media.image import MAX_PIXELS, open_picture, read_image
 from counterface.media.notes import MediaNote
 from counterface.media.open_file import Kind, check_file, open_container, sniff
-from counterface.media.stream.decoder import decode_what_can_be
+from counterface.media.stream.decoder import decode_what_can_be, no_frame
+from counterface.media.stream.extent import SignOfLife
+from counterface.media.stream.seek import LAST_TICK
 from counterface.media.stream.upright import to_rgb
 from counterface.media.video_reader import VideoReader
 
@@ -60,9 +62,10 @@ class MediaInfo:
         rotation: clockwise degrees that turn the stored picture upright (0, 90, 180, 270).
         fps: average frame rate; None for pictures.
         start_s: time of the first frame, seconds; not 0 in broadcast recordings.
-        duration_s: of the video stream, seconds; None where the file does not say.
+        duration_s: of what is there of the video stream, seconds; None for pictures.
         bit_rate: of the video stream (of the file where the stream does not say), bits a second.
-        frame_count: as the header says, else duration times rate; an estimate.
+        frame_count: counted where the file had to be read through, else as the header says, else
+            duration times rate; an estimate.
         pixel_format: FFmpeg's name, or Pillow's mode.
         compression: how strongly, and how that was found out.
         audio: the sound streams.
@@ -93,8 +96,19 @@ class MediaInfo:
     notes: tuple[MediaNote, ...] = ()
 
 
-def probe(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> MediaInfo:
+def probe(
+    path: str | os.PathLike[str],
+    *,
+    max_pixels: int = MAX_PIXELS,
+    tick: SignOfLife = lambda: None,
+) -> MediaInfo:
     """The facts of a picture or video file; at most a dozen frames are decoded.
+
+    Args:
+        path: the file.
+        max_pixels: larger pictures are refused.
+        tick: called now and then, where a file has to be read through because it does not say how
+            long it is.
 
     Raises:
         MediaError: unreadable, of an unknown kind, damaged, without pixels or frames, or with
@@ -104,7 +118,7 @@ def probe(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Medi
     if sniff(file) == "image":
         return _probe_image(file, max_pixels)
     with VideoReader(file, max_pixels=max_pixels) as reader:
-        return _probe_video(reader)
+        return _probe_video(reader, tick)
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:
@@ -148,14 +162,18 @@ def _probe_image(file: Path, max_pixels: int) -> MediaInfo:
     )
 
 
-def _probe_video(reader: VideoReader) -> MediaInfo:
+def _probe_video(reader: VideoReader, tick: SignOfLife) -> MediaInfo:
     stream, container = reader.decoder.stream, reader.decoder.container
     context = stream.codec_context
     size = reader.path.stat().st_size
-    duration = None if reader.duration_s is None else float(reader.duration_s)
-    frame_count = stream.frames or (
-        round(reader.duration_s * reader.fps) if reader.duration_s and reader.fps else None
-    )
+    extent = reader.measure(tick)
+    if extent is None:
+        raise no_frame(reader.path, stream)
+    duration = extent.end_s - reader.start_s
+    compression = _video_compression(reader, duration)
+    duration_s = max(0.0, float(duration))
+    counted = extent.frames or stream.frames
+    frame_count = counted or (round(duration * reader.fps) if reader.fps else None)
     return MediaInfo(
         path=str(reader.path),
         kind="video",
@@ -165,11 +183,11 @@ def _probe_video(reader: VideoReader) -> MediaInfo:
         height=reader.height,
         rotation=reader.rotation,
         fps=reader.fps,
-        duration_s=duration,
-        bit_rate=_bit_rate(context.bit_rate, size, duration),
+        duration_s=duration_s,
+        bit_rate=_bit_rate(context.bit_rate, size, duration_s),
         frame_count=frame_count,
         pixel_format=reader.pixel_format,
-        compression=_video_compression(reader),
+        compression=compression,
         audio=tuple(_audio_info(audio) for audio in container.streams.audio),
         bytes=size,
         start_s=reader.start_s,
@@ -193,10 +211,10 @@ def _audio_info(stream: Any) -> AudioInfo:
     return AudioInfo(context.name, context.sample_rate or None, context.channels, duration)
 
 
-def _video_compression(reader: VideoReader) -> Compression:
+def _video_compression(reader: VideoReader, duration: Fraction) -> Compression:
     quantisers, images = [], []
     reformatter = VideoReformatter()
-    for decoded in _look(reader):
+    for decoded in _look(reader, duration):
         found = quantiser_of(decoded)
         if found is not None:
             quantisers.append(found)
@@ -205,17 +223,17 @@ def _video_compression(reader: VideoReader) -> Compression:
     return from_quantisers(quantisers) or from_blockiness(images)
 
 
-def _look(reader: VideoReader) -> Iterator[Any]:
+def _look(reader: VideoReader, duration: Fraction) -> Iterator[Any]:
     """A few decoded frames from the start and around keyframes further on."""
-    looks = _LOOKS if reader.duration_s else 1
     with closing(open_container(reader.path)) as container:
         stream = container.streams[reader.decoder.stream.index]
         stream.codec_context.options = {"export_side_data": "venc_params"}
-        for look in range(looks):
+        for look in range(_LOOKS):
             if look:
-                start = reader.start_s + (reader.duration_s or 0) * look / looks
+                start = reader.start_s + duration * look / _LOOKS
                 try:
-                    container.seek(int(start / reader.time_base), stream=stream)
+                    ticks = min(int(start / reader.time_base), LAST_TICK)
+                    container.seek(ticks, stream=stream)
                 except av.FFmpegError:  # a raw stream: its start has been seen
                     return
             yield from islice(decode_what_can_be(container, stream), _FRAMES_A_LOOK)

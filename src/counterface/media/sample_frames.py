@@ -20,6 +20,7 @@ from counterface.media.sandbox import Limits
 from counterface.media.video_reader import sample_times
 from counterface.types import Frame
 
+MOMENT_S = 1e-3  # of a video whose only frame has no duration
 USUAL_FPS = Fraction(25)  # of a file that does not say; only sets how far apart a clip's frames lie
 
 Moment = tuple[Frame, ...]  # one frame, or those of a short clip in time order
@@ -71,8 +72,9 @@ def sample_frames(
     if every or (media.frame_count is not None and media.frame_count <= wanted * step):
         read = sandbox.read_video(path, bounds, tell=notes.append)
         return Sample(_chunks(read, frames, step), "all", None, notes)
-    duration = media.duration_s or _measured_duration(path, bounds)
-    times = moment_times(duration, moments, frames, step, media.fps, media.start_s)
+    times = moment_times(
+        media.duration_s or MOMENT_S, moments, frames, step, media.fps, media.start_s
+    )
     found = _chunks(sandbox.frames_at(path, times, bounds, tell=notes.append), frames, 1)
     return Sample(_without_repeats(found), "even", wanted, notes)
 
@@ -118,11 +120,3 @@ def _without_repeats(moments: Iterable[Moment]) -> Iterator[Moment]:
         if len(set(times)) == len(times) and times[0] != last:
             yield moment
         last = times[0]
-
-
-def _measured_duration(path: Path, limits: Limits) -> float:
-    """Seconds up to the last key frame, for a container that does not state its duration."""
-    last = Fraction(0)
-    for frame in sandbox.read_video(path, limits, keyframes_only=True):
-        last = max(last, frame.pts)
-    return float(last) or 1e-3  # one key frame: all times fall on it, and repeats are dropped

@@ -16,12 +16,24 @@ from av.video.reformatter import VideoReformatter
 from counterface.errors import MediaError
 from counterface.media.notes import MediaNote
 from counterface.media.open_file import check_file, ffmpeg_reason, show, sniff
+from counterface.media.stream.choice import choice_notes
 from counterface.media.stream.decoder import StreamDecoder, first_frame
+from counterface.media.stream.extent import (
+    Extent,
+    SignOfLife,
+    damage_note,
+    length_notes,
+    measure,
+    stated_by,
+)
+from counterface.media.stream.outline import missing_bytes
 from counterface.media.stream.seek import NoTimestamps, find_targets
 from counterface.media.stream.upright import Turn, to_rgb, turn_of
 from counterface.types import Frame
 
 MAX_PIXELS = 100_000_000  # a frame; 8K is 33 million
+USUAL_INTERVAL = Fraction(1, 25)  # seconds between frames of a file that does not say
+_RAW = frozenset({"h264", "hevc", "mpegvideo", "m4v", "mjpeg", "obu"})  # frames without times
 
 
 def read_video(
@@ -30,7 +42,8 @@ def read_video(
     """Every frame of a video in time order, decoded as they are asked for.
 
     Args:
-        path: the file; its first video stream is read.
+        path: the file; `stream.choice` says which of several video streams is read. Of a file that
+            is cut short, what is there is read.
         keyframes_only: only frames that decode alone (about one in 250 in H.264).
         max_pixels: a stream with larger frames is refused.
 
@@ -39,8 +52,7 @@ def read_video(
         the index is worked out from the time and the rate; otherwise it is counted.
 
     Raises:
-        MediaError: no video stream, no frame that can be decoded, or the file is cut short; frames
-            before the damage have been yielded by then.
+        MediaError: no video stream, or no frame that can be decoded.
     """
     with VideoReader(path, max_pixels=max_pixels) as reader:
         yield from reader.frames(keyframes_only=keyframes_only)
@@ -79,7 +91,8 @@ class VideoReader:
         width, height: of the upright picture, pixels.
         rotation: clockwise degrees that were applied to the stored picture (0, 90, 180, 270).
         fps: average frame rate, or None where the container does not say.
-        start_s, duration_s: seconds; the duration is None where the container does not say.
+        start_s: of the first frame, seconds.
+        stated: where the header says that the video ends.
         codec, pixel_format: FFmpeg's names.
         notes: what must be known of the frames, as far as they have been read.
     """
@@ -110,6 +123,7 @@ class VideoReader:
         self._threads, self._exact = threads, exact
         self.notes: list[MediaNote] = []
         self._passes = 0
+        self._extent: Extent | None = None
         self._turn: Turn | None = None  # of the first frame
         self._shown_turn: Turn | None = None  # of the last frame that was converted
         self._shown_rotation = 0
@@ -126,16 +140,38 @@ class VideoReader:
         context = stream.codec_context
         self._check_size(context.width, context.height)
         self.time_base: Fraction = stream.time_base or Fraction(1, 90_000)
-        self.fps: Fraction | None = stream.average_rate or stream.guessed_rate or None
+        rates = (stream.average_rate, stream.guessed_rate)
+        if container.format.name in _RAW:  # the average is FFmpeg's default, 25
+            rates = (stream.guessed_rate, stream.average_rate)
+        self.fps: Fraction | None = next((rate for rate in rates if rate and rate > 0), None)
+        self.interval = 1 / self.fps if self.fps else USUAL_INTERVAL
         self.start_s = Fraction(stream.start_time or 0) * self.time_base
-        self.duration_s: Fraction | None = None
-        if stream.duration:
-            self.duration_s = Fraction(stream.duration) * self.time_base
-        elif container.duration:  # of the whole file, microseconds
-            self.duration_s = Fraction(container.duration, 1_000_000)
+        self.missing_bytes = missing_bytes(self.path)
+        self.stated = stated_by(container, stream, self.missing_bytes)
+        self.notes += choice_notes(container, stream)
         self.codec: str = context.name
         self.pixel_format: str = context.pix_fmt or "unknown"
         self._stored_size: tuple[int, int] = (context.width, context.height)
+
+    def measure(self, tick: SignOfLife = lambda: None) -> Extent | None:
+        """What is really there; None without a packet. What must be said of it joins `notes`.
+
+        Args:
+            tick: called now and then, where the whole file has to be read through for it.
+        """
+        if self._extent is None:
+            stream, container = self.decoder.stream, self.decoder.container
+            found = measure(self.path, stream.index, self.stated, self.interval, tick)
+            if found is None:
+                return None
+            self._extent = found
+            if stream.start_time is None:
+                self.start_s = found.start_s
+            # A whole AVI may end in empty chunks, which mean "the same frame again".
+            repeats = container.format.name == "avi" and self.missing_bytes == 0
+            if found.torn or not repeats:
+                self.notes += length_notes(found, self.stated, self.interval, self.missing_bytes)
+        return self._extent
 
     @property
     def damaged_packets(self) -> int:
@@ -165,6 +201,7 @@ class VideoReader:
             pts = self._pts(decoded, previous)
             yield self._frame(decoded, self._index_at(pts) if keyframes_only else count, pts)
             previous = pts
+        self._add_notes()
 
     def frames_from(self, start: Fraction) -> Iterator[Frame]:
         """Every frame from a time on, in time order: those with `pts` >= `start`.
@@ -187,6 +224,8 @@ class VideoReader:
                     yield self._frame(decoded, first + count, previous)
         if first is None:  # some containers cannot be planned, or not be sought in
             yield from (frame for frame in self.frames() if frame.pts >= start)
+        else:
+            self._add_notes()
 
     def frames_at(
         self, times: Sequence[Fraction], *, tolerance: Fraction = Fraction(0)
@@ -220,6 +259,7 @@ class VideoReader:
         for decoded in self.decoder.frames_of(targets):
             pts = self._pts(decoded, None)
             yield self._frame(decoded, self._index_at(pts), pts)
+        self._add_notes(whole=False)
 
     def close(self) -> None:
         """Closes the file; further reading fails."""
@@ -237,6 +277,15 @@ class VideoReader:
     ) -> None:
         """Closes the file."""
         self.close()
+
+    def _add_notes(self, *, whole: bool = True) -> None:
+        """What a pass over the file, or over parts of it, has shown."""
+        says = self.stated.video_end_s or self.stated.file_end_s
+        extent = self.measure() if (whole and says) or self.damaged_packets else None
+        torn = extent is not None and extent.torn  # said already
+        note = damage_note(self.damaged_packets - torn, self.decoder.broken_off)
+        if note is not None:
+            self.notes.append(note)
 
     def _start_pass(self) -> None:
         if self._passes:  # opening again works where seeking does not, and resets the decoder
@@ -275,8 +324,7 @@ class VideoReader:
         """Exact time; where the container gives none, one frame interval after the one before."""
         if decoded.pts is not None:
             return Fraction(decoded.pts) * (decoded.time_base or self.time_base)
-        step = 1 / self.fps if self.fps else Fraction(1, 25)
-        return self.start_s if previous is None else previous + step
+        return self.start_s if previous is None else previous + self.interval
 
     def _index_at(self, pts: Fraction) -> int:
         return max(0, round((pts - self.start_s) * self.fps)) if self.fps else 0

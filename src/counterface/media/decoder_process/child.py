@@ -22,7 +22,7 @@ from counterface.errors import CounterfaceError
 from counterface.media.decoder_process.wire import Message, pack_info, pack_note, receive, send
 from counterface.media.image import load_parsers, read_image
 from counterface.media.notes import MediaNote
-from counterface.media.open_file import check_file, sniff
+from counterface.media.open_file import check_file, show, sniff
 from counterface.media.probe import probe
 from counterface.media.tags.container import read_container_tags
 from counterface.media.tags.picture import read_picture_tags
@@ -82,6 +82,11 @@ class Channel:
     def tell(self, note: MediaNote) -> None:
         """Hands a note to the parent."""
         send(self.sink, {"note": pack_note(note)})
+
+    def show_life(self) -> None:
+        """Tells the parent that reading goes on, so that no limit of time is reached."""
+        self.rearm()
+        send(self.sink, {"reading": True})
 
     def load_parsers(self, request: Message) -> None:
         """Imports what pictures need, outside of the memory limit, when the first one comes."""
@@ -147,7 +152,7 @@ class Channel:
 
 
 def _probe(channel: Channel, request: Message) -> None:
-    info = probe(request["path"], max_pixels=channel.limits["max_pixels"])
+    info = probe(request["path"], max_pixels=channel.limits["max_pixels"], tick=channel.show_life)
     send(channel.sink, {"info": pack_info(info)})
 
 
@@ -216,7 +221,8 @@ def answer(channel: Channel, request: Message) -> None:
         memory = isinstance(error.__cause__, MemoryError) or channel.is_memory_short()
         last = {"error": "memory"} if memory else {"error": "media", "text": str(error)}
     except Exception as error:  # noqa: BLE001  (whatever a hostile file provokes is the answer)
-        last = {"error": "media", "text": f"{type(error).__name__}: {error}"}
+        what = f"{show(request['path'])} made the decoder fail ({type(error).__name__}: {error})"
+        last = {"error": "media", "text": f"{what}; it is damaged or hostile"}
     channel.drain()
     send(channel.sink, last)
 

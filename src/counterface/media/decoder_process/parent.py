@@ -235,7 +235,7 @@ def ask(request: Message) -> Generator[Message | Frame, None, None]:
                 yield process.picture(message)
             elif message.keys() & {"info", "note", "metadata"}:
                 yield message
-            else:
+            elif "reading" not in message:
                 break
         finished = True
     except GeneratorExit:  # the caller has seen enough

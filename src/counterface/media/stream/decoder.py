@@ -13,9 +13,9 @@ import av
 
 from counterface.errors import MediaError
 from counterface.media.open_file import ffmpeg_reason, open_container, show
-from counterface.media.stream.seek import Target
+from counterface.media.stream.choice import video_stream
+from counterface.media.stream.seek import Target, is_lost
 
-_ATTACHED_PICTURE = 0x400  # AV_DISPOSITION_ATTACHED_PIC
 _MOST_THREADS = 4  # each holds frames; more gain little below 4K
 # Decoders where skipping frames that nothing refers to is exact. In HEVC such a frame may still be
 # needed by a higher temporal layer; AV1 fixes the setting when it opens.
@@ -23,11 +23,12 @@ _SKIPPING_IS_EXACT = frozenset({"h264", "mpeg2video", "mpeg4"})
 
 
 class StreamDecoder:
-    """The first video stream of a file, opened for one pass over it.
+    """The video stream of a file, opened for one pass over it.
 
     Attributes:
         container, stream: PyAV's.
         damaged_packets: how many packets could not be decoded so far.
+        broken_off: FFmpeg's words for why reading ended before the end; None where it did not.
     """
 
     def __init__(self, path: Path, threads: int = 0) -> None:
@@ -42,6 +43,7 @@ class StreamDecoder:
         """
         self.path = path
         self.damaged_packets = 0
+        self.broken_off: str | None = None
         self.container = open_container(path)
         try:
             self.stream = video_stream(self.container, path)
@@ -60,70 +62,68 @@ class StreamDecoder:
         """Decoded frames from the start to the end; packets that fail are counted.
 
         Raises:
-            MediaError: no frame could be decoded, fewer than could not, or the file ends early.
+            MediaError: no frame could be decoded.
         """
         if keyframes_only:
             self.stream.codec_context.skip_frame = "NONKEY"
-        packets = frames = 0
+        frames = 0
         for packet in self._demux():
-            packets += packet.size > 0
             if keyframes_only and packet.size and not packet.is_keyframe:
                 continue
             for decoded in self._decode(packet):
                 frames += 1
                 yield decoded
-        self._check_end(packets, frames)
+        if frames == 0:
+            raise no_frame(self.path, self.stream)
 
     def frames_from(self, start: Target) -> Iterator[Any]:
-        """Decoded frames from the one of a target on to the end; none where seeking fails.
-
-        Raises:
-            MediaError: the file ends before its index does.
-        """
-        last_dts = None
+        """Decoded frames from the one of a target on to the end; none where seeking fails."""
         for packet in self._demux_from(start):
-            last_dts = packet.dts if packet.dts is not None else last_dts
             for decoded in self._decode(packet):
                 if decoded.pts is None or decoded.pts >= start.pts:
                     yield decoded
-        index = self.stream.index_entries
-        last = index[-1].timestamp if len(index) else None
-        if last is not None and last_dts is not None and last > last_dts:
-            raise MediaError(
-                f"{show(self.path)} is cut short: its header names frames up to "
-                f"{float(last * self.stream.time_base):.2f} s; fetch it again"
-            )
 
     def frames_of(self, targets: list[Target]) -> Iterator[Any]:
-        """One decoded frame for each of the sorted targets."""
-        for _, group in groupby(targets, key=lambda target: target.key_pts):
-            yield from self._frames_of_group(list(group))
+        """One decoded frame for each of the sorted targets.
 
-    def _check_end(self, packets: int, frames: int) -> None:
-        if packets < self.stream.frames:
-            raise MediaError(
-                f"{show(self.path)} is cut short: {packets} of the {self.stream.frames} frames "
-                "that its header names are there; fetch it again"
-            )
-        if frames == 0:
+        What does not decode is replaced by the frame before it, at the start by the one after.
+
+        Raises:
+            MediaError: none of them can be decoded.
+        """
+        last: Any = None
+        waiting = 0
+        for _, group in groupby(targets, key=lambda target: target.key_pts):
+            for decoded in self._frames_of_group(list(group)):
+                if decoded is None and last is None:
+                    waiting += 1
+                    continue
+                last = last if decoded is None else decoded
+                yield from [last] * (waiting + 1)
+                waiting = 0
+        if waiting:
             raise no_frame(self.path, self.stream)
-        if self.damaged_packets > frames:
-            raise MediaError(
-                f"{show(self.path)} is damaged: {self.damaged_packets} packets cannot be decoded, "
-                f"{frames} frames can; fetch it again"
-            )
 
     def _demux(self) -> Iterator[Any]:
         try:
+            held: Any = None  # the last packet is not decoded when it is torn
             for packet in self.container.demux(self.stream):
-                if packet.is_corrupt and packet.size:
+                if held is not None:
+                    if packet.size:
+                        yield held
+                    else:
+                        self.damaged_packets += 1
+                    held = None
+                if packet.is_corrupt and packet.size and not is_lost(packet, self.container):
+                    held = packet
+                elif packet.is_corrupt and packet.size:
                     self.damaged_packets += 1
-                    continue
-                yield packet
+                elif packet.size or packet.pts is None:  # else: "the same frame again"
+                    yield packet
+        except MemoryError as error:
+            raise MediaError(f"{show(self.path)}: not enough memory to read it") from error
         except (av.FFmpegError, OSError) as error:
-            raise MediaError(
-                f"{show(self.path)} is damaged or cut short: {ffmpeg_reason(error)}; fetch it again"
-            ) from error
+            self.broken_off = ffmpeg_reason(error)
 
     def _decode(self, packet: Any) -> list[Any]:
         try:
@@ -138,7 +138,7 @@ class StreamDecoder:
     def _frames_of_group(self, group: list[Target]) -> Iterator[Any]:
         """The frames of targets that share a keyframe, decoded from it in one go.
 
-        A frame that does not decode is replaced by the one shown before it.
+        A frame that does not decode is replaced by the one shown before it, or by None.
         """
         waiting = list(group)
         best: Any = None
@@ -152,9 +152,6 @@ class StreamDecoder:
             while waiting and decoded.pts == waiting[0].pts:
                 yield decoded
                 waiting.pop(0)
-        if waiting and best is None:
-            at = float(group[0].pts * self.stream.time_base)
-            raise MediaError(f"{show(self.path)}: no frame can be decoded at {at:.3f} s")
         for _ in waiting:
             yield best
 
@@ -211,19 +208,6 @@ def decode_what_can_be(container: Any, stream: Any) -> Iterator[Any]:
             yield from decoded
     except av.FFmpegError:
         return
-
-
-def video_stream(container: Any, path: Path) -> Any:
-    """The first video stream that is not an album cover; MediaError when there is none."""
-    for stream in container.streams.video:
-        if not stream.disposition & _ATTACHED_PICTURE:
-            if stream.codec_context is None:
-                raise MediaError(f"{show(path)}: its video codec is not known to this FFmpeg")
-            return stream
-    kinds = sorted({stream.type for stream in container.streams})
-    if not kinds:
-        raise MediaError(f"{show(path)} has no stream of any kind in it; fetch it again")
-    raise MediaError(f"{show(path)} has no video stream, only {', '.join(kinds)}")
 
 
 def no_frame(path: Path, stream: Any) -> MediaError:

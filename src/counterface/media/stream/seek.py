@@ -12,8 +12,7 @@ from typing import Any
 
 import av
 
-from counterface.errors import MediaError
-from counterface.media.open_file import open_container, show
+from counterface.media.open_file import open_container
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +24,12 @@ class Target:
     key_dts: int
 
 
+_DEEPEST_REORDERING = 16  # frames, in H.264 and HEVC
+LAST_TICK = 1 << 62  # FFmpeg counts in 64 bits
+
+
 class NoTimestamps(Exception):  # noqa: N818  (a signal inside media, never seen outside)
-    """The container gives packets no presentation times, so nothing can be planned."""
+    """Packets have no presentation times, or cannot be sought, so nothing can be planned."""
 
 
 def find_targets(
@@ -41,13 +44,13 @@ def find_targets(
         tolerance: seconds within which a keyframe may stand in for the exact frame.
 
     Raises:
-        NoTimestamps: packets without presentation times, or no keyframe at all.
-        MediaError: the file cannot be opened, or ends before its index does.
+        NoTimestamps: packets without presentation times, no keyframe at all, or no seeking.
+        MediaError: the file cannot be opened.
     """
     with closing(open_container(path)) as container:
         stream = container.streams[stream_index]
         plan = _Plan(path, container, stream)
-        ticks = [int(t // stream.time_base) for t in times]
+        ticks = [max(-LAST_TICK, min(int(t // stream.time_base), LAST_TICK)) for t in times]
         reach = int(tolerance // stream.time_base)
         return [plan.locate(t, reach) for t in ticks]
 
@@ -65,6 +68,7 @@ class _Plan:
         self.pts: list[int] = []  # sorted
         self.keys: list[tuple[int, int]] = []  # (pts, dts), sorted
         self.last_dts: int | None = None
+        self.without_dts = 0
         self.ended = False
 
     def locate(self, time: int, reach: int) -> Target:
@@ -107,9 +111,26 @@ class _Plan:
         try:
             self.container.seek(time, stream=self.stream, backward=True)
         except av.FFmpegError:
-            self.container.seek(self.stream.start_time or 0, stream=self.stream, backward=True)
-            self.from_start = True
+            self._seek_start()
         self._restart(self.container.demux(self.stream))
+
+    def _seek_start(self) -> None:
+        try:
+            self.container.seek(self.stream.start_time or 0, stream=self.stream, backward=True)
+        except av.FFmpegError as error:  # a raw stream
+            raise NoTimestamps from error
+        self.from_start = True
+
+    def _note_dts(self, packet: Any) -> None:
+        """Takes the decoding time down; right after a jump Matroska does not know it.
+
+        A presentation time in its place would end the walk before frames that are shown earlier.
+        """
+        self.without_dts = 0 if packet.dts is not None else self.without_dts + 1
+        if packet.dts is not None:
+            self.last_dts = packet.dts
+        elif self.without_dts > _DEEPEST_REORDERING:
+            self.last_dts = packet.pts
 
     def _advance(self, until: int) -> None:
         """Reads packet headers up to the first whose decoding time lies after `until`."""
@@ -117,29 +138,25 @@ class _Plan:
             packet = _next(self.packets)
             if packet is None or (packet.pts is None and packet.size == 0):
                 self.ended = True
-                self._check_whole()
                 return
             if packet.pts is None:
                 raise NoTimestamps
-            self.last_dts = packet.dts if packet.dts is not None else packet.pts
-            if packet.is_discard or packet.is_corrupt:
+            self._note_dts(packet)
+            if packet.is_discard or is_lost(packet, self.container):
                 continue
             if packet.is_keyframe:
-                insort(self.keys, (packet.pts, self.last_dts))
+                dts = packet.pts if self.last_dts is None else self.last_dts
+                insort(self.keys, (packet.pts, dts))
             if self.keys and packet.pts >= self.keys[0][0]:  # earlier ones lack their references
                 insort(self.pts, packet.pts)
 
-    def _check_whole(self) -> None:
-        """Raises MediaError when the index names packets behind the end of the file."""
-        index = self.stream.index_entries
-        last = index[-1].timestamp if len(index) else None
-        if last is not None and (self.last_dts is None or last > self.last_dts):
-            has = float((self.last_dts or 0) * self.stream.time_base)
-            raise MediaError(
-                f"{show(self.path)} is cut short: its header names frames up to "
-                f"{float(last * self.stream.time_base):.2f} s, they end at {has:.2f} s; "
-                "fetch it again"
-            )
+
+def is_lost(packet: Any, container: Any) -> bool:
+    """Whether a packet is marked as incomplete.
+
+    At the end of a program stream the mark is on all frames of its last packet; most are whole.
+    """
+    return bool(packet.is_corrupt) and container.format.name != "mpeg"
 
 
 def _next(packets: Iterator[Any]) -> Any:

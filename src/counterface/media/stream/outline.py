@@ -1,0 +1,159 @@
+"""Whether the outermost parts of a file, by the lengths that they state, lie wholly inside it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+_ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
+_ASF_INDEX = (
+    bytes.fromhex("90080033b1e5cf1189f400a0c90349cb"),
+    bytes.fromhex("d329e2d6da35d111903400a0c90349be"),
+    bytes.fromhex("feb103f812ad644c840f2a1d2f7ad48c"),
+)
+_EBML = b"\x1a\x45\xdf\xa3"
+_BOX = re.compile(rb"[ -~\xa9]{4}")  # a type as MP4 has them
+_SEGMENT = b"\x18\x53\x80\x67"  # of Matroska
+_PACK = b"\0\0\1\xba"  # begins an MPEG program stream
+_PES = re.compile(rb"\x00\x00\x01[\xbd-\xef]")  # a packet of it; no picture holds these bytes
+_TAIL = 70_000  # bytes; a packet of a program stream and a page of Ogg have at most 65 kB
+_MOST_PARTS = 1_000_000  # a fragmented recording of a day has 100,000
+_TS_SYNC = 0x47
+
+_PartEnd = Callable[[BinaryIO, int], int | None]  # where the part that starts there ends
+
+
+def missing_bytes(path: Path) -> int | None:
+    """How many bytes at its end a file lacks by its own account; None where it gives none.
+
+    MP4, Matroska, AVI, WebP and ASF state the length of their parts, a transport stream consists of
+    packets of one length, others have marks at the end or packets that say how long they are; of
+    those 1 means "some". A recording that was written without going back (piped, streamed,
+    interrupted) gives no account.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        head = stream.read(208)
+        for signature, is_whole in _BY_THEIR_END.items():
+            if head.startswith(signature):
+                stream.seek(max(0, size - _TAIL))
+                return 0 if is_whole(stream.read()) else 1
+        packet = _packet_length(head)
+        if packet:
+            return -size % packet
+        part_end = _part_end_of(head)
+        return None if part_end is None else _walk(stream, size, part_end)
+
+
+def _packet_length(head: bytes) -> int | None:
+    """Bytes of a packet of a transport stream; 192 with the time stamps of a camcorder."""
+    for first, length in ((0, 188), (4, 192)):
+        if len(head) > first + length and head[first] == head[first + length] == _TS_SYNC:
+            return length
+    return None
+
+
+def _part_end_of(head: bytes) -> _PartEnd | None:
+    if head[:4] == b"RIFF":
+        return _riff_end
+    if head[:4] == _EBML:
+        return _ebml_end
+    if head[:16] == _ASF:
+        return _asf_end
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp", b"pnot"):
+        return _box_end
+    return None
+
+
+def _walk(stream: BinaryIO, size: int, part_end: _PartEnd) -> int | None:
+    at = 0
+    for _ in range(_MOST_PARTS):
+        if at >= size:
+            return at - size
+        stream.seek(at)
+        end = part_end(stream, at)
+        if end is None:
+            return None
+        if end <= at:  # something else lies behind the last part
+            return 0
+        at = end
+    return None
+
+
+def _box_end(stream: BinaryIO, at: int) -> int | None:
+    head = stream.read(16)
+    length = int.from_bytes(head[:4], "big")
+    if len(head) < 8 or not _BOX.fullmatch(head[4:8]):
+        return at
+    if length == 1:
+        length = int.from_bytes(head[8:16], "big")
+    return at + length if length else None  # 0: up to the end, wherever that is
+
+
+def _riff_end(stream: BinaryIO, at: int) -> int | None:
+    head = stream.read(8)
+    length = int.from_bytes(head[4:8], "little")
+    if head[:4] != b"RIFF":
+        return at
+    return None if length in (0, 0xFFFFFFFF) else at + 8 + length
+
+
+def _asf_end(stream: BinaryIO, at: int) -> int | None:
+    head = stream.read(24)
+    length = int.from_bytes(head[16:24], "little")
+    if head[:16] == _ASF_DATA and length <= 50:  # its header alone: a broadcast
+        return None
+    return at + length if head[:16] in (_ASF, _ASF_DATA, *_ASF_INDEX) else at
+
+
+def _ebml_end(stream: BinaryIO, at: int) -> int | None:
+    head = stream.read(12)
+    if head[:4] not in (_EBML, _SEGMENT):
+        return at
+    width = 9 - head[4].bit_length() if len(head) > 4 and head[4] else 0
+    if not width or len(head) < 4 + width:
+        return at
+    length = int.from_bytes(head[4 : 4 + width], "big") & ((1 << 7 * width) - 1)
+    return None if length == (1 << 7 * width) - 1 else at + 4 + width + length
+
+
+def _gif_is_whole(tail: bytes) -> bool:
+    return tail[-64:].rstrip(b"\0\r\n ").endswith(b";")
+
+
+def _ogg_is_whole(tail: bytes) -> bool:
+    """Whether the last page lies inside the file and says that it is the last."""
+    at = tail.rfind(b"OggS")
+    if at < 0 or len(tail) < at + 27:
+        return False
+    sizes = tail[at + 27 : at + 27 + tail[at + 26]]
+    inside = at + 27 + tail[at + 26] + sum(sizes) <= len(tail)
+    return inside and bool(tail[at + 5] & 4)
+
+
+def _flv_is_whole(tail: bytes) -> bool:
+    """Whether the last four bytes state the length of the tag before them."""
+    length = int.from_bytes(tail[-4:], "big")
+    at = len(tail) - 4 - length
+    if length < 11 or at < 0:  # a tag of more than the tail is not looked at
+        return at < 0 and length < 1 << 24
+    return int.from_bytes(tail[at + 1 : at + 4], "big") + 11 == length
+
+
+def _program_is_whole(tail: bytes) -> bool:
+    starts = list(_PES.finditer(tail))
+    if not starts or len(tail) < starts[-1].end() + 2:
+        return False
+    end = starts[-1].end()
+    return end + 2 + int.from_bytes(tail[end : end + 2], "big") <= len(tail)
+
+
+_BY_THEIR_END: dict[bytes, Callable[[bytes], bool]] = {
+    b"GIF": _gif_is_whole,
+    b"OggS": _ogg_is_whole,
+    b"FLV": _flv_is_whole,
+    _PACK: _program_is_whole,
+}
