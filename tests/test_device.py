@@ -1,4 +1,4 @@
-"""What the C library is told before long work."""
+"""What the machine is told before long work, and which device a name means."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from counterface import device
+from counterface.errors import ConfigError
 
 # frees and takes 40 MB twenty times: without the setting each time is mapped and zeroed anew
 PROGRAM = """
@@ -46,3 +47,32 @@ def test_another_c_library_is_no_error(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(device.ctypes, "CDLL", absent)
     assert device.keep_freed_memory() is False
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:1", "gpu", "mps"])
+def test_a_device_that_is_not_there_is_one_line_with_the_next_step(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match=f"device '{name}' cannot be used.*no GPU here; say cpu"):
+        device.find_device(name)
+    assert device.find_device("auto") == device.find_device("cpu") == "cpu"
+
+
+def test_the_names_of_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    found = {name: device.find_device(name) for name in ("auto", "gpu", "cuda", "cuda:1", "cpu")}
+    assert found == {
+        **{"auto": "cuda:0", "gpu": "cuda:0", "cuda": "cuda:0"},
+        **{"cuda:1": "cuda:1", "cpu": "cpu"},
+    }
+    with pytest.raises(ConfigError, match="finds cuda:0, cuda:1 here"):
+        device.find_device("cuda:2")
+    with pytest.raises(ConfigError, match="no device is named 'gpu:0'"):
+        device.find_device("gpu:0")

@@ -1,11 +1,15 @@
-"""What the machine is told before long work."""
+"""What the machine is told before long work, and which of its devices does it."""
 
 from __future__ import annotations
 
 import ctypes
+import re
 import sys
 from typing import Any
 
+from counterface.errors import ConfigError
+
+DEVICE_NAMES = r"auto|cpu|gpu|cuda(:\d{1,3})?|mps"  # what a user may say
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # from glibc's malloc.h
 
 
@@ -35,3 +39,33 @@ def onnx_options() -> Any:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     return options
+
+
+def find_device(name: str) -> str:
+    """PyTorch's name of the device that a user means.
+
+    Args:
+        name: "cpu", "cuda", "cuda:1", "mps"; "gpu" for the first there is, "auto" for that or else
+            the CPU.
+
+    Raises:
+        ConfigError: no such name, or no such device here.
+    """
+    import torch
+
+    cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    here = [f"cuda:{number}" for number in range(cards)]
+    here += ["mps"] if torch.backends.mps.is_available() else []
+    if not re.fullmatch(DEVICE_NAMES, name):
+        raise ConfigError(f"no device is named {name!r}; say {', '.join(['cpu', *here])}")
+    if name in ("auto", "gpu"):
+        found = here[0] if here else "cpu"
+    else:
+        found = "cuda:0" if name == "cuda" else name
+    if found not in ("cpu", *here) or (found == "cpu" and name == "gpu"):
+        raise ConfigError(
+            f"device {name!r} cannot be used: PyTorch {torch.__version__} finds "
+            f"{', '.join(here) or 'no GPU'} here; say {' or '.join(['cpu', *here])}, or install "
+            "the driver and PyTorch's build for it"
+        )
+    return found

@@ -5,6 +5,9 @@ A message says what is wrong, the value seen, and the next step.
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Sequence
+
 
 class CounterfaceError(Exception):
     """The parent of all errors below; catch it to catch them all."""
@@ -60,7 +63,20 @@ class ShapeError(CounterfaceError):
 
 
 class SwapError(CounterfaceError):
-    """A swap model file that cannot be used, or a conversion that cannot start or continue."""
+    """A swap model file that cannot be used, or a conversion that cannot start or continue.
+
+    Attributes:
+        choices: what there is to choose from, a line each.
+    """
+
+    def __init__(self, message: str, choices: Sequence[str] = ()) -> None:
+        """The message, and the choices below it."""
+        super().__init__(message)
+        self.choices = tuple(choices)
+
+    def __str__(self) -> str:
+        """Both."""
+        return "\n".join([str(self.args[0]), *self.choices])
 
 
 class TrainingError(CounterfaceError):
@@ -69,3 +85,12 @@ class TrainingError(CounterfaceError):
 
 class WeightsError(CounterfaceError):
     """A model file that cannot be found, fetched or trusted."""
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether an error, or one that it came from, says that the disk or the quota is full."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__
+    return False

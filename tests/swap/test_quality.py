@@ -15,7 +15,6 @@ from counterface import weights
 from counterface.errors import FacesetError, SwapError, WeightsError
 from counterface.faces.align import crop_matrix, warp_image
 from counterface.faceset.store import Faceset
-from counterface.media.beside.sound import hash_sound
 from counterface.swap.perceptual import PerceptualDistance
 from counterface.swap.quality import QualityConfig, measure_quality, ssim_map
 
@@ -107,7 +106,3 @@ def test_ssim_of_equal_pictures_is_one_and_of_noise_low() -> None:
     noise = rng.integers(0, 255, (2, 40, 50, 3), np.uint8)
     assert ssim_map(noise[0], noise[0]) == pytest.approx(np.ones((40, 50)), abs=1e-4)
     assert abs(float(ssim_map(noise[0], noise[1]).mean())) < 0.1
-
-
-def test_a_silent_file_has_no_sound(clip: list[ClipFrame], tmp_path: Path) -> None:
-    assert hash_sound(write_clip(tmp_path / "a.mp4", clip[:2])) is None

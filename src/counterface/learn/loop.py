@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
+from counterface.device import find_device
 from counterface.errors import TrainingError
 from counterface.learn.average import Average
 from counterface.learn.run import Ended, LoopConfig, Run, TrainResult, loss_name
@@ -66,7 +67,7 @@ def train(
         TrainingError: a checkpoint that cannot be read or is of another run, a loss that is not
             finite or jumped, an optimizer or metric name that does not exist.
     """
-    accelerator = Accelerator(cpu=config.device == "cpu")
+    accelerator = _open_accelerator(config.device)
     seed_everything(config.seed, 0, accelerator.process_index)
     modules = task.modules()
     for module in modules.values():
@@ -132,6 +133,14 @@ def seed_everything(seed: int, step: int, process: int = 0) -> None:
     torch.default_generator.manual_seed(together)
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.manual_seed_all(together)
+
+
+def _open_accelerator(name: str) -> Accelerator:
+    """Accelerate on the device that is named; of many processes each has its own anyway."""
+    device = name if name == "auto" else find_device(name)
+    if device.startswith("cuda"):
+        torch.cuda.set_device(device)  # Accelerate takes the current one
+    return Accelerator(cpu=device == "cpu")
 
 
 def _place(module: nn.Module, device: torch.device, config: LoopConfig) -> None:

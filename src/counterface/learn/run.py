@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 from torch.optim import Optimizer
 
+from counterface.device import DEVICE_NAMES
 from counterface.errors import TrainingError
 from counterface.learn import checkpoint as disk
 from counterface.learn.average import Average
@@ -50,7 +51,11 @@ class LoopConfig(BaseModel):
     log_every: int = Field(50, ge=1, description="steps that one log line averages")
     workers: int = Field(0, ge=0, description="processes that prepare examples; 0 = this one")
     tensorboard: bool = Field(True, description="also log for TensorBoard")
-    device: Literal["auto", "cpu"] = Field("auto", description="auto = an accelerator if present")
+    device: str = Field(
+        "auto",
+        pattern=f"^({DEVICE_NAMES})$",
+        description="auto (an accelerator if present), cpu, gpu, cuda, cuda:1, mps",
+    )
     winograd: bool = Field(True, description="on a CPU, wide convolutions by fewer products")
     memory_format: Literal["auto", "contiguous", "channels_last"] = Field(
         "auto", description="order of maps in memory, speed alone; auto = as winograd wants it"

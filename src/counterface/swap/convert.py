@@ -21,6 +21,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from counterface.device import find_device
 from counterface.errors import ConfigError, MediaError
 from counterface.media import sandbox
 from counterface.media.beside.plan import Companions, plan_companions
@@ -86,7 +87,8 @@ def convert(
         ProvenanceError: the output cannot be signed; it is not there then.
     """
     config = config or ConvertConfig()
-    trained = read_model(model, config.device) if isinstance(model, Path) else model
+    device = find_device(config.device)
+    trained = read_model(model, device) if isinstance(model, Path) else model
     job = Job(trained, config, marker or Marker(), redo=redo)
     if out.exists() and target.exists() and out.samefile(target):
         raise ConfigError(f"{out} is the target itself; name another file or folder to write")

@@ -26,7 +26,7 @@ from counterface.faces.mask import hull_mask
 from counterface.faces.smooth import jitter
 from counterface.faceset.store import Faceset
 from counterface.media import sandbox
-from counterface.media.beside.sound import hash_sound
+from counterface.media.beside.sound import Likeness, compare_sound
 from counterface.swap.perceptual import PerceptualDistance
 from counterface.types import Face, Floats, Frame, Image, Progress
 
@@ -85,7 +85,10 @@ class ReportCard(BaseModel):
     jitter_out: float | None = Field(description="of the landmarks, face sizes")
     seam_target: Number | None = Field(description="colour step at the mask's edge, delta E")
     seam_out: Number | None = Field(description="the same in the result")
-    sound: str = Field(description="identical, different, or none")
+    sound: Likeness = Field(
+        description="packets of the result against the target's: identical, an identical part (of "
+        "a cut), different, left out; none where the target has none"
+    )
 
 
 @dataclass
@@ -165,6 +168,7 @@ def _card(tally: _Tally, out: Path, target: Path, source: Path, frames: int) -> 
         shakes["jitter_target"] = jitter([t[INNER] for t, _, _ in tally.points], times)
         shakes["jitter_out"] = jitter([o[INNER] for _, o, _ in tally.points], times)
     numbers = {name: tally.number(name) for name in names}
+    is_still = sandbox.probe(target).kind == "image"
     return ReportCard(
         out=str(out),
         target=str(target),
@@ -172,7 +176,7 @@ def _card(tally: _Tally, out: Path, target: Path, source: Path, frames: int) -> 
         frames=frames,
         faces=len(tally.points),
         source_to_target=people,
-        sound=compare_sound(out, target),
+        sound="none" if is_still else compare_sound(out, target),
         **numbers,
         **shakes,
     )
@@ -304,13 +308,3 @@ def ssim_map(one: Image, other: Image) -> Floats:
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     top = (2 * mean_a * mean_b + c1) * (2 * cov + c2)
     return np.asarray(top / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2)), dtype=np.float32)
-
-
-def compare_sound(out: Path, target: Path) -> str:
-    """`identical`, `different`, or `none` where the target has no sound."""
-    if sandbox.probe(target).kind == "image":
-        return "none"
-    heard, wanted = hash_sound(out), hash_sound(target)
-    if wanted is None:
-        return "none"
-    return "identical" if heard == wanted else "different"

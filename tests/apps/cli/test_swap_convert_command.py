@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +15,10 @@ from swap_files import write_df
 from swap_targets import draw_images, sound_packets, write_target
 
 from counterface.apps.cli.main import main
+from counterface.errors import MediaError
 from counterface.media.image import read_image, write_image
 from counterface.media.video_reader import read_video
+from counterface.media.video_writer import VideoWriter
 from counterface.provenance.record import read_record, record_path
 
 RIGHTS = ["--rights.shown", "drawn", "--rights.basis", "synthetic", "--rights.reference", "tests"]
@@ -50,7 +53,7 @@ def test_a_video_is_converted(
 ) -> None:
     out = tmp_path / "out.mp4"
     words = ["swap", "convert", str(model), str(clip), str(out), *RIGHTS]
-    words += ["--segment-s", "0.5", "--steady", "0.5", "--keep", "matrices"]
+    words += ["--segment-s", "0.5", "--steady", "0.5", "--keep", "masks", "crops", "matrices"]
     assert main(words) == 0
     told = capsys.readouterr().out
     assert "person 1 replaced in 24 of 24 frames" in told
@@ -60,7 +63,8 @@ def test_a_video_is_converted(
     assert "signed, watermarked, recorded" in told
     assert sound_packets(out) == sound_packets(clip)
     assert [f.pts for f in read_video(out)] == [f.pts for f in read_video(clip)]
-    assert (tmp_path / "out.mp4.truth" / "matrices.parquet").exists()
+    truth = tmp_path / "out.mp4.truth"
+    assert {path.name for path in truth.iterdir()} == {"masks", "crops", "matrices.parquet"}
     assert main(words) == 0
     assert "already" in capsys.readouterr().out
 
@@ -148,3 +152,44 @@ def test_a_folder_with_a_bad_picture_ends_with_its_code(
     assert "done     " in told
     assert "failed   " in told
     assert "1 of 2 failed" in told
+
+
+def test_people_are_listed_a_line_each(
+    model: Path, pair: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["swap", "convert", str(model), str(pair), str(tmp_path / "o.mp4"), *RIGHTS]) == 1
+    first, *people = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"counterface: {pair} shows 2 people; say who is to be replaced")
+    assert [line.split()[:2] for line in people] == [["--person", "1"], ["--person", "2"]]
+
+
+def test_a_device_that_is_not_there_is_one_line(
+    model: Path, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["swap", "convert", str(model), str(clip), str(tmp_path / "o.mp4"), *RIGHTS]
+    assert main([*words, "--device", "cuda:77"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("counterface: device 'cuda:77' cannot be used")
+
+
+def test_a_full_disk_is_one_line_and_what_is_done_goes_on(
+    model: Path,
+    clip: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(writer: object, packets: object) -> None:
+        error = OSError(errno.ENOSPC, "No space left on device")
+        raise MediaError(f"segment cannot be written: {error.strerror}") from error
+
+    words = ["swap", "convert", str(model), str(clip), str(tmp_path / "o.mp4"), *RIGHTS]
+    with monkeypatch.context() as patch:
+        patch.setattr(VideoWriter, "_mux", full)
+        assert main(words) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(
+        "No space left on device; make room and run the same command again: what is done is kept"
+    )
+    assert not (tmp_path / "o.mp4").exists()
+    assert main(words) == 0

@@ -9,8 +9,9 @@ import pytest
 from drawn_facesets import write_person
 
 from counterface.apps.cli.main import main
-from counterface.apps.cli.swap.train import read_settings
+from counterface.apps.cli.swap.train import read_settings, train_lines
 from counterface.errors import ConfigError
+from counterface.learn.run import TrainResult
 
 TINY = [
     "--set", "options.width=8", "--set", "options.code=16", "--set", "loop.batch_size=2",
@@ -76,3 +77,13 @@ def test_people_of_many_by_flags():
     assert config.identities == {"anna": (Path("f/1"), Path("f/3")), "ben": (Path("f/2"),)}
     with pytest.raises(ConfigError, match=r"'anna' names nobody; write NAME=FACESET"):
         read_settings(None, {"model": "many"}, ("anna",), None, ())
+
+
+def test_the_next_command_of_many_names_whom_to_put_in():
+    words = ("anna=f/1", "ben=f/2", "carl=f/3")
+    config = read_settings(None, {"model": "many", "out": Path("r")}, words, None, ())
+    files = {"checkpoint": Path("r/checkpoint"), "weights": Path("r/last.safetensors")}
+    result = TrainResult(step=9, stopped="finished", best_step=None, best_score=None, **files)
+    assert train_lines(config, result)[-1] == (
+        "next: counterface swap convert r TARGET.mp4 OUT.mp4 --identity anna|ben|carl"
+    )

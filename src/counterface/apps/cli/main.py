@@ -42,7 +42,7 @@ from cyclopts import App, CycloptsError, Parameter
 from counterface import __version__
 from counterface.apps.cli.help_text import HelpText
 from counterface.apps.cli.output import guard_console, leave_console, printable
-from counterface.errors import ConfigError, CounterfaceError, DatasetError
+from counterface.errors import ConfigError, CounterfaceError, DatasetError, SwapError, is_disk_full
 
 EXIT_DONE, EXIT_USAGE, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -123,14 +123,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.tree:
             print(f"expected:\n{error.tree}", file=sys.stderr, end="")
         return EXIT_USAGE
+    except SwapError as error:
+        print(
+            f"counterface: {printable(str(error.args[0]))}{_go_on(error, words)}", file=sys.stderr
+        )
+        for line in error.choices:
+            print(f"  {printable(line)}", file=sys.stderr)
+        return EXIT_USAGE
     except (CycloptsError, CounterfaceError, OSError) as error:
-        print(f"counterface: {printable(_without_link(error))}", file=sys.stderr)
+        text = printable(_without_link(error))
+        print(f"counterface: {text}{_go_on(error, words)}", file=sys.stderr)
         return EXIT_USAGE
     except KeyboardInterrupt:
         again = "; run the same command again to continue" if tuple(words[:2]) in CONTINUES else ""
         print(f"counterface: interrupted{again}", file=sys.stderr)
         return EXIT_INTERRUPTED
     return code if isinstance(code, int) else EXIT_DONE
+
+
+def _go_on(error: Exception, words: Sequence[str]) -> str:
+    """What to do about a full disk."""
+    if not is_disk_full(error):
+        return ""
+    if tuple(words[:2]) in CONTINUES:
+        return "; make room and run the same command again: what is done is kept"
+    return "; make room and run the same command again"
 
 
 def _require_noun(words: Sequence[str]) -> None:

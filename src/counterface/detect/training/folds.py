@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 from pydantic import BaseModel, Field, ValidationError
 
 from counterface.config import STRICT
@@ -36,6 +35,7 @@ from counterface.detect.train import (
 )
 from counterface.detect.training.recipe import TrainConfig
 from counterface.detect.training.score_clips import measure_clips, score_clips
+from counterface.device import find_device
 from counterface.errors import TrainingError
 from counterface.media.image import write_bytes
 from counterface.media.probe import file_sha256
@@ -211,8 +211,9 @@ def _train_fold(
     if result.stopped == "signal":
         raise TrainingError(f"stopped in {name}; run the same command again to go on")
     net = load_detector(result.weights)
-    if config.loop.device == "auto" and torch.cuda.is_available():
-        net = net.cuda()
+    device = find_device(config.loop.device)
+    if device.startswith("cuda"):
+        net = net.to(device)
     if test:
         manifest = manifest_of(config)
         weights = (config.model.name, file_sha256(result.weights))

@@ -224,7 +224,7 @@ def choose_people(cast: Cast, choice: Choice, frames_at: FramesAt, where: str) -
     if choice.person:
         unknown = set(choice.person) - {p.number for p in cast.people}
         if unknown:
-            raise SwapError(f"{where} has no person {min(unknown)}; it has\n{describe_cast(cast)}")
+            raise SwapError(f"{where} has no person {min(unknown)}; it has", describe_cast(cast))
         return frozenset(choice.person)
     if choice.who == "all":
         return frozenset(p.number for p in cast.people)
@@ -233,8 +233,9 @@ def choose_people(cast: Cast, choice: Choice, frames_at: FramesAt, where: str) -
     if len(lasting) > 1:
         raise SwapError(
             f"{where} shows {len(lasting)} people; say who is to be replaced: --person N, "
-            f"--like IMAGE, --who largest or --who all\n{describe_cast(cast)}\n"
-            f"'counterface faces list {where} --sheet people.png' draws them"
+            f"--like IMAGE, --who largest or --who all ('counterface faces list {where} --sheet "
+            "people.png' draws them)",
+            describe_cast(cast),
         )
     return frozenset({lasting[0].number})
 
@@ -271,18 +272,19 @@ def find_like(cast: Cast, samples: Sequence[Path], frames_at: FramesAt, where: s
         told = ", ".join(f"person {n}: {d:.2f}" for n, d in distances.items())
         raise SwapError(
             f"{where}: nobody looks like the sample (distances {told}; one person lies below "
-            f"{SAME_PERSON}); choose by --person N\n{describe_cast(cast)}"
+            f"{SAME_PERSON}); choose by --person N",
+            describe_cast(cast),
         )
     return nearest
 
 
-def describe_cast(cast: Cast) -> str:
+def describe_cast(cast: Cast) -> list[str]:
     """One line for each person."""
-    return "\n".join(
-        f"  --person {p.number}   {p.first_s:.2f} to {p.last_s:.2f} s, {p.frames} frames, "
-        f"{p.face_px:.0f} px{'  (brief: perhaps no face)' if p.brief else ''}"
+    return [
+        f"--person {p.number}   {p.first_s:.2f} to {p.last_s:.2f} s, {p.frames} frames, "
+        f"{p.face_px:.0f} px{', brief: perhaps no face' if p.brief else ''}"
         for p in cast.people
-    )
+    ]
 
 
 def best_moments(sightings: Sequence[Sighting], count: int) -> list[Sighting]:

@@ -58,7 +58,7 @@ class ConvertConfig(LookConfig):
     threads: int = Field(
         0, ge=0, le=64, description="of the model on a CPU; 0 = one a core, at most 8"
     )
-    device: str = Field("cpu", description="of the model under torch: cpu, cuda, cuda:1, mps")
+    device: str = Field("cpu", description="of the model under torch: cpu, gpu, cuda, cuda:1, mps")
     crf: float = Field(18.0, ge=0, le=40, description="x264 quality of the video; 18 looks alike")
     preset: Literal[
         "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower"

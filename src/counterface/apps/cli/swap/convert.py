@@ -13,7 +13,9 @@ def convert_lines(summary: ConvertSummary) -> Iterator[str]:
     for file in summary.files:
         name = printable(file.target)
         if file.status == "failed":
-            yield f"failed   {name}: {printable(file.error or '')}"
+            first, *rest = (file.error or "").splitlines() or [""]
+            yield f"failed   {name}: {printable(first)}"
+            yield from (f"         {printable(line)}" for line in rest)
         elif file.status == "already":
             yield f"already  {name}: {printable(file.out)} was made with these settings"
         else:

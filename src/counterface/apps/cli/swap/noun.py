@@ -153,7 +153,7 @@ def preview(
     return 0
 
 
-@app.command
+@app.command(default_parameter=Parameter(consume_multiple=True))  # --keep masks crops
 def convert(
     model: Path,
     target: Path,

@@ -61,4 +61,6 @@ def train_lines(config: SwapTrainConfig, result: TrainResult) -> list[str]:
         lines.append("run the same command again to go on")
     else:
         lines.append(f"next: counterface swap convert {config.out} TARGET.mp4 OUT.mp4")
+        if len(config.identities) > 2:
+            lines[-1] += f" --identity {'|'.join(config.identities)}"
     return lines
