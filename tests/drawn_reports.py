@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import cache
@@ -102,6 +103,17 @@ def a_result(name: str, *tracks: list[float], **changes: Any) -> ScanResult:
 def a_report(name: str, *tracks: list[float], **changes: Any) -> Report:
     """The report of `a_result`, of a fixed time."""
     return build_report(a_result(name, *tracks, **changes), now=NOW)
+
+
+def a_still(name: str, *tracks: list[float], **changes: Any) -> Report:
+    """The report on a picture in which people got these logits, one each."""
+    media = replace(a_video(name, 1.0), kind="image", fps=None, duration_s=None, audio=())
+    fields = {
+        "media": media,
+        "sampling": Sampling(mode="image", read=1, with_face=bool(tracks)),
+        "thumbs": (_thumb(0),),
+    }
+    return build_report(a_result(name, *tracks, **{**fields, **changes}), now=NOW)
 
 
 def a_failure(name: str, error: str) -> Report:

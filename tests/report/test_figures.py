@@ -1,6 +1,10 @@
+import base64
+import io
+
 import numpy as np
+import PIL.Image
 import pytest
-from drawn_reports import a_report, a_track
+from drawn_reports import a_report, a_still, a_track
 from tiny_detector import metadata
 
 from counterface.detect.detector import DetectorInfo
@@ -62,7 +66,7 @@ def test_moments_read_as_a_clock(seconds, text):
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 6])
 def test_no_face_is_both_most_and_least_suspicious(count):
     report = a_report("clip.mp4", [float(i) for i in range(count)])
-    most, least = figures.draw_faces(report.pictures.exhibits, 0)
+    most, least = figures.draw_faces(report.pictures.exhibits, report.tracks[0])
     assert len(most) + len(least) == count
     assert not {face.time for face in most} & {face.time for face in least}
     assert most[0].time == figures.clock_time((count - 1) / 4)
@@ -81,3 +85,52 @@ def test_an_interval_of_nothing_is_still_seen_inside_the_bar():
     assert width > 0.5
     assert left + width <= 100
     assert at == 100
+
+
+def opened(address):
+    data = base64.b64decode(address.removeprefix("data:image/jpeg;base64,"))
+    return np.asarray(PIL.Image.open(io.BytesIO(data)).convert("RGB"), np.float32)
+
+
+def strongest_colour(face):
+    """How far the heat map is from grey, 0 where there is none."""
+    return 0.0 if face.heat is None else float(np.ptp(opened(face.heat), axis=-1).max())
+
+
+def test_heat_is_worth_what_the_score_says():
+    levels = [-6.0, -2.0, 0.0, 2.0, 6.0]
+    drawn = []
+    for level in levels:
+        report = a_report("clip.mp4", [level] * 4)
+        most, _ = figures.draw_faces(report.pictures.exhibits, report.tracks[0])
+        drawn.append(strongest_colour(most[0]))
+    assert drawn[0] == 0
+    assert drawn[:4] == sorted(drawn[:4])
+    assert drawn[-1] > 4 * drawn[1]
+
+
+def test_a_cleared_face_shows_no_dark_evidence_even_in_its_worst_frame():
+    report = a_report("clip.mp4", [-4.0] * 30 + [6.0])
+    (track,) = report.tracks
+    assert track.verdict.value == "no_manipulation_found"
+    most, _ = figures.draw_faces(report.pictures.exhibits, track)
+    dark = a_report("clip.mp4", [6.0] * 8)
+    darkest, _ = figures.draw_faces(dark.pictures.exhibits, dark.tracks[0])
+    assert strongest_colour(most[0]) < 0.4 * strongest_colour(darkest[0])
+
+
+def test_the_whole_picture_has_a_numbered_box_for_every_face():
+    report = a_still("group.jpg", [9.0, 9.1, 9.2], [-3.0], [-3.0])
+    whole = figures.draw_whole(report, 1280)
+    assert (whole.width, whole.height) == (320, 240)
+    assert [box.number for box in whole.boxes] == [1, 2, 3]
+    assert whole.boxes[0].state == "likely_manipulated"
+    assert (whole.boxes[1].left, whole.boxes[1].top) == pytest.approx((18.75, 16.67))
+    assert figures.draw_whole(report.with_pictures(type(report.pictures)()), 1280) is None
+
+
+def test_pictures_are_no_larger_than_asked_for():
+    report = a_still("group.jpg", [3.0])
+    assert max(opened(figures.draw_whole(report, 50).src).shape) == 50
+    assert max(opened(figures.draw_miniature(report, 40)).shape) == 40
+    assert max(opened(figures.draw_miniature(a_still("none.jpg"), 40)).shape) == 40

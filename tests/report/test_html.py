@@ -5,9 +5,11 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from drawn_reports import a_failure, a_report
+from drawn_reports import a_failure, a_report, a_still
 
+from counterface.detect.findings import Check, Notice
 from counterface.errors import MediaError
+from counterface.media.tags.metadata import Metadata, Place, Program, Tag
 from counterface.provenance.credentials import Credentials
 from counterface.provenance.verify import KnownFakeCheck, Provenance, RecordCheck, WatermarkCheck
 from counterface.report.html import card_rows, render_html, show_name, write_html
@@ -220,3 +222,108 @@ def test_writing_is_all_or_nothing(tmp_path, monkeypatch):
 def test_a_folder_that_does_not_exist_is_named(tmp_path):
     with pytest.raises(MediaError, match="cannot be written"):
         write_html([], tmp_path / "absent" / "report.html")
+
+
+def words(page):
+    return " ".join("".join(Page(page).text).split())
+
+
+def test_the_big_number_is_named():
+    text = words(render_html([a_report("a.mp4", [2.0, 3.0, 2.5])]))
+    assert re.search(r"\d+% ?probability of manipulation", text)
+
+
+def test_facts_that_change_trust_stand_between_the_verdict_and_the_scale():
+    notices = (
+        Notice(code="hdr", text="It was made for HDR screens.", level="trust"),
+        Notice(code="heavy_compression", text="Heavily compressed."),
+    )
+    page = render_html([a_report("a.mp4", [2.0, 3.0, 2.5], notices=notices)])
+    order = [
+        "</h2>",
+        "made for HDR",
+        'class="scale"',
+        "Heavily compressed",
+        "A reason for the file",
+    ]
+    places = [page.index(piece) for piece in order]
+    assert places == sorted(places)
+
+
+def test_a_picture_is_shown_whole_with_numbers_and_without_a_face_too():
+    group = Page(render_html([a_still("group.jpg", [3.0], [-3.0])]))
+    boxes = [a for _, a in group.elements if "numbered" in a.get("class", "").split()]
+    assert len(boxes) == 2
+    empty = Page(render_html([a_still("empty.jpg")]))
+    assert any(a.get("class") == "whole" for _, a in empty.elements)
+    film = Page(render_html([a_report("empty.mp4")]))
+    assert sum(a.get("alt", "").startswith("Frame at") for _, a in film.elements) == 8
+
+
+def test_what_many_files_share_is_said_once_and_pictures_have_sizes():
+    one = render_html([a_still("a.jpg", [3.0])])
+    many = render_html([a_still(f"{i}.jpg", [3.0]) for i in range(30)])
+    for page in (one, many):
+        assert page.count("Model card</summary>") == 1
+        assert page.count("What this report cannot tell</h3>") == 1
+    pictures = [a for tag, a in Page(many).elements if tag == "img"]
+    assert len(pictures) > 60
+    assert all(a.get("width") and a.get("height") and a.get("decoding") for a in pictures)
+    assert sum(a.get("loading") == "lazy" for a in pictures) > 60 - 30
+    assert len(many) < 30 * len(one)
+
+
+def test_what_was_not_run_is_folded_away_but_for_one_line():
+    checks = (
+        Check(name="faces", title="Faces", ran=True, note="1 person."),
+        Check(name="watermark", title="Watermark", ran=False, note="No key.", detail=True),
+        Check(name="sound", title="Voice", ran=False, note="Not part of this version."),
+        Check(name="motion", title="Motion", ran=False, note="Not part of this version."),
+    )
+    page = render_html([a_report("a.mp4", [2.0, 3.0], checks=checks)])
+    (column,) = re.findall(r"What was checked</h3>(.*?)</section>", page, re.S)
+    seen, _, folded = column.partition("<details>")
+    assert seen.count("not run") == 1
+    assert "Voice, Motion." in seen
+    assert "Watermark" not in seen
+    assert [folded.count(note) for note in ("No key.", "Not part of")] == [1, 2]
+
+
+def test_no_word_needs_an_expert():
+    report = a_report("a.mp4", [2.0, 3.0])
+    shown = re.sub(r"<(details|style)>.*?</\1>", "", render_html([report]), flags=re.S)
+    text = words(shown).lower()
+    for word in ("quantiser", "logit", "auc", "calibrat", "template", "sigmoid"):
+        assert word not in text
+
+
+def test_metadata_are_shown_and_hostile_ones_are_text():
+    evil = "</dd><script>alert(1)</script>"
+    found = Metadata(
+        camera="Canon EOS R5",
+        programs=(Program(name="Adobe Photoshop 25", role="editor"),),
+        created="2025:06:07",
+        place=Place(latitude=48.8577, longitude=-2.295),
+        tags=(Tag(name=evil, value=evil),),
+        left_out=3,
+    )
+    page = render_html([a_report("a.mp4", [2.0, 3.0], metadata=found)])
+    text = words(page)
+    assert "Editing programAdobe Photoshop 25" in text
+    assert "48.857700, -2.295000" in text
+    assert "4 more" in text
+    assert not any(script == "alert(1)" for _, script in Page(page).scripts)
+    assert "It could not be read: Boom" in words(
+        render_html([a_report("a.mp4", [2.0], metadata=Metadata(problem="Boom"))])
+    )
+    assert "Nothing: no camera" in words(
+        render_html([a_report("a.mp4", [2.0], metadata=Metadata())])
+    )
+
+
+def test_what_the_headline_says_is_not_said_again():
+    first = a_report("a.mp4", [2.0, 3.0])
+    again = a_report("a.mp4", [2.0, 3.0], reasons=(first.headline.text, "Another reason."))
+    text = words(render_html([again]))
+    assert text.count(first.headline.text) == 1
+    assert "Another reason." in text

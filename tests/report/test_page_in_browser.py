@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from drawn_reports import a_failure, a_report
+from drawn_reports import a_failure, a_report, a_still
 
 from counterface.report.html import write_html
 
@@ -34,6 +34,19 @@ def page_file(tmp_path_factory) -> Path:
     write_html(
         [a_report("clip.mp4", *tracks), a_report(EVIL, *tracks), a_failure(EVIL, EVIL)], path
     )
+    return path
+
+
+@pytest.fixture(scope="module")
+def many_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("many") / "report.html"
+    reports = [
+        a_report("b10.mp4", [-3.0, -3.1, -3.2]),
+        a_report("b9.mp4", [3.0, 3.1, 3.2]),
+        a_report("a.mp4", [-1.0, 0.1, 1.2]),
+        a_failure("broken.mp4", "broken.mp4 is cut short"),
+    ]
+    write_html(reports, path)
     return path
 
 
@@ -128,3 +141,49 @@ def test_print_is_light_and_starts_each_file_on_its_own_page(browser, page_file)
         "[...document.querySelectorAll('.file')].map(e => getComputedStyle(e).breakBefore)"
     )
     assert breaks[1:] == ["page", "page"]
+
+
+def names(page):
+    return page.locator(".files tbody tr:visible a").all_inner_texts()
+
+
+def test_the_overview_sorts_and_filters(browser, many_file):
+    page, asked, wrong = open_page(browser, many_file)
+    assert names(page) == ["b10.mp4", "b9.mp4", "a.mp4", "broken.mp4"]
+    page.get_by_role("button", name="File").click()
+    assert names(page) == ["a.mp4", "b9.mp4", "b10.mp4", "broken.mp4"]
+    page.get_by_role("button", name="Probability").click()  # the highest first, none at the end
+    assert names(page)[0] == "b9.mp4"
+    assert names(page)[-1] == "broken.mp4"
+    page.get_by_role("button", name="Verdict").click()  # the gravest first
+    assert names(page)[0] == "b9.mp4"
+    page.locator(".filter-text").fill("B1")
+    assert names(page) == ["b10.mp4"]
+    assert page.locator("article:visible").count() == 1
+    assert page.locator(".filter-count").inner_text() == "1 of 4"
+    page.locator(".filter-text").fill("")
+    page.locator(".filter-state").select_option("failed")
+    assert names(page) == ["broken.mp4"]
+    assert wrong == []
+    assert [a for a in asked if not a.startswith("data:")] == [many_file.as_uri()]
+
+
+def test_without_script_the_overview_is_whole(browser, many_file):
+    page, _, _ = open_page(browser, many_file, java_script_enabled=False)
+    assert names(page) == ["b10.mp4", "b9.mp4", "a.mp4", "broken.mp4"]
+    assert not page.locator(".filter").is_visible()
+    assert page.locator("article").count() == 4
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_pictures_of_many_faces_stick_out_nowhere(browser, tmp_path, width):
+    reports = [
+        a_still("group.jpg", *([[3.0]] * 12)),
+        a_still("x" * 200 + ".jpg"),
+        a_report("c.mp4"),
+    ]
+    write_html(reports, tmp_path / "page.html")
+    page, _, _ = open_page(
+        browser, tmp_path / "page.html", viewport={"width": width, "height": 800}
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= width

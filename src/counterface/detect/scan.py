@@ -31,7 +31,14 @@ from counterface.detect.scanning.marks import (
 )
 from counterface.detect.scanning.quality import find_notices, in_order, list_checks
 from counterface.detect.scanning.standing import Rules, beyond_range, face_pixels
-from counterface.detect.scanning.track_book import FEW, Sample, ThumbStrip, TrackBook
+from counterface.detect.scanning.track_book import (
+    FEW,
+    STILL_PX,
+    THUMB_PX,
+    Sample,
+    ThumbStrip,
+    TrackBook,
+)
 from counterface.errors import MediaError
 from counterface.faces.align import align
 from counterface.faces.face_detector import find_faces
@@ -204,7 +211,7 @@ class _ScanJob:
             scanner.detector, mirror=config.thorough, pictures=config.pictures, batch=BATCH
         )
         self.linker = FaceLinker()
-        self.strip = ThumbStrip()
+        self.strip = ThumbStrip(STILL_PX if media.kind == "image" else THUMB_PX)
         self.seen: dict[int, list[tuple[Frame, Face, Image]]] = defaultdict(list)  # this moment
         self.read = self.with_face = self.unaligned = 0
 

@@ -7,6 +7,7 @@ page can stretch a drawing without touching the numbers.
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,10 +17,12 @@ from counterface.detect.explain import evidence_scale, heat_map, paint_heat
 from counterface.detect.findings import Exhibit, FrameScore, Score, Thumb, TrackFinding
 from counterface.detect.pool import show_percent
 from counterface.media.image import encode_image
-from counterface.types import Image
+from counterface.report.schema import Report
+from counterface.types import Image, Verdict
 
 MOST_POINTS = 240  # dots in a timeline; more merge into a smear
 STRIP = 10  # thumbnails in a film strip
+FAINTEST = 0.04  # heat whose strongest is weaker is not drawn: nobody would see it
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +57,31 @@ class FacePicture:
     """A crop, and the same crop with its heat map."""
 
     crop: str  # data URI
-    heat: str  # data URI
+    heat: str | None  # data URI; None where there is too little to be seen
     time: str
     score: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaceBox:
+    """A numbered box, percent of the picture."""
+
+    number: int
+    state: str
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class WholePicture:
+    """A still and the faces in it."""
+
+    src: str  # data URI
+    width: int  # of the original, pixels
+    height: int
+    boxes: tuple[FaceBox, ...]
 
 
 def data_uri(jpeg: bytes) -> str:
@@ -163,28 +188,81 @@ def pick_strip(thumbs: Sequence[Thumb]) -> list[int]:
     return [int(i) for i in np.linspace(0, len(thumbs) - 1, STRIP).round()]
 
 
+def state_of_face(track: TrackFinding) -> str:
+    """The verdict's name, or "aside" for a face that does not count."""
+    return "aside" if track.aside is not None or track.brief else track.verdict.value
+
+
+def draw_whole(report: Report, most_px: int) -> WholePicture | None:
+    """A still with all its faces in numbered boxes; None where no picture was kept.
+
+    Args:
+        report: on a picture.
+        most_px: its longer side is made no longer than this.
+    """
+    if not report.pictures.thumbs:
+        return None
+    thumb = report.pictures.thumbs[0]
+    boxes = tuple(
+        FaceBox(track.id + 1, state_of_face(track), *_percent_box(track.frames[0], thumb))
+        for track in report.tracks
+    )
+    return WholePicture(shrink(thumb.jpeg, most_px), thumb.width, thumb.height, boxes)
+
+
+def draw_miniature(report: Report, most_px: int) -> str | None:
+    """The face that stands with the title, else the middle of what was looked at, if any."""
+    lead = report.headline.face if report.headline else report.decided_by
+    pictures = report.pictures
+    crop = next((e.crop for e in pictures.exhibits if e.track == lead), None)
+    if crop is not None:
+        return shrink(encode_image(crop, format="JPEG", quality=90), most_px)
+    thumbs = pictures.thumbs
+    return shrink(thumbs[len(thumbs) // 2].jpeg, most_px) if thumbs else None
+
+
+def shrink(jpeg: bytes, most_px: int) -> str:
+    """A JPEG as a `data:` address, its longer side no longer than `most_px`."""
+    import PIL.Image
+
+    with PIL.Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as picture:
+        if max(picture.size) <= most_px:
+            return data_uri(jpeg)
+        picture.thumbnail((most_px, most_px))
+        small = np.asarray(picture.convert("RGB"))
+    return data_uri(encode_image(small, format="JPEG", quality=78))
+
+
 def draw_faces(
-    exhibits: Sequence[Exhibit], track: int
+    exhibits: Sequence[Exhibit], track: TrackFinding
 ) -> tuple[tuple[FacePicture, ...], tuple[FacePicture, ...]]:
     """The most and the least suspicious faces of a person, each with its heat map.
 
-    No face is in both; the scale of the heat is one for the whole file.
+    No face is in both; the scale of the heat is one for the whole file. Heat is worth what the
+    score says: a face at 5 % shows no dark evidence, whatever the network looked at.
     """
     scale = evidence_scale([e.activation for e in exhibits])
-    own = sorted((e for e in exhibits if e.track == track), key=lambda e: -e.logit)
+    own = sorted((e for e in exhibits if e.track == track.id), key=lambda e: -e.logit)
     half = min(3, (len(own) + 1) // 2)
     least = own[half:][-3:][::-1]
-    return tuple(_picture(e, scale) for e in own[:half]), tuple(_picture(e, scale) for e in least)
+    most = 1.0  # a face that is cleared is nowhere darker than its own score
+    if track.score is not None and track.verdict is Verdict.NO_MANIPULATION_FOUND:
+        most = track.score.probability
+    return (
+        tuple(_picture(e, scale, most) for e in own[:half]),
+        tuple(_picture(e, scale, most) for e in least),
+    )
 
 
-def _picture(exhibit: Exhibit, scale: float) -> FacePicture:
+def _picture(exhibit: Exhibit, scale: float, most: float) -> FacePicture:
     def encode(image: Image) -> str:
         return data_uri(encode_image(image, format="JPEG", quality=84))
 
-    heat = heat_map(exhibit.activation, len(exhibit.crop), scale)
+    worth = min(exhibit.fake_score, most)
+    heat = np.float32(worth) * heat_map(exhibit.activation, len(exhibit.crop), scale)
     return FacePicture(
         crop=encode(exhibit.crop),
-        heat=encode(paint_heat(exhibit.crop, heat)),
+        heat=encode(paint_heat(exhibit.crop, heat)) if heat.max() >= FAINTEST else None,
         time=clock_time(exhibit.pts_s),
         score=show_percent(exhibit.fake_score),
     )

@@ -35,6 +35,7 @@ SHIFT = (
     0.03  # of the crop side, in whole pixels: re-sampling would change the texture that is judged
 )
 THUMB_PX = 320  # longer side of a whole-frame thumbnail
+STILL_PX = 1280  # the same of a picture, which is shown whole
 THUMBS = 48  # at most, of one file
 
 
@@ -260,8 +261,13 @@ def explain_verdict(
 class ThumbStrip:
     """Small pictures of whole frames, evenly thinned to at most `THUMBS`."""
 
-    def __init__(self) -> None:
-        """Start empty, keeping every frame until there are too many."""
+    def __init__(self, longest: int = THUMB_PX) -> None:
+        """Start empty, keeping every frame until there are too many.
+
+        Args:
+            longest: side of a thumbnail, pixels.
+        """
+        self._longest = longest
         self._kept: list[Thumb] = []
         self._seen = 0
         self._every = 1
@@ -273,7 +279,7 @@ class ThumbStrip:
         if not turn:
             return
         height, width = frame.image.shape[:2]
-        scale = min(1.0, THUMB_PX / max(height, width))
+        scale = min(1.0, self._longest / max(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))
         small = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
         jpeg = encode_image(np.asarray(small), format="JPEG", quality=72)

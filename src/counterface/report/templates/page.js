@@ -57,3 +57,50 @@ for (const timeline of document.querySelectorAll(".timeline")) {
   });
   show(current);
 }
+
+// The overview sorts by a column and shows only what is asked for; without this script it is whole.
+const table = document.querySelector(".files");
+if (table) {
+  const body = table.tBodies[0];
+  const rows = [...body.rows];
+  const bar = document.querySelector(".filter");
+  const state = bar.querySelector(".filter-state");
+  const text = bar.querySelector(".filter-text");
+  const counter = bar.querySelector(".filter-count");
+  bar.hidden = false;
+
+  const filter = () => {
+    const wanted = text.value.trim().toLowerCase();
+    let shown = 0;
+    for (const row of rows) {
+      const fits = (!state.value || row.dataset.state === state.value) &&
+        row.textContent.toLowerCase().includes(wanted);
+      row.hidden = !fits;
+      document.getElementById(row.dataset.file).hidden = !fits;
+      shown += fits;
+    }
+    counter.textContent = shown === rows.length ? "" : shown + " of " + rows.length;
+  };
+  state.addEventListener("change", filter);
+  text.addEventListener("input", filter);
+
+  for (const head of table.querySelectorAll("th[data-sort]")) {
+    const key = head.dataset.sort;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...head.childNodes);
+    head.append(button);
+    button.addEventListener("click", () => {
+      const firstDown = key === "number" || key === "faces";
+      const was = head.getAttribute("aria-sort");
+      const down = was ? was === "ascending" : firstDown;
+      for (const other of table.querySelectorAll("th[aria-sort]")) other.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      const compare = (a, b) => key === "name"
+        ? a.dataset.name.localeCompare(b.dataset.name, undefined, { numeric: true })
+        : Number(a.dataset[key]) - Number(b.dataset[key]);
+      rows.sort((a, b) => (down ? compare(b, a) : compare(a, b)));
+      body.append(...rows);
+    });
+  }
+}

@@ -1,0 +1,173 @@
+"""What the page shows of each file: rows of the overview, and everything below a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from counterface.detect.findings import Thumb, TrackFinding
+from counterface.report import figures
+from counterface.report.schema import DetectorFacts, Report
+from counterface.types import Verdict
+
+TRACKS_SHOWN = 8  # of a video in detail, the most suspicious first
+FACES_SHOWN = 60  # of a picture
+WHOLE_PX = ((4, 1280), (20, 960))  # up to so many files, the longer side of a whole picture
+SMALL_WHOLE_PX = 640  # of a picture on a page of more files
+STRIP_PX = 96  # in a film strip
+MINIATURE_PX = 88  # in the overview, twice what is shown
+
+VERDICTS: dict[str, tuple[str, str]] = {  # state -> headline, what it means; gravest first
+    Verdict.LIKELY_MANIPULATED: (
+        "Likely manipulated",
+        "A face in this file shows traces that the detector knows from swapped and generated "
+        "faces.",
+    ),
+    Verdict.INCONCLUSIVE: (
+        "Inconclusive",
+        "The evidence does not carry a verdict in either direction.",
+    ),
+    Verdict.NO_MANIPULATION_FOUND: (
+        "No manipulation found",
+        "This does not show that the file is genuine.",
+    ),
+    Verdict.NO_FACE: (
+        "No face found",
+        "There was no face to judge, so nothing is said about this file.",
+    ),
+    "failed": ("Could not be scanned", "The file could not be opened or decoded."),
+}
+MARKED = "A mark that only its maker can leave says so, whatever its faces look like."
+
+
+def state_of(report: Report) -> str:
+    """The verdict's name, or "failed"."""
+    return "failed" if report.verdict is None else report.verdict.value
+
+
+def count_states(reports: Sequence[Report]) -> list[tuple[str, int]]:
+    """How many files got each verdict, gravest first; states that no file has are left out."""
+    states = [state_of(report) for report in reports]
+    return [(str(state), states.count(state)) for state in VERDICTS if state in states]
+
+
+def detectors_of(reports: Sequence[Report]) -> list[DetectorFacts]:
+    """The detectors that judged, each once."""
+    return list({r.detector.sha256: r.detector for r in reports if r.detector}.values())
+
+
+def limits_of(reports: Sequence[Report]) -> list[str]:
+    """What the verdicts do not say, each sentence once."""
+    return list(dict.fromkeys(limit for report in reports for limit in report.limits))
+
+
+def row_view(report: Report) -> dict[str, Any]:
+    """One row of the overview."""
+    score = _number(report)
+    return {
+        **_heading(report),
+        "order": list(VERDICTS).index(state_of(report)),
+        "number": score,
+        "bar": figures.scale_bar(report.score) if report.score and score is not None else None,
+        "miniature": figures.draw_miniature(report, MINIATURE_PX),
+        "care": [n.text for n in report.notices if n.level == "trust" and n.track is None],
+    }
+
+
+def file_views(reports: Sequence[Report]) -> Iterator[dict[str, Any]]:
+    """All that stands below each file's verdict, one file at a time: pictures fill memory."""
+    most = next((px for files, px in WHOLE_PX if len(reports) <= files), SMALL_WHOLE_PX)
+    for report in reports:
+        yield _file_view(report, most)
+
+
+def _heading(report: Report) -> dict[str, Any]:
+    state = state_of(report)
+    title, meaning = VERDICTS[state]
+    if report.headline is not None:
+        title, meaning = report.headline.title, report.headline.text
+    marked = report.provenance is not None and report.provenance.mark is not None
+    if marked and report.headline is None:
+        meaning = MARKED
+    return {
+        "report": report,
+        "state": state,
+        "headline": title,
+        "meaning": report.error or meaning,
+        "marked": marked,
+    }
+
+
+def _number(report: Report) -> float | None:
+    """The big number; None where none may be relied on."""
+    if report.headline is not None:
+        return report.headline.number
+    return report.score.probability if report.score else None
+
+
+def _file_view(report: Report, most_px: int) -> dict[str, Any]:
+    still = report.media is not None and report.media.kind == "image"
+    lead = report.headline.face if report.headline else report.decided_by
+    order = sorted(report.tracks, key=lambda track: _rank(track, lead))
+    shown = order[: FACES_SHOWN if still else TRACKS_SHOWN]
+    tracks = [_track_view(report, track) for track in shown]
+    kept = () if still else report.pictures.thumbs
+    film = any(view["timeline"] for view in tracks)
+    few = [kept[i] for i in figures.pick_strip(kept)]
+    for view in [v for v in tracks if v["timeline"]][:1]:  # one film strip a file, above all others
+        view["strip"] = [_thumb_view(thumb, STRIP_PX) for thumb in few]
+    number, heading = _number(report), _heading(report)
+    return {
+        **heading,
+        "reasons": [reason for reason in report.reasons if reason not in heading["meaning"]],
+        "number": number,
+        "bar": figures.scale_bar(report.score) if report.score and number is not None else None,
+        "still": still,
+        "whole": figures.draw_whole(report, most_px) if still else None,
+        "thumbs": [_thumb_view(thumb, most_px // 2) for thumb in kept] if film else [],
+        "strip": [] if tracks else [_thumb_view(thumb, most_px // 2) for thumb in few],
+        "tracks": tracks,
+        "heat": any(face.heat for v in tracks for face in (*v["most"], *v["least"])),
+        "more": order[len(shown) :],
+    }
+
+
+def _thumb_view(thumb: Thumb, most_px: int) -> dict[str, Any]:
+    return {
+        "src": figures.shrink(thumb.jpeg, most_px),
+        "time": figures.clock_time(thumb.pts_s),
+        "width": thumb.width,
+        "height": thumb.height,
+    }
+
+
+def _rank(track: TrackFinding, lead: int | None) -> tuple[bool, bool, float]:
+    """The face that stands with the title first, then those that count, the worst first."""
+    return (
+        track.id != lead,
+        track.aside is not None or track.brief,
+        -(track.score.probability if track.score else -1.0),
+    )
+
+
+def _track_view(report: Report, track: TrackFinding) -> dict[str, Any]:
+    lines = (0.5, 0.5)
+    if report.detector:
+        thresholds = report.detector.thresholds
+        lines = (thresholds.likely_manipulated, thresholds.no_manipulation_found)
+    times = [f.pts_s for t in report.tracks for f in t.frames]
+    end = report.media.duration_s if report.media and report.media.duration_s else 0.0
+    span = (min([0.0, *times]), max([end, *times]))
+    most, least = figures.draw_faces(report.pictures.exhibits, track)
+    timeline = figures.draw_timeline(track, report.pictures.thumbs, lines, span)
+    return {
+        "track": track,
+        "state": figures.state_of_face(track),
+        "timeline": timeline,
+        "points": [asdict(point) for point in timeline.points] if timeline else [],
+        "strip": [],
+        "most": most,
+        "least": least,
+        "notices": [n for n in report.notices if n.track == track.id],
+    }
