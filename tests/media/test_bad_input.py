@@ -138,7 +138,7 @@ BAD_PICTURES = {
         "30000x30000 pixels, more than the limit of 100000000|larger than",
     ),
     "header_alone": (png(300, 300), "damaged or cut short"),
-    "cut_jpeg": (encode_image(draw(0), "JPEG")[:700], "damaged or cut short"),
+    "cut_jpeg": (encode_image(draw(0), "JPEG")[:300], "Truncated File Read"),
     "noise": (bytes(range(256)) * 8, "cannot be read as a picture"),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import tempfile
 import warnings
 from contextlib import suppress
@@ -16,12 +17,25 @@ import numpy as np
 from counterface.errors import MediaError, ShapeError
 from counterface.media.notes import Tell
 from counterface.media.open_file import check_file, show, sniff
+from counterface.media.picture.leftovers import (
+    grey_what_was_filled_in,
+    leftover_note,
+    load_leftovers,
+    mend_webp,
+)
+from counterface.media.stream.outline import missing_bytes
 from counterface.types import Image, Mask
 
 IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".heif", ".avif"}
+    {
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".jfi", ".pjpeg", ".pjp", ".mpo"),
+        *(".png", ".apng", ".webp", ".tif", ".tiff", ".bmp", ".dib"),
+        *(".heic", ".heif", ".hif", ".avif", ".avifs"),
+    }
 )
 MAX_PIXELS = 100_000_000
+_MOST_LEFTOVERS = 500_000_000  # bytes of a damaged file that are read into memory
+_DAMAGE = (OSError, ValueError, SyntaxError, TypeError, IndexError, KeyError, struct.error)
 _HEIF_SUFFIXES = frozenset({".heic", ".heif"})
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "AVIF", "HEIF")  # the only parsers tried
 _FORMAT_OF_SUFFIX = {
@@ -42,7 +56,7 @@ def read_image(
 
     EXIF rotation is applied, transparency is laid on white, 16-bit samples keep their high byte,
     CMYK goes through its embedded colour profile where there is one. Of several pictures in a file
-    (TIFF pages, animated WebP) the first is read.
+    (TIFF pages, animated WebP) the first is read, of a file that is cut short what is there.
 
     Args:
         path: a JPEG, PNG, WebP, TIFF, BMP, AVIF, or (with pillow-heif installed) HEIC file; the
@@ -54,7 +68,7 @@ def read_image(
         RGB uint8 (H, W, 3), contiguous and writable.
 
     Raises:
-        MediaError: not a picture, damaged, cut short, without pixels, or too large.
+        MediaError: not a picture, without pixels, too large, or nothing of it can be decoded.
     """
     from PIL import ImageOps
 
@@ -62,14 +76,33 @@ def read_image(
     picture = open_picture(file, max_pixels)
     with picture:
         try:
-            picture.load()
-            picture = ImageOps.exif_transpose(picture)
-            array = np.array(_to_rgb(picture))
-        except (OSError, ValueError, SyntaxError, TypeError, IndexError, KeyError) as error:
+            picture = ImageOps.exif_transpose(_load(file, picture, tell))
+            array = np.array(to_rgb_picture(picture))
+        except _DAMAGE as error:
             raise MediaError(
                 f"{show(file)} is damaged or cut short: {error}; fetch it again"
             ) from error
     return array
+
+
+def _load(file: Path, picture: Any, tell: Tell | None) -> Any:
+    """The picture with its pixels, or with those that are left of a damaged file."""
+    whole = missing_bytes(file) in (None, 0) if picture.format == "WEBP" else True
+    try:
+        picture.load()
+    except _DAMAGE as error:
+        if file.stat().st_size > _MOST_LEFTOVERS:
+            raise
+        picture, whole = load_leftovers(file, load_parsers(), error), False
+    if not whole:
+        if picture.format == "WEBP":
+            picture = grey_what_was_filled_in(file, picture)
+        note = leftover_note(picture)
+        if note is None:
+            raise OSError("nothing of the picture can be decoded")
+        if tell is not None:
+            tell(note)
+    return picture
 
 
 def open_picture(file: Path, max_pixels: int = MAX_PIXELS) -> Any:
@@ -84,7 +117,7 @@ def open_picture(file: Path, max_pixels: int = MAX_PIXELS) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's size warning: the check below is stricter
-            picture = PIL.Image.open(file, formats=formats)
+            picture = PIL.Image.open(mend_webp(file) or file, formats=formats)
     except PIL.Image.DecompressionBombError as error:
         raise MediaError(
             f"{show(file)} is larger than the limit of {max_pixels} pixels: {error} Scale it down"
@@ -110,6 +143,10 @@ def _why(file: Path, error: Exception) -> str:
     """Pillow says "cannot identify" to everything; the first bytes tell more."""
     if "cannot identify" not in str(error):
         return f"{error}; fetch it again"
+    missing = missing_bytes(file)
+    if missing:
+        lost = f"{missing} bytes of its end are" if missing > 1 else "its end is"
+        return f"it is cut short: {lost} missing; fetch it again"
     if sniff(file) == "image" and file.suffix.lower() not in _HEIF_SUFFIXES:
         return "its header states no pixels or is damaged; fetch it again"
     return "JPEG, PNG, WebP, TIFF, BMP and AVIF are read, HEIC where pillow-heif is installed"
@@ -209,7 +246,7 @@ def load_parsers() -> list[str]:
     return [name for name in _FORMATS if name in PIL.Image.OPEN]
 
 
-def _to_rgb(picture: Any) -> Any:
+def to_rgb_picture(picture: Any) -> Any:
     """The Pillow picture in mode RGB; plain `convert` clips 16 bit and leaves alpha black."""
     import PIL.Image
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from counterface.errors import MediaError
+from counterface.media.picture.kinds import holds_a_clip
 from counterface.media.stream.outline import missing_bytes
 
 Kind = Literal["image", "video"]
@@ -24,7 +25,8 @@ FORMATS = (
 )
 OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS)}
 
-_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_JPEG = b"\xff\xd8\xff"
+_SIGNATURES = (_JPEG, b"\x89PNG\r\n\x1a\n", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif"}
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"v=0", b"[playlist]")
 
@@ -59,7 +61,7 @@ def show(path: str | os.PathLike[str]) -> str:
 
 
 def sniff(path: Path) -> Kind:
-    """Whether the first bytes are those of a picture file; everything else is tried as a video.
+    """Whether a file holds a picture; clips of pictures and everything else are tried as videos.
 
     Raises:
         MediaError: the file is a playlist, which would make a reader open other files.
@@ -72,11 +74,15 @@ def sniff(path: Path) -> Kind:
             f"{show(path)} is a playlist or text file, not a video (it starts with {text[:12]!r}); "
             "playlists are refused because they make a reader open other files"
         )
-    if head.startswith(_SIGNATURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
-        return "image"
-    if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
-        return "image"
-    return "video"
+    is_picture = (
+        head.startswith(_SIGNATURES)
+        or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+        or (head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS)
+    )
+    if not is_picture:
+        return "video"
+    with path.open("rb") as stream:
+        return "video" if holds_a_clip(stream) else "image"
 
 
 def open_container(path: Path) -> Any:
@@ -89,8 +95,10 @@ def open_container(path: Path) -> Any:
 
     # "file:" keeps a name such as "concat:a" or "-i" from being read as a protocol or an option.
     url = "file:" + os.fspath(path.absolute())
+    with path.open("rb") as stream:  # FFmpeg would go by the suffix, to a format that is not read
+        kind = "mjpeg" if stream.read(3) == _JPEG else None
     try:
-        return av.open(url, options=dict(OPTIONS), metadata_errors="replace")
+        return av.open(url, format=kind, options=dict(OPTIONS), metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError, MemoryError) as error:
         raise MediaError(
             f"{show(path)} cannot be opened as a video: {_why_closed(path, error)}"

@@ -25,11 +25,12 @@ from counterface.media.compression import (
 from counterface.media.image import MAX_PIXELS, open_picture, read_image
 from counterface.media.notes import MediaNote
 from counterface.media.open_file import Kind, check_file, open_container, sniff
+from counterface.media.picture.animation import AnimationReader
 from counterface.media.stream.decoder import decode_what_can_be, no_frame
 from counterface.media.stream.extent import SignOfLife
 from counterface.media.stream.seek import LAST_TICK
 from counterface.media.stream.upright import to_rgb
-from counterface.media.video_reader import VideoReader
+from counterface.media.video_reader import VideoReader, open_clip
 
 _LOOKS = 3  # places in a video where its compression is looked at
 _FRAMES_A_LOOK = 4  # a keyframe and some that build on it: their quantisers differ
@@ -117,7 +118,9 @@ def probe(
     file = check_file(path)
     if sniff(file) == "image":
         return _probe_image(file, max_pixels)
-    with VideoReader(file, max_pixels=max_pixels) as reader:
+    with open_clip(file, max_pixels=max_pixels) as reader:
+        if isinstance(reader, AnimationReader):
+            return _probe_animation(reader)
         return _probe_video(reader, tick)
 
 
@@ -134,7 +137,7 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
 def _probe_image(file: Path, max_pixels: int) -> MediaInfo:
     with open_picture(file, max_pixels) as picture:
         width, height = picture.size
-        orientation = int(picture.getexif().get(0x0112, 1))
+        orientation = _orientation(picture)
         name, mode = str(picture.format), str(picture.mode)
         tables = getattr(picture, "quantization", None)
     notes: list[MediaNote] = []
@@ -162,6 +165,38 @@ def _probe_image(file: Path, max_pixels: int) -> MediaInfo:
     )
 
 
+def _orientation(picture: Any) -> int:
+    """As EXIF says it; 1, upright, where that cannot be read: it may stand behind the pixels."""
+    try:
+        return int(picture.getexif().get(0x0112, 1))
+    except (OSError, ValueError, TypeError, SyntaxError):
+        return 1
+
+
+def _probe_animation(reader: AnimationReader) -> MediaInfo:
+    size = reader.path.stat().st_size
+    duration_s = float(reader.duration_s)
+    images = [frame.image for frame in islice(reader.frames(), _FRAMES_A_LOOK)]
+    return MediaInfo(
+        path=str(reader.path),
+        kind="video",
+        container="WEBP",
+        codec=reader.codec,
+        width=reader.width,
+        height=reader.height,
+        rotation=0,
+        fps=reader.fps,
+        duration_s=duration_s,
+        bit_rate=_bit_rate(None, size, duration_s),
+        frame_count=reader.frame_count,
+        pixel_format=reader.pixel_format,
+        compression=from_blockiness(images),
+        audio=(),
+        bytes=size,
+        notes=tuple(reader.notes),
+    )
+
+
 def _probe_video(reader: VideoReader, tick: SignOfLife) -> MediaInfo:
     stream, container = reader.decoder.stream, reader.decoder.container
     context = stream.codec_context
@@ -174,6 +209,7 @@ def _probe_video(reader: VideoReader, tick: SignOfLife) -> MediaInfo:
     duration_s = max(0.0, float(duration))
     counted = extent.frames or stream.frames
     frame_count = counted or (round(duration * reader.fps) if reader.fps else None)
+    fps = reader.fps or (Fraction(counted) / duration if counted and duration > 0 else None)
     return MediaInfo(
         path=str(reader.path),
         kind="video",
@@ -182,7 +218,7 @@ def _probe_video(reader: VideoReader, tick: SignOfLife) -> MediaInfo:
         width=reader.width,
         height=reader.height,
         rotation=reader.rotation,
-        fps=reader.fps,
+        fps=fps,
         duration_s=duration_s,
         bit_rate=_bit_rate(context.bit_rate, size, duration_s),
         frame_count=frame_count,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from types import TracebackType
 from typing import Any
@@ -16,6 +17,8 @@ from av.video.reformatter import VideoReformatter
 from counterface.errors import MediaError
 from counterface.media.notes import MediaNote
 from counterface.media.open_file import check_file, ffmpeg_reason, show, sniff
+from counterface.media.picture.animation import ANIMATED, AnimationReader, shown_at
+from counterface.media.picture.kinds import is_animated_webp
 from counterface.media.stream.choice import choice_notes
 from counterface.media.stream.decoder import StreamDecoder, first_frame
 from counterface.media.stream.extent import (
@@ -33,6 +36,7 @@ from counterface.types import Frame
 
 MAX_PIXELS = 100_000_000  # a frame; 8K is 33 million
 USUAL_INTERVAL = Fraction(1, 25)  # seconds between frames of a file that does not say
+_FASTEST = 1000  # frames a second; a guess above echoes the time base
 _RAW = frozenset({"h264", "hevc", "mpegvideo", "m4v", "mjpeg", "obu"})  # frames without times
 
 
@@ -54,7 +58,7 @@ def read_video(
     Raises:
         MediaError: no video stream, or no frame that can be decoded.
     """
-    with VideoReader(path, max_pixels=max_pixels) as reader:
+    with open_clip(path, max_pixels=max_pixels) as reader:
         yield from reader.frames(keyframes_only=keyframes_only)
 
 
@@ -66,8 +70,28 @@ def frames_at(
     max_pixels: int = MAX_PIXELS,
 ) -> Iterator[Frame]:
     """The frames shown at the given times, by seeking; see `VideoReader.frames_at`."""
-    with VideoReader(path, max_pixels=max_pixels) as reader:
+    with open_clip(path, max_pixels=max_pixels) as reader:
         yield from reader.frames_at(times, tolerance=tolerance)
+
+
+def open_clip(
+    path: str | os.PathLike[str],
+    *,
+    max_pixels: int = MAX_PIXELS,
+    threads: int = 0,
+    exact: bool = False,
+) -> VideoReader | AnimationReader:
+    """The reader of a video or of an animated picture; see `VideoReader`.
+
+    Raises:
+        MediaError: as there.
+    """
+    file = check_file(path)
+    with file.open("rb") as stream:
+        animated = is_animated_webp(stream.read(32))
+    if animated:
+        return AnimationReader(file, max_pixels=max_pixels)
+    return VideoReader(file, max_pixels=max_pixels, threads=threads, exact=exact)
 
 
 def sample_times(
@@ -140,15 +164,20 @@ class VideoReader:
         context = stream.codec_context
         self._check_size(context.width, context.height)
         self.time_base: Fraction = stream.time_base or Fraction(1, 90_000)
-        rates = (stream.average_rate, stream.guessed_rate)
+        guess = stream.guessed_rate
+        guess = None if guess is None or guess > _FASTEST else guess
+        rates = (stream.average_rate, guess)
         if container.format.name in _RAW:  # the average is FFmpeg's default, 25
-            rates = (stream.guessed_rate, stream.average_rate)
+            rates = (guess, stream.average_rate)
         self.fps: Fraction | None = next((rate for rate in rates if rate and rate > 0), None)
         self.interval = 1 / self.fps if self.fps else USUAL_INTERVAL
         self.start_s = Fraction(stream.start_time or 0) * self.time_base
         self.missing_bytes = missing_bytes(self.path)
         self.stated = stated_by(container, stream, self.missing_bytes)
         self.notes += choice_notes(container, stream)
+        brand = container.metadata.get("major_brand")
+        if container.format.name in ("gif", "apng") or brand == "avis":
+            self.notes.append(MediaNote("animated", ANIMATED))
         self.codec: str = context.name
         self.pixel_format: str = context.pix_fmt or "unknown"
         self._stored_size: tuple[int, int] = (context.width, context.height)
@@ -164,12 +193,15 @@ class VideoReader:
             found = measure(self.path, stream.index, self.stated, self.interval, tick)
             if found is None:
                 return None
+            if container.format.name in (*_RAW, "mpjpeg"):  # times made up by FFmpeg
+                found = replace(found, timed=False)
             self._extent = found
             if stream.start_time is None:
                 self.start_s = found.start_s
             # A whole AVI may end in empty chunks, which mean "the same frame again".
-            repeats = container.format.name == "avi" and self.missing_bytes == 0
-            if found.torn or not repeats:
+            # A PNG never states how long it is.
+            silent = self.missing_bytes == 0 and container.format.name in ("avi", "apng")
+            if found.torn or not silent:
                 self.notes += length_notes(found, self.stated, self.interval, self.missing_bytes)
         return self._extent
 
@@ -284,7 +316,8 @@ class VideoReader:
         extent = self.measure() if (whole and says) or self.damaged_packets else None
         torn = extent is not None and extent.torn  # said already
         note = damage_note(self.damaged_packets - torn, self.decoder.broken_off)
-        if note is not None:
+        said = self.decoder.broken_off is not None and bool(self.missing_bytes)
+        if note is not None and not said:
             self.notes.append(note)
 
     def _start_pass(self) -> None:
@@ -295,18 +328,7 @@ class VideoReader:
 
     def _frames_at_by_reading(self, ordered: list[Fraction]) -> Iterator[Frame]:
         """As `frames_at` for containers without packet times: by reading everything up to there."""
-        waiting = list(ordered)
-        shown: Frame | None = None
-        for frame in self.frames():
-            while waiting and shown is not None and frame.pts > waiting[0]:
-                yield shown
-                waiting.pop(0)
-            if not waiting:
-                return
-            shown = frame
-        for _ in waiting:
-            if shown is not None:
-                yield shown
+        return shown_at(self.frames(), ordered)
 
     def _first_turn(self) -> Turn:
         if self._turn is None:

@@ -26,7 +26,7 @@ from counterface.media.open_file import check_file, show, sniff
 from counterface.media.probe import probe
 from counterface.media.tags.container import read_container_tags
 from counterface.media.tags.picture import read_picture_tags
-from counterface.media.video_reader import VideoReader
+from counterface.media.video_reader import open_clip
 from counterface.types import Image
 
 _OPEN_FILES = 64
@@ -173,7 +173,7 @@ def _image(channel: Channel, request: Message) -> None:
 
 def _video(channel: Channel, request: Message) -> None:
     limits = channel.limits
-    with VideoReader(
+    with open_clip(
         request["path"],
         max_pixels=limits["max_pixels"],
         threads=limits["threads"],

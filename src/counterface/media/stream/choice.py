@@ -49,7 +49,9 @@ def choice_notes(container: Any, chosen: Any) -> list[MediaNote]:
 
 
 def _videos(container: Any) -> list[Any]:
-    return [stream for stream in container.streams.video if not stream.disposition & _COVER]
+    """All that may be the video; not covers, nor the still that an animated AVIF begins with."""
+    streams = [s for s in container.streams.video if not s.disposition & _COVER]
+    return [s for s in streams if s.frames != 1] or streams
 
 
 def _pixels(stream: Any) -> int:

@@ -151,7 +151,17 @@ def _program_is_whole(tail: bytes) -> bool:
     return end + 2 + int.from_bytes(tail[end : end + 2], "big") <= len(tail)
 
 
+def _png_is_whole(tail: bytes) -> bool:
+    return b"IEND\xaeB`\x82" in tail
+
+
+def _jpeg_is_whole(tail: bytes) -> bool:
+    return tail.rfind(b"\xff\xd9") > tail.rfind(b"\xff\xd8\xff")
+
+
 _BY_THEIR_END: dict[bytes, Callable[[bytes], bool]] = {
+    b"\x89PNG": _png_is_whole,
+    b"\xff\xd8\xff": _jpeg_is_whole,
     b"GIF": _gif_is_whole,
     b"OggS": _ogg_is_whole,
     b"FLV": _flv_is_whole,

@@ -1,0 +1,75 @@
+"""Whether a picture file holds a clip: animated WebP, PNG and AVIF, JPEG after JPEG."""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import BinaryIO
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8\xff"
+_FIRST_JPEG_BYTES = 16_000_000  # of a dump of a camera, more than its first two pictures take
+_NEXT_JPEG = re.compile(rb"\xff\xd9[\x00\r\n ]{0,64}\xff\xd8\xff")
+_SIZE_MARKERS = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
+_WEBP_ANIMATION = 0x02  # of the flags of VP8X
+
+
+def is_animated_webp(head: bytes) -> bool:
+    """Whether the first bytes are those of an animated WebP file."""
+    return (
+        head[:4] == b"RIFF"
+        and head[8:16] == b"WEBPVP8X"
+        and len(head) > 20
+        and bool(head[20] & _WEBP_ANIMATION)
+    )
+
+
+def holds_a_clip(stream: BinaryIO) -> bool:
+    """Whether a picture file, open at its start, holds a clip rather than a picture."""
+    head = stream.read(32)
+    if head.startswith(_PNG):
+        return _png_frames(stream) > 1
+    if head.startswith(_JPEG):
+        return _is_motion_jpeg(head + stream.read(_FIRST_JPEG_BYTES))
+    return is_animated_webp(head) or head[4:12] == b"ftypavis"
+
+
+def _png_frames(stream: BinaryIO) -> int:
+    """As the animation control chunk states, which stands before the first pixels."""
+    stream.seek(len(_PNG))
+    for _ in range(1000):
+        head = stream.read(8)
+        if len(head) < 8 or head[4:] == b"IDAT":
+            return 1
+        length = int.from_bytes(head[:4], "big")
+        if head[4:] == b"acTL":
+            return int.from_bytes(stream.read(4), "big")
+        stream.seek(length + 4, 1)
+    return 1
+
+
+def _is_motion_jpeg(data: bytes) -> bool:
+    """Whether a second JPEG of the same size follows the first, as in a dump of a web camera.
+
+    Cameras append smaller pictures and depth maps too, but list them in the first (MPF).
+    """
+    for found in _NEXT_JPEG.finditer(data):
+        first, second = data[: found.start()], data[found.end() - len(_JPEG) :]
+        size = _jpeg_size(first)
+        if b"MPF\0" in first[:200_000] or size is None:
+            return False
+        if _jpeg_size(second) == size:
+            return True
+    return False
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height that a JPEG's frame header states."""
+    at = 2
+    while at + 9 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker in _SIZE_MARKERS:
+            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
+            return width, height
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return None
