@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from counterface.config import (
     STRICT,
+    Settings,
     merge_flags,
     parse_settings,
     read_config,
@@ -135,3 +136,64 @@ def test_words_that_are_no_settings_are_refused(word: str):
 def test_a_wrong_flag_is_named(tmp_path: Path):
     with pytest.raises(ConfigError, match="the flags given: steps"):
         read_config_with(Outer, None, parse_settings(["steps=0"]))
+
+
+class Host(Settings):
+    inner: Inner = Inner(label="host", weight=2.0)
+    maybe: Inner | None = None
+    many: tuple[Inner, ...] = ()
+
+
+class Nest(Settings):
+    host: Host = Host(inner=Inner(label="nest"))
+
+
+def test_an_inner_table_keeps_the_defaults_of_its_field() -> None:
+    assert Host.model_validate({"inner": {"weight": 3.0}}).inner == Inner(label="host", weight=3.0)
+    assert Host.model_validate({}).inner == Inner(label="host", weight=2.0)
+    assert Host(inner=Inner()).inner == Inner()  # a whole model is taken as it is
+    deep = Nest.model_validate({"host": {"inner": {"weight": 4.0}}}).host.inner
+    assert deep == Inner(label="nest", weight=4.0)
+
+
+def test_every_settings_model_with_own_inner_defaults_keeps_them() -> None:
+    pytest.importorskip("torch")
+    import counterface.datasets.building.blended
+    import counterface.detect.training.recipe
+    import counterface.swap.train  # noqa: F401  (the registry of classes is pydantic's)
+
+    kinds, todo = set(), [BaseModel]
+    while todo:
+        found = set(todo.pop().__subclasses__()) - kinds
+        kinds |= found
+        todo += found
+    own = [
+        (kind, name, default)
+        for kind in kinds
+        if kind.__module__.startswith("counterface.")
+        for name, field in kind.model_fields.items()
+        if isinstance(default := field.get_default(), BaseModel) and default.model_fields_set
+    ]
+    assert len(own) >= 4, "the walk found no settings"
+    forgetful = [
+        f"{kind.__name__}.{name}" for kind, name, _ in own if not issubclass(kind, Settings)
+    ]
+    assert not forgetful, f"make these models Settings: {forgetful}"
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"inner": {"weihgt": 1}}, "unknown key 'inner.weihgt'; did you mean 'inner.weight'?"),
+        ({"inner": {"zzz": 1}}, "unknown key 'inner.zzz'; known: label, weight"),
+        ({"maybe": {"zzz": 1}}, "unknown key 'maybe.zzz'; known: label, weight"),
+        ({"many": [{"zzz": 1}]}, "unknown key 'many.0.zzz'; known: label, weight"),
+        ({"innre": {}}, "unknown key 'innre'; did you mean 'inner'?"),
+    ],
+)
+def test_an_unknown_inner_key_lists_the_keys_of_its_own_table(
+    values: dict[str, object], said: str
+) -> None:
+    with pytest.raises(ConfigError) as error:
+        read_config_with(Host, None, values)
+    assert said in str(error.value)

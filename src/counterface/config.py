@@ -1,26 +1,50 @@
 """Settings: one pydantic model <-> a TOML recipe <-> command-line flags, and strict everywhere.
 
-A settings model is frozen and forbids unknown keys (`model_config = STRICT`); every field has a
-default where a recipe or a flag may leave it out, and a `Field(description=...)`.
+A settings model is frozen and forbids unknown keys; every field has a default where a recipe or a
+flag may leave it out, and a `Field(description=...)`. One that holds other settings models is a
+`Settings`: a table that names some keys of an inner model leaves the others at the outer field's
+own default. Models without inner ones may say `model_config = STRICT` alone.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from counterface.errors import ConfigError
 
 STRICT = ConfigDict(extra="forbid", frozen=True)
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+class Settings(BaseModel):
+    """A settings model whose inner tables are laid over the defaults of their fields.
+
+    With `loop: LoopConfig = LoopConfig(batch_size=16)`, the table `{"loop": {"log_every": 1}}`
+    keeps the batch size of 16; pydantic alone would take that of `LoopConfig`.
+    """
+
+    model_config = STRICT
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_inner_defaults(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        merged = dict(values)
+        for name, field in cls.model_fields.items():
+            inner = field.get_default(call_default_factory=True)
+            if isinstance(inner, BaseModel) and isinstance(merged.get(name), Mapping):
+                merged[name] = _overlay(inner.model_dump(exclude_unset=True), merged[name])
+        return merged
 
 
 def read_config(model: type[Model], path: Path) -> Model:
@@ -111,18 +135,39 @@ def to_toml(config: BaseModel) -> str:
 
 def describe_error(error: ValidationError, model: type[BaseModel] | None = None) -> str:
     """A pydantic error in one line: each key, what is wrong with it, the value seen."""
-    known = sorted(model.model_fields) if model else []
     parts = []
     for problem in error.errors(include_url=False):
         key = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
-            near = get_close_matches(key, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
+            *path, name = problem["loc"]
+            known = _known_keys(model, path)
+            near = get_close_matches(str(name), known, n=1)
+            head = ".".join(map(str, [*path, ""]))
+            hint = f"; did you mean {head + near[0]!r}?" if near else f"; known: {', '.join(known)}"
             parts.append(f"unknown key {key!r}{hint if known else ''}")
         else:
             seen = "" if problem["type"] == "missing" else f" (got {problem['input']!r})"
             parts.append(f"{key + ': ' if key else ''}{problem['msg']}{seen}")
     return "; ".join(parts)
+
+
+def _known_keys(model: type[BaseModel] | None, path: Sequence[str | int]) -> list[str]:
+    """The keys of the settings model at a path of keys and positions; none where there is none."""
+    for part in path:
+        field = model.model_fields.get(str(part)) if model else None
+        if field is not None:
+            model = _inner_model(field.annotation)
+        elif not isinstance(part, int):  # a position in a list stays with the list's model
+            return []
+    return sorted(model.model_fields) if model else []
+
+
+def _inner_model(annotation: Any) -> type[BaseModel] | None:
+    """The settings model within a type such as `Loop`, `Loop | None` or `tuple[Loop, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_inner_model(part) for part in get_args(annotation))
+    return next((model for model in found if model is not None), None)
 
 
 def _validate(model: type[Model], values: dict[str, Any], where: str) -> Model:
@@ -141,11 +186,11 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: is not TOML: {error}") from error
 
 
-def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+def _overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """`below` with the values of `above` put over it, table by table."""
     merged = dict(below)
     for key, value in above.items():
-        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
             value = _overlay(merged[key], value)
         merged[key] = value
     return merged

@@ -13,6 +13,19 @@ class CounterfaceError(Exception):
     """The parent of all errors below; catch it to catch them all."""
 
 
+class StoppedBySignal(KeyboardInterrupt):
+    """Work that a signal stopped; what was done is saved, and the same call goes on.
+
+    Attributes:
+        number: of the signal; a command that it stopped exits with 128 more.
+    """
+
+    def __init__(self, number: int | None, message: str = "") -> None:
+        """The signal, and what was stopped; SIGINT where it is not known."""
+        super().__init__(message)
+        self.number = number or 2
+
+
 class ConfigError(CounterfaceError):
     """A recipe, flag or combination of them that cannot be used."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from counterface.errors import ConfigError, RightsError, ShapeError, SwapError, 
 from counterface.learn.checkpoint import checkpoints, read_checkpoint
 from counterface.learn.run_log import read_log
 from counterface.media.image import read_image
+from counterface.provenance.rights import Rights
 from counterface.swap.swap_model import read_model
 from counterface.swap.train import SwapTrainConfig, train_swap
 
@@ -50,6 +52,8 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, number in {"a": 1, "b": 2, "c": 3}.items():
         write_person(folder / name, number, 4, template="head", side=128)
     write_person(folder / "narrow", 4, 2, template="face", side=64)
+    other = Rights(shown="somebody else", basis="synthetic", reference="tests/actors.py")
+    write_person(folder / "stranger", 6, 2, template="head", side=128, rights=other)
     write_person(folder / "nobody", 5, 2, template="head", side=64, rights=None)
     return {path.name: path for path in folder.iterdir()}
 
@@ -156,6 +160,51 @@ def test_another_run_is_refused_with_the_difference(
     with pytest.raises(TrainingError, match=said):
         train_swap(recipe(people, tmp_path, **change))
     assert (tmp_path / "config.toml").read_bytes() == kept
+
+
+def test_a_run_goes_on_whatever_the_facesets_are_called(
+    people: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_swap(recipe(people, tmp_path / "run", loop={"steps": 1}))
+    shutil.copytree(people["a"], tmp_path / "renamed")
+    monkeypatch.chdir(people["b"].parent)
+    moved = {"source": (tmp_path / "renamed",), "target": (Path("b"),)}
+    assert train_swap(recipe(people, tmp_path / "run", loop={"steps": 2}, **moved)).step == 2
+    more = {"source": (tmp_path / "renamed", people["c"])}  # by their rights the same person
+    assert train_swap(recipe(people, tmp_path / "run", loop={"steps": 3}, **more)).step == 3
+    noted = [json.loads(line) for line in (tmp_path / "run/changes.jsonl").open()]
+    assert noted[0]["changed"]["source"] == [[str(people["a"])], [str(tmp_path / "renamed")]]
+    used = read_model(tmp_path / "run").about.identities[0].facesets
+    assert [Path(faceset.folder).name for faceset in used] == ["renamed", "c"]
+
+
+@pytest.mark.parametrize(
+    ("who", "said"),
+    [
+        ({"source": ("b",), "target": ("a",)}, "facesets of source .*a .a drawn actor. -> .*b "),
+        ({"source": ("a", "stranger")}, "stranger of source shows 'somebody else', not 'a drawn"),
+    ],
+)
+def test_other_people_are_another_run(
+    people: dict[str, Path], tmp_path: Path, who: dict[str, tuple[str, ...]], said: str
+) -> None:
+    train_swap(recipe(people, tmp_path, loop={"steps": 1}))
+    named = {side: tuple(people[name] for name in names) for side, names in who.items()}
+    with pytest.raises(TrainingError, match=f"{said}.*with init_from = "):
+        train_swap(recipe(people, tmp_path, **named))
+
+
+def test_another_batch_size_goes_on_and_is_logged(people: dict[str, Path], tmp_path: Path) -> None:
+    train_swap(recipe(people, tmp_path, loop={"steps": 1}))
+    result = train_swap(recipe(people, tmp_path, loop={"steps": 2, "batch_size": 3}))
+    assert result.step == 2
+    told = [row for row in read_log(tmp_path) if row["kind"] == "changed"]
+    assert told == [{"kind": "changed", "step": 1, "batch_size": 3}]
+
+
+def test_a_loop_table_keeps_the_other_defaults_of_swap_training() -> None:
+    loop = SwapTrainConfig.model_validate({"loop": {"log_every": 1}}).loop
+    assert (loop.batch_size, loop.schedule, loop.steps) == (16, "constant", 100_000)
 
 
 def test_pretrained_weights_start_a_run_but_not_its_inter(

@@ -65,7 +65,7 @@ def build(
         MediaError: somebody has no clips.
         ConfigError: a recipe is missing or wrong; the folder was begun with other pairs; another
             process builds there; no clip could be swapped.
-        KeyboardInterrupt: a signal stopped a training; it was saved first.
+        StoppedBySignal: a signal stopped a training; it was saved first.
         TrainingError: a training failed.
     """
     told = progress or (lambda done, total, text: None)

@@ -11,6 +11,7 @@ A row whose file was deleted is gone. A picture without a row is an error that s
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +96,16 @@ class Faceset:
             )
         kept = sorted((row for row in rows if row.file in present), key=_order)
         return cls(folder, header, tuple(kept), len(rows) - len(kept), strays)
+
+    @property
+    def content_sha256(self) -> str:
+        """What it was made from: SHA-256 over the hashes of its sources, wherever it lies.
+
+        Deleted crops do not change it, another source does.
+        """
+        read = {source.sha256 for source in self.header.sources}
+        sources = sorted(read | {row.source_sha256 for row in self.rows})
+        return hashlib.sha256("\n".join(sources).encode()).hexdigest()
 
     def __len__(self) -> int:
         """How many crops there are."""

@@ -25,7 +25,15 @@ from torch.utils.data import DataLoader
 from counterface.device import find_device
 from counterface.errors import TrainingError
 from counterface.learn.average import Average
-from counterface.learn.run import Ended, LoopConfig, Run, TrainResult, loss_name
+from counterface.learn.run import (
+    Differences,
+    Ended,
+    LoopConfig,
+    Run,
+    TrainResult,
+    find_differences,
+    loss_name,
+)
 from counterface.learn.run_log import RunLog
 from counterface.learn.schedule import lr_factor
 from counterface.learn.task import Examples, Schedules, Task, Validates
@@ -47,6 +55,8 @@ def train(
     progress: Progress | None = None,
     about: dict[str, Any] | None = None,
     on_step: OnStep | None = None,
+    differences: Differences = find_differences,
+    instead: str = "train into another folder",
 ) -> TrainResult:
     """How the run ended; `out` then holds checkpoints, weights, `run.json` and logs.
 
@@ -62,6 +72,8 @@ def train(
         on_step: called after each finished step (1 for the first), before its checkpoint, in the
             main process, without gradients. It may look at the modules and draw random numbers; it
             must not change weights, which the other processes would not see.
+        differences: what makes this another run than the checkpoint's, from the two `about`.
+        instead: the next step for somebody whose run cannot go on, as part of a sentence.
 
     Raises:
         TrainingError: a checkpoint that cannot be read or is of another run, a loss that is not
@@ -78,11 +90,13 @@ def train(
     average = Average(modules, config.ema_decay)
     main = accelerator.is_main_process
     run = Run(out, config, modules, optimizers, average, about or {}, main=main)
-    run.restore(resume=resume)
+    changed = run.restore(resume=resume, differences=differences, instead=instead)
     if run.patience_is_over:
         return run.finish("early")
     state = run.state
     log = RunLog(out, state.step, tensorboard=config.tensorboard) if run.main else None
+    if log and changed:
+        log.write("changed", state.step, changed)
     clock = Clock()
     ended: Ended = "finished"
     with StopOnSignal() as stop:
@@ -120,7 +134,7 @@ def train(
     if log:
         log.close()
     accelerator.wait_for_everyone()
-    return run.finish(ended)
+    return run.finish(ended, stop.number)
 
 
 def seed_everything(seed: int, step: int, process: int = 0) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +23,8 @@ from counterface.learn.schedule import Schedule
 from counterface.learn.watch import find_trouble
 
 Ended = Literal["finished", "early", "signal"]
+# what makes two records of what the weights are (JSON: then, now) two runs; one text each
+Differences = Callable[[Mapping[str, Any], Mapping[str, Any]], list[str]]
 
 
 class LoopConfig(BaseModel):
@@ -63,15 +64,13 @@ class LoopConfig(BaseModel):
     compile: bool = Field(False, description="torch.compile the modules; minutes at the start")
 
 
-# so may these parts of `about`: the program's version, and a faceset that has grown
-_MAY_DIFFER = re.compile(r"tool|identities\.\d+\.facesets\.\d+\.crops")
-
 # these may differ when a run continues; any other change would make it another run
 _FREE = {
     "steps", "validate_every", "early_stop_patience", "checkpoint_every", "log_every", "workers",
     "tensorboard", "device", "memory_format", "winograd", "compile", "backup_hours",
-    "backups", "loss_jump", "clip_norm",
+    "backups", "loss_jump", "clip_norm", "batch_size",
 }  # fmt: skip
+_TOLD = ("batch_size",)  # of those, what changes the steps to come: noted in the log
 
 
 @dataclass(frozen=True)
@@ -84,6 +83,7 @@ class TrainResult:
     best_score: float | None
     checkpoint: Path
     weights: Path  # safetensors: the best validated weights, or the last where none were validated
+    signal: int | None = None  # that stopped it here, if one did
 
 
 @dataclass
@@ -161,8 +161,8 @@ class Run:
         if due:
             disk.keep_backup(path, self.out / "backups", self.config.backups)
 
-    def restore(self, *, resume: bool) -> None:
-        """Loads the newest checkpoint of the folder, if there is any.
+    def restore(self, *, resume: bool, differences: Differences, instead: str) -> dict[str, float]:
+        """The settings that are others from here on, once the newest checkpoint is loaded.
 
         Raises:
             TrainingError: it is damaged, or of another run; or only backups are left.
@@ -176,14 +176,13 @@ class Run:
                     f"{self.out}: no checkpoint, but backups; copy {kept[-1]} into {self.folder} "
                     "to go on from it, or train into another folder"
                 )
-            return
+            return {}
         if not resume:
             raise TrainingError(
-                f"{self.out}: holds a run at {found[-1].name}; resume it, or train into another "
-                "folder"
+                f"{self.out}: holds a run at {found[-1].name}; resume it, or {instead}"
             )
         saved = disk.read_checkpoint(found[-1])
-        self._check_same_run(found[-1], saved.record)
+        self._check_same_run(found[-1], saved.record, differences, instead)
         disk.unpack_modules("module", self.modules, saved.tensors)
         if self.average.decay:
             disk.unpack_modules("ema", self.average.modules, saved.tensors)
@@ -198,6 +197,8 @@ class Run:
         seconds = saved.record.get("seconds", {"ran": 0.0, "backed_up": 0.0})
         self._started -= seconds["ran"]
         self._backed_up = seconds["backed_up"]
+        then, now = saved.record["config"], self.config.model_dump()
+        return {key: now[key] for key in _TOLD if then.get(key, now[key]) != now[key]}
 
     @property
     def patience_is_over(self) -> bool:
@@ -225,7 +226,7 @@ class Run:
             record = {"step": self.state.step, "metrics": metrics, "about": self.about}
             disk.write_weights(self.out / "best.safetensors", self.average.modules, record)
 
-    def finish(self, ended: Ended) -> TrainResult:
+    def finish(self, ended: Ended, signal: int | None = None) -> TrainResult:
         """Writes the last weights and says how it went."""
         if self.main:
             record = {"step": self.state.step, "about": self.about}
@@ -238,6 +239,7 @@ class Run:
             best_score=self.state.best_score,
             checkpoint=self.folder / f"step-{self.state.step:08d}.safetensors",
             weights=best if self.state.best_step is not None else self.out / "last.safetensors",
+            signal=signal if ended == "signal" else None,
         )
 
     def check(self, values: dict[str, float]) -> None:
@@ -272,7 +274,9 @@ class Run:
         away = f" move {suspect[-1].name} away, whose weights gave this," if suspect else ""
         return f"the last good checkpoint is {good[-1]}:{away} {advice}: it continues from there"
 
-    def _check_same_run(self, path: Path, record: dict[str, Any]) -> None:
+    def _check_same_run(
+        self, path: Path, record: dict[str, Any], differences: Differences, instead: str
+    ) -> None:
         now = self.config.model_dump(mode="json")
         then = LoopConfig().model_dump(mode="json") | record["config"]  # older ones lack new keys
         changed = [
@@ -281,13 +285,11 @@ class Run:
         if changed:
             raise TrainingError(
                 f"{path}: the run was started with other settings ({', '.join(changed)}); restore "
-                "them, or train into another folder"
+                f"them, or {instead}"
             )
-        if differences := _differences(record.get("about", {}), self.about):
-            shown = ", ".join(differences[:12]) + (", ..." if len(differences) > 12 else "")
-            raise TrainingError(
-                f"{path}: holds something else ({shown}); restore it, or train into another folder"
-            )
+        if found := differences(record.get("about", {}), json.loads(json.dumps(self.about))):
+            shown = ", ".join(found[:12]) + (", ..." if len(found) > 12 else "")
+            raise TrainingError(f"{path}: holds something else ({shown}); restore it, or {instead}")
 
 
 def loss_name(optimizer: str, optimizers: Collection[str]) -> str:
@@ -295,20 +297,20 @@ def loss_name(optimizer: str, optimizers: Collection[str]) -> str:
     return "loss" if len(optimizers) == 1 else f"loss_{optimizer}"
 
 
-def _differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """`key then -> now` for each dotted key of two records that differs and should not."""
-    old, new = dict(_leaves(then)), dict(_leaves(json.loads(json.dumps(now))))
+def find_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """`key then -> now` for each dotted key of two JSON records that differs; not the program's."""
+    old, new = dict(_leaves(then)), dict(_leaves(now))
     return [
         f"{key} {old.get(key, 'absent')!r} -> {new.get(key, 'absent')!r}"
         for key in old | new
-        if not _MAY_DIFFER.fullmatch(key) and old.get(key, "absent") != new.get(key, "absent")
+        if key != "tool" and old.get(key, "absent") != new.get(key, "absent")
     ]
 
 
 def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
     """Dotted keys and plain values of nested tables and lists; an empty one is a leaf."""
-    if not isinstance(value, dict | list) or (key and not value):
+    if not isinstance(value, Mapping | list) or (key and not value):
         yield key, value
         return
-    for name, part in value.items() if isinstance(value, dict) else enumerate(value):
+    for name, part in value.items() if isinstance(value, Mapping) else enumerate(value):
         yield from _leaves(part, f"{key}.{name}" if key else str(name))

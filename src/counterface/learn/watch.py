@@ -11,6 +11,8 @@ from statistics import median
 from types import FrameType, TracebackType
 from typing import Any
 
+from counterface.errors import StoppedBySignal
+
 WINDOW, ENOUGH = 100, 20  # steps that a median covers; steps before it is trusted
 
 
@@ -81,14 +83,19 @@ class Clock:
 class StopOnSignal:
     """Stops a run politely: the first signal asks, the second one insists.
 
-    Inside the block, SIGINT and SIGTERM set `asked`; a second one raises KeyboardInterrupt.
+    Inside the block, SIGINT and SIGTERM set `asked`; a second one raises `StoppedBySignal`.
 
     Handlers can be set in the main thread only; elsewhere the block changes nothing.
     """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.number: int | None = None  # of the signal that asked
         self._before: dict[int, Any] = {}
+
+    @property
+    def asked(self) -> bool:
+        """Whether a signal came."""
+        return self.number is not None
 
     def __enter__(self) -> StopOnSignal:
         if threading.current_thread() is threading.main_thread():
@@ -107,8 +114,8 @@ class StopOnSignal:
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
+            raise StoppedBySignal(number)
+        self.number = number
 
 
 def leave_signals_to_parent(worker: int) -> None:

@@ -215,6 +215,7 @@ class FacesetUsed(BaseModel):
     folder: str = Field(description="as it was given to the training")
     crops: int = Field(ge=0, description="faces in it at the time")
     rights: Rights = Field(description="the faceset's rights record")
+    content: str = Field("", description="`Faceset.content_sha256`; '' in older files")
 
 
 class IdentityAbout(BaseModel):

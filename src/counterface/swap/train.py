@@ -19,10 +19,10 @@ from typing import Any, Literal
 
 import cv2
 import torch
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 from torch import nn
 
-from counterface.config import STRICT, to_toml
+from counterface.config import Settings, to_toml
 from counterface.device import keep_freed_memory
 from counterface.errors import ConfigError, SwapError, TrainingError
 from counterface.faceset.store import Faceset
@@ -47,6 +47,7 @@ from counterface.swap.training.autoencoder_task import (
 from counterface.swap.training.examples import ExamplesConfig, Side, SwapExamples
 from counterface.swap.training.gan_task import GanConfig, GanTask
 from counterface.swap.training.picture import Preview, PreviewRow, to_image
+from counterface.swap.training.same_run import find_differences
 
 _log = logging.getLogger(__name__)
 
@@ -58,10 +59,8 @@ _MAY_NOT = ("loss.gan_patch_size", "loss.gan_dims", "gan.schedule")
 _SWITCHES = ("loss.gan_power", "loss.true_face_power")  # 0 or not: another set of networks
 
 
-class SwapTrainConfig(BaseModel):
+class SwapTrainConfig(Settings):
     """A swap model's training, whole."""
-
-    model_config = STRICT
 
     model: str = Field("df", description="which architecture")
     preset: str = Field("", description="named options of the model: quick96 or saehd; '' = none")
@@ -177,8 +176,9 @@ def train_swap(config: SwapTrainConfig, progress: Progress | None = None) -> Tra
     )
     hook = _Hook(config, changes, preview)
     result = train(
-        task, examples, config.loop, config.out, progress=progress, about=about, on_step=hook
-    )
+        task, examples, config.loop, config.out, progress=progress, about=about, on_step=hook,
+        differences=find_differences, instead=_instead(config.out),
+    )  # fmt: skip
     if hook.last and preview.every and hook.last % preview.every:
         preview.write(hook.last, {MODULE: model})
     return result
@@ -284,9 +284,14 @@ def find_changes(config: SwapTrainConfig) -> dict[str, tuple[Any, Any]]:
     if wrong:
         raise TrainingError(
             f"{config.out}: the run was started with other settings ({', '.join(wrong)}); restore "
-            f"them, or train into another folder with init_from = {str(config.out)!r}"
+            f"them, or {_instead(config.out)}"
         )
     return changes
+
+
+def _instead(out: Path) -> str:
+    """What to do where a run cannot go on."""
+    return f"train into another folder with init_from = {str(out)!r}"
 
 
 class _Hook:
@@ -318,7 +323,12 @@ def _about(people: Mapping[str, Sequence[Faceset]]) -> tuple[IdentityAbout, ...]
         IdentityAbout(
             name=name,
             facesets=tuple(
-                FacesetUsed(folder=str(f.folder), crops=len(f), rights=f.require_rights())
+                FacesetUsed(
+                    folder=str(f.folder),
+                    crops=len(f),
+                    rights=f.require_rights(),
+                    content=f.content_sha256,
+                )
                 for f in facesets
             ),
         )

@@ -33,6 +33,7 @@ What a command function looks like:
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -41,10 +42,18 @@ from cyclopts import App, CycloptsError, Parameter
 
 from counterface import __version__
 from counterface.apps.cli.help_text import HelpText
-from counterface.apps.cli.output import guard_console, leave_console, printable
-from counterface.errors import ConfigError, CounterfaceError, DatasetError, SwapError, is_disk_full
+from counterface.apps.cli.output import exit_code, guard_console, leave_console, printable
+from counterface.errors import (
+    ConfigError,
+    CounterfaceError,
+    DatasetError,
+    StoppedBySignal,
+    SwapError,
+    is_disk_full,
+)
 
-EXIT_DONE, EXIT_USAGE, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 0, 1, 2, 130
+EXIT_DONE, EXIT_USAGE, EXIT_SOME_FAILED = 0, 1, 2
+EXIT_INTERRUPTED = exit_code(signal.SIGINT)
 
 NOUNS = {  # noun -> (where its app or function is, line in the overview)
     "scan": (
@@ -134,6 +143,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text = printable(_without_link(error))
         print(f"counterface: {text}{_go_on(error, words)}", file=sys.stderr)
         return EXIT_USAGE
+    except StoppedBySignal as stop:
+        what = printable(str(stop)) or "stopped"
+        print(f"counterface: {what}; run the same command again to continue", file=sys.stderr)
+        return exit_code(stop.number)
     except KeyboardInterrupt:
         again = "; run the same command again to continue" if tuple(words[:2]) in CONTINUES else ""
         print(f"counterface: interrupted{again}", file=sys.stderr)

@@ -47,6 +47,11 @@ def leave_console() -> None:
         os.close(nowhere)
 
 
+def exit_code(stopped_by: int | None) -> int:
+    """0, or 128 and the number of the signal that stopped the work, as shells have it."""
+    return 0 if stopped_by is None else 128 + stopped_by
+
+
 def print_json(value: Any) -> None:
     r"""One line of JSON on stdout: a pydantic model, a dataclass, or plain values.
 

@@ -20,7 +20,7 @@ import numpy as np
 from pydantic import BaseModel, Field, field_validator
 
 from counterface import __version__
-from counterface.config import STRICT
+from counterface.config import STRICT, Settings
 from counterface.datasets.building.genuine import pad_like
 from counterface.datasets.building.plan import (
     MANIFEST_FILE,
@@ -61,10 +61,8 @@ from counterface.provenance.rights import Rights
 from counterface.types import Progress
 
 
-class BlendConfig(BaseModel):
+class BlendConfig(Settings):
     """A data set of real faces and pseudo-fakes made from them."""
-
-    model_config = STRICT
 
     out: Path = Field(Path("data/blended"), description="folder of the data set")
     people: dict[str, Person] = Field(min_length=1, description="whose pictures and clips, by name")

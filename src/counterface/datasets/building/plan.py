@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
-from counterface.config import STRICT
+from counterface.config import STRICT, Settings
 from counterface.datasets.split import SplitConfig
 from counterface.errors import ConfigError, MediaError, RightsError
 from counterface.faceset.extract import ExtractConfig
@@ -42,10 +42,8 @@ class Person(BaseModel):
         return (value,) if isinstance(value, str | Path) else value
 
 
-class BuildConfig(BaseModel):
+class BuildConfig(Settings):
     """A data set of genuine clips and swaps of them."""
-
-    model_config = STRICT
 
     out: Path = Field(Path("data/pairs"), description="folder of the data set")
     people: dict[str, Person] = Field(description="whose clips, by name")

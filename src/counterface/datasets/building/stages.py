@@ -18,7 +18,7 @@ from counterface.datasets.building.masks import write_mask_video
 from counterface.datasets.building.plan import Pair, Plan, spread
 from counterface.datasets.building.rank import look_of, match_people, rank_pairs
 from counterface.datasets.manifest import Entry
-from counterface.errors import ConfigError, MediaError, SwapError
+from counterface.errors import ConfigError, MediaError, StoppedBySignal, SwapError
 from counterface.faceset.extract import extract
 from counterface.learn.checkpoint import read_record
 from counterface.media.probe import file_sha256
@@ -109,7 +109,7 @@ def train_pair(plan: Plan, pair: Pair, progress: Progress) -> TrainedModel:
     """The pair's model, trained to its last step.
 
     Raises:
-        KeyboardInterrupt: a signal stopped the training; it was saved first.
+        StoppedBySignal: a signal stopped the training; it was saved first.
         TrainingError: it failed.
     """
     config = train_config(plan, pair)
@@ -120,8 +120,9 @@ def train_pair(plan: Plan, pair: Pair, progress: Progress) -> TrainedModel:
             losses = [f"{name} {value:.3g}" for name, value in numbers.items() if "loss" in name]
             progress(step, steps, f"{pair.name}: {', '.join(losses)}")
 
-        if train_swap(config, told).stopped == "signal":
-            raise KeyboardInterrupt
+        result = train_swap(config, told)
+        if result.stopped == "signal":
+            raise StoppedBySignal(result.signal)
     return read_model(config.out)
 
 

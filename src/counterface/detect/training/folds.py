@@ -36,7 +36,7 @@ from counterface.detect.train import (
 from counterface.detect.training.recipe import TrainConfig
 from counterface.detect.training.score_clips import measure_clips, score_clips
 from counterface.device import find_device
-from counterface.errors import TrainingError
+from counterface.errors import StoppedBySignal, TrainingError
 from counterface.media.image import write_bytes
 from counterface.media.probe import file_sha256
 
@@ -107,7 +107,8 @@ def cross_validate(
         progress: called with each log line; the phase names the fold.
 
     Raises:
-        TrainingError: no labelled faces, too few folds, or stopped by a signal.
+        TrainingError: no labelled faces, or too few folds.
+        StoppedBySignal: within a training; it was saved first.
         ConfigError: fewer groups than folds.
     """
     if folds < 3:
@@ -209,7 +210,7 @@ def _train_fold(
 
     result = train_on(config, pool, training, choosing, folder, named)
     if result.stopped == "signal":
-        raise TrainingError(f"stopped in {name}; run the same command again to go on")
+        raise StoppedBySignal(result.signal, f"stopped in {name}")
     net = load_detector(result.weights)
     device = find_device(config.loop.device)
     if device.startswith("cuda"):

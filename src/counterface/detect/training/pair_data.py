@@ -18,7 +18,7 @@ from counterface.datasets.pairs.faceset_bank import (
 from counterface.datasets.pairs.remake import SIDE
 from counterface.datasets.pairs.training_pairs import Bank, Sources
 from counterface.detect.training.recipe import DataConfig, TrainConfig
-from counterface.errors import TrainingError
+from counterface.errors import StoppedBySignal, TrainingError
 from counterface.faces.align import crop_matrix, warp_image
 from counterface.learn.checkpoint import read_weights
 from counterface.learn.loop import LoopConfig, train
@@ -54,7 +54,7 @@ def train_autoencoder(
         progress: called with each log line.
 
     Raises:
-        TrainingError: it was stopped before its end.
+        StoppedBySignal: before its end; it was saved.
     """
     if config.autoencoder is not None or not config.autoencoder_steps or not config.pairs.remade:
         return config.autoencoder
@@ -76,7 +76,8 @@ def train_autoencoder(
     faces = _AutoencoderFaces(sources, config.loop.seed)
     result = train(task, faces, loop, out, progress=progress)
     if result.stopped == "signal":
-        raise TrainingError(f"stopped at step {result.step} of {loop.steps}; run again to continue")
+        where = f"stopped at step {result.step} of {loop.steps} of the autoencoder"
+        raise StoppedBySignal(result.signal, where)
     modules, _ = read_weights(result.weights)
     task.net.load_state_dict(modules["autoencoder"])
     export_autoencoder(task.net.cpu(), out / "autoencoder.onnx")

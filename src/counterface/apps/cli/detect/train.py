@@ -75,7 +75,7 @@ def train(
             print("run the same command again to go on")
         else:
             print(f"next: counterface detect export {weights} own.onnx")
-    return 0
+    return output.exit_code(result.signal)
 
 
 def export(

@@ -116,13 +116,13 @@ def train(
 
         result = train_swap(config, told)
     if os.environ.get("RANK", "0") != "0":  # of several processes, one speaks
-        return 0
+        return output.exit_code(result.signal)
     if json_output:
         output.print_json(result)
     else:
         for line in train_lines(config, result):
             print(line)
-    return 0
+    return output.exit_code(result.signal)
 
 
 @app.command
