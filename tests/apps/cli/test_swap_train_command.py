@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -87,3 +89,18 @@ def test_the_next_command_of_many_names_whom_to_put_in():
     assert train_lines(config, result)[-1] == (
         "next: counterface swap convert r TARGET.mp4 OUT.mp4 --identity anna|ben|carl"
     )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_training_is_saved_and_exits_with_the_signal(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+):
+    from counterface.swap import train as trainer
+
+    monkeypatch.setattr(trainer.Preview, "__call__", lambda *_: os.kill(os.getpid(), number))
+    command = [
+        "swap", "train", "--model", "lightweight", "--source", str(faces / "a"),
+        "--target", str(faces / "b"), "--out", str(tmp_path / "run"), *TINY, "--until", "9",
+    ]  # fmt: skip
+    assert main(command) == 128 + number
+    assert (tmp_path / "run" / "checkpoints" / "step-00000001.safetensors").exists()
