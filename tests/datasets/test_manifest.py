@@ -100,6 +100,16 @@ def test_nothing_is_lost_between_writing_and_reading(tmp_path: Path, name: str):
     assert read_manifest(tmp_path / name) == entries
 
 
+def test_a_name_that_a_spreadsheet_would_run_is_text_in_the_csv_and_reads_back(tmp_path: Path):
+    names = ["=1+1.mp4", "+a.mp4", "-rf.mp4", "@b.mp4", "'=c.mp4"]
+    entries = [Entry(tmp_path / name, 1, method="=cmd()") for name in names]
+    write_manifest(entries, tmp_path / "m.csv")
+    text = (tmp_path / "m.csv").read_text(encoding="utf-8")
+    cells = [cell for line in text.splitlines()[1:] for cell in line.split(",")]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
+    assert read_manifest(tmp_path / "m.csv") == entries
+
+
 def test_a_folder_and_its_manifest_may_move_together(tmp_path: Path):
     before, after = tmp_path / "before", tmp_path / "after"
     before.mkdir()

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from counterface.errors import ConfigError
 from counterface.media.image import write_bytes
+from counterface.spreadsheet import bare_cell, guard_cell
 
 FORMAT = 1
 LABELS = ("real", "fake")  # by label
@@ -95,7 +96,10 @@ def write_manifest(entries: Sequence[Entry], path: Path) -> None:
         writer.writeheader()
         for record in records:
             labelled = {"label": LABELS[record["label"]], "mask": record["mask"] or ""}
-            writer.writerow(record | labelled | {"identities": ";".join(record["identities"])})
+            values = record | labelled | {"identities": ";".join(record["identities"])}
+            writer.writerow(
+                {k: guard_cell(v) if isinstance(v, str) else v for k, v in values.items()}
+            )
         write_bytes(path, text.getvalue().encode())
         return
     table = pa.Table.from_pylist(records, schema=SCHEMA)
@@ -135,7 +139,13 @@ def _read_csv(path: Path) -> list[dict[str, Any]]:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"{path}: not a readable CSV: {error}") from error
-    named = [{_OLD_NAMES.get(key, key): value for key, value in row.items()} for row in rows]
+    named = [
+        {
+            _OLD_NAMES.get(key, key): bare_cell(value) if isinstance(value, str) else value
+            for key, value in row.items()
+        }
+        for row in rows
+    ]
     if not named or not {"path", "label"} <= set(named[0]):
         found = list(rows[0]) if rows else []
         raise ConfigError(f"{path}: needs rows with the columns 'path' and 'label', found {found}")

@@ -14,12 +14,12 @@ from typing import Any
 from counterface.media.image import write_bytes
 from counterface.report.html import show_name
 from counterface.report.schema import Report
+from counterface.spreadsheet import guard_cell
 
 COLUMNS = (
     *("file", "verdict", "probability_of_manipulation", "low", "high", "faces", "deciding_face"),
     *("notices", "reasons", "error", "kind", "width", "height", "duration_s", "sha256", "path"),
 )
-_FORMULA = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")  # how a cell begins that a spreadsheet runs
 
 
 def cell(value: Any) -> str:
@@ -28,8 +28,7 @@ def cell(value: Any) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.6g}"
-    text = show_name(str(value))
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return guard_cell(show_name(str(value)))
 
 
 def write_csv(reports: Sequence[Report], path: Path) -> None:
