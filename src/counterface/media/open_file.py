@@ -6,6 +6,7 @@ Everything in `media` that reads a file passes through here, so the whitelists s
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +27,7 @@ FORMATS = (
 OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS)}
 
 _JPEG = b"\xff\xd8\xff"
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")  # `Path` makes one slash of two
 _SIGNATURES = (_JPEG, b"\x89PNG\r\n\x1a\n", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif"}
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"v=0", b"[playlist]")
@@ -41,6 +43,12 @@ def check_file(path: str | os.PathLike[str]) -> Path:
     try:
         if file.is_dir():
             raise MediaError(f"{show(file)} is a folder; give the files in it")
+        if not file.exists() and (address := _ADDRESS.match(os.fspath(file))):
+            rest = os.fspath(file)[address.end() :]
+            raise MediaError(
+                f"{show(f'{address[1]}://{rest}')} is an address; nothing is fetched from there: "
+                "download it, then name the file"
+            )
         if not file.exists():
             raise MediaError(f"{show(file)} does not exist; check the name")
         if not file.is_file():

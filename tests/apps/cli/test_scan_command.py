@@ -37,8 +37,11 @@ def scan(desk, *words):
 
 def test_a_folder_gives_one_json_line_a_file(desk, capsys):
     assert scan(desk, desk / "media", "--json") == 0
-    reports = [Report.model_validate_json(x) for x in capsys.readouterr().out.splitlines()]
+    said = capsys.readouterr()
+    reports = [Report.model_validate_json(x) for x in said.out.splitlines()]
     assert [report.file.name for report in reports] == ["clip.mp4", "face.png"]
+    assert "1 other file in the folders was left out" in said.err
+    assert ": 1 .txt" in said.err
     assert {report.status for report in reports} == {"scanned"}
 
 

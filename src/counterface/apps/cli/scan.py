@@ -56,13 +56,16 @@ def scan(
     scanned; 2: some failed; 1: wrong use.
     """
     from counterface.detect.scan_files import scan_files
-    from counterface.media.find_media import find_media
+    from counterface.media.find_media import describe_left_out, find_media
 
     if not paths:
         raise ConfigError("no file named; say 'counterface scan clip.mp4', a folder or a glob")
     if jobs < 1:
         raise ConfigError(f"--jobs {jobs}: at least one process is needed")
-    files = find_media(paths)
+    left_out: Counter[str] = Counter()
+    files = find_media(paths, left_out)
+    if left_out:
+        print(output.printable(describe_left_out(left_out)), file=sys.stderr)
     outputs = Outputs(html, csv, many=len(files) > 1)
     config = config.model_copy(update={"pictures": config.pictures and html is not None})
     tally: Counter[str] = Counter()
