@@ -93,8 +93,12 @@ def sniff(path: Path) -> Kind:
         return "video" if holds_a_clip(stream) else "image"
 
 
-def open_container(path: Path) -> Any:
+def open_container(path: Path, **options: str) -> Any:
     """The PyAV input container of a video file; the caller closes it.
+
+    Args:
+        path: of the file.
+        options: of FFmpeg's demuxer, besides the whitelists.
 
     Raises:
         MediaError: FFmpeg does not know the content, or it is damaged from the start.
@@ -106,7 +110,7 @@ def open_container(path: Path) -> Any:
     with path.open("rb") as stream:  # FFmpeg would go by the suffix, to a format that is not read
         kind = "mjpeg" if stream.read(3) == _JPEG else None
     try:
-        return av.open(url, format=kind, options=dict(OPTIONS), metadata_errors="replace")
+        return av.open(url, format=kind, options={**options, **OPTIONS}, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError, MemoryError) as error:
         raise MediaError(
             f"{show(path)} cannot be opened as a video: {_why_closed(path, error)}"

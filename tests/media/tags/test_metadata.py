@@ -85,6 +85,28 @@ def test_the_digital_source_of_xmp_is_read(tmp_path):
         assert found.makers == ("trainedAlgorithmicMedia",)
 
 
+def test_xmp_says_the_first_of_each_and_nothing_of_closing_tags():
+    packet = "<a:CreatorTool>X 1</a:CreatorTool>\n <b/><a:CreatorTool>Y</a:CreatorTool>"
+    assert list(xmp_fields(packet)) == [("CreatorTool", "X 1"), ("CreatorTool", "Y")]
+
+
+def test_the_xmp_of_a_video_is_read(tmp_path):
+    import av
+
+    with av.open(str(tmp_path / "v.mp4"), "w") as file:
+        stream = file.add_stream("mpeg4", rate=5)
+        stream.width = stream.height = 32
+        file.mux(stream.encode(av.VideoFrame(32, 32, "yuv420p")))
+        file.mux(stream.encode(None))
+    packet = b'<r:D xmp:CreatorTool="Veo" ext:DigitalSourceType="a/trainedAlgorithmicMedia"/>'
+    box = bytes.fromhex("be7acfcb97a942e89c71999491e3afac") + packet
+    with (tmp_path / "v.mp4").open("ab") as file:
+        file.write((8 + len(box)).to_bytes(4, "big") + b"uuid" + box)
+    found = sandbox.read_metadata(tmp_path / "v.mp4")
+    assert found.digital_source == "trainedAlgorithmicMedia"
+    assert found.programs[0].name == "Veo"
+
+
 def test_a_video_tells_what_its_container_says(tmp_path):
     import av
 
@@ -196,6 +218,7 @@ def test_any_packet_is_read(packet):
         ("Stable Diffusion XL", "generator"),
         ("FaceFusion 3", "generator"),
         ("17.2.1", "other"),
+        ("Visor de sorabadas, android-id 4", "other"),
     ],
 )
 def test_programs_are_named_by_what_they_do(name, role):

@@ -13,7 +13,9 @@ from counterface.media.tags.metadata import (
     list_tags,
     name_camera,
     name_programs,
+    name_source,
     read_iso6709,
+    xmp_fields,
 )
 
 _MAKE = ("make", "com.apple.quicktime.make", "com.android.manufacturer")
@@ -31,8 +33,10 @@ def read_container_tags(file: Path) -> Metadata:
     Raises:
         MediaError: FFmpeg does not know the content.
     """
-    with closing(open_container(file)) as container:
-        whole = {clean(k).lower(): clean(v) for k, v in container.metadata.items()}
+    with closing(open_container(file, export_xmp="1")) as container:
+        found = dict(container.metadata)
+        xmp = dict(reversed(list(xmp_fields(found.pop("xmp", "")))))
+        whole = {clean(k).lower(): clean(v) for k, v in found.items()}
         streams = [(s.type, dict(s.metadata)) for s in container.streams]
     parts = [(kind, clean(k).lower(), clean(v)) for kind, tags in streams for k, v in tags.items()]
     told = {*_MAKE, *_MODEL, *_PROGRAMS, *_CREATED, *_PLACES}
@@ -48,12 +52,13 @@ def read_container_tags(file: Path) -> Metadata:
                 yield f"{name} ({kind})", value
 
     tags, left_out = list_tags(dict.fromkeys(others()))
+    of_xmp = (xmp.get("CreatorTool"), xmp.get("softwareAgent"), xmp.get("AISystemUsed"))
+    named = (*(whole.get(n) for n in _PROGRAMS), *(v for _, n, v in parts if n in _PROGRAMS))
     return Metadata(
         camera=name_camera(first(_MAKE), first(_MODEL)),
-        programs=name_programs(
-            [*(whole.get(n) for n in _PROGRAMS), *(v for _, n, v in parts if n in _PROGRAMS)]
-        ),
+        programs=name_programs((*of_xmp, *named)),
         created=first(_CREATED),
+        digital_source=name_source(xmp.get("DigitalSourceType", "")),
         place=read_iso6709(first(_PLACES) or ""),
         tags=tags,
         left_out=left_out,

@@ -22,9 +22,9 @@ Text = Annotated[str, Field(max_length=LONGEST_VALUE + 1)]
 # How programs name themselves in files, in lower case.
 _GENERATORS = (
     *("stable diffusion", "stablediffusion", "automatic1111", "comfyui", "invokeai", "novelai"),
-    *("midjourney", "dall-e", "dall·e", "openai", "chatgpt", "firefly", "imagen", "google ai"),
+    *("midjourney", "dall-e", "dall·e", "openai", "chatgpt", "firefly", "sora", "veo", "google ai"),
     *("ideogram", "flux.1", "dreamstudio", "runway", "synthesia", "heygen", "d-id", "pika labs"),
-    *("deepfacelab", "facefusion", "faceswap", "roop", "reface", "faceapp", "trainedalgorithmic"),
+    *("deepfacelab", "facefusion", "faceswap", "roop", "reface", "faceapp"),
 )
 _EDITORS = (
     *("photoshop", "lightroom", "gimp", "affinity", "capture one", "snapseed", "facetune", "meitu"),
@@ -112,7 +112,7 @@ def judge_program(name: str) -> Role:
         ("editor", _EDITORS),
         ("converter", _CONVERTERS),
     ):
-        if any(word in text for word in words):
+        if re.search(rf"(?<![a-z0-9])(?:{'|'.join(map(re.escape, words))})(?![a-z])", text):
             return role  # type: ignore[return-value]  # of a literal table
     return "other"
 
@@ -131,6 +131,11 @@ def name_camera(make: Any, model: Any) -> str | None:
     """Make and model, the make not twice."""
     make, model = clean(make or ""), clean(model or "")
     return clean(model if model.lower().startswith(make.lower()) else f"{make} {model}") or None
+
+
+def name_source(address: str) -> str | None:
+    """The last word of an IPTC digital source type, which is an address."""
+    return clean(address.rstrip("/").rpartition("/")[2]) or None
 
 
 def list_tags(pairs: Iterable[tuple[str, Any]]) -> tuple[tuple[Tag, ...], int]:
@@ -172,5 +177,5 @@ _XMP_NAMES = (
     "DateCreated|Credit|Make|Model|AISystemUsed|AIPromptInformation"
 )
 _XMP = re.compile(
-    rf"<?\b\w{{1,20}}:({_XMP_NAMES})\s*(?:=\s*[\"']([^\"'<>]{{1,400}})[\"']|>([^<>]{{1,400}})<)"
+    rf"[<\s]\w{{1,20}}:({_XMP_NAMES})\s*(?:=\s*[\"']([^\"'<>]{{1,400}})[\"']|>([^<>]{{1,400}})<)"
 )

@@ -15,6 +15,7 @@ from counterface.media.tags.metadata import (
     list_tags,
     name_camera,
     name_programs,
+    name_source,
     place_of,
     xmp_fields,
 )
@@ -67,7 +68,6 @@ def read_picture_tags(file: Path, max_pixels: int = MAX_PIXELS) -> Metadata:
         )
     )
     tags, left_out = list_tags(_others(exif, details, texts, first))
-    source = first.get("DigitalSourceType", "").rstrip("/").rpartition("/")[2]
     return Metadata(
         camera=name_camera(
             exif.get(_MAKE) or first.get("Make"), exif.get(_MODEL) or first.get("Model")
@@ -76,12 +76,13 @@ def read_picture_tags(file: Path, max_pixels: int = MAX_PIXELS) -> Metadata:
         created=clean(details.get(_CREATED) or first.get("CreateDate") or "") or None,
         modified=clean(exif.get(_MODIFIED) or first.get("ModifyDate") or "") or None,
         place=_place(gps),
-        digital_source=clean(source) or None,
+        digital_source=name_source(first.get("DigitalSourceType", "")),
         tags=tags,
         left_out=left_out,
     )
 
 
+_TOLD = {"Software", "Make", "Model"}  # PNG may repeat them as text
 _BINARY = {"exif", "icc_profile", "xmp", "XML:com.adobe.xmp", "mp", "photoshop", "jfif_unit"}
 
 
@@ -109,7 +110,7 @@ def _others(
             value = value[8:]  # the name of its encoding stands before a user comment
         if value is not None:
             yield name, value
-    yield from ((name, value) for name, value in texts.items() if name != "Software")
+    yield from ((name, value) for name, value in texts.items() if name not in _TOLD)
     for name in ("Credit", "DateCreated", "AIPromptInformation"):
         if name in xmp:
             yield name, xmp[name]
