@@ -79,33 +79,48 @@ def attribute(distances: ArrayLike, families: Families) -> Attribution:
     weight = np.exp(scaled)
     share = weight / weight.sum()
     first = int(share.argmax())
-    nearest = families.members[first]
+    closest = families.members[first]
     shares = {name: round(float(part), 4) for name, part in zip(names, share, strict=True)}
-    unknown = _why_unknown(nearest, float(mean[first]), float(share[first]))
+    unknown = _why_unknown(closest, float(mean[first]), float(share[first]))
     if unknown:
         return Attribution(family=UNKNOWN, confidence=None, shares=shares, note=unknown)
-    shown = ", ".join(nearest.generators)
+    shown = ", ".join(closest.generators)
     return Attribution(
-        family=nearest.name,
+        family=closest.name,
         confidence=round(float(share[first]), 4),
         shares=shares,
         note=(
-            f"Learnt from {nearest.files} files"
+            f"Learnt from {closest.files} files"
             + (f" made by {shown}" if shown else "")
             + "; a method that resembles them cannot be told from them."
         ),
     )
 
 
-def _why_unknown(nearest: Family, distance: float, share: float) -> str:
+def nearest(distances: ArrayLike, families: Families) -> float | None:
+    """How far a crop is from the family that it is nearest to, over what that family keeps to.
+
+    Args:
+        distances: (K,) squared, of one crop.
+        families: of the detector file.
+
+    Returns:
+        Up to 1 for 95 % of the held-back files of a family; None where no distance is finite.
+    """
+    limits = np.array([member.limit for member in families.members])
+    ratios = np.asarray(distances, np.float64) / limits
+    return float(np.nanmin(ratios)) if np.isfinite(ratios).any() else None
+
+
+def _why_unknown(closest: Family, distance: float, share: float) -> str:
     """Why the nearest family is not named; empty where it is."""
-    if nearest.genuine:
+    if closest.genuine:
         return "The features resemble genuine faces more than any family of manipulations."
-    if distance > nearest.limit:
+    if distance > closest.limit:
         return (
-            f"Nearest is {nearest.name}, but {distance / nearest.limit:.1f} times as far as 95 % "
+            f"Nearest is {closest.name}, but {distance / closest.limit:.1f} times as far as 95 % "
             "of its held-back files."
         )
     if share < MAJORITY:
-        return f"Nearest is {nearest.name}, but others are about as near."
+        return f"Nearest is {closest.name}, but others are about as near."
     return ""

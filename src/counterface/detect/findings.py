@@ -44,11 +44,16 @@ class FrameScore(_Record):
     pitch: float | None = None
     logit: float | None = Field(description="null where the detector gave no number")
     fake_score: float | None = Field(description="calibrated, of this frame alone")
+    sharpness: float | None = Field(None, description="of the aligned face; null: not measured")
+    texture: float | None = Field(None, description="between its edges; null: not measured")
+    strangeness: float | None = Field(
+        None, description="distance to the nearest family that the detector knows, 1 = its limit"
+    )
     in_range: bool = Field(description="enters the pooled score")
 
 
 AsideCode = Literal[
-    "compressed", "not_scored", "drawing", "soft", "small", "turned", "tilted", "brief"
+    "compressed", "not_scored", "drawing", "strange", "soft", "small", "turned", "tilted", "brief"
 ]
 
 

@@ -19,9 +19,10 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from counterface.detect.detector import BATCH, DEFAULT, Detector, DetectorInfo, Range
+from counterface.detect.detector import BATCH, DEFAULT, Detector, DetectorInfo
 from counterface.detect.findings import Sampling, ScanResult, SetAside
 from counterface.detect.scanning.conclusion import conclude, explain
+from counterface.detect.scanning.look import SIDE, TEMPLATE, Look, measure_look
 from counterface.detect.scanning.marks import (
     MarkJob,
     look_for_marks,
@@ -30,7 +31,7 @@ from counterface.detect.scanning.marks import (
     weigh_marks,
 )
 from counterface.detect.scanning.quality import find_notices, in_order, list_checks
-from counterface.detect.scanning.standing import Rules, beyond_range, face_pixels
+from counterface.detect.scanning.standing import Rules, face_pixels
 from counterface.detect.scanning.track_book import (
     FEW,
     STILL_PX,
@@ -74,6 +75,9 @@ class ScanConfig(BaseModel):
     landmarker: str = Field("mediapipe_mesh", description="which model places landmarks")
     marks: bool = Field(
         True, description="read content credentials, look for watermark and known fakes"
+    )
+    quality_gate: bool = Field(
+        True, description="give no verdict on faces that are too soft or look drawn"
     )
     pictures: bool = Field(True, description="keep thumbnails and crops for a report")
     limits: Limits = Field(default=Limits(), description="of the process that opens the file")
@@ -259,8 +263,16 @@ class _ScanJob:
             for person, sightings in self.seen.items():
                 crops = [crop for _, _, crop in sightings] if len(sightings) == info.frames else []
                 frame, face, _ = sightings[len(sightings) // 2]
-                self.book.add(_sample(frame, face, crops, person, info.range))
+                look = self._look_of(frame, face) if crops else None
+                self.book.add(_sample(frame, face, crops, person, look))
         self.seen.clear()
+
+    def _look_of(self, frame: Frame, face: Face) -> Look | None:
+        """How much like a sharp photograph the face looks; None where it is not asked."""
+        if not self.scanner.config.quality_gate:
+            return None
+        with self.clock.phase("look"):
+            return measure_look(align(frame.image, face, TEMPLATE, SIDE).image)
 
     def result(self, sha256: str, marks: Provenance | None, metadata: Metadata) -> ScanResult:
         info = self.scanner.detector.info
@@ -341,19 +353,20 @@ def frames_expected(media: MediaInfo) -> int:
     return round(media.duration_s * float(media.fps or 0))
 
 
-def _sample(frame: Frame, face: Face, crops: Sequence[Image], person: int, range_: Range) -> Sample:
+def _sample(
+    frame: Frame, face: Face, crops: Sequence[Image], person: int, look: Look | None
+) -> Sample:
     left, top, right, bottom = (float(side) for side in face.box)
-    size = face_pixels(face)
     yaw, pitch = (face.pose.yaw, face.pose.pitch) if face.pose else (None, None)
     return Sample(
         track=person,
         frame_index=frame.index,
         pts_s=float(frame.pts),
         box=(left, top, right, bottom),
-        face_px=size,
+        face_px=face_pixels(face),
         yaw=yaw,
         pitch=pitch,
-        in_range=beyond_range(size, yaw, pitch, range_) is None,
+        look=look,
         crops=np.stack(crops) if crops else None,
     )
 

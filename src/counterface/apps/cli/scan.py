@@ -21,7 +21,7 @@ from counterface.detect.scan import ScanConfig
 from counterface.errors import ConfigError
 
 if TYPE_CHECKING:
-    from counterface.detect.findings import ScanFailure, ScanResult
+    from counterface.detect.findings import Notice, ScanFailure, ScanResult
     from counterface.report.schema import Report
 
 HEADLINES = {
@@ -185,6 +185,13 @@ def describe(report: Report) -> list[str]:
     if report.verdict is None:
         return [name, f"  {HEADLINES['failed']}: {output.printable(report.error or '')}"]
     headline = HEADLINES[report.verdict.value]
+    told = report.headline
+    if (
+        told is not None
+        and report.verdict.value == "no_manipulation_found"
+        and told.counted < told.found
+    ):
+        headline += f" in {told.counted} of {told.found} faces"
     if report.score is not None:
         low, middle, high = (
             show_percent(p) for p in (report.score.low, report.score.probability, report.score.high)
@@ -195,10 +202,19 @@ def describe(report: Report) -> list[str]:
         f"  ! {'' if notice.track is None else f'Face {notice.track + 1}: '}"
         f"{output.printable(notice.text)}"
         for notice in report.notices
+        if not _is_said(notice, report)
     ]
     reasons = [f"  {output.printable(reason)}" for reason in report.reasons]
     family = describe_family(report)
     return [name, f"  {headline}", *reasons, *family, *notices, *describe_marks(report)]
+
+
+def _is_said(notice: Notice, report: Report) -> bool:
+    """Whether the reasons say already why the notice's face does not count."""
+    aside = next((t.aside for t in report.tracks if t.id == notice.track), None)
+    if aside is None or aside.text not in notice.text:
+        return False
+    return any(aside.text in reason for reason in report.reasons)
 
 
 def describe_family(report: Report) -> list[str]:

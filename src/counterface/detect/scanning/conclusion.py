@@ -30,11 +30,12 @@ _WORST_FIRST = (
 )
 # Of a face that the detector was measured on, yet that gave nothing to go by. Where it is the main
 # face, the others cannot clear the file.
-_FAILED: tuple[AsideCode, ...] = ("not_scored", "drawing", "soft")
+_FAILED: tuple[AsideCode, ...] = ("not_scored", "drawing", "strange", "soft")
 _IN_SHORT: dict[AsideCode, str] = {
     "compressed": "too strongly compressed",
     "not_scored": "without a number",
     "drawing": "not a photograph",
+    "strange": "like nothing that the detector knows",
     "soft": "too soft",
     "small": "too small",
     "turned": "turned away",
@@ -127,7 +128,9 @@ def explain(facts: Conclusion) -> tuple[str, ...]:
     """Why the file got its verdict, in whole sentences."""
     if not facts.found:
         if facts.unaligned:
-            return (f"{facts.unaligned} faces were seen, but none could be aligned and judged.",)
+            if facts.unaligned == 1:
+                return ("A face was seen, but it could not be aligned and so not judged.",)
+            return (f"Faces were seen {facts.unaligned} times, but none could be aligned.",)
         return ("No face was found, so there was nothing to judge.",)
     first = facts.leading
     if facts.found == 1:

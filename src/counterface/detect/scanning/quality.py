@@ -11,6 +11,7 @@ import numpy as np
 from counterface.detect.attribute import UNKNOWN
 from counterface.detect.detector import Range
 from counterface.detect.findings import AsideCode, Check, Notice, Sampling, TrackFinding
+from counterface.detect.scanning.look import SOFT_SHARPNESS
 from counterface.detect.scanning.marks import mark_checks
 from counterface.media.probe import MediaInfo
 from counterface.provenance.verify import Provenance
@@ -23,13 +24,19 @@ _ASIDE_NOTICES: dict[AsideCode, str] = {
     "compressed": "compression_out_of_range",
     "not_scored": "not_scored",
     "drawing": "not_a_photograph",
+    "strange": "not_a_photograph",
     "soft": "soft",
     "small": "out_of_range",
     "turned": "out_of_range",
     "tilted": "out_of_range",
     "brief": "brief",
 }
-_FAILED_CHECKS = ("not_scored", "drawing", "soft")  # of a face that one would have wanted judged
+_FAILED_CHECKS = (
+    "not_scored",
+    "drawing",
+    "strange",
+    "soft",
+)  # of a face that one would have wanted judged
 
 
 def _track_notices(track: TrackFinding) -> Iterator[Notice]:
@@ -51,6 +58,10 @@ def _track_notices(track: TrackFinding) -> Iterator[Notice]:
     if yaws and float(np.median(yaws)) > SOFT_YAW and aside != "turned":
         turned = f"The head is turned by about {np.median(yaws):.0f} degrees"
         yield notice("turned_away", f"{turned}, so half of the face is hidden.")
+    sharp = [f.sharpness for f in track.frames if f.sharpness is not None]
+    if sharp and float(np.median(sharp)) < SOFT_SHARPNESS and track.in_range:
+        text = f"The face is rather soft (sharpness {np.median(sharp):.2f})"
+        yield notice("rather_soft", f"{text}; softness of its own causes false alarms.")
     count, unscored = len(track.frames), sum(f.logit is None for f in track.frames)
     if unscored and aside != "not_scored":
         yield notice("not_scored", f"The detector gave no number for {unscored} of {count} frames.")

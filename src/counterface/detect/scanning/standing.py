@@ -14,7 +14,12 @@ import numpy as np
 
 from counterface.detect.detector import DetectorInfo, Range
 from counterface.detect.findings import FrameScore, Score, SetAside
+from counterface.detect.scanning.look import LEAST_SHARPNESS, LEAST_TEXTURE
 from counterface.types import Face
+
+# Of the distance to the nearest known family over that family's own limit. No genuine face of the
+# sets that nothing was fitted on lies beyond; drawings and filtered pictures do.
+MOST_STRANGENESS = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,26 +41,44 @@ def face_pixels(face: Face) -> float:
     return float(np.ptp(face.landmarks, axis=0).max())
 
 
-def beyond_range(
-    face_px: float, yaw: float | None, pitch: float | None, range_: Range
-) -> SetAside | None:
-    """Why a face lies outside the detector's range; None where it lies inside.
+def find_fault(frame: FrameScore, range_: Range) -> SetAside | None:
+    """Why one face cannot be judged; None where it can.
 
     Args:
-        face_px: of `face_pixels`.
-        yaw: degrees; None where unknown.
-        pitch: degrees; None where unknown.
+        frame: as far as it was measured: what is None is not held against it.
         range_: of the detector file.
     """
-    if face_px < range_.min_face_px:
+    return _beyond_range(frame, range_) or _poor_look(frame)
+
+
+def _beyond_range(frame: FrameScore, range_: Range) -> SetAside | None:
+    if frame.face_px < range_.min_face_px:
         least = f"at least {range_.min_face_px:g} pixels are needed"
-        return SetAside(code="small", text=f"it is {face_px:.0f} pixels tall, and {least}")
-    if yaw is not None and abs(yaw) > range_.max_yaw:
-        most = f"at most {range_.max_yaw:g} can be judged"
-        return SetAside(code="turned", text=f"it is turned by {abs(yaw):.0f} degrees, and {most}")
-    if pitch is not None and abs(pitch) > range_.max_pitch:
-        most = f"at most {range_.max_pitch:g} can be judged"
-        return SetAside(code="tilted", text=f"it is tilted by {abs(pitch):.0f} degrees, and {most}")
+        return SetAside(code="small", text=f"it is {frame.face_px:.0f} pixels tall, and {least}")
+    if frame.yaw is not None and abs(frame.yaw) > range_.max_yaw:
+        turned = f"it is turned by {abs(frame.yaw):.0f} degrees"
+        return SetAside(
+            code="turned", text=f"{turned}, and at most {range_.max_yaw:g} can be judged"
+        )
+    if frame.pitch is not None and abs(frame.pitch) > range_.max_pitch:
+        tilted = f"it is tilted by {abs(frame.pitch):.0f} degrees"
+        return SetAside(
+            code="tilted", text=f"{tilted}, and at most {range_.max_pitch:g} can be judged"
+        )
+    return None
+
+
+def _poor_look(frame: FrameScore) -> SetAside | None:
+    if frame.texture is not None and frame.texture < LEAST_TEXTURE:
+        text = "it looks drawn, rendered or airbrushed, not photographed"
+        numbers = f"texture {frame.texture:.2f}, photographs have at least {LEAST_TEXTURE:g}"
+        return SetAside(code="drawing", text=f"{text} ({numbers})")
+    if frame.strangeness is not None and frame.strangeness > MOST_STRANGENESS:
+        text = "it resembles neither the photographs nor the fakes that the detector knows"
+        return SetAside(code="strange", text=f"{text}, as drawings and very noisy pictures do")
+    if frame.sharpness is not None and frame.sharpness < LEAST_SHARPNESS:
+        text = f"it is too soft (sharpness {frame.sharpness:.2f}, at least {LEAST_SHARPNESS:g}"
+        return SetAside(code="soft", text=f"{text} is needed)")
     return None
 
 
@@ -76,29 +99,29 @@ def set_aside(
         many = f", which judges {info.frames} neighbouring frames together," * (info.frames > 1)
         text = f"the detector{many} gave no usable number for it"
         return SetAside(code="not_scored", text=text)
-    return _beyond_range_in_all(frames, info.range) or _too_brief(frames, rules)
+    return _too_brief(frames, rules) or _never_in_range(frames, info.range)
 
 
-def _beyond_range_in_all(frames: Sequence[FrameScore], range_: Range) -> SetAside | None:
-    """The commonest fault of faces that were never in range, of the frame nearest to it."""
-    if any(f.in_range for f in frames if f.logit is not None):
+def _never_in_range(frames: Sequence[FrameScore], range_: Range) -> SetAside | None:
+    """The commonest fault of faces that all have one, with the numbers of the middle one."""
+    if any(f.in_range for f in frames):
         return None
-    faults = [beyond_range(f.face_px, f.yaw, f.pitch, range_) for f in frames]
-    found = [fault for fault in faults if fault is not None]
-    if not found:
+    faults = [fault for f in frames if (fault := find_fault(f, range_)) is not None]
+    if not faults:
         return None
-    code = Counter(fault.code for fault in found).most_common(1)[0][0]
-    alike = [f for f, fault in zip(frames, faults, strict=True) if fault and fault.code == code]
-    alike.sort(key=lambda f: (f.face_px, abs(f.yaw or 0), abs(f.pitch or 0)))
-    middle = alike[len(alike) // 2]
-    return beyond_range(middle.face_px, middle.yaw, middle.pitch, range_)
+    code = Counter(fault.code for fault in faults).most_common(1)[0][0]
+    alike = [fault for fault in faults if fault.code == code]
+    return alike[len(alike) // 2]
 
 
 def _too_brief(frames: Sequence[FrameScore], rules: Rules) -> SetAside | None:
+    """Seen, or fit to be judged, in too few frames; one never fit has a better reason."""
     judged = sum(f.in_range for f in frames)
-    if judged >= rules.brief_below:
+    seen = len(frames)
+    if seen < rules.brief_below:
+        text = f"it was seen in {seen} of the {rules.looked_at} frames looked at"
+    elif 0 < judged < rules.brief_below:
+        text = f"it could be judged in {judged} of the {rules.looked_at} frames looked at"
+    else:
         return None
-    text = f"it could be judged in {judged} of the {rules.looked_at} frames looked at"
-    if len(frames) < rules.brief_below:
-        text = f"it was seen in {len(frames)} of the {rules.looked_at} frames looked at"
     return SetAside(code="brief", text=f"{text}, too few to decide the file")

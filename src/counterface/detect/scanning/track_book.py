@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import cv2
 import numpy as np
 
-from counterface.detect.attribute import Attribution, attribute
+from counterface.detect.attribute import Attribution, attribute, nearest
 from counterface.detect.detector import Detector, DetectorInfo, Judged
 from counterface.detect.explain import strongest_part
 from counterface.detect.findings import (
@@ -24,7 +24,8 @@ from counterface.detect.findings import (
     TrackFinding,
 )
 from counterface.detect.pool import calibrate, judge_score, pool_logits, show_percent
-from counterface.detect.scanning.standing import Rules, set_aside
+from counterface.detect.scanning.look import Look
+from counterface.detect.scanning.standing import Rules, find_fault, set_aside
 from counterface.media.image import encode_image
 from counterface.types import Floats, Frame, Image, Verdict
 
@@ -50,7 +51,7 @@ class Sample:
     face_px: float
     yaw: float | None
     pitch: float | None
-    in_range: bool
+    look: Look | None  # None: not measured
     crops: Image | None  # (T, S, S, 3), T as the detector wants; None where fewer were seen
 
 
@@ -60,6 +61,7 @@ class _Person:
     most: list[Exhibit] = field(default_factory=list)
     least: list[Exhibit] = field(default_factory=list)
     first_items: list[Image] = field(default_factory=list)  # in range, scored
+    other_items: list[Image] = field(default_factory=list)  # scored, yet not in range
     families: list[Floats] = field(default_factory=list)  # (K,) distances of those in range
 
 
@@ -98,12 +100,11 @@ class TrackBook:
         number = 0
         for sample in samples:
             if sample.crops is None or judged is None:
-                self._keep(sample, None, None)
+                self._keep(sample, None, None, None)
                 continue
             logit = float(judged.logits[number])
-            self._keep(sample, logit if np.isfinite(logit) else None, judged.maps[number])
-            if judged.families is not None and sample.in_range:
-                self._people[sample.track].families.append(judged.families[number])
+            families = None if judged.families is None else judged.families[number]
+            self._keep(sample, logit if np.isfinite(logit) else None, judged.maps[number], families)
             number += 1
 
     def _item(self, crops: Image) -> Image:
@@ -119,32 +120,51 @@ class TrackBook:
         mean_maps = np.asarray((judged.maps + maps[:, :, ::-1]) / 2, np.float32)
         return Judged(mean_logits, mean_maps, judged.families)
 
-    def _keep(self, sample: Sample, logit: float | None, activation: Floats | None) -> None:
+    def _keep(
+        self,
+        sample: Sample,
+        logit: float | None,
+        activation: Floats | None,
+        families: Floats | None,
+    ) -> None:
         person = self._people.setdefault(sample.track, _Person())
-        calibration = self.detector.info.calibration
-        fake_score = None if logit is None else float(calibrate(logit, calibration))
-        person.frames.append(
-            FrameScore(
-                frame_index=sample.frame_index,
-                pts_s=sample.pts_s,
-                box=sample.box,
-                face_px=sample.face_px,
-                yaw=sample.yaw,
-                pitch=sample.pitch,
-                logit=logit,
-                fake_score=fake_score,
-                in_range=sample.in_range and logit is not None,
-            )
-        )
-        if logit is None or fake_score is None or sample.crops is None or activation is None:
+        frame = self._frame(sample, logit, families)
+        person.frames.append(frame)
+        if families is not None and find_fault(frame, self.detector.info.range) is None:
+            person.families.append(families)
+        score = frame.fake_score
+        if logit is None or score is None or sample.crops is None or activation is None:
             return
-        if sample.in_range and len(person.first_items) < FEW:
-            person.first_items.append(self._item(sample.crops))
+        items = person.first_items if frame.in_range else person.other_items
+        if len(items) < FEW:
+            items.append(self._item(sample.crops))
         if self.pictures and np.isfinite(activation).all():
             middle = sample.crops[len(sample.crops) // 2]
             self._exhibit(
-                person, Exhibit(sample.track, sample.pts_s, logit, fake_score, middle, activation)
+                person, Exhibit(sample.track, sample.pts_s, logit, score, middle, activation)
             )
+
+    def _frame(self, sample: Sample, logit: float | None, families: Floats | None) -> FrameScore:
+        info = self.detector.info
+        strangeness = None
+        if info.families is not None and families is not None and sample.look is not None:
+            strangeness = nearest(families, info.families)
+        frame = FrameScore(
+            frame_index=sample.frame_index,
+            pts_s=sample.pts_s,
+            box=sample.box,
+            face_px=sample.face_px,
+            yaw=sample.yaw,
+            pitch=sample.pitch,
+            logit=logit,
+            fake_score=None if logit is None else float(calibrate(logit, info.calibration)),
+            sharpness=sample.look.sharpness if sample.look else None,
+            texture=sample.look.texture if sample.look else None,
+            strangeness=strangeness,
+            in_range=False,
+        )
+        fits = logit is not None and find_fault(frame, info.range) is None
+        return frame.model_copy(update={"in_range": fits})
 
     def _exhibit(self, person: _Person, seen: Exhibit) -> None:
         """Keep the face if it is among the most or the least suspicious, made small."""
@@ -179,22 +199,21 @@ class TrackBook:
         score = self._pool(person, usable or [f for f in frames if f.logit is not None])
         info = self.detector.info
         aside = set_aside(frames, score, info, rules)
-        judged = aside is None or aside.code == "brief"
-        verdict = judge_score(score, info.thresholds, in_range=judged)
+        verdict = judge_score(score, info.thresholds, in_range=in_range)
         maps = [e.activation for e in person.most]
         return TrackFinding(
             id=number,
             verdict=verdict,
             score=score,
-            brief=aside is not None and aside.code == "brief",
+            brief=len(frames) < rules.brief_below,
             first_s=frames[0].pts_s,
             last_s=frames[-1].pts_s,
             face_px=float(np.median([f.face_px for f in frames])),
             in_range=in_range,
             aside=aside,
-            reasons=explain_verdict(verdict, score, info, aside),
-            evidence_region=strongest_part(maps, info.template) if judged else None,
-            attribution=self._attribute(person, verdict) if judged else None,
+            reasons=explain_verdict(verdict, score, info, aside, in_range=in_range),
+            evidence_region=strongest_part(maps, info.template) if in_range else None,
+            attribution=self._attribute(person, verdict) if in_range else None,
             frames=tuple(frames),
         )
 
@@ -211,9 +230,10 @@ class TrackBook:
         if not logits:
             return None
         calibration = self.detector.info.calibration
-        if len(logits) >= FEW or not person.first_items:
+        items = person.first_items or person.other_items
+        if len(logits) >= FEW or not items:
             return pool_logits(logits, calibration)
-        views = np.concatenate([make_views(item) for item in person.first_items])
+        views = np.concatenate([make_views(item) for item in items])
         scored = self.detector.score(views)[0]
         if not np.isfinite(scored).all():
             return pool_logits(logits, calibration)
@@ -233,19 +253,26 @@ def make_views(item: Image) -> Image:
 
 
 def explain_verdict(
-    verdict: Verdict, score: Score | None, info: DetectorInfo, aside: SetAside | None
+    verdict: Verdict,
+    score: Score | None,
+    info: DetectorInfo,
+    aside: SetAside | None,
+    *,
+    in_range: bool,
 ) -> tuple[str, ...]:
     """Why a person got this verdict, one plain sentence a reason."""
     upper, lower = info.thresholds.likely_manipulated, info.thresholds.no_manipulation_found
     if score is None:
         why = aside.text if aside else "the detector gave no usable number"
         return (f"The face cannot be judged: {why}.",)
+    shown = show_percent(score.probability)
+    if aside is not None and not in_range:
+        return (
+            f"The face cannot be judged: {aside.text}. Its score, {shown}, is therefore not used.",
+        )
     low, high = show_percent(score.low), show_percent(score.high)
     views = ", from views of the same crop" if score.spread_over == "views" else ""
-    spread = f"{show_percent(score.probability)} (interval {low} to {high}{views})"
-    if aside is not None and aside.code != "brief":
-        why = f"The face cannot be judged: {aside.text}."
-        return (f"{why} The score, {spread}, is therefore not used.",)
+    spread = f"{shown} (interval {low} to {high}{views})"
     if verdict is Verdict.LIKELY_MANIPULATED:
         said = f"The score is {spread}; the whole interval lies above the line at {upper:.0%}."
     elif verdict is Verdict.NO_MANIPULATION_FOUND:
