@@ -16,6 +16,14 @@ from counterface.media.video_reader import VideoReader, frames_at, read_video, s
 CASES = {
     "matroska": ("a.mkv", {"options": {"g": "12", "bf": "3"}}),
     "raw_h264": ("a.h264", {"options": {"g": "12", "bf": "3"}}),
+    "interlaced": (
+        "a.mp4",
+        {"options": {"g": "12", "bf": "2", "flags": "+ildct+ilme", "x264-params": "tff=1"}},
+    ),
+    "interlaced_open_gop": (
+        "a.mkv",
+        {"options": {"g": "12", "flags": "+ildct+ilme", "x264-params": "bff=1:open-gop=1"}},
+    ),
     "b_frames": ("a.mp4", {"options": {"g": "12", "bf": "3", "sc_threshold": "0"}}),
     "one_keyframe": ("a.mp4", {"options": {"g": "999", "sc_threshold": "0"}}),
     "open_gop": ("a.mkv", {"options": {"g": "12", "bf": "3", "x264-params": "open-gop=1"}}),

@@ -69,8 +69,18 @@ def quantiser_of(decoded: Any) -> tuple[str, float] | None:
         if data.type.name == "VIDEO_ENC_PARAMS":
             codec = _CODEC_OF_PARAMS.get(int(data.codec_type))
             if codec is not None:
-                return codec, float(data.qp_map().mean() if data.nb_blocks else data.qp)
+                return codec, _mean_quantiser(data)
     return None
+
+
+def _mean_quantiser(data: Any) -> float:
+    if not data.nb_blocks:
+        return float(data.qp)
+    try:
+        return float(data.qp_map().mean())
+    except RuntimeError:  # interlaced: the rows of blocks do not make up the height of the picture
+        blocks = (data.block_params(i).delta_qp for i in range(data.nb_blocks))
+        return float(data.qp + np.mean(list(blocks)))
 
 
 def _strength(qp: float) -> float:

@@ -21,6 +21,7 @@ from counterface.media.picture.animation import ANIMATED, AnimationReader, shown
 from counterface.media.picture.kinds import is_animated_webp
 from counterface.media.stream.choice import choice_notes
 from counterface.media.stream.decoder import StreamDecoder, first_frame
+from counterface.media.stream.deinterlace import COMBED, WOVEN
 from counterface.media.stream.extent import (
     Extent,
     SignOfLife,
@@ -30,7 +31,7 @@ from counterface.media.stream.extent import (
     stated_by,
 )
 from counterface.media.stream.outline import missing_bytes
-from counterface.media.stream.seek import NoTimestamps, find_targets
+from counterface.media.stream.seek import NoTimestamps, Target, find_targets
 from counterface.media.stream.upright import Turn, to_rgb, turn_of
 from counterface.types import Frame
 
@@ -147,6 +148,7 @@ class VideoReader:
         self._threads, self._exact = threads, exact
         self.notes: list[MediaNote] = []
         self._passes = 0
+        self._is_combed = False  # an interlaced frame came through as it is
         self._extent: Extent | None = None
         self._turn: Turn | None = None  # of the first frame
         self._shown_turn: Turn | None = None  # of the last frame that was converted
@@ -175,6 +177,7 @@ class VideoReader:
         self.missing_bytes = missing_bytes(self.path)
         self.stated = stated_by(container, stream, self.missing_bytes)
         self.notes += choice_notes(container, stream)
+        self.notes += [WOVEN] if self.decoder.is_interlaced else []
         brand = container.metadata.get("major_brand")
         if container.format.name in ("gif", "apng") or brand == "avis":
             self.notes.append(MediaNote("animated", ANIMATED))
@@ -247,7 +250,7 @@ class VideoReader:
         first: int | None = None
         previous: Fraction | None = None
         with suppress(NoTimestamps):
-            target = find_targets(self.path, self.decoder.stream.index, [start], Fraction(0))[0]
+            target = self._find_targets([start], Fraction(0))[0]
             self._start_pass()
             for count, decoded in enumerate(self.decoder.frames_from(target)):
                 previous = self._pts(decoded, previous)
@@ -283,7 +286,7 @@ class VideoReader:
         if not ordered:
             return
         try:
-            targets = find_targets(self.path, self.decoder.stream.index, ordered, tolerance)
+            targets = self._find_targets(ordered, tolerance)
         except NoTimestamps:
             yield from self._frames_at_by_reading(ordered)
             return
@@ -310,9 +313,15 @@ class VideoReader:
         """Closes the file."""
         self.close()
 
+    def _find_targets(self, times: list[Fraction], tolerance: Fraction) -> list[Target]:
+        lead = int(self.decoder.is_interlaced)
+        return find_targets(self.path, self.decoder.stream.index, times, tolerance, lead)
+
     def _add_notes(self, *, whole: bool = True) -> None:
         """What a pass over the file, or over parts of it, has shown."""
         says = self.stated.video_end_s or self.stated.file_end_s
+        if self._is_combed:
+            self.notes.append(COMBED)
         extent = self.measure() if (whole and says) or self.damaged_packets else None
         torn = extent is not None and extent.torn  # said already
         note = damage_note(self.damaged_packets - torn, self.decoder.broken_off)
@@ -365,6 +374,7 @@ class VideoReader:
     def _frame(self, decoded: Any, index: int, pts: Fraction) -> Frame:
         self._check_size(decoded.width, decoded.height)
         try:
+            self._is_combed = self._is_combed or bool(decoded.interlaced_frame)
             stored = to_rgb(decoded, self._reformatter, exact=self._exact)
             image = self._turn_of(decoded).apply(stored)
             return Frame(np.require(image, requirements=["C", "W"]), index, pts)

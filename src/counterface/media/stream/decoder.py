@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import groupby
 from pathlib import Path
@@ -14,8 +14,11 @@ import av
 from counterface.errors import MediaError
 from counterface.media.open_file import ffmpeg_reason, open_container, show
 from counterface.media.stream.choice import video_stream
+from counterface.media.stream.deinterlace import Deinterlacer, windows
 from counterface.media.stream.seek import Target, is_lost
 
+_INTERLACED = frozenset({2, 3, 4, 5})  # AVFieldOrder: top or bottom first, coded or shown so
+_SAY_IT_LATE = frozenset({"dvvideo", "mjpeg", "mpeg4", "vc1", "wmv3", "dnxhd", "ffv1"})
 _MOST_THREADS = 4  # each holds frames; more gain little below 4K
 # Decoders where skipping frames that nothing refers to is exact. In HEVC such a frame may still be
 # needed by a higher temporal layer; AV1 fixes the setting when it opens.
@@ -28,6 +31,7 @@ class StreamDecoder:
     Attributes:
         container, stream: PyAV's.
         damaged_packets: how many packets could not be decoded so far.
+        is_interlaced: frames are deinterlaced, with the help of their neighbours.
         broken_off: FFmpeg's words for why reading ended before the end; None where it did not.
     """
 
@@ -51,6 +55,8 @@ class StreamDecoder:
             self.container.close()
             raise
         context = self.stream.codec_context
+        self.is_interlaced = _is_interlaced(context, path)
+        self._deinterlacer = Deinterlacer()
         context.thread_type = "AUTO"
         context.thread_count = threads or min(_MOST_THREADS, os.cpu_count() or 1)
 
@@ -66,22 +72,30 @@ class StreamDecoder:
         """
         if keyframes_only:
             self.stream.codec_context.skip_frame = "NONKEY"
+        packets = (
+            packet
+            for packet in self._demux()
+            if not keyframes_only or not packet.size or packet.is_keyframe
+        )
         frames = 0
-        for packet in self._demux():
-            if keyframes_only and packet.size and not packet.is_keyframe:
-                continue
-            for decoded in self._decode(packet):
-                frames += 1
-                yield decoded
+        for decoded in self._woven(packets):
+            frames += 1
+            yield decoded
         if frames == 0:
             raise no_frame(self.path, self.stream)
 
     def frames_from(self, start: Target) -> Iterator[Any]:
         """Decoded frames from the one of a target on to the end; none where seeking fails."""
-        for packet in self._demux_from(start):
-            for decoded in self._decode(packet):
-                if decoded.pts is None or decoded.pts >= start.pts:
-                    yield decoded
+        for decoded in self._woven(self._demux_from(start)):
+            if decoded.pts is None or decoded.pts >= start.pts:
+                yield decoded
+
+    def _woven(self, packets: Iterable[Any]) -> Iterator[Any]:
+        """The decoded frames of packets, deinterlaced if need be."""
+        frames = (decoded for packet in packets for decoded in self._decode(packet))
+        if not self.is_interlaced:
+            return frames
+        return (self._deinterlacer.weave(window) for window in windows(frames))
 
     def frames_of(self, targets: list[Target]) -> Iterator[Any]:
         """One decoded frame for each of the sorted targets.
@@ -142,7 +156,14 @@ class StreamDecoder:
         """
         waiting = list(group)
         best: Any = None
-        for decoded in self._decode_from(group[0], {target.pts for target in group}):
+        if self.is_interlaced:  # every frame is needed, and one after the last
+            self.stream.codec_context.skip_frame = "DEFAULT"
+            frames = self._woven(self._demux_from(group[0]))
+        else:
+            frames = self._decode_from(group[0], {target.pts for target in group})
+        for decoded in frames:
+            if not waiting:
+                return
             if decoded.pts is None:
                 continue
             while waiting and decoded.pts > waiting[0].pts:  # the wanted one did not decode
@@ -185,6 +206,16 @@ class StreamDecoder:
                     break  # landed behind it: try from earlier
             if found:
                 return
+
+
+def _is_interlaced(context: Any, path: Path) -> bool:
+    """As the header or the first pictures say it; where FFmpeg left that open, the first frame."""
+    if context.field_order or context.name not in _SAY_IT_LATE:
+        return context.field_order in _INTERLACED
+    try:
+        return bool(first_frame(path).interlaced_frame)
+    except MediaError:
+        return False
 
 
 def first_frame(path: Path) -> Any:

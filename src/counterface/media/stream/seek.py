@@ -33,7 +33,11 @@ class NoTimestamps(Exception):  # noqa: N818  (a signal inside media, never seen
 
 
 def find_targets(
-    path: Path, stream_index: int, times: Sequence[Fraction], tolerance: Fraction
+    path: Path,
+    stream_index: int,
+    times: Sequence[Fraction],
+    tolerance: Fraction,
+    lead: int = 0,
 ) -> list[Target]:
     """For each of the sorted times, the last frame shown at or before it and where to start.
 
@@ -42,6 +46,7 @@ def find_targets(
         stream_index: of the video stream in the container.
         times: seconds, ascending.
         tolerance: seconds within which a keyframe may stand in for the exact frame.
+        lead: how many frames before the one to fetch must be decoded too.
 
     Raises:
         NoTimestamps: packets without presentation times, no keyframe at all, or no seeking.
@@ -49,7 +54,7 @@ def find_targets(
     """
     with closing(open_container(path)) as container:
         stream = container.streams[stream_index]
-        plan = _Plan(path, container, stream)
+        plan = _Plan(path, container, stream, lead)
         ticks = [max(-LAST_TICK, min(int(t // stream.time_base), LAST_TICK)) for t in times]
         reach = int(tolerance // stream.time_base)
         return [plan.locate(t, reach) for t in ticks]
@@ -58,8 +63,8 @@ def find_targets(
 class _Plan:
     """A forward walk over packet headers that jumps where an index shows a nearer keyframe."""
 
-    def __init__(self, path: Path, container: Any, stream: Any) -> None:
-        self.path, self.container, self.stream = path, container, stream
+    def __init__(self, path: Path, container: Any, stream: Any, lead: int) -> None:
+        self.path, self.container, self.stream, self.lead = path, container, stream, lead
         self.second = max(1, int(1 / stream.time_base))
         self._restart(container.demux(stream))
 
@@ -76,7 +81,7 @@ class _Plan:
             self._seek(time)
         self._advance(time + reach)
         back = self.second
-        while not (self.pts and self.pts[0] <= time) and self._started_late(time):
+        while bisect_right(self.pts, time) <= self.lead and self._started_late(time):
             self._seek(time - back)
             self._advance(time + reach)
             back *= 4
@@ -85,8 +90,9 @@ class _Plan:
         near = min(self.keys, key=lambda key: abs(key[0] - time))
         if reach and abs(near[0] - time) <= reach:
             return Target(near[0], *near)
-        shown = self.pts[max(0, bisect_right(self.pts, time) - 1)]
-        before = [key for key in self.keys if key[0] <= shown]
+        place = max(0, bisect_right(self.pts, time) - 1)
+        shown, first = self.pts[place], self.pts[max(0, place - self.lead)]
+        before = [key for key in self.keys if key[0] <= first]
         return Target(shown, *(before[-1] if before else self.keys[0]))
 
     def _started_late(self, time: int) -> bool:
