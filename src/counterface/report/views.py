@@ -95,7 +95,6 @@ def _heading(report: Report) -> dict[str, Any]:
         "state": state,
         "headline": title,
         "meaning": report.error or meaning,
-        "marked": marked,
     }
 
 

@@ -10,11 +10,14 @@ import sys
 
 import actors
 import pytest
-from drawn_reports import a_result
+from drawn_reports import a_report, a_result
 from tiny_detector import metadata, write_detector
 
 from counterface.apps.cli.main import main
+from counterface.apps.cli.scan import describe
+from counterface.detect.findings import Notice
 from counterface.media.image import write_image
+from counterface.media.tags.metadata import Metadata, Place
 from counterface.report.schema import Report
 
 
@@ -206,3 +209,26 @@ def test_a_name_as_long_as_the_file_system_takes_is_scanned(desk, tmp_path, caps
     assert good["status"] == "scanned"
     assert good["provenance"]["record"]["state"] == "none"
     assert "too long" in bad["error"]
+
+
+def test_words_name_the_number_and_say_first_what_changes_its_worth():
+    notices = (
+        Notice(code="brief", text="Seen briefly.", track=1),
+        Notice(code="hdr", text="Made for HDR\x1b[2J.", level="trust"),
+    )
+    found = Metadata(camera="Canon \u202e", place=Place(latitude=1.5, longitude=-2.25))
+    report = a_report("a.mp4", [9.0, 9.1, 9.2], notices=notices, metadata=found)
+    _, head, first, *rest = describe(report)
+    assert head.startswith("  LIKELY MANIPULATED   probability of manipulation: ")
+    assert first == "  ! Made for HDR\\x1b[2J."
+    assert "  ! Face 2: Seen briefly." in rest
+    assert "  The file says of itself: camera Canon \\u202e; place 1.500000, -2.250000." in rest
+
+
+def test_words_give_no_number_that_may_not_be_relied_on():
+    report = a_report("a.mp4", [9.0, 9.1, 9.2])
+    unsure = report.model_copy(
+        update={"headline": report.headline.model_copy(update={"number": None})}
+    )
+    assert "%" in describe(report)[1]
+    assert "%" not in describe(unsure)[1]

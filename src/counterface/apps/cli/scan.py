@@ -184,29 +184,39 @@ def describe(report: Report) -> list[str]:
     name = output.printable(report.file.path)
     if report.verdict is None:
         return [name, f"  {HEADLINES['failed']}: {output.printable(report.error or '')}"]
-    headline = HEADLINES[report.verdict.value]
-    told = report.headline
-    if (
-        told is not None
-        and report.verdict.value == "no_manipulation_found"
-        and told.counted < told.found
-    ):
-        headline += f" in {told.counted} of {told.found} faces"
-    if report.score is not None:
-        low, middle, high = (
-            show_percent(p) for p in (report.score.low, report.score.probability, report.score.high)
-        )
-        whose = "detector alone " if report.provenance and report.provenance.mark else ""
-        headline += f"   {whose}{middle} (interval {low} to {high})"
-    notices = [
-        f"  ! {'' if notice.track is None else f'Face {notice.track + 1}: '}"
-        f"{output.printable(notice.text)}"
-        for notice in report.notices
-        if not _is_said(notice, report)
-    ]
+    headline = output.printable(report.headline.title) if report.headline else report.verdict.value
+    if report.verdict.value == "likely_manipulated":
+        headline = headline.upper()
+    if report.headline and report.headline.number is not None and report.score is not None:
+        low, high = show_percent(report.score.low), show_percent(report.score.high)
+        headline += f"   {report.headline.number_name}: {show_percent(report.headline.number)}"
+        headline += f" (interval {low} to {high})"
+    notices = [notice for notice in report.notices if not _is_said(notice, report)]
+    first = [_notice_line(notice) for notice in notices if notice.level == "trust"]
+    rest = [_notice_line(notice) for notice in notices if notice.level != "trust"]
     reasons = [f"  {output.printable(reason)}" for reason in report.reasons]
-    family = describe_family(report)
-    return [name, f"  {headline}", *reasons, *family, *notices, *describe_marks(report)]
+    own = [*reasons, *describe_family(report), *rest, *describe_metadata(report)]
+    return [name, f"  {headline}", *first, *own, *describe_marks(report)]
+
+
+def _notice_line(notice: Notice) -> str:
+    whose = "" if notice.track is None else f"Face {notice.track + 1}: "
+    return f"  ! {whose}{output.printable(notice.text)}"
+
+
+def describe_metadata(report: Report) -> list[str]:
+    """Camera, editing programs and place, as far as the file names any: one line."""
+    found = report.metadata
+    if found is None:
+        return []
+    place = found.place
+    parts = [
+        f"camera {found.camera}" if found.camera else "",
+        *(f"edited with {p.name}" for p in found.programs if p.role == "editor"),
+        f"place {place.latitude:.6f}, {place.longitude:.6f}" if place else "",
+    ]
+    said = output.printable("; ".join(filter(None, parts)))
+    return [f"  The file says of itself: {said}."] if said else []
 
 
 def _is_said(notice: Notice, report: Report) -> bool:
