@@ -193,3 +193,22 @@ def test_progress_elsewhere_than_on_a_terminal_is_plain_lines_on_stderr(
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.splitlines() == ["extract: 3/10 clip\\x1b.mp4", "extract: 4 clip.mp4"]
+
+
+class Terminal(io.StringIO):
+    """A standard error that a person looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_on_a_terminal_is_a_bar_with_counts_and_a_harmless_name(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with output.progress("scan") as report:
+        report(3, 10, "clip\x9b2J, frame 40 of 900")
+        report(4, 10, "[bold]x\u202e")
+    shown = sys.stderr.getvalue()
+    assert "4 of 10" in shown
+    assert "[bold]x\\u202e" in shown
+    assert not {"\x9b", "\u202e"} & set(shown)

@@ -146,14 +146,15 @@ def _bar(label: str) -> Iterator[Progress]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:.0f}"),
+        TextColumn("{task.fields[count]}"),
         TextColumn("{task.fields[text]}", markup=False),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=None, text="")
+        task = bar.add_task(label, total=None, text="", count="")
 
         def report(done: int, total: int | None, text: str) -> None:
-            bar.update(task, completed=done, total=total, text=printable(text))
+            count = f"{done} of {total}" if total else str(done)
+            bar.update(task, completed=done, total=total, text=printable(text), count=count)
 
         yield report
