@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 import counterface
-from counterface.errors import TrainingError
+from counterface.errors import TrainingError, is_disk_full
 from counterface.learn import checkpoint as disk
 from counterface.learn.checkpoint import Checkpoint
+from counterface.learn.run_log import RunLog
 
 PACKAGE = Path(counterface.__file__).parent
 
@@ -226,3 +228,27 @@ def test_another_architecture_is_refused(tmp_path: Path) -> None:
     tensors = disk.pack_modules("module", {"net": nn.Linear(3, 2)})
     with pytest.raises(TrainingError, match="does not fit"):
         disk.unpack_modules("module", {"net": nn.Linear(4, 2)}, tensors)
+
+
+def test_a_full_disk_is_one_error_with_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space (os error 28)")
+
+    path = disk.write_checkpoint(tmp_path, Checkpoint(3, some_tensors(), {}))
+    monkeypatch.setattr(disk, "save_file", full)
+    with pytest.raises(TrainingError, match=r"w\.safetensors: cannot be written") as error:
+        disk.write_weights(tmp_path / "w.safetensors", {"net": nn.Linear(2, 2)}, {})
+    assert is_disk_full(error.value)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_log_on_a_full_disk_is_one_error_with_the_file(tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    (tmp_path / "log.jsonl").symlink_to("/dev/full")
+    log = RunLog(tmp_path, 0, tensorboard=False)
+    with pytest.raises(TrainingError, match=r"log\.jsonl: cannot be written: No space") as error:
+        log.write("train", 1, {"loss": 1.0})
+    assert is_disk_full(error.value)

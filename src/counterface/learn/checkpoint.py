@@ -7,6 +7,7 @@ fresh start.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -227,14 +228,28 @@ def _write(path: Path, tensors: Mapping[str, Tensor], record: dict[str, Any]) ->
     record = {**record, "format": FORMAT, "sha256": _digest(own)}
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        save_file(own, temporary, metadata={_KEY: json.dumps(record)})
+        _save(own, temporary, {_KEY: json.dumps(record)})
         _sync(temporary)
         temporary.replace(path)
         _sync(path.parent)
     except OSError as error:
-        raise TrainingError(f"{path}: cannot be written: {error}") from error
+        raise TrainingError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+    """Writes a safetensors file.
+
+    Raises:
+        OSError: it cannot be written; safetensors tells the system's number in its text alone.
+    """
+    try:
+        save_file(tensors, path, metadata=metadata)
+    except SafetensorError as error:
+        found = re.search(r"os error (\d+)", str(error))
+        number = int(found[1]) if found else errno.EIO
+        raise OSError(number, os.strerror(number) if found else str(error)) from error
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -7,6 +7,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from counterface.errors import TrainingError
+
 
 class RunLog:
     """Appends to `log.jsonl` and `tensorboard/`; what came after the resumed step is taken back.
@@ -25,9 +27,17 @@ class RunLog:
             self._board = SummaryWriter(str(out / "tensorboard"), purge_step=step + 1)
 
     def write(self, kind: str, step: int, values: Mapping[str, float]) -> None:
-        """Adds one line: `{"kind": "train", "step": 100, "loss": 0.4, ...}`; flushed at once."""
-        self._file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
-        self._file.flush()
+        """Adds one line: `{"kind": "train", "step": 100, "loss": 0.4, ...}`; flushed at once.
+
+        Raises:
+            TrainingError: it cannot be written, as on a full disk.
+        """
+        try:
+            self._file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+            self._file.flush()
+        except OSError as error:
+            text = f"{self._file.name}: cannot be written: {error.strerror or error}"
+            raise TrainingError(text) from error
         if self._board is not None:
             for name, value in values.items():
                 self._board.add_scalar(f"{kind}/{name}", value, step)
