@@ -284,3 +284,13 @@ def test_a_name_that_is_no_utf8_is_recorded_and_harmless(tmp_path: Path):
     (row,) = Faceset.open(tmp_path / "out")
     assert row.source == "-\\udcff;rm.png"
     assert row.file.startswith("udcff_rm_")
+
+
+def test_a_file_that_is_cut_short_gives_its_faces_and_a_note(tmp_path: Path):
+    path = write_long_clip(tmp_path / "cut.mkv")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 7 // 10])
+    (source,) = extract(path, tmp_path / "f", SMALL).sources
+    assert (source.status, source.error) == ("done", None)
+    assert 0 < source.crops < FRAMES
+    (note,) = source.notes
+    assert note.startswith("The file is cut short:")

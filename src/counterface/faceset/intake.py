@@ -28,6 +28,7 @@ from counterface.faceset.header import Header, SourceRecord
 from counterface.faceset.row import Row
 from counterface.faceset.store import merge, remove_source
 from counterface.media import sandbox
+from counterface.media.notes import MediaNote, merge_notes
 from counterface.media.open_file import check_file, show, sniff
 from counterface.media.probe import file_sha256
 from counterface.types import Face, Frame, Progress
@@ -50,6 +51,7 @@ class SourceResult(BaseModel):
     frames_with_face: int = 0
     crops: int = 0
     error: str | None = None
+    notes: tuple[str, ...] = ()  # what must be known of its frames
 
 
 class Intake:
@@ -85,6 +87,7 @@ class Intake:
         self.follower = FaceFollower.load(
             config.face_detector, config.landmarker, config.detect_every
         )
+        self._notes: list[MediaNote] = []  # on the file that is read
         self._stills: list[SourceRecord] = []  # read, not committed
         self._read: set[str] = set()  # hashes of files that this run has read
 
@@ -99,6 +102,7 @@ class Intake:
         Raises:
             FacesetError: the faceset cannot be written.
         """
+        self._notes = []
         if total > 1:
             self.progress(index, total, path.name)
         try:
@@ -108,14 +112,18 @@ class Intake:
                 return _result(record, "already", path)
             self._read.add(record.sha256)
             if sniff(path) == "image":
-                return _result(self._read_still(path, record), "done", path)
+                return self._done(self._read_still(path, record), path)
             self.commit_stills()
             record = self._read_video(path, record, report=total == 1)
-            return _result(record, "done", path)
+            return self._done(record, path)
         except _Broken as broken:
             return _result(broken.record, "failed", path, broken.reason)
         except (MediaError, _OtherSettingsError) as error:
             return SourceResult(path=readable(path), status="failed", error=str(error))
+
+    def _done(self, record: SourceRecord, path: Path) -> SourceResult:
+        notes = tuple(note.text for note in merge_notes(self._notes, ()))
+        return _result(record, "done", path).model_copy(update={"notes": notes})
 
     def commit_stills(self) -> None:
         """Nothing; the pictures read so far are in the faceset."""
@@ -155,7 +163,7 @@ class Intake:
             )
 
     def _read_still(self, path: Path, record: SourceRecord) -> SourceRecord:
-        image = sandbox.read_image(path, self.config.limits)
+        image = sandbox.read_image(path, self.config.limits, self._notes.append)
         self.follower.reset()
         crops = self._add_crops(Frame(image, 0, Fraction(0)), record, still=True)
         record = _advanced(record, 1, [crops], done=True)
@@ -189,7 +197,7 @@ class Intake:
         return self._commit([record.model_copy(update={"done": True})])
 
     def _frames_to_look_at(self, path: Path, first: int) -> Iterator[Frame]:
-        for frame in sandbox.read_video(path, self.config.limits):
+        for frame in sandbox.read_video(path, self.config.limits, tell=self._notes.append):
             if frame.index >= first and frame.index % self.config.every == 0:
                 yield frame
 

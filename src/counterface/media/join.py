@@ -23,6 +23,7 @@ from counterface.errors import MediaError
 from counterface.media.beside.carry import carry, tick_rates
 from counterface.media.beside.plan import Companions, plan_streams
 from counterface.media.open_file import check_file, ffmpeg_reason, open_container, show
+from counterface.media.picture.kinds import is_animated_webp
 from counterface.media.video_writer import CONTAINERS, TIME_BASE, temporary_beside
 
 MAX_RATE = 10_000_000  # ticks a second: finer clocks overflow 32-bit fields within minutes
@@ -79,6 +80,8 @@ def join_pieces(pieces: Sequence[Piece], out: Path, companions: Companions | Non
         MediaError: a piece has another number of frames than times, or other encoder settings than
             the first; the container cannot hold the sound; the disk is full.
     """
+    if companions is not None and is_animated_webp(check_file(companions.path)):
+        companions = None  # it holds nothing but pictures
     clock = _Clock.of([time for piece in pieces for time in piece.times], out)
     orders = [_order(piece) for piece in pieces]
     temporary = temporary_beside(out)
@@ -86,7 +89,7 @@ def join_pieces(pieces: Sequence[Piece], out: Path, companions: Companions | Non
         with ExitStack() as opened:
             source, plan, rates = None, None, []
             if companions is not None:
-                source = opened.enter_context(closing(open_container(check_file(companions.path))))
+                source = opened.enter_context(closing(open_container(companions.path)))
                 plan = plan_streams(source, companions, out.suffix)
                 rates = tick_rates(source, plan)
             output = opened.enter_context(_create(temporary, out.suffix, clock.base, rates))

@@ -88,9 +88,7 @@ def open_clip(
         MediaError: as there.
     """
     file = check_file(path)
-    with file.open("rb") as stream:
-        animated = is_animated_webp(stream.read(32))
-    if animated:
+    if is_animated_webp(file):
         return AnimationReader(file, max_pixels=max_pixels)
     return VideoReader(file, max_pixels=max_pixels, threads=threads, exact=exact)
 

@@ -171,6 +171,7 @@ class _Conversion:
         rights = self.job.target_rights(self.target, sha256)
         info = sandbox.probe(self.target, self.config.limits)
         beside = plan_companions(Companions(self.target, sound=self.config.sound), self.out.suffix)
+        self.notes += [note.text for note in info.notes]
         self.notes += note_changes(info, self.config, self.out, beside.lost)
         self.masks = self.job.masks(self.target, sha256)
         with self.work.opened(redo=self.job.redo):

@@ -57,6 +57,8 @@ def _print_summary(summary: ExtractSummary) -> None:
                 f"done     {output.printable(source.path)}: {source.crops} crops, "
                 f"{source.frames_with_face} of {source.frames} frames show a face"
             )
+        for note in source.notes:
+            print(f"         note: {output.printable(note)}")
     failed = f"; {len(summary.failed)} of {len(summary.sources)} files failed"
     name = output.printable(summary.folder)
     print(f"{name}: {summary.crops} crops{failed if summary.failed else ''}")

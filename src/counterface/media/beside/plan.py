@@ -17,6 +17,8 @@ import av
 from counterface.errors import MediaError
 from counterface.media.beside.subtitle_text import TEXTS
 from counterface.media.open_file import check_file, ffmpeg_reason, open_container, show
+from counterface.media.picture.kinds import is_animated_webp
+from counterface.media.stream.choice import main_video
 from counterface.media.video_writer import CONTAINERS
 
 TEXT_CODEC = {"mp4": "mov_text", "mov": "mov_text", "matroska": "subrip"}  # by container
@@ -95,7 +97,9 @@ def plan_companions(companions: Companions, suffix: str) -> Plan:
         MediaError: the file cannot be read, or its sound not copied into such a container; the text
             names containers that take more.
     """
-    with closing(open_container(check_file(companions.path))) as source:
+    if is_animated_webp(check_file(companions.path)):
+        return Plan((), {}, {}, None, ())
+    with closing(open_container(companions.path)) as source:
         return plan_streams(source, companions, suffix)
 
 
@@ -105,7 +109,7 @@ def plan_streams(source: Any, companions: Companions, suffix: str) -> Plan:
     copied: list[int] = []
     written: dict[int, str] = {}
     lost: Counter[str] = Counter()
-    video, chapters = source.streams.best("video"), len(source.chapters())
+    video, chapters = main_video(source), len(source.chapters())
     for stream in source.streams:
         if stream.type == "video" and video is not None and stream.index == video.index:
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from pathlib import Path
 from typing import BinaryIO
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -14,8 +15,13 @@ _SIZE_MARKERS = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _WEBP_ANIMATION = 0x02  # of the flags of VP8X
 
 
-def is_animated_webp(head: bytes) -> bool:
-    """Whether the first bytes are those of an animated WebP file."""
+def is_animated_webp(path: Path) -> bool:
+    """Whether a file is an animated WebP, the one clip that FFmpeg does not open."""
+    with path.open("rb") as stream:
+        return _starts_animated_webp(stream.read(32))
+
+
+def _starts_animated_webp(head: bytes) -> bool:
     return (
         head[:4] == b"RIFF"
         and head[8:16] == b"WEBPVP8X"
@@ -31,7 +37,7 @@ def holds_a_clip(stream: BinaryIO) -> bool:
         return _png_frames(stream) > 1
     if head.startswith(_JPEG):
         return _is_motion_jpeg(head + stream.read(_FIRST_JPEG_BYTES))
-    return is_animated_webp(head) or head[4:12] == b"ftypavis"
+    return _starts_animated_webp(head) or head[4:12] == b"ftypavis"
 
 
 def _png_frames(stream: BinaryIO) -> int:

@@ -21,14 +21,20 @@ def video_stream(container: Any, path: Path) -> Any:
     Raises:
         MediaError: there is none, or its codec is not known.
     """
-    streams = _videos(container)
-    if not streams:
+    chosen = main_video(container)
+    if chosen is None:
+        if _videos(container):
+            raise MediaError(f"{show(path)}: its video codec is not known to this FFmpeg")
         raise MediaError(f"{show(path)} {_without_video(container)}")
-    known = [stream for stream in streams if stream.codec_context is not None]
-    if not known:
-        raise MediaError(f"{show(path)}: its video codec is not known to this FFmpeg")
+    return chosen
+
+
+def main_video(container: Any) -> Any:
+    """As `video_stream`; None where there is no video of a known codec."""
+    known = [stream for stream in _videos(container) if stream.codec_context is not None]
     marked = [stream for stream in known if stream.disposition & _DEFAULT]
-    return max(marked or known, key=lambda stream: (_pixels(stream), -stream.index))
+    best = max(marked or known, key=lambda s: (_pixels(s), -s.index), default=None)
+    return best
 
 
 def choice_notes(container: Any, chosen: Any) -> list[MediaNote]:
