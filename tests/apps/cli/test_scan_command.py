@@ -110,6 +110,7 @@ def test_names_of_every_kind_are_scanned_and_printed_safely(
         (["x.mp4", "--html", "/dev/null"], "no regular file"),
         (["x.mp4", "--html", "clip.mp4"], "picture or video"),
         (["x.mp4", "--csv", "/nowhere/at/all.csv"], "does not exist"),
+        (["x.mp4", "y.mp4", "--html", "out.csv"], "page one in .html"),
         (["x.mp4", "--jobs", "0"], "jobs"),
     ],
 )

@@ -89,7 +89,9 @@ def test_a_clip_detector_is_exported_with_its_frames(tmp_path: Path):
 
 
 def test_stamping_changes_the_metadata_alone(tmp_path: Path):
-    path = tmp_path / "own.onnx"
+    path = tmp_path / f"{'y' * 250}.onnx"  # leaves no room for a longer name beside it
+    other = tmp_path / f"{'y' * 244}.stamp.onnx"
+    other.write_bytes(b"somebody's")
     export_detector(frame_cnn(), INFO, path)
     before = onnx.load(str(path))
     entry = before.metadata_props.add()
@@ -110,6 +112,8 @@ def test_stamping_changes_the_metadata_alone(tmp_path: Path):
     assert detector.info == info
     for one, two in zip(scores, detector.score(crops(2)), strict=True):
         assert np.array_equal(one, two)
+    assert other.read_bytes() == b"somebody's"
+    assert sorted(tmp_path.iterdir()) == sorted([path, other])
 
 
 class Counts(nn.Module):

@@ -105,6 +105,9 @@ class Outputs:
         beside = html is not None and many and csv is None
         self.html, self.csv = html, html.with_suffix(".csv") if html and beside else csv
         self.reports: list[Report] = []
+        if self.html is not None and self.html == self.csv:
+            name = output.printable(str(self.html))
+            raise ConfigError(f"--html {name}: the table has this name; give the page one in .html")
         if self.html is not None:
             output.require_place(self.html, "--html")
             _require_no_media(self.html, "--html")

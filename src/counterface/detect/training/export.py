@@ -17,6 +17,7 @@ from counterface.detect.detector import DetectorInfo, Range, Thresholds, input_n
 from counterface.detect.models.detector_model import DetectorModel
 from counterface.detect.training.fold_pads import fold_pads, with_known_borders
 from counterface.errors import DetectorError
+from counterface.media.video_writer import temporary_beside
 
 CLOSE = 1e-3  # logits of the file and of the net may differ by this, relatively
 
@@ -56,8 +57,8 @@ def export_detector(net: nn.Module, info: DetectorInfo, path: Path) -> None:
     net = net.eval().cpu().float()
     example = _example(info)
     name = input_name(info)
-    partial = path.with_suffix(".partial.onnx")
     path.parent.mkdir(parents=True, exist_ok=True)
+    partial = temporary_beside(path)
     outputs = ["logit", "activation"] + (["features"] if _has_features(net) else [])
     axes = {axis: {0: "batch"} for axis in (name, *outputs)}
     with torch.no_grad():
@@ -133,6 +134,6 @@ def stamp_detector(path: Path, info: DetectorInfo) -> None:
     model.metadata_props.extend(kept)
     entry = model.metadata_props.add()
     entry.key, entry.value = "counterface", info.model_dump_json()
-    partial = path.with_suffix(".stamp.onnx")
+    partial = temporary_beside(path)
     onnx.save(model, str(partial))
     partial.replace(path)

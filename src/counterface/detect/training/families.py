@@ -27,6 +27,7 @@ from counterface.detect.detector import Detector
 from counterface.detect.training.collect import collect_crops
 from counterface.detect.training.export import stamp_detector
 from counterface.errors import TrainingError
+from counterface.media.video_writer import temporary_beside
 
 Array = NDArray[np.float64]
 HELD = 0.95  # of the held-back files of a family lie within its limit
@@ -313,7 +314,7 @@ def write_head(detector: Path, head: FamilyHead, families: Families) -> None:
         kept = [type(value).FromString(value.SerializeToString()) for value in values]
         del getattr(graph, field)[:]
         getattr(graph, field).extend(kept)
-    partial = detector.with_suffix(".families.onnx")
+    partial = temporary_beside(detector)
     onnx.save(model, str(partial))
     info = Detector.load(detector).info.model_copy(update={"families": families})
     stamp_detector(partial, info)

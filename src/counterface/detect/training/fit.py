@@ -22,6 +22,7 @@ from counterface.detect.train import load_detector
 from counterface.detect.training.collect import collect_crops
 from counterface.detect.training.export import export_detector, uncalibrated
 from counterface.errors import TrainingError
+from counterface.media.video_writer import temporary_beside
 from counterface.types import Image
 
 BATCH = 32
@@ -132,7 +133,7 @@ def collect_statistics(
         raise TrainingError(f"no face in any of {len(items)} files; look at one of them")
     found = Statistics(np.concatenate(values), np.array(numbers, np.intp))
     cache.parent.mkdir(parents=True, exist_ok=True)
-    partial = cache.with_suffix(".partial")
+    partial = temporary_beside(cache)
     save_file({"values": found.values, "item": found.item}, partial)
     partial.replace(cache)
     return found
