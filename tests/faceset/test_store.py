@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from footage import SIZE, add, fill, make_row
@@ -30,6 +31,14 @@ def test_a_row_comes_back_from_parquet_exactly():
     for name in ("box", "landmarks", "frame_to_crop", "identity"):
         np.testing.assert_array_equal(getattr(back, name), getattr(row, name))
         assert getattr(back, name).dtype == np.float32
+
+
+def test_a_time_with_the_denominator_zero_is_one_error():
+    table = rows_to_table([make_row()])
+    at = table.schema.get_field_index("pts_denominator")
+    zero = pa.array([0], pa.int64())
+    with pytest.raises(FacesetError, match="faces: a row holds an impossible value"):
+        table_to_rows(table.set_column(at, table.schema.field(at), zero), "faces")
 
 
 def test_absent_pose_and_identity_stay_absent():

@@ -85,14 +85,20 @@ def table_to_rows(table: pa.Table, where: str = "table") -> list[Row]:
     """The rows of an Arrow table.
 
     Raises:
-        FacesetError: the table's columns are not those of `SCHEMA`; `where` names it in the text.
+        FacesetError: the table's columns are not those of `SCHEMA`, or a value in it cannot be;
+            `where` names it in the text.
     """
     require_columns(table, where)
     try:
         records = table.select(SCHEMA.names).cast(SCHEMA).to_pylist()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
         raise FacesetError(f"{where}: columns of another type: {error}") from error
-    return [_from_record(record) for record in records]
+    try:
+        return [_from_record(record) for record in records]
+    except (ArithmeticError, TypeError, ValueError) as error:
+        raise FacesetError(
+            f"{where}: a row holds an impossible value: {error}; extract the faces again"
+        ) from error
 
 
 def require_columns(table: pa.Table, where: str) -> None:

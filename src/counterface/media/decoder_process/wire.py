@@ -6,6 +6,7 @@ JSON and not pickle: the child has read hostile files, and reading a pickle runs
 from __future__ import annotations
 
 import json
+import math
 import os
 import struct
 from dataclasses import asdict, fields
@@ -72,7 +73,26 @@ def unpack_info(values: Message) -> MediaInfo:
     known["compression"] = Compression(**known["compression"])
     known["audio"] = tuple(AudioInfo(**audio) for audio in known["audio"])
     known["notes"] = tuple(unpack_note(note) for note in known["notes"])
-    return MediaInfo(**known)
+    info = MediaInfo(**known)
+    _require_possible(info)
+    return info
+
+
+def _require_possible(info: MediaInfo) -> None:
+    """Nothing; ValueError for facts that no file has, from a child that a file has taken over."""
+    possible = {
+        "kind": info.kind in ("image", "video"),
+        "size": min(info.width, info.height) >= 1,
+        "rotation": info.rotation in (0, 90, 180, 270),
+        "fps": info.fps is None or info.fps > 0,
+        "duration_s": info.duration_s is None or 0 <= info.duration_s < math.inf,
+        "frame_count": info.frame_count is None or info.frame_count >= 0,
+        "pixel_aspect": info.pixel_aspect > 0,
+        "compression": 0 <= info.compression.strength <= 1,
+    }
+    wrong = [name for name, holds in possible.items() if not holds]
+    if wrong:
+        raise ValueError(f"impossible {', '.join(wrong)}")
 
 
 def pack_note(note: MediaNote) -> Message:

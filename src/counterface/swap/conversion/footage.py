@@ -243,7 +243,7 @@ def read_pieces(folder: Path) -> list[Look]:
         try:
             records = pq.read_table(path).cast(_SCHEMA).to_pylist()
             looks += [_from_record(record) for record in records]
-        except (OSError, pa.ArrowException, ValueError) as error:
+        except (OSError, pa.ArrowException, ArithmeticError, TypeError, ValueError) as error:
             raise SwapError(
                 f"{path} cannot be read: {error}; delete it and run the same command again"
             ) from error
