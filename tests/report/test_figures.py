@@ -8,6 +8,7 @@ from drawn_reports import a_report, a_still, a_track
 from tiny_detector import metadata
 
 from counterface.detect.detector import DetectorInfo
+from counterface.detect.findings import SetAside
 from counterface.report import figures
 
 INFO = DetectorInfo.model_validate(metadata())
@@ -134,3 +135,12 @@ def test_pictures_are_no_larger_than_asked_for():
     assert max(opened(figures.draw_whole(report, 50).src).shape) == 50
     assert max(opened(figures.draw_miniature(report, 40)).shape) == 40
     assert max(opened(figures.draw_miniature(a_still("none.jpg"), 40)).shape) == 40
+
+
+def test_a_score_that_may_not_be_used_is_no_evidence():
+    report = a_report("clip.mp4", [6.0] * 8)
+    for code, shown in (("soft", False), ("drawing", False), ("brief", True)):
+        aside = SetAside(code=code, text="why")
+        track = report.tracks[0].model_copy(update={"aside": aside})
+        most, _ = figures.draw_faces(report.pictures.exhibits, track)
+        assert (most[0].heat is not None) == shown

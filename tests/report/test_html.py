@@ -323,7 +323,7 @@ def test_metadata_are_shown_and_hostile_ones_are_text():
 
 def test_what_the_headline_says_is_not_said_again():
     first = a_report("a.mp4", [2.0, 3.0])
-    again = a_report("a.mp4", [2.0, 3.0], reasons=(first.headline.text, "Another reason."))
+    again = a_report("a.mp4", [2.0, 3.0], reasons=(f"{first.headline.text} Another reason.",))
     text = words(render_html([again]))
     assert text.count(first.headline.text) == 1
     assert "Another reason." in text

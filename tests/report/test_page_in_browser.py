@@ -189,6 +189,9 @@ def test_pictures_of_many_faces_stick_out_nowhere(browser, tmp_path, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+LOAD = """
+() => Promise.all([...document.images].map((e) => { e.loading = "eager"; return e.decode(); }))
+"""
 UNEVEN = """
 () => [...document.querySelectorAll("img")].filter((e) => {
   const cover = getComputedStyle(e).objectFit === "cover" && !e.closest(".pair");
@@ -203,9 +206,8 @@ def test_no_picture_is_stretched(browser, tmp_path, width):
     reports = [a_still("group.jpg", [9.0], [9.0]), a_report("a.mp4", [9.0] * 8), a_report("b.mp4")]
     write_html(reports, tmp_path / "page.html")
     page, _, _ = open_page(
-        browser, tmp_path / "page.html", viewport={"width": width, "height": 16000}
+        browser, tmp_path / "page.html", viewport={"width": width, "height": 800}
     )
     page.add_style_tag(content=".many .file{content-visibility:visible}")
-    page.wait_for_timeout(100)
-    assert page.evaluate("[...document.images].every((e) => e.naturalWidth > 0)")
+    page.evaluate(LOAD)
     assert page.evaluate(UNEVEN) == []

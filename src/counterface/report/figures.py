@@ -22,7 +22,7 @@ from counterface.types import Image, Verdict
 
 MOST_POINTS = 240  # dots in a timeline; more merge into a smear
 STRIP = 10  # thumbnails in a film strip
-FAINTEST = 0.04  # heat whose strongest is weaker is not drawn: nobody would see it
+FAINTEST = 0.1  # heat whose strongest is weaker is not drawn: nobody would see it
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,15 +239,18 @@ def draw_faces(
     """The most and the least suspicious faces of a person, each with its heat map.
 
     No face is in both; the scale of the heat is one for the whole file. Heat is worth what the
-    score says: a face at 5 % shows no dark evidence, whatever the network looked at.
+    score says: a face at 5 % shows no dark evidence, whatever the network looked at, and one
+    whose score may not be used shows none.
     """
     scale = evidence_scale([e.activation for e in exhibits])
     own = sorted((e for e in exhibits if e.track == track.id), key=lambda e: -e.logit)
     half = min(3, (len(own) + 1) // 2)
     least = own[half:][-3:][::-1]
-    most = 1.0  # a face that is cleared is nowhere darker than its own score
-    if track.score is not None and track.verdict is Verdict.NO_MANIPULATION_FOUND:
-        most = track.score.probability
+    most = 1.0
+    if track.aside is not None and track.aside.code != "brief":
+        most = 0.0  # its score is not used, so what moved it is no evidence
+    elif track.score is not None and track.verdict is Verdict.NO_MANIPULATION_FOUND:
+        most = track.score.probability  # a face that is cleared is nowhere darker than its score
     return (
         tuple(_picture(e, scale, most) for e in own[:half]),
         tuple(_picture(e, scale, most) for e in least),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -38,6 +39,7 @@ VERDICTS: dict[str, tuple[str, str]] = {  # state -> headline, what it means; gr
     ),
     "failed": ("Could not be scanned", "The file could not be opened or decoded."),
 }
+_SENTENCES = re.compile(r"(?<=[.!?]) (?=[A-Z])")
 MARKED = "A mark that only its maker can leave says so, whatever its faces look like."
 
 
@@ -98,6 +100,12 @@ def _heading(report: Report) -> dict[str, Any]:
     }
 
 
+def _beyond(reasons: Sequence[str], said: str) -> list[str]:
+    """The sentences of the reasons that were not said."""
+    sentences = [part for reason in reasons for part in _SENTENCES.split(reason)]
+    return [sentence for sentence in sentences if sentence not in _SENTENCES.split(said)]
+
+
 def _number(report: Report) -> float | None:
     """The big number; None where none may be relied on."""
     if report.headline is not None:
@@ -119,7 +127,7 @@ def _file_view(report: Report, most_px: int) -> dict[str, Any]:
     number, heading = _number(report), _heading(report)
     return {
         **heading,
-        "reasons": [reason for reason in report.reasons if reason not in heading["meaning"]],
+        "reasons": _beyond(report.reasons, heading["meaning"]),
         "number": number,
         "bar": figures.scale_bar(report.score) if report.score and number is not None else None,
         "still": still,
