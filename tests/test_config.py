@@ -8,11 +8,12 @@ from typing import Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from counterface.config import (
     STRICT,
     Settings,
+    describe_flags,
     merge_flags,
     parse_settings,
     read_config,
@@ -197,3 +198,27 @@ def test_an_unknown_inner_key_lists_the_keys_of_its_own_table(
     with pytest.raises(ConfigError) as error:
         read_config_with(Host, None, values)
     assert said in str(error.value)
+
+
+class Numbers(BaseModel):
+    count: int = Field(32, ge=1, le=100)
+    share: float | None = Field(None, gt=0, lt=1)
+    kind: Literal["a", "b"] = "a"
+    inner: Outer = Outer()
+    name: str = ""
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"count": "0"}, "--count 0: takes a whole number from 1 up to 100"),
+        ({"count": "many"}, "--count many: takes a whole number from 1 up to 100"),
+        ({"share": 2}, "--share 2: takes a number above 0 below 1"),
+        ({"kind": "c"}, "--kind c: takes one of a, b"),
+        ({"name": 3}, "--name 3: Input should be a valid string"),
+    ],
+)
+def test_a_refused_flag_says_what_it_takes(values: dict[str, object], said: str):
+    with pytest.raises(ValidationError) as refused:
+        Numbers.model_validate(values)
+    assert describe_flags(refused.value, Numbers) == said

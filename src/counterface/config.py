@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
@@ -168,6 +168,51 @@ def _inner_model(annotation: Any) -> type[BaseModel] | None:
         return annotation
     found = (_inner_model(part) for part in get_args(annotation))
     return next((model for model in found if model is not None), None)
+
+
+_BOUNDS = (("ge", "from"), ("gt", "above"), ("le", "up to"), ("lt", "below"))
+
+
+def describe_flags(error: ValidationError, model: type[BaseModel]) -> str:
+    """A pydantic error about flags in one line: each flag, its value, and what it takes."""
+    parts = []
+    for problem in error.errors(include_url=False):
+        keys = [str(part) for part in problem["loc"]]
+        flag = "--" + ".".join(keys).replace("_", "-")
+        allowed = allowed_values(model, keys)
+        what = f"takes {allowed}" if allowed else problem["msg"]
+        parts.append(f"{flag} {problem['input']}: {what}" if keys else problem["msg"])
+    return "; ".join(parts)
+
+
+def allowed_values(model: type[BaseModel], keys: Sequence[str]) -> str:
+    """Which values a numeric or closed field takes, in words; empty for any other.
+
+    Args:
+        model: that the first key is a field of.
+        keys: names of fields from there inwards.
+    """
+    field = model.model_fields.get(keys[0]) if keys else None
+    if field is None:
+        return ""
+    inner = field.annotation
+    if len(keys) > 1:
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return ""
+        return allowed_values(inner, keys[1:])
+    if get_origin(inner) is Literal:
+        return "one of " + ", ".join(map(str, get_args(inner)))
+    kinds = {int: "a whole number", float: "a number"}
+    kind = next((kinds[part] for part in (inner, *get_args(inner)) if part in kinds), "")
+    if not kind:
+        return ""
+    bounds = [
+        f"{word} {getattr(rule, name):g}"
+        for name, word in _BOUNDS
+        for rule in field.metadata
+        if getattr(rule, name, None) is not None
+    ]
+    return " ".join([kind, *bounds])
 
 
 def _validate(model: type[Model], values: dict[str, Any], where: str) -> Model:

@@ -98,3 +98,15 @@ def test_limits_that_a_later_file_states_are_kept(tmp_path):
     info = Detector.load(write_detector(tmp_path / "later.onnx", extra)).info
     assert info.range.min_face_px == 48
     assert info.range.model_dump()["max_blur"] == 3
+
+
+def test_trained_weights_and_their_run_are_told_to_be_exported_first(tmp_path):
+    run = tmp_path / "a run"
+    run.mkdir()
+    (run / "best.safetensors").write_bytes(b"weights")
+    for path in (run / "best.safetensors", run, tmp_path / "absent.safetensors"):
+        with pytest.raises(DetectorError, match="counterface detect export") as refused:
+            Detector.load(path)
+        assert ".onnx" in str(refused.value)
+    with pytest.raises(DetectorError, match="cannot be read"):
+        Detector.load(tmp_path)

@@ -199,7 +199,28 @@ def test_files_come_back_in_order_and_a_bad_one_is_a_row(clip, picture, tmp_path
     assert [type(outcome) for outcome in found] == kinds
     assert "text.mp4" in found[1].error
     assert "absent.mp4" in found[2].error
-    assert [done for done, _, _ in seen] == [1, 2, 3, 4, 5]
+    names = [file.name for file in files]
+    assert [entry for entry in seen if entry[2] in names] == [
+        (number + 1, 5, name) for number, name in enumerate(names)
+    ]
+    inside = [(done, text) for done, _, text in seen if text not in names]
+    assert inside == [(0, f"one.mp4, frame {number} of 4") for number in (1, 2, 3, 4)]
+
+
+def test_a_single_video_tells_its_frames(clip, tmp_path):
+    seen = []
+    config = tiny_config(tmp_path, all_frames=True)
+    list(scan_files([clip], config, progress=lambda *entry: seen.append(entry)))
+    assert seen[:-1] == [(number, 48, "one.mp4") for number in range(1, 49)]
+
+
+def test_an_error_that_names_no_file_gets_the_name(clip, tmp_path, monkeypatch):
+    def fail(*_):
+        raise MediaError("no frame")
+
+    monkeypatch.setattr(Scanner, "scan", fail)
+    (failure,) = scan_files([clip], tiny_config(tmp_path))
+    assert failure.error == f"{clip}: no frame"
 
 
 def test_many_processes_find_what_one_finds(clip, picture, tmp_path):

@@ -15,6 +15,7 @@ import json
 from collections.abc import Iterator
 from importlib.resources import as_file, files
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -130,6 +131,7 @@ class Detector:
 
     @classmethod
     def _from_file(cls, path: Path) -> Detector:
+        _refuse_weights(path)
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -200,6 +202,18 @@ class Detector:
         for start in range(0, len(crops), BATCH):
             batch = np.moveaxis(crops[start : start + BATCH], -1, -3).astype(np.float32) / 255
             yield self._session.run(outputs, {name: batch})
+
+
+def _refuse_weights(path: Path) -> None:
+    """Raises where the path is that of trained weights, or of the run that holds them."""
+    weights = path / "best.safetensors" if path.is_dir() else path
+    if weights.suffix != ".safetensors" or (weights != path and not weights.exists()):
+        return
+    target = weights.with_suffix(".onnx")
+    raise DetectorError(
+        f"{path}: these are trained weights, which a scan cannot use as they are; export them "
+        f"first: counterface detect export {quote(str(weights))} {quote(str(target))}"
+    )
 
 
 def input_name(info: DetectorInfo) -> str:

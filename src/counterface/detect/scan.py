@@ -52,7 +52,7 @@ from counterface.media.sample_frames import Sample as FrameSample
 from counterface.media.sandbox import Limits
 from counterface.media.tags.metadata import Metadata
 from counterface.provenance.verify import Provenance
-from counterface.types import Face, Frame, Image
+from counterface.types import Face, Frame, Image, Progress
 
 THOROUGH_FRAMES = 96  # at least
 THOROUGH_FACE_DETECTOR = "centerface"
@@ -122,8 +122,12 @@ class Scanner:
         self.detector = Detector.load(self.config.detector)
         self._find(np.zeros((64, 64, 3), np.uint8))  # loads the models now, not in the first file
 
-    def scan(self, path: str | Path) -> ScanResult:
+    def scan(self, path: str | Path, progress: Progress | None = None) -> ScanResult:
         """Everything found in one image or video.
+
+        Args:
+            path: the file.
+            progress: called as (frames looked at, frames expected, name) while a video is read.
 
         Raises:
             MediaError: the file cannot be opened or decoded within its limits.
@@ -141,7 +145,7 @@ class Scanner:
         ):
             sha256 = pool.submit(file_sha256, path)
             job = _ScanJob(self, path, media, clock, marks)
-            job.run()
+            job.run(progress)
             with clock.phase("hash_wait"):
                 digest = sha256.result()
             with clock.phase("marks_wait"):
@@ -219,7 +223,7 @@ class _ScanJob:
         self.seen: dict[int, list[tuple[Frame, Face, Image]]] = defaultdict(list)  # this moment
         self.read = self.with_face = self.unaligned = 0
 
-    def run(self) -> None:
+    def run(self, progress: Progress | None = None) -> None:
         sample = choose_frames(
             self.path, self.media, self.scanner.config, self.scanner.detector.info
         )
@@ -231,6 +235,10 @@ class _ScanJob:
                     self.marks.add(frame.image, expected)
                 self._look_at(frame)
             self._judge_moment()
+            if progress and self.mode != "image":
+                # A header may promise fewer frames than there are.
+                total = max(expected, self.read) if expected else None
+                progress(self.read, total, self.path.name)
         if not self.read:
             raise MediaError(f"{self.path}: no frame could be decoded; the file holds no picture")
         self.media = replace(self.media, notes=merge_notes(self.media.notes, sample.notes))

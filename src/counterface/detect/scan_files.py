@@ -32,7 +32,9 @@ def scan_files(
         paths: files; see `counterface.media.find_media` for folders and globs.
         config: of all files.
         jobs: processes; each loads its own models (about 200 MB).
-        progress: called as (done, total, name) before each result.
+        progress: called as (files done, files, name) before each result, and between two results
+            of one process as often as a video is read on, with the frame beside the name; of one
+            file alone as (frames looked at, frames expected, name).
         change: see `Scanner`; can be pickled where there are several jobs.
 
     Raises:
@@ -41,7 +43,7 @@ def scan_files(
     config = config or ScanConfig()
     files = [Path(path) for path in paths]
     source = (
-        _in_turn(files, config, change)
+        _in_turn(files, config, change, progress)
         if jobs <= 1 or len(files) < 2
         else _at_once(files, config, jobs, change)
     )
@@ -52,20 +54,38 @@ def scan_files(
 
 
 def _in_turn(
-    files: list[Path], config: ScanConfig, change: ChangeFrames | None
+    files: list[Path], config: ScanConfig, change: ChangeFrames | None, progress: Progress | None
 ) -> Iterator[ScanResult | ScanFailure]:
     scanner = Scanner(config, change)
-    for path in files:
-        yield _scan_or_failure(scanner, path)
+    for done, path in enumerate(files):
+        yield _scan_or_failure(scanner, path, _within(progress, done, len(files)))
 
 
-def _scan_or_failure(scanner: Scanner, path: Path) -> ScanResult | ScanFailure:
+def _within(progress: Progress | None, done: int, files: int) -> Progress | None:
+    """What is called while one of the files is read."""
+    if progress is None or files == 1:
+        return progress
+
+    def frame_of_file(frame: int, frames: int | None, name: str) -> None:
+        progress(done, files, f"{name}, frame {frame}" + (f" of {frames}" if frames else ""))
+
+    return frame_of_file
+
+
+def _scan_or_failure(
+    scanner: Scanner, path: Path, progress: Progress | None = None
+) -> ScanResult | ScanFailure:
     try:
-        return scanner.scan(path)
+        return scanner.scan(path, progress)
     except (CounterfaceError, OSError) as error:
-        return ScanFailure(path, str(error))
+        return ScanFailure(path, _naming(path, str(error)))
     except Exception as error:  # noqa: BLE001  (one odd file must not end a scan of thousands)
         return ScanFailure(path, f"{path}: unexpected {type(error).__name__}: {error}")
+
+
+def _naming(path: Path, text: str) -> str:
+    """The text, with the file's name before it where it does not name it."""
+    return text if path.name in text else f"{path}: {text}"
 
 
 _worker: Scanner | None = None  # one a process, made by the pool's initializer

@@ -212,3 +212,17 @@ def test_progress_on_a_terminal_is_a_bar_with_counts_and_a_harmless_name(monkeyp
     assert "4 of 10" in shown
     assert "[bold]x\\u202e" in shown
     assert not {"\x9b", "\u202e"} & set(shown)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--frames", "0"], "--frames 0: takes a whole number from 1"),
+        (["--limits.cpu-s", "-3"], "--limits.cpu-s -3: takes a number above 0"),
+    ],
+)
+def test_a_refused_flag_is_one_line_with_what_it_takes(words, said, capsys):
+    assert main(["scan", *words, "a.mp4"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+    assert "validation" not in line

@@ -43,6 +43,7 @@ from cyclopts import App, CycloptsError, Parameter
 from counterface import __version__
 from counterface.apps.cli.help_text import HelpText
 from counterface.apps.cli.output import exit_code, guard_console, leave_console, printable
+from counterface.config import describe_flags
 from counterface.errors import (
     ConfigError,
     CounterfaceError,
@@ -140,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"  {printable(line)}", file=sys.stderr)
         return EXIT_USAGE
     except (CycloptsError, CounterfaceError, OSError) as error:
-        text = printable(_without_link(error))
+        text = printable(_in_words(error))
         print(f"counterface: {text}{_go_on(error, words)}", file=sys.stderr)
         return EXIT_USAGE
     except StoppedBySignal as stop:
@@ -171,8 +172,16 @@ def _require_noun(words: Sequence[str]) -> None:
         raise ConfigError(f"no command {words[0]!r}; {hint}known: {', '.join(NOUNS)}")
 
 
-def _without_link(error: Exception) -> str:
-    """The error's text without pydantic's link, which is of no use to a user."""
+def _in_words(error: Exception) -> str:
+    """The error's text; where settings refuse a flag: the flag, its value and what it takes."""
+    from pydantic import BaseModel, ValidationError
+
+    refused, argument = error.__cause__, getattr(error, "argument", None)
+    model = getattr(argument, "hint", None)
+    if not isinstance(model, type) or not issubclass(model, BaseModel):
+        model = None
+    if isinstance(refused, ValidationError) and model is not None:
+        return describe_flags(refused, model)
     return str(error).split("    For further information visit")[0]
 
 
