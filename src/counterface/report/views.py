@@ -14,8 +14,12 @@ from counterface.types import Verdict
 
 TRACKS_SHOWN = 8  # of a video in detail, the most suspicious first
 FACES_SHOWN = 60  # of a picture
-WHOLE_PX = ((4, 1280), (20, 960))  # up to so many files, the longer side of a whole picture
-SMALL_WHOLE_PX = 640  # of a picture on a page of more files
+WHOLE_PX = (
+    (4, 1280),
+    (20, 960),
+    (100, 640),
+)  # up to so many files, the longer side of a whole picture
+SMALL_WHOLE_PX = 400  # of a picture on a page of more files
 STRIP_PX = 96  # in a film strip
 MINIATURE_PX = 88  # in the overview, twice what is shown
 

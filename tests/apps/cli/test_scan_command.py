@@ -16,6 +16,7 @@ from tiny_detector import metadata, write_detector
 from counterface.apps.cli.main import main
 from counterface.apps.cli.scan import describe
 from counterface.detect.findings import Notice
+from counterface.errors import MediaError
 from counterface.media.image import write_image
 from counterface.media.tags.metadata import Metadata, Place
 from counterface.report.schema import Report
@@ -233,3 +234,20 @@ def test_words_give_no_number_that_may_not_be_relied_on():
     )
     assert "%" in describe(report)[1]
     assert "%" not in describe(unsure)[1]
+
+
+def test_a_page_that_cannot_be_written_in_the_end_does_not_cost_the_table(
+    tmp_path, capsys, monkeypatch
+):
+    outcomes = drawn("a.mp4", "b.mp4")
+
+    def full(*_: object) -> None:
+        raise MediaError("page.html: the report cannot be written (No space left on device)")
+
+    monkeypatch.setattr(
+        "counterface.detect.scan_files.scan_files", lambda *_, **__: (x for x in outcomes)
+    )
+    monkeypatch.setattr("counterface.report.html.write_html", full)
+    assert main(["scan", "a.mp4", "b.mp4", "--html", str(tmp_path / "page.html")]) == 1
+    assert len(rows(tmp_path / "page.csv")) == 2
+    assert "No space left" in capsys.readouterr().err

@@ -132,10 +132,12 @@ class Outputs:
 
         if not self.reports:
             return
-        if self.csv is not None:
-            write_csv(self.reports, self.csv)
-        if self.html is not None:
-            write_html(self.reports, self.html)
+        try:
+            if self.html is not None:
+                write_html(self.reports, self.html)
+        finally:  # each for itself
+            if self.csv is not None:
+                write_csv(self.reports, self.csv)
 
     def tell(self, console: TextIO) -> None:
         """Prints where page and table lie, if there is anything in them."""
