@@ -96,6 +96,8 @@ def join_pieces(pieces: Sequence[Piece], out: Path, companions: Companions | Non
             first = opened.enter_context(closing(open_container(pieces[0].path)))
             video = output.add_stream_from_template(first.streams.video[0])
             video.time_base = clock.base
+            if CONTAINERS[out.suffix.lower()] != "matroska":  # which knows no such tags
+                video.codec_context.codec_tag = first.streams.video[0].codec_context.codec_tag
             streams = [_seen(pieces, orders, clock, video)]
             if companions is not None and plan is not None:
                 if plan.timecode is not None:

@@ -1,4 +1,4 @@
-"""Frames to an H.264 file: times kept, nothing half-written left."""
+"""Frames to a video file: times kept, nothing half-written left."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from av.codec.context import Flags
 from av.video.reformatter import Interpolation
 
 from counterface.errors import MediaError, ShapeError
+from counterface.media.encoder import choose_encoder
 from counterface.media.open_file import ffmpeg_reason, show
 from counterface.types import Frame
 
@@ -39,8 +40,10 @@ class VideoWriter:
         width: int,
         height: int,
         *,
-        crf: float = 18,
-        preset: str = "medium",
+        codec: str = "h264",
+        bits: int | None = None,
+        crf: float | None = None,
+        preset: str | None = None,
         fps: Fraction | None = None,
         time_base: Fraction | None = None,
         pixel_aspect: Fraction = Fraction(1),
@@ -49,17 +52,20 @@ class VideoWriter:
 
         Args:
             path: ends in .mp4, .mov, .m4v or .mkv; replaced if it exists.
-            width: pixels, even (H.264 with halved colour cannot hold odd sizes).
+            width: pixels, even (halved colour cannot hold odd sizes).
             height: pixels, even.
-            crf: x264 quality, 0 (only colour resolution is lost) to 51; 18 looks as the source.
-            preset: x264 speed, "ultrafast" to "veryslow".
+            codec: "h264", "h265" or "prores".
+            bits: a sample, 8 or 10; the codec's own by default.
+            crf: quality, 0 (only colour resolution is lost) to 51; of H.264 18 looks as the source.
+            preset: speed, "ultrafast" to "veryslow", or the profile of ProRes; None is the codec's.
             fps: nominal rate, a hint for the encoder; 30 by default.
             time_base: a frame's time is rounded to multiples of this; 1/360000 s by default, which
                 holds the usual rates exactly.
             pixel_aspect: width of a pixel over its height.
 
         Raises:
-            MediaError: an unknown suffix, a folder that cannot be written.
+            ConfigError: a codec, depth, quality or preset that does not exist, or not together.
+            MediaError: an unknown suffix, one that does not hold the codec, a folder that cannot be written.
             ShapeError: an odd or empty size.
         """
         self.path = Path(path)
@@ -67,6 +73,10 @@ class VideoWriter:
         if container is None:
             known = ", ".join(CONTAINERS)
             raise MediaError(f"{show(path)}: videos are written as {known}")
+        self.encoder = choose_encoder(codec, bits, crf, preset)
+        if self.path.suffix.lower() not in self.encoder.suffixes:
+            known = ", ".join(self.encoder.suffixes)
+            raise MediaError(f"{show(path)}: {self.encoder.label} is written as {known}")
         if width < 2 or height < 2 or width % 2 or height % 2:
             raise ShapeError(f"a video has an even width and height, not {width}x{height}; pad it")
         self.width, self.height = width, height
@@ -79,7 +89,7 @@ class VideoWriter:
             self.time_base = time_base or TIME_BASE
             fps = fps or Fraction(30)
             self._interval = max(1, round(1 / (fps * self.time_base)))
-            self._video = self._add_video(fps, crf, preset, pixel_aspect)
+            self._video = self._add_video(fps, pixel_aspect)
         except av.FFmpegError as error:
             self._abandon()
             raise MediaError(f"{show(path)} cannot be written: {ffmpeg_reason(error)}") from error
@@ -113,7 +123,7 @@ class VideoWriter:
         self._last = ticks
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame.image), format="rgb24")
         picture = picture.reformat(
-            format="yuv420p",
+            format=self.encoder.pixel_format,
             dst_colorspace=_BT709,
             dst_color_range=_LIMITED_RANGE,
             interpolation=Interpolation.AREA,  # undoes the doubling of chroma when it was read
@@ -155,16 +165,17 @@ class VideoWriter:
         else:
             self._abandon()
 
-    def _add_video(self, fps: Fraction, crf: float, preset: str, pixel_aspect: Fraction) -> Any:
-        video = self._output.add_stream(
-            "libx264", rate=fps, options={"crf": str(crf), "preset": preset}
-        )
-        video.width, video.height, video.pix_fmt = self.width, self.height, "yuv420p"
+    def _add_video(self, fps: Fraction, pixel_aspect: Fraction) -> Any:
+        encoder = self.encoder
+        video = self._output.add_stream(encoder.name, rate=fps, options=dict(encoder.options))
+        video.width, video.height, video.pix_fmt = self.width, self.height, encoder.pixel_format
         context = video.codec_context
         context.time_base = video.time_base = self.time_base
         context.flags |= int(Flags.frame_duration)  # else the last frame would last one tick
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _LIMITED_RANGE
+        if encoder.tag:
+            context.codec_tag = encoder.tag
         if pixel_aspect != 1:  # tagging square pixels would change every file's bytes
             context.sample_aspect_ratio = pixel_aspect
         return video

@@ -146,7 +146,7 @@ def write_clip(path: Path, image: Image) -> None:
     from counterface.media.video_writer import VideoWriter
 
     height, width = (side // 2 * 2 for side in image.shape[:2])  # H.264 wants even sides
-    with VideoWriter(path, width, height, crf=20) as writer:
+    with VideoWriter(path, width, height, crf=20, preset="medium") as writer:
         for frame in drift(image[:height, :width]):
             writer.write(frame)
 
