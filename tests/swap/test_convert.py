@@ -22,9 +22,9 @@ from counterface.media.video_reader import read_video
 from counterface.provenance.mark import Marker
 from counterface.provenance.record import read_record, record_path
 from counterface.provenance.watermark import Watermark
-from counterface.swap import convert as convert_module
 from counterface.swap.conversion.segments import WorkFolder
 from counterface.swap.conversion.settings import ConvertConfig, Converted
+from counterface.swap.conversion.targets import outputs as outputs_module
 from counterface.swap.convert import convert
 from counterface.types import Image
 
@@ -171,7 +171,7 @@ class _KilledError(Exception):
 
 
 def killed_after(monkeypatch: pytest.MonkeyPatch, segments: int) -> None:
-    original, count = convert_module.VideoWriter.close, 0
+    original, count = outputs_module.VideoWriter.close, 0
 
     def close(writer: Any) -> None:
         nonlocal count
@@ -180,7 +180,7 @@ def killed_after(monkeypatch: pytest.MonkeyPatch, segments: int) -> None:
             raise _KilledError
         original(writer)
 
-    monkeypatch.setattr(convert_module.VideoWriter, "close", close)
+    monkeypatch.setattr(outputs_module.VideoWriter, "close", close)
 
 
 @pytest.mark.parametrize("steady", [0.0, 0.5])

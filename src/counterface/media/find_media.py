@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ VIDEO_SUFFIXES = frozenset(
         *(".m1v", ".m2v", ".mpv", ".mjpeg", ".mjpg"),
     }
 )
+
+_PARTS = re.compile(r"(\d{1,18})")
 
 
 def find_media(patterns: Sequence[str | Path], left_out: Counter[str] | None = None) -> list[Path]:
@@ -72,3 +75,14 @@ def _below(folder: Path, passed_over: dict[Path, str]) -> list[Path]:
             else:
                 passed_over[path] = path.suffix.lower()
     return matches
+
+
+def natural_key(path: Path) -> tuple[list[tuple[int, str]], str]:
+    """What to sort paths by, so that img2 comes before img10.
+
+    Runs of digits count as numbers, the rest without regard to case.
+    """
+    words = [word for word in _PARTS.split(path.as_posix()) if word]
+    numbers = (word.isascii() and word.isdecimal() for word in words)
+    key = [(int(w), "") if n else (-1, w.lower()) for w, n in zip(words, numbers, strict=True)]
+    return key, path.as_posix()  # the second where names differ in case or zeros alone

@@ -16,8 +16,8 @@ from av.codec.context import Flags
 from av.video.reformatter import Interpolation
 
 from counterface.errors import MediaError, ShapeError
-from counterface.media.encoder import choose_encoder
 from counterface.media.open_file import ffmpeg_reason, show
+from counterface.media.stream.encoder import choose_encoder
 from counterface.types import Frame
 
 # Holds 24, 25, 30, 50, 60 and the 1000/1001 rates exactly, and the ticks of MPEG-TS and Matroska.
@@ -52,8 +52,8 @@ class VideoWriter:
 
         Args:
             path: ends in .mp4, .mov, .m4v or .mkv; replaced if it exists.
-            width: pixels, even (halved colour cannot hold odd sizes).
-            height: pixels, even.
+            width: pixels; even but for 4:4:4 (halved colour cannot hold odd sizes).
+            height: pixels, likewise.
             codec: "h264", "h265" or "prores".
             bits: a sample, 8 or 10; the codec's own by default.
             crf: quality, 0 (only colour resolution is lost) to 51; of H.264 18 looks as the source.
@@ -65,7 +65,8 @@ class VideoWriter:
 
         Raises:
             ConfigError: a codec, depth, quality or preset that does not exist, or not together.
-            MediaError: an unknown suffix, one that does not hold the codec, a folder that cannot be written.
+            MediaError: an unknown suffix, or one that does not hold the codec; a folder that cannot
+                be written.
             ShapeError: an odd or empty size.
         """
         self.path = Path(path)
@@ -77,7 +78,8 @@ class VideoWriter:
         if self.path.suffix.lower() not in self.encoder.suffixes:
             known = ", ".join(self.encoder.suffixes)
             raise MediaError(f"{show(path)}: {self.encoder.label} is written as {known}")
-        if width < 2 or height < 2 or width % 2 or height % 2:
+        halved = 2 if self.encoder.chroma != "4:4:4" else 1
+        if width < halved or height < halved or width % halved or height % halved:
             raise ShapeError(f"a video has an even width and height, not {width}x{height}; pad it")
         self.width, self.height = width, height
         self._output: Any = None
@@ -122,12 +124,13 @@ class VideoWriter:
             self._interval = ticks - self._last  # how long the frame stays is not known yet
         self._last = ticks
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame.image), format="rgb24")
-        picture = picture.reformat(
-            format=self.encoder.pixel_format,
-            dst_colorspace=_BT709,
-            dst_color_range=_LIMITED_RANGE,
-            interpolation=Interpolation.AREA,  # undoes the doubling of chroma when it was read
-        )
+        if self.encoder.pixel_format != "rgb24":
+            picture = picture.reformat(
+                format=self.encoder.pixel_format,
+                dst_colorspace=_BT709,
+                dst_color_range=_LIMITED_RANGE,
+                interpolation=Interpolation.AREA,  # undoes the doubling of chroma when it was read
+            )
         picture.pts, picture.time_base = ticks, self.time_base
         picture.duration = self._interval
         self._mux(self._video.encode(picture))
@@ -172,8 +175,9 @@ class VideoWriter:
         context = video.codec_context
         context.time_base = video.time_base = self.time_base
         context.flags |= int(Flags.frame_duration)  # else the last frame would last one tick
-        context.colorspace = context.color_primaries = context.color_trc = _BT709
-        context.color_range = _LIMITED_RANGE
+        if encoder.pixel_format != "rgb24":
+            context.colorspace = context.color_primaries = context.color_trc = _BT709
+            context.color_range = _LIMITED_RANGE
         if encoder.tag:
             context.codec_tag = encoder.tag
         if pixel_aspect != 1:  # tagging square pixels would change every file's bytes

@@ -19,7 +19,7 @@ from counterface.swap.conversion.footage import frames_of
 from counterface.swap.conversion.render import make_even
 from counterface.swap.conversion.segments import WorkFolder, split_times
 from counterface.swap.conversion.settings import ConvertConfig
-from counterface.swap.convert import join_segments, open_writer
+from counterface.swap.conversion.targets.outputs import join_segments, open_writer
 from counterface.types import Frame
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -51,7 +51,7 @@ def write_genuine(clip: Path, out: Path, config: ConvertConfig, *, like: Path) -
                 for place, frame in zip(span, islice(frames, len(span)), strict=False):
                     pts = frame.pts - times[span.start]
                     writer.write(Frame(make_even(frame.image), place, pts))
-        join_segments(work, clip, times, info, config)
+        join_segments(work, clip, times, config)
         data = work.unsigned.read_bytes()
         write_bytes(out, pad_like(data, like.read_bytes()))
         work.remove()

@@ -23,7 +23,9 @@ from counterface.swap.conversion.settings import ConvertConfig
 PAIRS_FILE, MANIFEST_FILE = "pairs.json", "manifest.parquet"
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"  # of people and methods: they become folders
 # what the build itself decides for every conversion
-_DECIDED = {"person", "like", "identity", "crf", "keep", "rights", "rights_file", "masks"}
+_DECIDED = {"person", "like", "identity", "crf", "keep", "rights", "rights_file", "masks"} | {
+    *("codec", "bits", "pictures", "fps", "matte")
+}
 
 
 class Person(BaseModel):

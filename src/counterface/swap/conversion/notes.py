@@ -9,6 +9,8 @@ from counterface.media.probe import MediaInfo
 from counterface.media.stream.pixel_layout import read_pixel_layout
 from counterface.swap.conversion.settings import ConvertConfig
 
+_COLOURS = {"4:0:0": 0, "4:1:0": 1, "4:1:1": 1, "4:2:0": 1, "4:4:0": 2, "4:2:2": 2, "4:4:4": 3}
+
 
 def note_changes(
     info: MediaInfo, config: ConvertConfig, out: Path, lost: Sequence[str]
@@ -21,19 +23,24 @@ def note_changes(
         out: the file to write.
         lost: what of the streams and tags beside the pictures the container cannot hold.
     """
-    yield from _note_pixels(info)
+    yield from _note_pixels(info, config)
     if info.rotation:
         yield f"stored turned by {info.rotation} degrees, written upright"
-    if info.width % 2 or info.height % 2:
+    if (info.width % 2 or info.height % 2) and not config.pictures:
         size = f"{info.width + info.width % 2}x{info.height + info.height % 2}"
         yield (
-            f"{info.width}x{info.height} became {size}: H.264 needs even sides, the last row or "
-            "column is there twice"
+            f"{info.width}x{info.height} became {size}: {config.encoder().label} needs even sides, "
+            "the last row or column is there twice"
         )
     if config.start is not None or config.end is not None:
         yield "the output's time starts at 0"
         if info.audio and config.sound:
             yield "sound is cut at whole packets, up to one packet beyond"
+    if config.pictures:
+        if info.audio:
+            yield "pictures hold no sound: it was left out"
+        yield "the times of the pictures are in sequence.json"
+        return
     if info.audio and not config.sound:
         yield "sound was left out"
     if lost:
@@ -42,15 +49,18 @@ def note_changes(
         yield "Matroska keeps times to 1/1000 s"
 
 
-def _note_pixels(info: MediaInfo) -> Iterator[str]:
-    layout = read_pixel_layout(info.pixel_format)
+def _note_pixels(info: MediaInfo, config: ConvertConfig) -> Iterator[str]:
+    layout, encoder = read_pixel_layout(info.pixel_format), config.encoder()
     if layout is None:
         return
     if layout.bits > 8:
         yield f"{layout.bits} bits a sample in, 8 bits out"
+    if encoder.bits > 8 and not config.pictures:
+        yield f"written with {encoder.bits} bits a sample, of which faces and frames have 8"
     if info.hdr:
         yield "high dynamic range is not tone-mapped: colours look flat"
     if layout.alpha:
         yield "transparency is not kept: the colours are written without it"
-    if layout.chroma not in ("4:2:0", "4:0:0"):
-        yield f"colour resolution {layout.chroma} in, 4:2:0 out"
+    out = encoder.chroma
+    if _COLOURS.get(layout.chroma, 3) > _COLOURS[out] and not config.pictures:
+        yield f"colour resolution {layout.chroma} in, {out} out"

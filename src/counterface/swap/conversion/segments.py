@@ -3,7 +3,9 @@
 .OUT.mp4.convert/
   look.json, look/         what the first pass depends on, and what it found
   started.json             what the segments depend on
-  segment-000000.mp4 ...   encoded, without sound, each written at once
+  segment-000000.mov ...   encoded, without sound, each written at once
+  matte-000000.mov ...     their mattes, where one was asked for
+  pictures.mov             the target without loss, where it is a folder of pictures
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ class WorkFolder:
         self.folder = out.with_name(f".{out.name}.convert")
         self.look = self.folder / "look"
         self.unsigned = self.folder / f"unsigned{out.suffix}"
+        self.pictures = self.folder / "pictures.mov"
 
     @contextmanager
     def opened(self, *, redo: bool = False) -> Iterator[WorkFolder]:
@@ -50,7 +53,7 @@ class WorkFolder:
         try:
             with locked(self.folder):
                 if redo:
-                    self._drop("*.json", "segment-*", "unsigned*")
+                    self._drop("*.json", "segment-*", "matte-*", "unsigned*", "pictures.mov")
                     shutil.rmtree(self.look, ignore_errors=True)
                 yield self
         except FacesetError as error:
@@ -80,12 +83,12 @@ class WorkFolder:
                 "Use those, or add --redo to begin again"
             )
         if started is None:
-            self._drop("segment-*")
+            self._drop("segment-*", "matte-*")
             _write(path, facts)
 
-    def segment(self, number: int) -> Path:
-        """Where a segment lies once it is finished."""
-        return self.folder / f"segment-{number:06d}.mp4"
+    def segment(self, number: int, kind: str = "segment") -> Path:
+        """Where a segment lies once it is finished; or its "matte"."""
+        return self.folder / f"{kind}-{number:06d}.mov"  # MOV holds every codec
 
     def remove(self) -> None:
         """Nothing; call when the output is in place."""

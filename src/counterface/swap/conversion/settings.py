@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
 from counterface.config import STRICT
+from counterface.media.stream.encoder import Encoder, choose_encoder
 from counterface.provenance.rights import Rights
 from counterface.swap.conversion.footage import LookConfig
 from counterface.swap.conversion.people import Choice
@@ -59,10 +61,29 @@ class ConvertConfig(LookConfig):
         0, ge=0, le=64, description="of the model on a CPU; 0 = one a core, at most 8"
     )
     device: str = Field("cpu", description="of the model under torch: cpu, gpu, cuda, cuda:1, mps")
-    crf: float = Field(18.0, ge=0, le=40, description="x264 quality of the video; 18 looks alike")
-    preset: Literal[
-        "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower"
-    ] = Field("veryfast", description="x264 speed of the video; slower files are smaller")
+    codec: Literal["h264", "h265", "prores"] = Field(
+        "h264", description="of the video; ProRes in .mov and .mkv"
+    )
+    bits: int | None = Field(
+        None, ge=8, le=10, description="a sample of the video; 8, ProRes 10, by default"
+    )
+    crf: float | None = Field(
+        None, ge=0, le=51, description="quality of H.264 (18) and H.265 (20); lower is better"
+    )
+    preset: str | None = Field(
+        None,
+        description="speed of H.264 (veryfast) and H.265 (fast), slower files are smaller; profile "
+        "of ProRes (hq): proxy, lt, standard, hq, 4444",
+    )
+    pictures: Literal["png", "jpg"] | None = Field(
+        None, description="write a video as numbered pictures into the folder OUT"
+    )
+    fps: float | None = Field(
+        None, gt=0, le=1000, description="TARGET is a folder of numbered pictures: one video"
+    )
+    matte: bool = Field(
+        False, description="write OUT.matte beside a video: white where the face is new"
+    )
     quality: int = Field(95, ge=50, le=100, description="JPEG quality of pictures")
     sound: bool = Field(True, description="copy the target's sound, bit for bit")
     segment_s: float = Field(
@@ -87,6 +108,24 @@ class ConvertConfig(LookConfig):
         """Who is replaced."""
         return Choice(person=self.person, like=self.like, who=self.who)
 
+    def encoder(self) -> Encoder:
+        """What encodes a video.
+
+        Raises:
+            ConfigError: codec, bits, crf and preset do not go together.
+        """
+        return choose_encoder(self.codec, self.bits, self.crf, self.preset)
+
+    def rate(self) -> Fraction | None:
+        """`fps`, exact: 23.976, 29.97 and 59.94 mean 24, 30 and 60 times 1000/1001."""
+        if self.fps is None:
+            return None
+        whole = round(self.fps * 1001 / 1000)
+        dropped = Fraction(whole * 1000, 1001)
+        if abs(float(dropped) - self.fps) < 1e-3 and self.fps != round(self.fps):
+            return dropped
+        return Fraction(self.fps).limit_denominator(1000)
+
     def merge_plan(self) -> MergePlan:
         """The plan's settings and spans, with the merge settings that were given put over them.
 
@@ -102,9 +141,13 @@ class ConvertConfig(LookConfig):
     def decides(self) -> dict[str, Any]:
         """What the output depends on, for records and for continuing; no folder names in it."""
         values = self.model_dump(mode="json", exclude=_INDIFFERENT)
-        plan = self.merge_plan()
+        plan, encoder = self.merge_plan(), self.encoder()
+        crf = encoder.options.get("crf")
         return {
             **values,
+            "bits": encoder.bits,
+            "crf": None if crf is None else float(crf),
+            "preset": encoder.options.get("preset") or encoder.options.get("profile"),
             "like": [path.name for path in self.like],
             "masks": [path.name for path in self.masks],
             "merge": plan.settings.model_dump(mode="json"),

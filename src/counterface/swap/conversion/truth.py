@@ -23,6 +23,7 @@ from counterface.faces.align import crop_matrix, warp_image
 from counterface.media.image import encode_mask, write_bytes, write_image
 from counterface.swap.conversion.placement import PlacedFace
 from counterface.swap.conversion.render import Rendered
+from counterface.types import Mask
 
 _SCHEMA = pa.schema(
     [
@@ -44,6 +45,15 @@ _SCHEMA = pa.schema(
 def truth_folder(out: Path) -> Path:
     """Where the ground truth of an output lies."""
     return out.with_name(out.name + ".truth")
+
+
+def whole_mask(rendered: Rendered) -> Mask:
+    """Where a finished frame is new, float32 (H, W) in [0, 1]; its parts carry their masks."""
+    whole = np.zeros(rendered.frame.image.shape[:2], np.float32)
+    for mask in (part.mask for part in rendered.parts if part.mask is not None):
+        height, width = mask.shape
+        whole[:height, :width] = np.maximum(whole[:height, :width], mask)
+    return whole
 
 
 class TruthWriter:
@@ -79,11 +89,8 @@ class TruthWriter:
         """
         image = rendered.frame.image
         if "masks" in self.keep:
-            whole = np.zeros(image.shape[:2], np.float32)
-            for mask in (part.mask for part in rendered.parts if part.mask is not None):
-                height, width = mask.shape
-                whole[:height, :width] = np.maximum(whole[:height, :width], mask)
-            write_bytes(self.folder / "masks" / f"{index:06d}.png", encode_mask(whole))
+            path = self.folder / "masks" / f"{index:06d}.png"
+            write_bytes(path, encode_mask(whole_mask(rendered)))
         if "crops" in self.keep:
             for part in rendered.parts:
                 place, target, size = part.place, part.target, len(part.target)

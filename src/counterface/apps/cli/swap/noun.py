@@ -165,11 +165,11 @@ def convert(
     redo: Annotated[bool, Parameter(negative="")] = False,
     json_output: Json = False,
 ) -> int:
-    """Put the model's face into a video, a picture or a folder of pictures; run again to continue.
+    """Put the model's face into a video, a picture or a folder of them; run again to continue.
 
     Args:
         model: A run's folder, weights or a checkpoint.
-        target: A video, a picture, or a folder of pictures.
+        target: A video, a picture, a folder of both, or with --fps a folder of numbered pictures.
         out: What to write: .mp4, .mov or .mkv, .png or .jpg, or a folder.
         recipe: TOML file with these settings; flags win over it.
         redo: Begin again what was begun with other settings, or replace what is done.

@@ -58,7 +58,9 @@ _CODECS: Mapping[str, _Codec] = {
         "prores_ks", "ProRes", (10,), None, ("hq", "proxy", "lt", "standard", "4444"),
         (".mov", ".mkv"),
     ),
+    "rgb": _Codec("libx264rgb", "lossless RGB", (8,), None, ("ultrafast",)),  # for work files
 }  # fmt: skip
+_CHROMA = {"h264": "4:2:0", "h265": "4:2:0", "rgb": "4:4:4", "4444": "4:4:4"}
 
 
 def choose_encoder(
@@ -70,7 +72,7 @@ def choose_encoder(
     """The encoder that is meant, its defaults filled in.
 
     Args:
-        codec: "h264", "h265" or "prores".
+        codec: "h264", "h265" or "prores"; "rgb" gives every picture back as it was, any size.
         bits: a sample, 8 or 10; ProRes always has 10.
         crf: constant quality of H.264 (18 by default) and H.265 (20): lower is better.
         preset: the speed of x264 and x265, or the profile of ProRes.
@@ -80,7 +82,7 @@ def choose_encoder(
     """
     kind = _CODECS.get(codec)
     if kind is None:
-        raise ConfigError(f"no codec {codec!r}; known: {', '.join(_CODECS)}")
+        raise ConfigError(f"no codec {codec!r}; known: h264, h265, prores")
     bits = bits or kind.bits[0]
     if bits not in kind.bits:
         known = " or ".join(map(str, kind.bits))
@@ -95,13 +97,14 @@ def choose_encoder(
         raise ConfigError(f"crf of {kind.label} is 0 to {kind.crf[1]:g}, not {crf:g}")
     quality = kind.crf[0] if crf is None and kind.crf else crf
     _require_encoder(kind)
-    chroma = {"4444": "4:4:4"}.get(preset, "4:2:2") if codec == "prores" else "4:2:0"
+    chroma = _CHROMA.get(preset if codec == "prores" else codec, "4:2:2")
+    pixels = "rgb24" if codec == "rgb" else f"yuv{chroma.replace(':', '')}p"
     return Encoder(
         kind.name,
         kind.label,
         10 if bits == 10 else 8,
         chroma,
-        f"yuv{chroma.replace(':', '')}p{'10le' if bits == 10 else ''}",
+        f"{pixels}10le" if bits == 10 else pixels,
         _options(codec, quality, preset),
         "hvc1" if codec == "h265" else None,  # Apple's players know no other
         kind.suffixes,
@@ -111,6 +114,8 @@ def choose_encoder(
 def _options(codec: str, crf: float | None, preset: str) -> dict[str, str]:
     if codec == "prores":
         return {"profile": preset, "vendor": "apl0"}
+    if codec == "rgb":
+        return {"crf": "0", "preset": preset}
     options = {"crf": str(crf), "preset": preset}
     if codec == "h265":  # closed groups: every piece and every seek stands by itself
         options["x265-params"] = "log-level=error:open-gop=0"

@@ -1,4 +1,4 @@
-"""Pictures, one or a folder of them, each converted, signed and recorded by itself."""
+"""Pictures, each converted, signed and recorded by itself."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from counterface.errors import ConfigError, CounterfaceError, MediaError
+from counterface.errors import ConfigError
 from counterface.media import sandbox
-from counterface.media.find_media import find_media
 from counterface.media.image import write_image
-from counterface.media.open_file import sniff
 from counterface.media.probe import file_sha256
 from counterface.swap.conversion.footage import Onlooker, look_at_image
 from counterface.swap.conversion.job import Job
@@ -19,8 +17,9 @@ from counterface.swap.conversion.people import choose_people, find_people
 from counterface.swap.conversion.placement import place_faces
 from counterface.swap.conversion.render import Renderer
 from counterface.swap.conversion.settings import Converted
+from counterface.swap.conversion.targets.outputs import make_folder
 from counterface.swap.conversion.truth import TruthWriter
-from counterface.types import Frame, Progress
+from counterface.types import Frame
 
 KINDS = {".png", ".jpg", ".jpeg"}  # those that carry their credentials inside
 
@@ -77,15 +76,12 @@ class StillConverter:
         (rendered,) = renderer.render([Frame(image, 0, Fraction(0))])
         notes = ("the face had no faceset mask: the hull was used",) if renderer.maskless else ()
         places = [(0, Fraction(0), placement.faces[0])]
-        try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise MediaError(f"{out.parent} cannot be made: {error.strerror}") from error
+        make_folder(out.parent)
         if keep:
             truth = TruthWriter(out, keep, self.generator.template, self.generator.out_size)
             truth.write_frame(0, rendered)
             truth.write_matrices(places)
-        record = job.record(target, sha256, rights, out, places)
+        record = job.record(target, sha256, rights, out, places, notes)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=".counterface-") as folder:
             unsigned = Path(folder) / out.name
             write_image(unsigned, rendered.frame.image, job.config.quality)
@@ -101,41 +97,3 @@ class StillConverter:
             backend=self.generator.backend,
             notes=notes,
         )
-
-
-def convert_folder(
-    job: Job, folder: Path, out: Path, progress: Progress | None = None
-) -> list[Converted]:
-    """What became of every picture below a folder; one that fails does not stop the others.
-
-    Outputs keep their place below the folder; pictures that are neither JPEG nor PNG become PNG.
-
-    Raises:
-        MediaError: there are no pictures.
-    """
-    inside = out.resolve()
-    found = [p for p in find_media([folder]) if not p.resolve().is_relative_to(inside)]
-    pictures = [path for path in found if path.is_file() and _is_picture(path)]
-    if not pictures:
-        raise MediaError(f"{folder} holds no pictures; videos are converted one by one")
-    converter = StillConverter(job)
-    results = []
-    for number, path in enumerate(pictures):
-        if progress:
-            progress(number, len(pictures), path.name)
-        place = out / path.relative_to(folder)
-        if place.suffix.lower() not in KINDS:
-            place = place.with_name(place.name + ".png")
-        try:
-            results.append(converter.convert(path, place, top=folder))
-        except (CounterfaceError, OSError) as error:
-            failed = Converted(target=str(path), out=str(place), status="failed", error=str(error))
-            results.append(failed)
-    return results
-
-
-def _is_picture(path: Path) -> bool:
-    try:
-        return sniff(path) == "image"
-    except (MediaError, OSError):
-        return False

@@ -1,0 +1,1 @@
+"""What a conversion goes over: pictures, videos, picture sequences, and folders of them."""

@@ -1,0 +1,80 @@
+"""A folder of pictures and videos: each is converted by itself, and a bad one ends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from counterface.errors import CounterfaceError, MediaError, is_disk_full
+from counterface.media.find_media import find_media, natural_key
+from counterface.media.open_file import sniff
+from counterface.provenance.rights import RIGHTS_FILE
+from counterface.swap.conversion.job import Job
+from counterface.swap.conversion.settings import Converted
+from counterface.swap.conversion.targets.stills import KINDS, StillConverter
+from counterface.swap.conversion.targets.video import VideoConversion
+from counterface.types import Progress
+
+
+def convert_folder(
+    job: Job, folder: Path, out: Path, progress: Progress | None = None
+) -> Iterator[Converted]:
+    """What became of every picture and video below a folder, in natural order.
+
+    Outputs keep their place below the folder; formats that cannot be written get a second suffix.
+    A merge plan beside a video, `clip.toml` beside `clip.mp4`, wins over the one for all.
+
+    Raises:
+        MediaError: there is nothing to convert, or the disk is full.
+    """
+    inside = out.resolve()
+    found = [p for p in find_media([folder]) if not p.resolve().is_relative_to(inside)]
+    found = sorted((path for path in found if path.is_file()), key=natural_key)
+    if not found:
+        raise MediaError(f"{folder} holds no pictures and no videos")
+    converter: StillConverter | None = None
+    for number, path in enumerate(found):
+        if progress:
+            progress(number, len(found), path.name)
+        place = out / path.relative_to(folder)
+        try:
+            if sniff(path) == "image":
+                place = place if place.suffix.lower() in KINDS else _added(place, ".png")
+                converter = converter or StillConverter(job)
+                yield converter.convert(path, place, top=folder)
+            else:
+                place = _video_place(job, place)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                own = _with_plan(job, path)
+                done = VideoConversion(own, path, place, None, top=folder).run()
+                yield _noted(done, own, job)
+        except (CounterfaceError, OSError) as error:
+            if is_disk_full(error):  # it would fail for all that follow
+                raise
+            yield Converted(target=str(path), out=str(place), status="failed", error=str(error))
+
+
+def _video_place(job: Job, place: Path) -> Path:
+    if job.config.pictures:
+        return _added(place, ".pictures")
+    suffixes = job.config.encoder().suffixes
+    return place if place.suffix.lower() in suffixes else _added(place, suffixes[0])
+
+
+def _added(place: Path, suffix: str) -> Path:
+    return place.with_name(place.name + suffix)
+
+
+def _with_plan(job: Job, path: Path) -> Job:
+    """The job with the merge plan beside the file, where there is one."""
+    plan = path.with_suffix(".toml")
+    if plan.name == RIGHTS_FILE or not plan.is_file():
+        return job
+    config = job.config.model_copy(update={"plan": plan})
+    return Job(job.trained, config, job.marker, redo=job.redo)
+
+
+def _noted(done: Converted, own: Job, job: Job) -> Converted:
+    if own is job or own.config.plan is None:
+        return done
+    return done.model_copy(update={"notes": (*done.notes, f"merge plan {own.config.plan.name}")})

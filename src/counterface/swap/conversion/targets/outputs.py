@@ -1,0 +1,303 @@
+"""What a converted video is written to: a video file with its matte, or a folder of pictures.
+
+Both are made segment by segment; a segment that is there was finished by an earlier run.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+
+from counterface.errors import MediaError, SwapError
+from counterface.media.beside.plan import Companions
+from counterface.media.image import write_bytes, write_image
+from counterface.media.join import Piece, join_pieces, time_base_of
+from counterface.media.probe import MediaInfo
+from counterface.media.video_reader import read_video
+from counterface.media.video_writer import VideoWriter
+from counterface.provenance.mark import Marker
+from counterface.provenance.record import MadeRecord, record_path
+from counterface.swap.conversion.job import Job, Places
+from counterface.swap.conversion.render import Rendered
+from counterface.swap.conversion.segments import WorkFolder, name_differences, split_times
+from counterface.swap.conversion.settings import ConvertConfig
+from counterface.swap.conversion.truth import whole_mask
+from counterface.types import Frame, Image
+
+KEYFRAMES = 240  # pictures of the output that go into the registry of known fakes, at most
+SEQUENCE_FILE = "sequence.json"
+_KEYFRAME_SIDE = 512  # pixels: hashing reduces pictures to this side anyway
+_MATTE_CRF = 4  # x264; levels stay within 2 of 255 on average
+
+Write = Callable[[int, Rendered], None]  # takes the position of a frame, and the frame
+RecordOf = Callable[[Path, Places], MadeRecord]  # takes the output, and the faces in it
+
+
+class Output(Protocol):
+    """Takes the finished frames of one target."""
+
+    @property
+    def even(self) -> bool:
+        """Whether frames must have even sides."""
+
+    @property
+    def masks(self) -> bool:
+        """Whether frames must carry masks."""
+
+    def is_there(self, number: int, span: range) -> bool:
+        """Whether an earlier run has finished a segment."""
+
+    def segment(self, number: int, span: range) -> Any:
+        """A context in which the frames of a segment are written; gives a `Write`."""
+
+    def finish(self, record_of: RecordOf, places: Places) -> None:
+        """Nothing; the output is in place, signed and recorded."""
+
+
+@dataclass(slots=True)
+class VideoOutput:
+    """A video file, and its matte where one was asked for."""
+
+    job: Job
+    work: WorkFolder
+    out: Path
+    times: Sequence[Fraction]
+    info: MediaInfo
+    target: Path | None  # the file that the pictures came from, None where there are many
+
+    even: bool = True
+
+    @property
+    def masks(self) -> bool:
+        """Whether a matte is made."""
+        return self.job.config.matte
+
+    def is_there(self, number: int, span: range) -> bool:
+        """Whether the segment is finished; its matte was before."""
+        return self.work.segment(number).exists()
+
+    @contextmanager
+    def segment(self, number: int, span: range) -> Iterator[Write]:
+        """Encodes one segment."""
+        config, times, info = self.job.config, self.times, self.info
+        with ExitStack() as opened:  # closes the matte first: it is there when the segment is
+            writer = opened.enter_context(
+                open_writer(self.work.segment(number), times, info, config)
+            )
+            matte = None
+            if config.matte:
+                path = self.work.segment(number, "matte")
+                matte = opened.enter_context(open_writer(path, times, info, _matte_of(config)))
+
+            def write(position: int, rendered: Rendered) -> None:
+                pts = times[position] - times[span.start]
+                writer.write(Frame(rendered.frame.image, position, pts))
+                if matte is not None:
+                    levels = np.rint(whole_mask(rendered) * 255).astype(np.uint8)
+                    matte.write(Frame(np.repeat(levels[:, :, None], 3, axis=2), position, pts))
+
+            yield write
+
+    def finish(self, record_of: RecordOf, places: Places) -> None:
+        """Joins, signs and records; the matte comes first."""
+        config, marker = self.job.config, self.job.marker
+        if config.matte:
+            out, unsigned = matte_path(self.out), self.work.folder / f"matte{self.out.suffix}"
+            join_segments(self.work, None, self.times, config, unsigned, "matte")
+            plain = Marker(watermark=False, signer=marker.signer, home=marker.home)
+            plain.finish(unsigned, out, record_of(out, places), self.target, ())
+        join_segments(self.work, self.target, self.times, config)
+        keyframes = _keyframes(self.work.unsigned)
+        record = record_of(self.out, places)
+        marker.finish(self.work.unsigned, self.out, record, self.target, keyframes)
+
+
+@dataclass(slots=True)
+class PictureOutput:
+    """A folder of numbered pictures, each signed and recorded by itself, and a list of them.
+
+    OUT/
+      000000.png, 000000.png.record.json ...
+      sequence.json    times of the pictures, and what they were made from; written last
+    """
+
+    job: Job
+    out: Path
+    times: Sequence[Fraction]
+    names: Sequence[str]  # without suffix, one a frame
+    facts: dict[str, Any]
+    record_of: RecordOf
+    places: Places
+
+    even: bool = False
+    masks: bool = False
+
+    def path(self, position: int) -> Path:
+        """Where the picture of a frame lies."""
+        return self.out / f"{self.names[position]}.{self.job.config.pictures}"
+
+    def is_there(self, number: int, span: range) -> bool:
+        """Whether all pictures of the segment are there, made from the same in the same way.
+
+        Raises:
+            SwapError: one was made otherwise.
+        """
+        made = [self.job.is_made(self.facts["target"], self.path(place)) for place in span]
+        return all(made)
+
+    @contextmanager
+    def segment(self, number: int, span: range) -> Iterator[Write]:
+        """Encodes, signs and records picture after picture."""
+        make_folder(self.out)
+        with tempfile.TemporaryDirectory(dir=self.out.parent, prefix=".counterface-") as folder:
+
+            def write(position: int, rendered: Rendered) -> None:
+                out, image = self.path(position), rendered.frame.image
+                unsigned = Path(folder) / out.name
+                write_image(unsigned, image, self.job.config.quality)
+                record = self.record_of(out, self.places[position : position + 1])
+                self.job.marker.finish(unsigned, out, record, None, [image])
+
+            yield write
+
+    def finish(self, record_of: RecordOf, places: Places) -> None:
+        """Writes the list."""
+        listed = [
+            {"name": self.path(position).name, "pts": str(pts)} for position, pts, _ in places
+        ]
+        values = {"kind": "picture_sequence", "format": 1, **self.facts, "pictures": listed}
+        write_bytes(self.out / SEQUENCE_FILE, json.dumps(values, indent=1).encode())
+
+
+def is_sequence_made(job: Job, target_sha256: str, out: Path) -> bool:
+    """Whether a folder holds the finished pictures, made from the same target in the same way.
+
+    Raises:
+        SwapError: it holds others.
+    """
+    path = out / SEQUENCE_FILE
+    if job.redo or not path.exists():
+        return False
+    try:
+        was = json.loads(path.read_text(encoding="utf-8"))
+        names = [str(picture["name"]) for picture in was.pop("pictures")]
+        was = {key: was[key] for key in job.facts(target_sha256)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise SwapError(f"{path} cannot be read: {error!r}; add --redo to begin again") from error
+    now = job.facts(target_sha256)
+    if was != now:
+        raise SwapError(
+            f"{out} was made otherwise: {name_differences(was, now)}; choose another folder, or "
+            "add --redo to replace its pictures"
+        )
+    return all((out / name).exists() and record_path(out / name).exists() for name in names)
+
+
+def matte_path(out: Path) -> Path:
+    """Where the matte of a video lies: out.matte.mp4 beside out.mp4."""
+    return out.with_name(f"{out.stem}.matte{out.suffix}")
+
+
+def make_folder(folder: Path) -> None:
+    """Nothing; the folder is there.
+
+    Raises:
+        MediaError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MediaError(f"{folder} cannot be made: {error.strerror}") from error
+
+
+def open_writer(
+    path: Path, times: Sequence[Fraction], info: MediaInfo, config: ConvertConfig
+) -> VideoWriter:
+    """What encodes one segment of a video; genuine clips of a data set go through it too.
+
+    Args:
+        path: of the segment.
+        times: of all frames of the video, seconds.
+        info: of the target.
+        config: says codec, quality and speed.
+    """
+    aspect = 1 / info.pixel_aspect if info.rotation in (90, 270) else info.pixel_aspect
+    return VideoWriter(
+        path,
+        info.width + info.width % 2,
+        info.height + info.height % 2,
+        codec=config.codec,
+        bits=config.bits,
+        crf=config.crf,
+        preset=config.preset,
+        fps=info.fps,
+        time_base=time_base_of(times),
+        pixel_aspect=aspect,
+    )
+
+
+def time_shift(config: ConvertConfig, times: Sequence[Fraction]) -> Fraction:
+    """Seconds taken off the target's times: a part begins at 0."""
+    is_part = config.start is not None or config.end is not None
+    return times[0] if is_part else Fraction(0)
+
+
+def join_segments(
+    work: WorkFolder,
+    target: Path | None,
+    times: Sequence[Fraction],
+    config: ConvertConfig,
+    out: Path | None = None,
+    kind: str = "segment",
+) -> None:
+    """Nothing; `work.unsigned` (or `out`) then holds all frames and what travels along.
+
+    Args:
+        work: holds the segments.
+        target: whose sound, subtitles and so on travel along; None: nothing does.
+        times: of all frames, seconds.
+        config: of the conversion.
+        out: another file to write.
+        kind: of segments.
+    """
+    shift = time_shift(config, times)
+    pieces = [
+        Piece(work.segment(n, kind), tuple(times[at] - shift for at in span))
+        for n, span in enumerate(split_times(times, config.segment_s))
+    ]
+    companions = None if target is None else Companions(target, sound=config.sound)
+    if companions is not None and (config.start is not None or config.end is not None):
+        step = times[-1] - times[-2] if len(times) > 1 else Fraction(0)
+        companions = replace(companions, start=times[0], end=times[-1] + step, shift=shift)
+    join_pieces(pieces, out or work.unsigned, companions)
+
+
+def _matte_of(config: ConvertConfig) -> ConvertConfig:
+    made = {"codec": "h264", "bits": 8, "crf": _MATTE_CRF, "preset": "veryfast"}
+    return config.model_copy(update=made)
+
+
+def _keyframes(path: Path) -> list[Image]:
+    """Frames of the output, even over its time, at most 512 pixels long."""
+    small: list[Image] = []
+    every = 1
+    for number, frame in enumerate(read_video(path, keyframes_only=True)):
+        if number % every:
+            continue
+        height, width = frame.image.shape[:2]
+        scale = min(1.0, _KEYFRAME_SIDE / max(height, width))
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        image = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
+        small.append(np.asarray(image, dtype=np.uint8))
+        if len(small) >= KEYFRAMES:
+            small, every = small[::2], 2 * every
+    return small
