@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -171,3 +172,26 @@ def test_sound_is_called_sound(tmp_path: Path) -> None:
     for name in ("m4a_with_cover.m4a", "mp3_with_cover.mp3"):
         with pytest.raises(MediaError, match="sound with a cover picture; there is nothing to"):
             sandbox.probe(cases / name)
+
+
+def test_recordings_joined_end_to_end_are_read_to_their_end(whole, tmp_path: Path) -> None:
+    for kind in ("transport_stream", "program_stream"):
+        path = tmp_path / whole[kind].name
+        path.write_bytes(whole[kind].read_bytes() * 2)
+        info = sandbox.probe(path)
+        assert codes(info) == ["times_jump"]
+        assert info.duration_s == pytest.approx(4, abs=0.1)
+        frames = list(sandbox.read_video(path))
+        assert len(frames) == pytest.approx(100, abs=2)
+        assert all(a.pts < b.pts for a, b in pairwise(frames))
+        moments = [frame.pts for (frame,) in sample_frames(path, info, 8).moments]
+        assert len(moments) == 8
+        assert max(moments) - info.start_s > 3
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.wmv", "a.avi", "a.flv"])
+def test_sound_that_goes_on_after_the_pictures_is_no_missing_part(tmp_path: Path, name) -> None:
+    codec = {"a.wmv": "wmv2", "a.avi": "mpeg4"}.get(name, "libx264")
+    info = probe(write_clip(tmp_path / name, 25, codec=codec, sound_s=3))
+    assert codes(info) == []
+    assert info.duration_s == pytest.approx(1, abs=0.1)

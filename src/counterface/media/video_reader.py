@@ -25,10 +25,12 @@ from counterface.media.stream.deinterlace import COMBED, WOVEN
 from counterface.media.stream.extent import (
     Extent,
     SignOfLife,
+    Stated,
     damage_note,
     length_notes,
     measure,
     stated_by,
+    times_jump_back,
 )
 from counterface.media.stream.outline import missing_bytes
 from counterface.media.stream.seek import NoTimestamps, Target, find_targets
@@ -37,6 +39,11 @@ from counterface.types import Frame
 
 MAX_PIXELS = 100_000_000  # a frame; 8K is 33 million
 USUAL_INTERVAL = Fraction(1, 25)  # seconds between frames of a file that does not say
+JUMPS = (
+    "The times in the file jump back, as where recordings were joined end to end; its frames are "
+    "taken to follow each other evenly."
+)
+_JOINED = frozenset({"mpegts", "mpeg"})  # what can be joined end to end
 _FASTEST = 1000  # frames a second; a guess above echoes the time base
 _RAW = frozenset({"h264", "hevc", "mpegvideo", "m4v", "mjpeg", "obu"})  # frames without times
 
@@ -174,10 +181,15 @@ class VideoReader:
         self.start_s = Fraction(stream.start_time or 0) * self.time_base
         self.missing_bytes = missing_bytes(self.path)
         self.stated = stated_by(container, stream, self.missing_bytes)
+        self._jumps = container.format.name in _JOINED and times_jump_back(self.path, stream.index)
+        if self._jumps:
+            self.stated = Stated(None, None)
         self.notes += choice_notes(container, stream)
         self.notes += [WOVEN] if self.decoder.is_interlaced else []
+        if self._jumps:
+            self.notes.append(MediaNote("times_jump", JUMPS))
         brand = container.metadata.get("major_brand")
-        if container.format.name in ("gif", "apng") or brand == "avis":
+        if (container.format.name in ("gif", "apng") or brand == "avis") and stream.frames != 1:
             self.notes.append(MediaNote("animated", ANIMATED))
         self.codec: str = context.name
         self.pixel_format: str = context.pix_fmt or "unknown"
@@ -196,12 +208,16 @@ class VideoReader:
                 return None
             if container.format.name in (*_RAW, "mpjpeg"):  # times made up by FFmpeg
                 found = replace(found, timed=False)
+            if self._jumps:
+                end_s = self.start_s + (found.frames or 0) * self.interval
+                found = replace(found, start_s=self.start_s, end_s=end_s, timed=False)
             self._extent = found
             if stream.start_time is None:
                 self.start_s = found.start_s
             # A whole AVI may end in empty chunks, which mean "the same frame again".
             # A PNG never states how long it is.
             silent = self.missing_bytes == 0 and container.format.name in ("avi", "apng")
+            silent = silent or (self._jumps and not self.missing_bytes)  # said already
             if found.torn or not silent:
                 self.notes += length_notes(found, self.stated, self.interval, self.missing_bytes)
         return self._extent
@@ -312,6 +328,8 @@ class VideoReader:
         self.close()
 
     def _find_targets(self, times: list[Fraction], tolerance: Fraction) -> list[Target]:
+        if self._jumps:
+            raise NoTimestamps
         lead = int(self.decoder.is_interlaced)
         return find_targets(self.path, self.decoder.stream.index, times, tolerance, lead)
 
@@ -351,7 +369,7 @@ class VideoReader:
 
     def _pts(self, decoded: Any, previous: Fraction | None) -> Fraction:
         """Exact time; where the container gives none, one frame interval after the one before."""
-        if decoded.pts is not None:
+        if decoded.pts is not None and not self._jumps:
             return Fraction(decoded.pts) * (decoded.time_base or self.time_base)
         return self.start_s if previous is None else previous + self.interval
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from counterface.media.stream.seek import LAST_TICK, is_lost
 
 _TICK_BYTES = 16_000_000  # of a file, between two signs of life
 _MICROSECONDS = 1_000_000  # the unit of a container's own times
+_PLACES, _TIMED_WITHIN = 16, 60  # places in a file, packets at each until one states a time
 _TAIL_S = 2  # before the stated end, where the last frames are looked for
 
 SignOfLife = Callable[[], None]
@@ -102,6 +104,31 @@ def measure(
         return _walk(container, container.streams[stream_index], interval, tick)
 
 
+def times_jump_back(path: Path, stream_index: int) -> bool:
+    """Whether times start anew within an MPEG stream, as where recordings were joined end to end.
+
+    Looks at one packet in each of so many places of the file.
+    """
+    size = path.stat().st_size
+    before: Fraction | None = None
+    with closing(open_container(path)) as container:
+        stream = container.streams[stream_index]
+        for place in range(_PLACES):
+            try:
+                container.seek(size * place // _PLACES, unsupported_byte_offset=True)
+                packets = islice(container.demux(stream), _TIMED_WITHIN)
+                pts = next((packet.pts for packet in packets if packet.pts is not None), None)
+            except av.FFmpegError:
+                continue
+            if pts is None:
+                continue
+            time_s = pts * stream.time_base
+            if before is not None and time_s < before - 1:  # reordering takes less than a second
+                return True
+            before = time_s
+    return False
+
+
 def _seek(container: Any, stream: Any, time_s: Fraction) -> bool:
     ticks = int(max(time_s, Fraction(0)) // stream.time_base)
     try:
@@ -181,10 +208,12 @@ def stated_by(container: Any, stream: Any, missing: int | None) -> Stated:
         # Without an account of sizes its header was written before the frames, with no true count.
         if stream.frames and missing is not None:
             video_end = stream.frames * stream.time_base
-    elif (stream.duration or 0) > 0:
+    elif (stream.duration or 0) > 0 and container.format.name != "asf":  # there of the whole file
         video_end = (stream.duration + (stream.start_time or 0)) * stream.time_base
     elif (container.duration or 0) > 0:
-        file_end = Fraction(container.duration + (container.start_time or 0), _MICROSECONDS)
+        file_end = Fraction(container.duration, _MICROSECONDS)
+        if not container.format.name.startswith("matroska"):  # there it is the last time
+            file_end += Fraction(container.start_time or 0, _MICROSECONDS)
     return Stated(video_end, file_end)
 
 
