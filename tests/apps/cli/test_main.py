@@ -226,3 +226,28 @@ def test_a_refused_flag_is_one_line_with_what_it_takes(words, said, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
     assert "validation" not in line
+
+
+def test_beside_a_bar_what_goes_to_a_file_goes_there(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    with output.progress("scan") as report:
+        report(1, 10, "a.mp4")
+        output.print_json({"name": "x" * 500})
+    assert json.loads(sys.stdout.getvalue()) == {"name": "x" * 500}
+    assert "xxx" not in sys.stderr.getvalue()
+
+
+def test_above_a_bar_a_line_stays_whole(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    line = {"name": "[red]" + "word " * 100}
+    with output.progress("scan") as report:
+        report(1, 10, "a.mp4")
+        output.print_json(line)
+    assert json.dumps(line) in sys.stderr.getvalue()
+    output.say("after")
+    assert sys.stdout.getvalue() == "after\n"

@@ -25,8 +25,10 @@ What a command function looks like:
   `counterface.config.merge_flags(recipe, config)`: a flag that was typed wins over the file.
 - It takes `json_output: output.Json = False` and then prints nothing but `output.print_json(...)`
   lines on stdout. In text for people, names and errors go through `output.printable`.
-- It calls one public function and prints. Long work: `with output.progress("extract") as report:`
-  gives the callback `report(done, total_or_none, text)`; it draws a bar on a terminal, plain lines
+- It calls one public function and prints, inside `output.progress` by `output.say` alone, so that a
+  bar neither swallows nor tears what is printed. Long work:
+  `with output.progress("extract") as report:` gives the
+  callback `report(done, total_or_none, text)`; it draws a bar on a terminal, plain lines
   elsewhere, always on stderr.
 - File arguments are positional `Path`s before a `/`; names that start with a dash go behind `--`.
 """

@@ -26,9 +26,12 @@ from pydantic import BaseModel
 from counterface.errors import ConfigError
 
 if TYPE_CHECKING:  # it loads NumPy, which no help page needs
+    from rich.console import Console
+
     from counterface.types import Progress
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="print one JSON object a line")]
+_bar_console: Console | None = None  # of the bar, while one is drawn
 LINE_EVERY_S = 5.0  # plain progress lines are for logs: seldom enough not to fill them
 
 
@@ -58,7 +61,15 @@ def print_json(value: Any) -> None:
     In ASCII: a name that would turn the line, clear the screen, or that the console cannot show
     stands as \u escapes and reads back as it was.
     """
-    print(json.dumps(value, default=_plain, ensure_ascii=True, allow_nan=False), flush=True)
+    say(json.dumps(value, default=_plain, ensure_ascii=True, allow_nan=False))
+
+
+def say(text: str) -> None:
+    """The text on stdout at once; above the bar where both are on one terminal."""
+    if _bar_console is not None and sys.stdout is not None and sys.stdout.isatty():
+        _bar_console.print(text, soft_wrap=True, markup=False, highlight=False, emoji=False)
+    else:
+        print(text, flush=True)
 
 
 def printable(text: str) -> str:
@@ -150,11 +161,17 @@ def _bar(label: str) -> Iterator[Progress]:
         TextColumn("{task.fields[text]}", markup=False),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    global _bar_console
+    _bar_console = Console(stderr=True)
+    # With `redirect_stdout` what is meant for a file behind stdout would end above the bar.
+    with Progress(*columns, console=_bar_console, transient=True, redirect_stdout=False) as bar:
         task = bar.add_task(label, total=None, text="", count="")
 
         def report(done: int, total: int | None, text: str) -> None:
             count = f"{done} of {total}" if total else str(done)
             bar.update(task, completed=done, total=total, text=printable(text), count=count)
 
-        yield report
+        try:
+            yield report
+        finally:
+            _bar_console = None

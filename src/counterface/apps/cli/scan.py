@@ -175,7 +175,7 @@ def _tell(
             if json_output:
                 output.print_json(report)
             else:
-                print("\n".join(describe(report)), flush=True)
+                output.say("\n".join(describe(report)))
         except BrokenPipeError:
             if not outputs.wanted:
                 raise
