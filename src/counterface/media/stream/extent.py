@@ -123,7 +123,7 @@ def times_jump_back(path: Path, stream_index: int) -> bool:
             if pts is None:
                 continue
             time_s = pts * stream.time_base
-            if before is not None and time_s < before - 1:  # reordering takes less than a second
+            if before is not None and time_s <= before - 1:  # reordering takes less than a second
                 return True
             before = time_s
     return False
