@@ -60,7 +60,7 @@ def test_the_main_face_without_a_number_keeps_a_bystander_from_clearing_the_file
 def test_a_brief_face_past_the_line_is_named_in_headline_and_reasons():
     facts, headline, words = said_of([a_track(0, 0.006, count=30), a_track(1, 0.88, "brief")])
     assert facts.verdict is Verdict.NO_MANIPULATION_FOUND
-    assert headline.title == "No manipulation found in 1 of 2 faces"
+    assert headline.title == "No manipulation found; 1 of 2 faces judged"
     assert "Face 2 scored 88%" in headline.text
     assert (headline.face, headline.number) == (0, 0.006)
     assert "verdict is that of face 1." in words
@@ -136,7 +136,7 @@ def test_every_sentence_is_true(tracks, unaligned):
         assert track.score.probability >= LINE
     for number, why in re.findall(r"Face (\d+) does not count: ([^.]*)\.", words):
         assert tracks[int(number) - 1].aside.text == why
-    for some, every in re.findall(r"found in (\d+) of (\d+) faces", words):
+    for some, every in re.findall(r"found; (\d+) of (\d+) faces judged", words):
         assert (int(some), int(every)) == (len(counted), len(tracks))
     for every, some in re.findall(r"(\d+) faces were followed, (\d+) count", words):
         assert (int(some), int(every)) == (len(counted), len(tracks))

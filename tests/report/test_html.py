@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 from drawn_reports import a_failure, a_report, a_still
 
-from counterface.detect.findings import Check, Notice
+from counterface.detect.findings import Check, Notice, SetAside
 from counterface.errors import MediaError
 from counterface.media.tags.metadata import Metadata, Place, Program, Tag
 from counterface.provenance.credentials import Credentials
@@ -327,3 +327,14 @@ def test_what_the_headline_says_is_not_said_again():
     text = words(render_html([again]))
     assert text.count(first.headline.text) == 1
     assert "Another reason." in text
+
+
+def test_a_face_past_the_line_that_does_not_count_is_not_cut_off_by_many_that_do():
+    clear = [[-3.0 + 0.01 * i, -3.1, -3.2] for i in range(20)]
+    report = a_report("crowd.mp4", *clear, [3.0, 3.1, 3.2])
+    flash = report.tracks[-1].model_copy(
+        update={"aside": SetAside(code="brief", text="it was seen in 3 frames"), "brief": True}
+    )
+    page = render_html([report.model_copy(update={"tracks": (*report.tracks[:-1], flash)})])
+    labels = [a.get("aria-label") for _, a in Page(page).elements]
+    assert "Face 21" in labels

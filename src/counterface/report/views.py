@@ -120,7 +120,8 @@ def _number(report: Report) -> float | None:
 def _file_view(report: Report, most_px: int) -> dict[str, Any]:
     still = report.media is not None and report.media.kind == "image"
     lead = report.headline.face if report.headline else report.decided_by
-    order = sorted(report.tracks, key=lambda track: _rank(track, lead))
+    line = report.detector.thresholds.no_manipulation_found if report.detector else 1.0
+    order = sorted(report.tracks, key=lambda track: _rank(track, lead, line))
     shown = order[: FACES_SHOWN if still else TRACKS_SHOWN]
     tracks = [_track_view(report, track) for track in shown]
     kept = () if still else report.pictures.thumbs
@@ -153,12 +154,17 @@ def _thumb_view(thumb: Thumb, most_px: int) -> dict[str, Any]:
     }
 
 
-def _rank(track: TrackFinding, lead: int | None) -> tuple[bool, bool, float]:
-    """The face that stands with the title first, then those that count, the worst first."""
+def _rank(track: TrackFinding, lead: int | None, line: float) -> tuple[bool, bool, bool, float]:
+    """The face that stands with the title, then those past the line, then those that count.
+
+    A face that the headline admits, though it does not count, is never cut off by many that do.
+    """
+    probability = track.score.probability if track.score else -1.0
     return (
         track.id != lead,
+        probability < line,
         track.aside is not None or track.brief,
-        -(track.score.probability if track.score else -1.0),
+        -probability,
     )
 
 

@@ -163,7 +163,7 @@ def write_headline(
     score = first.score if first and facts.decided_by is not None else None
     title = TITLES[verdict]
     if verdict is Verdict.NO_MANIPULATION_FOUND and facts.aside:
-        title += f" in {len(facts.counted)} of {facts.found} faces"
+        title += f"; {len(facts.counted)} of {facts.found} faces judged"
     alone = marked or verdict is not facts.verdict
     return Headline(
         title=title,
@@ -221,7 +221,7 @@ def _undecided(facts: Conclusion) -> str:
     if facts.main is not None and facts.main.aside is not None:
         rest = "the other face alone cannot" if facts.found == 2 else "the others alone cannot"
         return (
-            f"Face {facts.main.id + 1}, the main one, cannot be judged ({facts.main.aside.text}); "
+            f"Face {facts.main.id + 1}, the main one, cannot be judged: {facts.main.aside.text}; "
             f"{rest} clear the file."
         )
     if facts.found == 1 and facts.aside[0].aside is not None:
