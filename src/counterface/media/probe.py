@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
 from av.video.reformatter import VideoReformatter
@@ -23,7 +23,7 @@ from counterface.media.compression import (
     quantiser_of,
 )
 from counterface.media.image import MAX_PIXELS, open_picture, read_image
-from counterface.media.notes import MediaNote
+from counterface.media.notes import MediaNote, merge_notes
 from counterface.media.open_file import Kind, check_file, open_container, sniff
 from counterface.media.picture.animation import AnimationReader
 from counterface.media.stream.decoder import decode_what_can_be, no_frame
@@ -34,7 +34,6 @@ from counterface.media.video_reader import VideoReader, open_clip
 
 _LOOKS = 3  # places in a video where its compression is looked at
 _FRAMES_A_LOOK = 4  # a keyframe and some that build on it: their quantisers differ
-_HDR = frozenset({16, 18})  # AVCOL_TRC_SMPTE2084 (PQ) and ARIB_STD_B67 (HLG)
 _LOSSLESS = frozenset({"PNG", "BMP", "TIFF"})
 _QUARTER_TURN_EXIF = frozenset({5, 6, 7, 8})
 _EXIF_DEGREES = {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
@@ -72,7 +71,7 @@ class MediaInfo:
         audio: the sound streams.
         bytes: size of the file.
         pixel_aspect: width of a pixel over its height; frames are not stretched by it.
-        hdr: PQ or HLG transfer; frames are not tone-mapped.
+        hdr: the transfer function of HDR; frames are tone-mapped to SDR by it.
         notes: what whoever relies on the frames must know; reading them may add to it.
     """
 
@@ -93,7 +92,7 @@ class MediaInfo:
     bytes: int
     start_s: Fraction = Fraction(0)
     pixel_aspect: Fraction = Fraction(1)
-    hdr: bool = False
+    hdr: Literal["PQ", "HLG"] | None = None
     notes: tuple[MediaNote, ...] = ()
 
 
@@ -228,8 +227,8 @@ def _probe_video(reader: VideoReader, tick: SignOfLife) -> MediaInfo:
         bytes=size,
         start_s=reader.start_s,
         pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
-        hdr=int(context.color_trc) in _HDR,
-        notes=tuple(reader.notes),
+        hdr=reader.color.hdr,
+        notes=merge_notes(filter(None, [reader.color.note]), reader.notes),
     )
 
 

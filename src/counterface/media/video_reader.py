@@ -15,11 +15,13 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from counterface.errors import MediaError
+from counterface.media.color.tone_map import PQ, ColorTags, tone_map_for
 from counterface.media.notes import MediaNote
 from counterface.media.open_file import check_file, ffmpeg_reason, show, sniff
 from counterface.media.picture.animation import ANIMATED, AnimationReader, shown_at
 from counterface.media.picture.kinds import is_animated_webp
 from counterface.media.stream.choice import choice_notes
+from counterface.media.stream.color_tags import color_tags_of, stated_peak
 from counterface.media.stream.decoder import StreamDecoder, first_frame
 from counterface.media.stream.deinterlace import COMBED, WOVEN
 from counterface.media.stream.extent import (
@@ -124,6 +126,7 @@ class VideoReader:
         start_s: of the first frame, seconds.
         stated: where the header says that the video ends.
         codec, pixel_format: FFmpeg's names.
+        color: what the file says about its colours.
         notes: what must be known of the frames, as far as they have been read.
     """
 
@@ -155,7 +158,7 @@ class VideoReader:
         self._passes = 0
         self._is_combed = False  # an interlaced frame came through as it is
         self._extent: Extent | None = None
-        self._turn: Turn | None = None  # of the first frame
+        self._first: tuple[Turn, ColorTags] | None = None  # of the first frame
         self._shown_turn: Turn | None = None  # of the last frame that was converted
         self._shown_rotation = 0
         self._reformatter = VideoReformatter()
@@ -230,17 +233,22 @@ class VideoReader:
     @property
     def rotation(self) -> int:
         """Clockwise degrees that turn the stored picture upright."""
-        return self._first_turn().degrees
+        return self._first_look()[0].degrees
+
+    @property
+    def color(self) -> ColorTags:
+        """What the file says about its colours; frames are brought to BT.709 and SDR by it."""
+        return self._first_look()[1]
 
     @property
     def width(self) -> int:
         """Of the upright picture, pixels."""
-        return self._stored_size[1 if self._first_turn().transpose else 0]
+        return self._stored_size[1 if self._first_look()[0].transpose else 0]
 
     @property
     def height(self) -> int:
         """Of the upright picture, pixels."""
-        return self._stored_size[0 if self._first_turn().transpose else 1]
+        return self._stored_size[0 if self._first_look()[0].transpose else 1]
 
     def frames(self, *, keyframes_only: bool = False) -> Iterator[Frame]:
         """Every frame from the start, in time order; see `read_video`."""
@@ -355,10 +363,11 @@ class VideoReader:
         """As `frames_at` for containers without packet times: by reading everything up to there."""
         return shown_at(self.frames(), ordered)
 
-    def _first_turn(self) -> Turn:
-        if self._turn is None:
-            self._turn = turn_of(first_frame(self.path))
-        return self._turn
+    def _first_look(self) -> tuple[Turn, ColorTags]:
+        if self._first is None:
+            decoded = first_frame(self.path)
+            self._first = turn_of(decoded), color_tags_of(decoded, stated_peak(decoded))
+        return self._first
 
     def _check_size(self, width: int, height: int) -> None:
         if width * height > self.max_pixels:
@@ -387,11 +396,16 @@ class VideoReader:
             self._shown_rotation, self._shown_turn = rotation, turn_of(decoded)
         return self._shown_turn
 
+    def _color_of(self, decoded: Any) -> ColorTags:
+        tags = color_tags_of(decoded)
+        return replace(tags, peak=self.color.peak) if tags.transfer == PQ else tags
+
     def _frame(self, decoded: Any, index: int, pts: Fraction) -> Frame:
         self._check_size(decoded.width, decoded.height)
         try:
             self._is_combed = self._is_combed or bool(decoded.interlaced_frame)
-            stored = to_rgb(decoded, self._reformatter, exact=self._exact)
+            tone_map = tone_map_for(self._color_of(decoded))
+            stored = to_rgb(decoded, self._reformatter, tone_map, exact=self._exact)
             image = self._turn_of(decoded).apply(stored)
             return Frame(np.require(image, requirements=["C", "W"]), index, pts)
         except (av.FFmpegError, MemoryError) as error:

@@ -10,10 +10,12 @@ import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation
 
+from counterface.media.color.tone_map import HLG, PQ, ToneMap
 from counterface.types import Image
 
 _UNTAGGED = 2  # AVCOL_SPC_UNSPECIFIED
-_BT709 = 1  # SWS_CS_ITU709
+_BT709, _BT2020 = 1, 9  # SWS_CS_ITU709, SWS_CS_BT2020
+_HDR = frozenset({PQ, HLG})
 _FULL_RANGE = 2  # AVCOL_RANGE_JPEG: RGB always uses 0 to 255
 _WITH_ALPHA = frozenset({"rgba", "bgra", "argb", "abgr", "rgba64be", "rgba64le", "ya8", "pal8"})
 _ROUNDED = Interpolation.POINT | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
@@ -57,11 +59,14 @@ def turn_of(decoded: Any) -> Turn:
     return Turn(True, c < 0, b < 0)
 
 
-def to_rgb(decoded: Any, reformatter: Any, *, exact: bool = False) -> Image:
-    """The stored picture as RGB uint8 (H, W, 3), still turned; a view into FFmpeg's memory.
+def to_rgb(
+    decoded: Any, reformatter: Any, tone_map: ToneMap | None = None, *, exact: bool = False
+) -> Image:
+    """The stored picture as RGB uint8 (H, W, 3), still turned; may be a view of FFmpeg's memory.
 
     Colour tags are honoured. Without them BT.709 is taken from 1280 pixels of width or 577 of
-    height on and BT.601 below, as players do. More than 8 bits are scaled down, not cut off.
+    height on and BT.601 below, as players do. More than 8 bits are scaled down, not cut off. HDR
+    and wide gamuts go through their `tone_map` with 16 bits.
 
     FFmpeg's fast way cuts off what it should round: pictures are 1.2 grey levels too dark in the
     mean. That is nothing to a judge, but it is seen where a picture is encoded again beside its
@@ -70,18 +75,23 @@ def to_rgb(decoded: Any, reformatter: Any, *, exact: bool = False) -> Image:
     """
     if decoded.format.name in _WITH_ALPHA:
         return _on_white(reformatter.reformat(decoded, format="rgba"))
-    large = decoded.width >= 1280 or decoded.height > 576
-    source = _BT709 if decoded.colorspace == _UNTAGGED and large else None
+    source = None
+    if decoded.colorspace == _UNTAGGED:
+        large = decoded.width >= 1280 or decoded.height > 576
+        source = _BT2020 if int(decoded.color_trc) in _HDR else _BT709 if large else None
     rgb = reformatter.reformat(
         _unsited(decoded) if exact else decoded,
-        format="rgb24",
+        format="rgb24" if tone_map is None else "rgb48le",
         src_colorspace=source,
         dst_color_range=_FULL_RANGE,
         interpolation=_ROUNDED if exact else None,
     )
     plane = rgb.planes[0]
-    rows: Image = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-    return rows[: rgb.height, : rgb.width * 3].reshape(rgb.height, rgb.width, 3)
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: rgb.height]
+    if tone_map is None:
+        return rows[:, : rgb.width * 3].reshape(rgb.height, rgb.width, 3)
+    deep = rows[:, : rgb.width * 6].view("<u2").reshape(rgb.height, rgb.width, 3)
+    return tone_map.apply(deep)
 
 
 def _on_white(rgba: Any) -> Image:

@@ -1,0 +1,1 @@
+"""What the numbers of a picture mean as light: transfer functions, primaries, HDR brought to SDR."""
