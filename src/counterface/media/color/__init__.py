@@ -1,1 +1,1 @@
-"""What the numbers of a picture mean as light: transfer functions, primaries, HDR brought to SDR."""
+"""What the numbers of a picture mean as light, and HDR brought to SDR."""

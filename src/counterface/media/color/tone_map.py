@@ -1,9 +1,9 @@
 """HDR and wide-gamut pictures brought to what an SDR display shows: BT.709 colours, gamma 2.4.
 
-White is where broadcasting puts it (ITU-R BT.2408): 203 cd/m2 in PQ, 75 % of the signal in HLG. What
-lies above it is rolled off by the EETF of ITU-R BT.2390, channel by channel, towards the highest
-light that the file states. HLG is rendered for the display on which its white is the 100 cd/m2 of
-SDR; that is a peak of 400 and, by BT.2390, a gamma of 1.04.
+White is where broadcasting puts it (ITU-R BT.2408): 203 cd/m2 in PQ, 75 % of the signal in HLG.
+What lies above it is rolled off by the EETF of ITU-R BT.2390, channel by channel, towards the
+highest light that the file states. HLG is rendered for the display on which its white is the 100
+cd/m2 of SDR; that is a peak of 400 and, by BT.2390, a gamma of 1.04.
 
 A picture goes through a table (signal to light on the scale of the SDR display), a matrix (its
 primaries to BT.709) and a table back: about 40 ms for a frame of 1920x1080 on one core.

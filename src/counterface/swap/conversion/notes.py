@@ -58,7 +58,7 @@ def _note_pixels(info: MediaInfo, config: ConvertConfig) -> Iterator[str]:
     if encoder.bits > 8 and not config.pictures:
         yield f"written with {encoder.bits} bits a sample, of which faces and frames have 8"
     if info.hdr:
-        yield "high dynamic range is not tone-mapped: colours look flat"
+        yield f"high dynamic range ({info.hdr}) in, standard range out: tone-mapped, BT.709"
     if layout.alpha:
         yield "transparency is not kept: the colours are written without it"
     out = encoder.chroma
