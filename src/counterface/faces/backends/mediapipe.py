@@ -8,7 +8,11 @@ short-range detector, and uses no tracking state between images.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Any
 
 import cv2
@@ -41,9 +45,42 @@ _FULL = _Detector("face_detection_full_range", 192, ((48, 1),))
 def _interpreter(name: str) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(str(weights.path(name)), num_threads=1)
-    interpreter.allocate_tensors()
+    file = str(weights.path(name))
+    with _without_chatter():
+        interpreter = Interpreter(file, num_threads=1)
+        interpreter.allocate_tensors()
     return interpreter
+
+
+_STANDARD_ERROR = Lock()  # is the process's, not a thread's
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Standard error without LiteRT's line that says which delegate it made; all else is kept.
+
+    LiteRT writes it from C, and its Python wheel exports no way to set the level of its log.
+    """
+    with _STANDARD_ERROR:
+        try:
+            saved = os.dup(2)
+        except OSError:  # standard error is closed
+            yield
+            return
+        source, sink = os.pipe()
+        os.set_blocking(source, False)  # a child that began meanwhile may hold the other end
+        os.set_blocking(sink, False)  # rather lose a line than wait for a reader
+        os.dup2(sink, 2)
+        os.close(sink)
+        try:
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+            with os.fdopen(source, "rb", buffering=0) as said:
+                for line in (said.read(1 << 16) or b"").splitlines(keepends=True):
+                    if not line.startswith(b"INFO:"):
+                        os.write(2, line)
 
 
 def _run(interpreter: Any, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
