@@ -192,13 +192,19 @@ def test_a_console_that_is_not_utf8_loses_nothing(tmp_path, monkeypatch):
     assert b"\\U0001f600.png" in raw.getvalue()
 
 
-def test_the_table_lies_beside_the_page_of_several_files_alone(desk, tmp_path):
-    assert scan(desk, desk / "media" / "below", "--html", tmp_path / "one.html") == 0
-    assert scan(desk, desk / "media", "--html", tmp_path / "two.html") == 0
+def test_the_table_lies_beside_the_page_of_several_files_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "counterface.detect.scan_files.scan_files",
+        lambda files, *_, **__: (x for x in drawn(*(file.name for file in files))),
+    )
+    assert main(["scan", "a.mp4", "--html", str(tmp_path / "one.html")]) == 0
+    assert main(["scan", "a.mp4", "=b.mp4", "--html", str(tmp_path / "two.html")]) == 0
+    assert main(["scan", "a.mp4", "--csv", str(tmp_path / "alone.csv")]) == 0
     assert not (tmp_path / "one.csv").exists()
-    assert [row["kind"] for row in rows(tmp_path / "two.csv")] == ["video", "image"]
+    assert [row["file"] for row in rows(tmp_path / "two.csv")] == ["a.mp4", "'=b.mp4"]
+    assert [row["kind"] for row in rows(tmp_path / "alone.csv")] == ["video"]
     (tmp_path / "own.csv").write_text("a,b\n1,2\n")
-    assert scan(desk, desk / "media", "--html", tmp_path / "own.html") == 1
+    assert main(["scan", "a.mp4", "b.mp4", "--html", str(tmp_path / "own.html")]) == 1
     assert (tmp_path / "own.csv").read_text() == "a,b\n1,2\n"
 
 
