@@ -105,3 +105,12 @@ def test_the_reader_of_videos_refuses_an_animated_webp_by_name(tmp_path: Path) -
     path = animation(tmp_path / "a.webp", "WEBP")
     with pytest.raises(MediaError, match=r"a\.webp"):
         VideoReader(path)
+
+
+def test_the_pages_of_a_tiff_are_not_passed_over_in_silence(tmp_path: Path) -> None:
+    pages = [PIL.Image.fromarray(draw(i)) for i in range(3)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    pages[0].save(tmp_path / "b.tif")
+    assert codes(sandbox.probe(tmp_path / "a.tif")) == ["several_streams"]
+    assert codes(sandbox.probe(tmp_path / "b.tif")) == []
+    assert np.array_equal(sandbox.read_image(tmp_path / "a.tif"), draw(0))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from counterface.errors import MediaError, ShapeError
-from counterface.media.notes import Tell
+from counterface.media.notes import MediaNote, Tell
 from counterface.media.open_file import check_file, show, sniff
 from counterface.media.picture.leftovers import (
     grey_what_was_filled_in,
@@ -35,6 +35,8 @@ IMAGE_SUFFIXES = frozenset(
 )
 MAX_PIXELS = 100_000_000
 _MOST_LEFTOVERS = 500_000_000  # bytes of a damaged file that are read into memory
+_SUBFILE_TYPE, _REDUCED = 254, 1  # tag of TIFF, and its bit for a smaller copy
+PAGES = "The file holds several pictures; only the first was looked at."
 _DAMAGE = (OSError, ValueError, SyntaxError, TypeError, IndexError, KeyError, struct.error)
 _HEIF_SUFFIXES = frozenset({".heic", ".heif"})
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "AVIF", "HEIF")  # the only parsers tried
@@ -87,6 +89,8 @@ def read_image(
 
 def _load(file: Path, picture: Any, tell: Tell | None) -> Any:
     """The picture with its pixels, or with those that are left of a damaged file."""
+    if tell is not None and _has_pages(picture):
+        tell(MediaNote("several_streams", PAGES))
     whole = missing_bytes(file) in (None, 0) if picture.format == "WEBP" else True
     try:
         picture.load()
@@ -103,6 +107,19 @@ def _load(file: Path, picture: Any, tell: Tell | None) -> Any:
         if tell is not None:
             tell(note)
     return picture
+
+
+def _has_pages(picture: Any) -> bool:
+    """Whether a TIFF holds a second picture that is no smaller copy of the first."""
+    if picture.format != "TIFF":
+        return False
+    try:
+        picture.seek(1)
+        return not int(picture.tag_v2.get(_SUBFILE_TYPE, 0)) & _REDUCED
+    except (EOFError, *_DAMAGE):
+        return False
+    finally:
+        picture.seek(0)
 
 
 def open_picture(file: Path, max_pixels: int = MAX_PIXELS) -> Any:
