@@ -53,6 +53,7 @@ FACE_DETECTORS = Registry(
     "face detector",
     "counterface.face_detectors",
     {
+        "full": "counterface.faces.backends.auto:FullFaceDetector",
         "mediapipe": "counterface.faces.backends.mediapipe:MediapipeFaceDetector",
         "centerface": "counterface.faces.backends.centerface:CenterFaceDetector",
         "auto": "counterface.faces.backends.auto:AutoFaceDetector",

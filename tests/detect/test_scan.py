@@ -166,11 +166,11 @@ def test_thorough_takes_the_mean_of_a_crop_and_its_mirror_image(picture, tmp_pat
 
 
 def test_what_thorough_implies_gives_way_to_what_was_asked_for():
-    assert ScanConfig(thorough=True).settled().face_detector == "centerface"
+    assert ScanConfig(thorough=True).settled().face_detector == "full"
     assert ScanConfig(thorough=True).settled().frames == 96
     asked = ScanConfig(thorough=True, face_detector="mediapipe", frames=200).settled()
     assert (asked.face_detector, asked.frames) == ("mediapipe", 200)
-    assert ScanConfig().settled().face_detector == "mediapipe"
+    assert ScanConfig().settled().face_detector == "auto"
 
 
 def test_a_video_is_never_held_in_memory(clip, tmp_path):

@@ -14,10 +14,16 @@ from hypothesis import strategies as st
 
 import counterface
 from counterface.errors import RegistryError, ShapeError
-from counterface.faces.backends.auto import AutoFaceDetector
+from counterface.faces.backends.auto import AutoFaceDetector, detect_in_tiles
 from counterface.faces.backends.centerface import CenterFaceDetector
 from counterface.faces.backends.mediapipe import MediapipeFaceDetector, MediapipeMesh
-from counterface.faces.face_detector import box_overlaps, find_faces, merge_faces
+from counterface.faces.face_detector import (
+    box_overlaps,
+    detect_turned,
+    find_faces,
+    locate_faces,
+    merge_faces,
+)
 from counterface.faces.landmarks import interocular
 from counterface.types import Face, Image, Pose
 
@@ -70,25 +76,116 @@ def test_centerface_finds_what_is_too_small_for_the_default(size: int) -> None:
     assert inside.all()
 
 
-def test_auto_asks_centerface_only_where_the_default_may_miss_faces(
-    monkeypatch: pytest.MonkeyPatch,
+def gallery(width: int, height: int, side: int, count: int, roll: float = 0) -> tuple:
+    """A row of drawn people on a plain wall, and their true faces; `side` is brows to chin."""
+    image = np.full((height, width, 3), (188, 182, 170), np.uint8)
+    actors = []
+    for place in range(count):
+        centre = np.array([(place + 0.5) * width / count, height * 0.45])
+        actor = add_actor(image, place, Pose(0, 0, roll), Expression(), centre, side / 1.4)
+        image = actor.image
+        actors.append(actor)
+    return image, actors
+
+
+def found_of(faces: list[Face], actors: list) -> int:
+    """How many actors have a face whose landmarks lie on theirs."""
+    placed = [f.landmarks for f in faces if f.landmarks is not None]
+    return sum(
+        any(
+            np.linalg.norm(p[17:] - a.landmarks[17:], axis=1).mean()
+            < 0.12 * interocular(a.landmarks)
+            for p in placed
+        )
+        for a in actors
+    )
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "side", "count"),
+    [(640, 480, 48, 3), (1400, 800, 56, 4), (2560, 1440, 90, 1)],
+)
+def test_each_face_of_a_group_or_a_large_picture_is_found_and_placed(
+    width: int, height: int, side: int, count: int
 ) -> None:
-    asked: list[int] = []
-    plain = CenterFaceDetector.detect
+    image, actors = gallery(width, height, side, count)
+    faces = find_faces(image)
+    assert len(faces) == count
+    assert found_of(faces, actors) == count
 
-    def count(self: CenterFaceDetector, image: Image) -> list[Face]:
-        asked.append(1)
-        return plain(self, image)
 
-    monkeypatch.setattr(CenterFaceDetector, "detect", count)
+@pytest.mark.slow
+def test_faces_at_the_seams_of_a_large_pictures_tiles_are_found_once() -> None:
+    image, actors = gallery(4000, 3000, 110, 12)
+    faces = find_faces(image)
+    assert len(faces) == found_of(faces, actors) == 12
+
+
+def test_tiles_cover_a_picture_and_leave_out_what_an_inner_edge_cuts() -> None:
+    class Bright:
+        """Finds the one bright spot, in the pixels of what it is shown."""
+
+        max_side = 1280
+
+        def detect(self, image: Image) -> list[Face]:
+            rows, columns = np.nonzero(image[..., 0] > 128)
+            if len(rows) < 30 or max(image.shape) > 1280:
+                return []
+            box = np.array([columns.min(), rows.min(), columns.max(), rows.max()], np.float32)
+            return [Face(box, 0.9, keypoints=box.reshape(2, 2))]
+
+    for x, y in ((10, 20), (1275, 955), (1199, 700), (2380, 1780)):
+        image = np.zeros((1800, 2400, 3), np.uint8)
+        image[y : y + 12, x : x + 12] = 255
+        (face,) = detect_in_tiles(Bright(), image, 1.0)  # type: ignore[arg-type]
+        assert face.box == pytest.approx([x, y, x + 11, y + 11])
+        assert face.keypoints == pytest.approx(face.box.reshape(2, 2))
+
+
+@pytest.mark.parametrize("roll", [60, 90, 135, 180, -120, -90])
+def test_a_turned_face_is_placed_the_right_way_up(roll: int) -> None:
+    actor = draw_actor(3, Pose(0, 0, roll), size=320)
+    faces = find_faces(actor.image)
+    assert len(faces) == found_of(faces, [actor]) == 1
+    assert faces[0].pose is not None
+    assert abs((faces[0].pose.roll - roll + 180) % 360 - 180) < 8
+
+
+def test_what_is_found_in_a_turned_picture_is_told_in_the_pixels_of_the_picture() -> None:
+    class Corner:
+        """Finds the brightest pixel, and names it as the first eye."""
+
+        def detect(self, image: Image) -> list[Face]:
+            row, column = np.unravel_index(image[..., 0].argmax(), image.shape[:2])
+            eyes = np.array([[column, row], [0, 0]], np.float32)
+            return [Face(np.array([column, row, column, row], np.float32), 0.9, keypoints=eyes)]
+
+    image = np.zeros((40, 70, 3), np.uint8)
+    image[11, 52] = 255
+    faces = detect_turned(image, Corner())
+    assert len(faces) == 3
+    for face in faces:
+        assert face.box == pytest.approx([52, 11, 52, 11])
+        assert face.keypoints is not None
+        assert face.keypoints[0] == pytest.approx([52, 11])
+
+
+def test_a_false_alarm_round_a_small_face_does_not_take_its_place() -> None:
+    """Nor is it told: neither the detector is sure of it nor the mesh."""
+    image, (actor,) = gallery(900, 600, 60, 1)
+    x, y = actor.landmarks[30]
+    alarm = Face(np.array([x - 260, y - 260, x + 260, y + 260], np.float32), 0.69)
+    true = Face(actor.box, 0.4)
+    (face,) = locate_faces(image, [alarm, true], MediapipeMesh())
+    assert face.box is true.box
+
+
+def test_how_small_a_face_may_be_follows_the_size_of_the_picture() -> None:
     auto = AutoFaceDetector()
-    near = draw_actor(2, size=400).image
-    assert len(auto.detect(near)) == 1
-    assert not asked
-    canvas = np.full((720, 1280, 3), 90, np.uint8)
-    far = add_actor(canvas, 2, Pose(0, 0, 0), Expression(), np.array([900.0, 300.0]), 14)
-    assert len(auto.detect(far.image)) == 1
-    assert len(asked) == 1
+    assert auto.smallest((1080, 1920)) == 32
+    assert auto.smallest((4000, 6000)) == pytest.approx(64)
+    assert auto.smallest((2160, 3840), video=True) == pytest.approx(65.2, abs=0.1)
+    assert AutoFaceDetector(still_mp=None).smallest((4000, 6000)) == 32
 
 
 def test_centerface_finds_a_face_on_its_side() -> None:

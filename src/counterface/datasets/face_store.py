@@ -25,7 +25,8 @@ from counterface.config import STRICT
 from counterface.datasets.manifest import Entry, read_manifest, write_manifest
 from counterface.errors import FacesetError, MediaError
 from counterface.faces.align import align
-from counterface.faces.face_detector import find_faces
+from counterface.faces.face_detector import load_models
+from counterface.faces.face_search import FaceSearch
 from counterface.faces.link import FaceLinker
 from counterface.faces.pose import estimate_pose
 from counterface.faceset.blur import measure_blur
@@ -61,7 +62,7 @@ class FaceStoreConfig(BaseModel):
     pick: Literal["largest", "persistent"] = Field(
         "largest", description="whose face: the largest of each place, or who is seen most"
     )
-    face_detector: str = Field("mediapipe", description="registered name")
+    face_detector: str = Field("auto", description="registered name")
     landmarker: str = Field("mediapipe_mesh", description="registered name")
     limits: Limits = Field(Limits(), description="of the child process that decodes")
 
@@ -175,8 +176,10 @@ def cut_clips(path: Path, config: FaceStoreConfig) -> tuple[list[tuple[int, Clip
         found = sample_frames(
             path, media, config.moments, config.frames, config.step, limits=config.limits
         )
+        models = load_models(config.face_detector, config.landmarker)
+        search = FaceSearch(*models, video=media.kind != "image")
         for moment in found.moments:
-            moments.append(_people(moment, linker, config))
+            moments.append(_people(moment, linker, search, config))
     except MediaError as error:  # what came before the damage is kept
         trouble = str(error)
     return _pick(moments, config.pick), trouble
@@ -273,12 +276,13 @@ class _Job:
         return record
 
 
-def _people(moment: Moment, linker: FaceLinker, config: FaceStoreConfig) -> dict[int, Clip]:
+def _people(
+    moment: Moment, linker: FaceLinker, search: FaceSearch, config: FaceStoreConfig
+) -> dict[int, Clip]:
     """The clips of a moment by person, of those who are seen in each frame."""
     people: dict[int, list[Sighting]] = defaultdict(list)
     for frame in moment:
-        found = find_faces(frame.image, config.face_detector, config.landmarker)
-        faces = [face for face in found if face.landmarks is not None]
+        faces = [face for face in search.find(frame.image) if face.landmarks is not None]
         crops = [align(frame.image, face, config.template, config.size) for face in faces]
         height, width = frame.image.shape[:2]
         who = linker.link(faces, [crop.image for crop in crops])

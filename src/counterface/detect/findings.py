@@ -133,6 +133,9 @@ class Sampling(_Record):
     read: int = 0
     with_face: int = 0
     unaligned: int = Field(0, description="sightings of faces that could not be aligned")
+    sure_px: float = Field(
+        0, description="face height, pixels, from which on few were missed; 0: not known"
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -42,7 +42,8 @@ from counterface.detect.scanning.track_book import (
 )
 from counterface.errors import MediaError
 from counterface.faces.align import align
-from counterface.faces.face_detector import find_faces
+from counterface.faces.face_detector import load_models
+from counterface.faces.face_search import FaceSearch
 from counterface.faces.link import FaceLinker
 from counterface.media import sandbox
 from counterface.media.notes import merge_notes
@@ -55,7 +56,7 @@ from counterface.provenance.verify import Provenance
 from counterface.types import Face, Frame, Image, Progress
 
 THOROUGH_FRAMES = 96  # at least
-THOROUGH_FACE_DETECTOR = "centerface"
+THOROUGH_FACE_DETECTOR = "full"
 MIN_CLIPS = 8  # of a detector that judges several frames together: fewer have no useful spread
 BRIEF_SHARE = 30  # a person seen in under 1/30 of the frames (3 to 10 frames) does not decide
 
@@ -71,7 +72,7 @@ class ScanConfig(BaseModel):
         False, description="find small and turned faces too, 96 frames or more, mirrored scoring"
     )
     detector: str = Field(DEFAULT, description="'default', or the path of an ONNX detector file")
-    face_detector: str = Field("mediapipe", description="which model finds faces")
+    face_detector: str = Field("auto", description="which model finds faces")
     landmarker: str = Field("mediapipe_mesh", description="which model places landmarks")
     marks: bool = Field(
         True, description="read content credentials, look for watermark and known fakes"
@@ -120,7 +121,9 @@ class Scanner:
         self.change = change or list
         sandbox.warm_up()
         self.detector = Detector.load(self.config.detector)
-        self._find(np.zeros((64, 64, 3), np.uint8))  # loads the models now, not in the first file
+        self.search(video=False).find(
+            np.zeros((64, 64, 3), np.uint8)
+        )  # loads the models now, not in the first file
 
     def scan(self, path: str | Path, progress: Progress | None = None) -> ScanResult:
         """Everything found in one image or video.
@@ -152,14 +155,10 @@ class Scanner:
                 found = None if marks is None else marks.finish(digest)
         return job.result(digest, found, metadata)
 
-    def find_faces(self, frame: Frame) -> tuple[list[Face], int]:
-        """Faces with landmarks, and how many had none and cannot be aligned."""
-        faces = self._find(frame.image)
-        placed = [face for face in faces if face.landmarks is not None]
-        return placed, len(faces) - len(placed)
-
-    def _find(self, image: Image) -> list[Face]:
-        return find_faces(image, self.config.face_detector, self.config.landmarker)
+    def search(self, *, video: bool) -> FaceSearch:
+        """A search for faces, of one file."""
+        models = load_models(self.config.face_detector, self.config.landmarker)
+        return FaceSearch(*models, video=video)
 
 
 def scan_file(path: str | Path, config: ScanConfig | None = None) -> ScanResult:
@@ -218,6 +217,8 @@ class _ScanJob:
         self.book = TrackBook(
             scanner.detector, mirror=config.thorough, pictures=config.pictures, batch=BATCH
         )
+        self.search = scanner.search(video=media.kind != "image")
+        self.sure_px = 0.0
         self.linker = FaceLinker()
         self.strip = ThumbStrip(STILL_PX if media.kind == "image" else THUMB_PX)
         self.seen: dict[int, list[tuple[Frame, Face, Image]]] = defaultdict(list)  # this moment
@@ -250,8 +251,10 @@ class _ScanJob:
         info = self.scanner.detector.info
         self.read += 1
         with self.clock.phase("find_faces"):
-            faces, lost = self.scanner.find_faces(frame)
-        self.unaligned += lost
+            found = self.search.find(frame.image)
+        faces = [face for face in found if face.landmarks is not None]
+        self.unaligned += len(found) - len(faces)
+        self.sure_px = max(self.sure_px, self.search.smallest(frame.image.shape[:2]))
         self.with_face += bool(faces)
         if self.scanner.config.pictures:
             with self.clock.phase("pictures"):
@@ -290,6 +293,7 @@ class _ScanJob:
             read=self.read,
             with_face=self.with_face,
             unaligned=self.unaligned,
+            sure_px=round(self.sure_px, 1),
         )
         with self.clock.phase("score"):
             tracks = self.book.close(self._rules())

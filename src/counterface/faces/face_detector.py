@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
+import cv2
 import numpy as np
 
 from counterface.errors import ShapeError
@@ -13,6 +15,8 @@ from counterface.registry import FACE_DETECTORS, LANDMARKERS
 from counterface.types import Face, Floats, Image
 
 SAME_FACE_IOU = 0.3  # as BlazeFace; two heads that overlap more are rare even in a crowd
+UNSURE = 0.7  # scores below, without landmarks: false alarms, as far as was seen (docs/faces.md)
+TURNED_PX = 960  # longer side of pictures that are searched on their sides too
 INSIDE = 0.75  # of the smaller box inside the larger: one face seen at two scales
 
 
@@ -22,6 +26,26 @@ class FaceDetector(Protocol):
 
     def detect(self, image: Image) -> list[Face]:
         """The faces of an RGB uint8 (H, W, 3) image, with box and score; none is an empty list."""
+        ...
+
+
+@runtime_checkable
+class SteppedFaceDetector(FaceDetector, Protocol):
+    """One with less thorough ways for the frames of a video."""
+
+    quick: FaceDetector  # finds near faces at a fraction of the cost
+
+    def detect_in_video(self, image: Image) -> list[Face]:
+        """As `detect`, at a cost that fits every few frames."""
+        ...
+
+
+@runtime_checkable
+class MeasuredFaceDetector(FaceDetector, Protocol):
+    """One whose blind spot is known."""
+
+    def smallest(self, shape: Sequence[int], *, video: bool = False) -> float:
+        """The face height from which on few are missed in pictures of this (height, width)."""
         ...
 
 
@@ -47,16 +71,17 @@ def _model(registry: object, name: str) -> object:
 
 
 def find_faces(
-    image: Image, face_detector: str = "mediapipe", landmarker: str = "mediapipe_mesh"
+    image: Image, face_detector: str = "auto", landmarker: str = "mediapipe_mesh"
 ) -> list[Face]:
     """The faces of an image with box, score, landmarks and pose, largest first.
 
-    A face on which the landmarker sees none has `landmarks` and `pose` None. Models are loaded on
+    A face on which only the detector is sure has `landmarks` and `pose` None. A picture in which
+    none has landmarks is searched once more on its sides and upside down. Models are loaded on
     first use and kept for each thread.
 
     Args:
         image: RGB uint8 (H, W, 3).
-        face_detector: a name in `registry.FACE_DETECTORS`; "centerface" finds smaller faces.
+        face_detector: a name in `registry.FACE_DETECTORS`.
         landmarker: a name in `registry.LANDMARKERS`.
 
     Raises:
@@ -64,12 +89,93 @@ def find_faces(
         RegistryError: no model of that name.
         WeightsError: its model file cannot be found or fetched.
     """
+    return largest_first(search_picture(image, *load_models(face_detector, landmarker)))
+
+
+def search_picture(image: Image, detector: FaceDetector, marker: Landmarker) -> list[Face]:
+    """The faces of one picture, searched on its sides and its head too where it shows none."""
+    faces = locate_faces(image, detector.detect(image), marker)
+    if any(face.landmarks is not None for face in faces):
+        return faces
+    return locate_faces(image, [*faces, *detect_turned(image, detector)], marker)
+
+
+def search_frame(image: Image, detector: SteppedFaceDetector, marker: Landmarker) -> list[Face]:
+    """The same for one frame of many, at less cost."""
+    faces = locate_faces(image, detector.detect_in_video(image), marker)
+    if any(face.landmarks is not None for face in faces):
+        return faces
+    return locate_faces(image, [*faces, *detect_turned(image, detector.quick)], marker)
+
+
+def load_models(face_detector: str, landmarker: str) -> tuple[FaceDetector, Landmarker]:
+    """This thread's models of these names.
+
+    Raises:
+        RegistryError: no model of that name.
+        WeightsError: its model file cannot be found or fetched.
+    """
     detector = _model(FACE_DETECTORS, face_detector)
     marker = _model(LANDMARKERS, landmarker)
     assert isinstance(detector, FaceDetector)
     assert isinstance(marker, Landmarker)
-    faces = marker.locate(image, merge_faces(detector.detect(image)))
+    return detector, marker
+
+
+def locate_faces(image: Image, found: Sequence[Face], marker: Landmarker) -> list[Face]:
+    """The found faces with landmarks where the landmarker sees them, each face once.
+
+    One that it sees goes before one that it does not, whatever their scores: a false alarm round a
+    small face must not take its place. One that neither is sure of is left out.
+    """
+    located = marker.locate(image, list(found))
+    return merge_faces([f for f in located if f.landmarks is not None or f.score >= UNSURE])
+
+
+def largest_first(faces: Sequence[Face]) -> list[Face]:
+    """The faces by the area of their boxes."""
     return sorted(faces, key=lambda face: float(np.prod(face.box[2:] - face.box[:2])), reverse=True)
+
+
+def detect_turned(image: Image, detector: FaceDetector) -> list[Face]:
+    """The faces of a picture that lies on a side or on its head, boxes in the picture's pixels.
+
+    The picture is reduced to `TURNED_PX` first. Key points keep their places, so that the eyes tell
+    a landmarker which way up each face is.
+    """
+    require_rgb(image)
+    height, width = image.shape[:2]
+    scale = min(1.0, TURNED_PX / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    if scale < 1:
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    found = []
+    for quarters in (1, 2, 3):
+        turned = np.ascontiguousarray(np.rot90(image, quarters))
+        found += [
+            _turned_back(face, quarters, size, (width / size[0], height / size[1]))
+            for face in detector.detect(turned)
+        ]
+    return found
+
+
+def _turned_back(
+    face: Face, quarters: int, size: tuple[int, int], stretch: tuple[float, float]
+) -> Face:
+    """A face of a picture of (width, height) `size` before it was turned left by quarters."""
+
+    def back(points: Floats) -> Floats:
+        for left in range(quarters, 0, -1):  # undo one quarter: (x, y) came from (wide - 1 - y, x)
+            wide = size[0] if left % 2 else size[1]
+            points = np.stack([wide - 1 - points[:, 1], points[:, 0]], axis=1)
+        return np.asarray((points + 0.5) * np.array(stretch) - 0.5, np.float32)
+
+    corners = back(face.box.reshape(2, 2))
+    return replace(
+        face,
+        box=np.concatenate([corners.min(axis=0), corners.max(axis=0)]),
+        keypoints=None if face.keypoints is None else back(face.keypoints),
+    )
 
 
 def require_rgb(image: Image) -> None:
@@ -95,12 +201,12 @@ def box_overlaps(box: Floats, boxes: Floats) -> tuple[Floats, Floats]:
 
 
 def merge_faces(faces: Sequence[Face], iou: float = SAME_FACE_IOU) -> list[Face]:
-    """One face where several boxes show the same one, best score first.
+    """One face where several boxes show the same one: with landmarks first, then by score.
 
     A box that overlaps a better one by `iou`, or lies in it (or around it) by three quarters, is
     dropped. For faces from several detectors, scales or tiles.
     """
-    left = sorted(faces, key=lambda face: face.score, reverse=True)
+    left = sorted(faces, key=lambda face: (face.landmarks is not None, face.score), reverse=True)
     kept: list[Face] = []
     while left:
         best = left.pop(0)

@@ -39,7 +39,7 @@ class ExtractConfig(BaseModel):
         ge=1,
         description="frames from one detector pass to the next; between, faces are followed",
     )
-    face_detector: str = Field("mediapipe", description="registered name")
+    face_detector: str = Field("auto", description="registered name")
     landmarker: str = Field("mediapipe_mesh", description="registered name")
     rights: Rights | None = Field(None, description="rights record of the footage")
     rights_file: Path | None = Field(

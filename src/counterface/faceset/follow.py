@@ -2,7 +2,8 @@
 
 In between, the landmarks of a face in one frame tell where to look for its landmarks in the next;
 every frame gets landmarks of its own. The detector looks again every few frames, after a cut, and
-when a face was lost. MediaPipe's video mode works in the same way.
+when a face was lost: thoroughly in the first frame, after a cut and every `THOROUGH_EVERY` frames,
+quickly otherwise. MediaPipe's video mode works in the same way.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ from counterface.faces.face_detector import (
     SAME_FACE_IOU,
     FaceDetector,
     Landmarker,
+    SteppedFaceDetector,
     box_overlaps,
     merge_faces,
+    search_frame,
+    search_picture,
 )
 from counterface.faces.landmarks import eye_centres
 from counterface.registry import FACE_DETECTORS, LANDMARKERS
@@ -26,6 +30,7 @@ from counterface.types import Face, Floats, Image
 
 NARROWER, LOWER = 0.953, 0.055  # BlazeFace's square against the box of the mesh, in its longer side
 CUT = 24.0  # mean change of a thumbnail's grey values; talking heads stay under 6
+THOROUGH_EVERY = 32  # frames; at 720p 3 ms for each frame
 _THUMBNAIL = (32, 18)
 
 
@@ -63,15 +68,26 @@ class FaceFollower:
         """Nothing; the next frame is treated as the first of a video."""
         self._faces: list[Face] = []
         self._since_detection = self.detect_every
+        self._since_thorough = THOROUGH_EVERY
         self._thumbnail: Floats | None = None
 
-    def find(self, image: Image) -> list[Face]:
+    def find(self, image: Image, *, still: bool = False) -> list[Face]:
         """The faces of the next frame, RGB uint8 (H, W, 3): largest first, all with landmarks.
 
         A face's box is drawn around its landmarks, so that it means the same in every frame.
+
+        Args:
+            image: the frame.
+            still: it is a picture of its own, and searched as one.
         """
+        if still:
+            self.reset()
+            found = search_picture(image, self.face_detector, self.landmarker)
+            return sorted(_with_own_boxes(found), key=lambda face: -_area(face.box))
         if self._is_cut(image):
             self._faces, self._since_detection = [], self.detect_every
+            self._since_thorough = THOROUGH_EVERY
+        self._since_thorough += 1
         before = self._faces if self.detect_every > 1 else []
         followed = self._locate(image, [_as_detected(face) for face in before])
         self._since_detection += 1
@@ -88,7 +104,7 @@ class FaceFollower:
         regions differ a little, and a switch between the two every few frames shows as a tremor.
         """
         newcomers = []
-        for found in self.face_detector.detect(image):
+        for found in self._detect(image):
             seen = [_is_same(found, face) for face in followed]
             if not any(seen):
                 newcomers.append(found)
@@ -97,15 +113,17 @@ class FaceFollower:
             followed[index] = replace(followed[index], score=found.score)
         return merge_faces(followed + self._locate(image, newcomers))
 
+    def _detect(self, image: Image) -> list[Face]:
+        """What the detector sees: all of it now and then, what is near otherwise."""
+        if not isinstance(self.face_detector, SteppedFaceDetector):
+            return self.face_detector.detect(image)
+        if self._since_thorough < THOROUGH_EVERY:
+            return self.face_detector.quick.detect(image)
+        self._since_thorough = 0
+        return search_frame(image, self.face_detector, self.landmarker)
+
     def _locate(self, image: Image, faces: list[Face]) -> list[Face]:
-        located = self.landmarker.locate(image, faces) if faces else []
-        return merge_faces(
-            [
-                replace(face, box=_box_of(face))
-                for face in located
-                if face.landmarks is not None and np.isfinite(face.landmarks).all()
-            ]
-        )
+        return _with_own_boxes(self.landmarker.locate(image, faces)) if faces else []
 
     def _is_cut(self, image: Image) -> bool:
         small = cv2.resize(image[::4, ::4], _THUMBNAIL, interpolation=cv2.INTER_AREA)
@@ -129,6 +147,17 @@ def _as_detected(face: Face) -> Face:
     half = NARROWER * side / 2
     box = np.concatenate([centre - half, centre + half]).astype(np.float32)
     return Face(box=box, score=face.score, keypoints=np.stack([left, right]))
+
+
+def _with_own_boxes(located: list[Face]) -> list[Face]:
+    """The faces that have landmarks, with boxes around these."""
+    return merge_faces(
+        [
+            replace(face, box=_box_of(face))
+            for face in located
+            if face.landmarks is not None and np.isfinite(face.landmarks).all()
+        ]
+    )
 
 
 def _box_of(face: Face) -> Floats:

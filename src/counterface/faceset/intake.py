@@ -211,7 +211,11 @@ class Intake:
 
     def _add_crops(self, frame: Frame, record: SourceRecord, *, still: bool) -> int:
         """How many crops the frame gave."""
-        wanted = [f for f in self.follower.find(frame.image) if _side(f) >= self.config.min_size]
+        wanted = [
+            f
+            for f in self.follower.find(frame.image, still=still)
+            if _side(f) >= self.config.min_size
+        ]
         for index, face in enumerate(wanted[: self.config.faces]):
             crop = align(frame.image, face, self.config.template, self.config.size)
             height, width = frame.image.shape[:2]

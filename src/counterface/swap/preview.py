@@ -72,7 +72,7 @@ class PreviewConfig(BaseModel):
     )
     smooth: SmoothConfig = Field(SmoothConfig(), description="steadying of landmarks over time")
     min_size: int = Field(32, ge=8, description="leave out faces whose shorter side is less, px")
-    face_detector: str = Field("mediapipe", description="registered name")
+    face_detector: str = Field("auto", description="registered name")
     landmarker: str = Field("mediapipe_mesh", description="registered name")
     masks: tuple[Path, ...] = Field(
         (),

@@ -19,7 +19,8 @@ from counterface.config import STRICT
 from counterface.errors import FacesetError, SwapError
 from counterface.faces.align import crop_matrix, warp_image, warp_points
 from counterface.faces.blend import colour_seam
-from counterface.faces.face_detector import box_overlaps, find_faces
+from counterface.faces.face_detector import box_overlaps, load_models
+from counterface.faces.face_search import FaceSearch
 from counterface.faces.identity import IdentityEmbedder, identity_distance, mean_embedding
 from counterface.faces.landmarks import INNER, interocular
 from counterface.faces.mask import hull_mask
@@ -136,10 +137,12 @@ def measure_quality(
     config = config or QualityConfig()
     embedder, perceptual = IdentityEmbedder(), PerceptualDistance()
     tally = _Tally(source=_source_embeddings(source, embedder, config.source_crops))
+    models = load_models("auto", "mediapipe_mesh")
+    searches = FaceSearch(*models), FaceSearch(*models)
     frames = 0
     for made, real in _pairs(out, target, config):
         frames += 1
-        found = _same_face(made.image, real.image)
+        found = _same_face(made.image, real.image, searches)
         if found is None:
             continue
         _compare(tally, made, real, found, perceptual)
@@ -228,10 +231,14 @@ def _source_embeddings(source: Path, embedder: IdentityEmbedder, most: int) -> l
     return found
 
 
-def _same_face(made: Image, real: Image) -> tuple[Face, Face] | None:
+def _same_face(
+    made: Image, real: Image, searches: tuple[FaceSearch, FaceSearch]
+) -> tuple[Face, Face] | None:
     """The face that was changed most, in the result and in the target; None where it is lost."""
-    before = [f for f in find_faces(real) if f.landmarks is not None]
-    after = [f for f in find_faces(made) if f.landmarks is not None]
+    after, before = (
+        [f for f in search.find(image) if f.landmarks is not None]
+        for search, image in zip(searches, (made, real), strict=True)
+    )
     if not before or not after:
         return None
     changed = cv2.absdiff(made, real).max(axis=2)

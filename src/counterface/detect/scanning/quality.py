@@ -19,6 +19,7 @@ from counterface.provenance.verify import Provenance
 SMALL_FACE_PX = 64  # below, the texture that a swap leaves behind is mostly gone
 HEAVY_COMPRESSION = 0.7  # of `Compression.strength`; about x264 crf 34, JPEG quality 30
 FEW_FRAMES = 8  # frames with a face; fewer and the interval rests on little
+COARSE_PX = 48  # faces over this would have counted: the shipped detector judges from 64 px on
 SOFT_YAW = 60  # degrees; half of the face is hidden
 _ASIDE_NOTICES: dict[AsideCode, str] = {
     "compressed": "compression_out_of_range",
@@ -92,6 +93,8 @@ def _file_notices(
             "aligned, and so not judged."
         )
         yield Notice(code="unaligned", text=text, level="trust")
+    if sampling.sure_px > COARSE_PX:
+        yield coarse_notice(sampling)
     if strength > most:
         text = f"The file is compressed more strongly ({strength:.2f} on a scale of 0 to 1) than "
         text += f"what the detector was measured on ({most:.2f})."
@@ -102,6 +105,16 @@ def _file_notices(
     if sampling.mode != "image" and tracks and sampling.with_face < FEW_FRAMES:
         seen = f"A face was seen in {sampling.with_face} of {sampling.read} frames"
         yield Notice(code="few_frames", text=f"{seen}; the interval rests on little.")
+
+
+def coarse_notice(sampling: Sampling) -> Notice:
+    """That smaller faces than some may have been missed in pictures as large as these."""
+    what = "picture was" if sampling.mode == "image" else "frames were"
+    text = (
+        f"The {what} not searched in all pixels: faces under about {sampling.sure_px:.0f} pixels "
+        "may have been missed. --thorough searches in all."
+    )
+    return Notice(code="coarse_search", text=text)
 
 
 def list_checks(

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from counterface.datasets.manifest import Entry
 from counterface.errors import MediaError
 from counterface.faces.align import align
-from counterface.faces.face_detector import find_faces
+from counterface.faces.face_detector import load_models
+from counterface.faces.face_search import FaceSearch
 from counterface.media import sandbox
 from counterface.media.sample_frames import sample_frames
 from counterface.types import Image
@@ -32,10 +33,13 @@ def collect_crops(
         progress: called as (done, total, name) after each file.
         failed: called with a file that could not be read and the reason; the rest goes on.
     """
+    models = load_models("auto", "mediapipe_mesh")
     for number, item in enumerate(items):
         try:
-            for (frame,) in sample_frames(item.path, sandbox.probe(item.path), frames).moments:
-                faces = find_faces(frame.image)
+            media = sandbox.probe(item.path)
+            search = FaceSearch(*models, video=media.kind != "image")
+            for (frame,) in sample_frames(item.path, media, frames).moments:
+                faces = search.find(frame.image)
                 if faces and faces[0].landmarks is not None:
                     yield number, align(frame.image, faces[0], template, size).image
         except MediaError as error:

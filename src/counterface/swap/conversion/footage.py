@@ -56,7 +56,7 @@ class LookConfig(BaseModel):
         ge=1,
         description="frames from one detector pass to the next; between, faces are followed",
     )
-    face_detector: str = Field("mediapipe", description="registered name")
+    face_detector: str = Field("auto", description="registered name")
     landmarker: str = Field("mediapipe_mesh", description="registered name")
     limits: Limits = Field(Limits(), description="of the child process that decodes")
 
@@ -118,11 +118,13 @@ class Onlooker:
         self.follower.reset()
         self._boxes = None
 
-    def look(self, frame: Frame) -> Look:
-        """What is in the frame."""
+    def look(self, frame: Frame, *, still: bool = False) -> Look:
+        """What is in the frame, or in the picture that stands for itself."""
         is_cut = self.cuts.is_cut(frame.image)
         size = (frame.image.shape[0], frame.image.shape[1])
-        found = [f for f in self.follower.find(frame.image) if _side(f) >= self.min_size]
+        found = [
+            f for f in self.follower.find(frame.image, still=still) if _side(f) >= self.min_size
+        ]
         faces = tuple(_lean(face, size) for face in found)
         crops: tuple[Image, ...] = ()
         if faces and (frame.index % LOOK_EVERY == 0 or self._has_newcomer(faces)):
@@ -206,7 +208,7 @@ def _look_on(
 def look_at_image(image: Image, onlooker: Onlooker) -> Footage:
     """The faces of one picture, RGB uint8 (H, W, 3)."""
     onlooker.reset()
-    return Footage((onlooker.look(Frame(image, 0, Fraction(0))),))
+    return Footage((onlooker.look(Frame(image, 0, Fraction(0)), still=True),))
 
 
 def frames_of(
