@@ -161,9 +161,9 @@ def auc_table(rows: Sequence[Row]) -> list[str]:
 def blur_table(scanner: Scanner, pictures: Sequence[Image], folder: Path) -> list[str]:
     """False alarms of blurred genuine pictures, with and without the gate."""
     lines = [
-        "| blur, of the face's height | set aside as soft | called likely manipulated | "
+        "| blur, of the face's height | with a face | set aside | called likely manipulated | "
         "without the gate |",
-        "|---|---|---|---|",
+        "|---|---|---|---|---|",
     ]
     sharp = [(image, find_faces(image)) for image in pictures]
     for blur in BLURS:
@@ -173,11 +173,12 @@ def blur_table(scanner: Scanner, pictures: Sequence[Image], folder: Path) -> lis
                 sigma = blur * face_pixels(faces[0])
                 soft = cv2.GaussianBlur(image, (0, 0), sigma) if blur else image
                 found.append(scan_image(scanner, np.asarray(soft), folder))
-        softs = [r for r in found if r.tracks and (t := lead(r.tracks)) and t.aside]
+        found = [r for r in found if r.tracks]
+        softs = [r for r in found if (t := lead(r.tracks)) and t.aside]
         alarms = sum(r.verdict is Verdict.LIKELY_MANIPULATED for r in found)
         before = sum(verdict_without(r) is Verdict.LIKELY_MANIPULATED for r in found)
         shares = [f"{100 * n / len(found):.0f} %" for n in (len(softs), alarms, before)]
-        lines.append("| " + " | ".join([f"{100 * blur:g} %", *shares]) + " |")
+        lines.append("| " + " | ".join([f"{100 * blur:g} %", str(len(found)), *shares]) + " |")
     return lines
 
 

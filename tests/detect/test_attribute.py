@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterface.detect.attribute import UNKNOWN, Families, Family, attribute
+from counterface.detect.attribute import UNKNOWN, Families, Family, attribute, nearest
 from counterface.errors import ShapeError
 
 KNOWN = Families(
@@ -55,3 +55,10 @@ def test_other_shapes_and_numbers_are_refused():
             attribute(wrong, KNOWN)
     with pytest.raises(ShapeError, match="1 distances are not finite"):
         attribute([[1.0, np.nan, 2.0]], KNOWN)
+
+
+def test_a_crop_is_as_far_as_from_the_nearest_family_by_that_family_s_limit():
+    known = Families(members=(Family(name="a", limit=50), Family(name="b", limit=100)))
+    assert nearest([100.0, 150.0], known) == pytest.approx(1.5)
+    assert nearest([100.0, float("nan")], known) == pytest.approx(2.0)
+    assert nearest([float("nan")] * 2, known) is None
