@@ -32,6 +32,7 @@ def write_target(
     times: Sequence[Fraction] | None = None,
     *,
     sound_s: float = 0.0,
+    sound_codec: str = "aac",
     codec: str = "libx264",
     pixel_format: str = "yuv420p",
     quarter_turns: int = 0,
@@ -41,6 +42,7 @@ def write_target(
     Args:
         times: seconds, multiples of 1/90000.
         sound_s: seconds of a tone beside it.
+        sound_codec: of the tone.
         quarter_turns: how often a player turns the stored picture clockwise; the images are stored
             turned the other way.
     """
@@ -55,7 +57,7 @@ def write_target(
             one = 1 << 16
             stream.set_display_matrix([0, one, 0, -one, 0, 0, 0, 0, 1 << 30])
         if sound_s:
-            _add_tone(output, sound_s)
+            _add_tone(output, sound_s, sound_codec)
         for image, time in zip(stored, times, strict=True):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
             frame = frame.reformat(format=pixel_format)
@@ -65,8 +67,9 @@ def write_target(
     return path
 
 
-def _add_tone(output: av.container.OutputContainer, seconds: float) -> None:
-    sound = output.add_stream("aac", rate=RATE)
+def _add_tone(output: av.container.OutputContainer, seconds: float, codec: str) -> None:
+    sound = output.add_stream(codec, rate=RATE, layout="stereo")
+    sound.bit_rate = 128_000
     for start in range(0, int(seconds * RATE), 1024):
         wave = 0.3 * np.sin(2 * np.pi * 440 * (start + np.arange(1024)) / RATE)
         frame = av.AudioFrame.from_ndarray(

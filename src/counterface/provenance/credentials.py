@@ -7,6 +7,7 @@ Specification: https://spec.c2pa.org; library: c2pa-python, pinned, under Apache
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -51,6 +52,7 @@ _MARKERS = (b"jumdc2pa", b"c2pa.claim", bytes.fromhex("d8fec3d61b0e483c929758288
 MEMORY_MB = 1500
 _START_S, _BYTES_A_SECOND = 30, 50_000_000  # reading hashes the whole file
 _MOST_SIDECAR = 50_000_000
+_MOST_MANIFEST = 100_000  # bytes that signing adds, ingredients' own credentials left aside
 _PIECE = 1 << 20  # bytes searched at a time
 
 State = Literal["trusted", "valid_unknown_signer", "invalid", "none", "not_run"]
@@ -144,9 +146,23 @@ def sign(
                 return "sidecar" if kind is None else "embedded"
             # The target's own credentials are damaged, or of a form that we cannot follow.
     except (c2pa.C2paError, OSError, ValueError, struct.error) as error:
-        raise ProvenanceError(f"{show(name)}: cannot be signed: {error}") from error
+        cause = error if isinstance(error, OSError) else _full_disk(unsigned, signed) or error
+        raise ProvenanceError(f"{show(name)}: cannot be signed: {cause}") from cause
     why = found.get("error") or found.get("loose") or found.get("failures")
     raise ProvenanceError(f"{show(name)}: what was just signed does not hold: {why}")
+
+
+def _full_disk(unsigned: Path, signed: Path) -> OSError | None:
+    """The reason that the signing library leaves out, where the copy had no room."""
+    try:
+        room = shutil.disk_usage(signed.parent).free + (
+            signed.stat().st_size if signed.exists() else 0
+        )
+        if room > unsigned.stat().st_size + _MOST_MANIFEST:
+            return None
+    except OSError:
+        return None
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _write(

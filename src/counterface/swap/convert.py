@@ -10,10 +10,12 @@ what is done in a folder beside the output: the same call goes on after an inter
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from counterface.device import find_device
 from counterface.errors import ConfigError
+from counterface.media.find_media import describe_left_out
 from counterface.media.open_file import check_file, sniff
 from counterface.media.video_writer import CONTAINERS
 from counterface.provenance.mark import Marker
@@ -70,7 +72,10 @@ def convert(
                 f"{target} is a folder and {out} a video; say --fps N where its pictures are one "
                 "video, else name a folder to write each file into"
             )
-        return ConvertSummary(out=str(out), files=tuple(convert_folder(job, target, out, progress)))
+        left_out: Counter[str] = Counter()
+        files = tuple(convert_folder(job, target, out, progress, left_out))
+        told = describe_left_out(left_out) if left_out else None
+        return ConvertSummary(out=str(out), files=files, left_out=told)
     if config.fps is not None and not target.is_dir():
         raise ConfigError(f"{target} is no folder; fps is for a folder of numbered pictures")
     if not target.is_dir() and sniff(check_file(target)) == "image":

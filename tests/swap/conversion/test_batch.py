@@ -67,6 +67,18 @@ def test_every_file_is_converted_by_its_own_plan(folder: Path, tmp_path: Path) -
     assert again == ["already", "failed", "already", "already", "already"]
 
 
+def test_what_is_left_out_is_told_and_sound_finds_a_container(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("lunch at one")
+    write_target(folder / "a.avi", draw_images(frames=6)[:3], sound_s=0.2, sound_codec="pcm_alaw")
+    summary = run(folder, tmp_path / "out")
+    assert "1" in str(summary.left_out)
+    assert ".txt" in str(summary.left_out)
+    (done,) = summary.files
+    assert (done.status, Path(done.out).name) == ("done", "a.avi.mov")
+
+
 def test_a_full_disk_ends_the_batch(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -110,6 +110,8 @@ def plan_streams(source: Any, companions: Companions, suffix: str) -> Plan:
     written: dict[int, str] = {}
     lost: Counter[str] = Counter()
     video, chapters = main_video(source), len(source.chapters())
+    if video is not None and video.metadata.get("alpha_mode") == "1":
+        lost["transparency"] += 1  # VP8 and VP9 keep it where their decoders do not look
     for stream in source.streams:
         if stream.type == "video" and video is not None and stream.index == video.index:
             continue
@@ -143,9 +145,11 @@ def plan_streams(source: Any, companions: Companions, suffix: str) -> Plan:
 def _require_fit(stream: Any, kind: str, path: Path, suffix: str) -> None:
     why = _refusal(stream, kind)
     if why is not None:
+        fit = [name for name in CONTAINERS if _refusal(stream, CONTAINERS[name]) is None]
+        other = f"name the output {' or '.join(fit)}, or " if fit else ""
         raise MediaError(
             f"{show(path)}: its sound ({_codec(stream)}) cannot be copied into a {suffix} file: "
-            f"{why}; name the output .mkv or .mov, or leave the sound out"
+            f"{why}; {other}leave the sound out (--no-sound)"
         )
 
 

@@ -193,6 +193,7 @@ class ConvertSummary(BaseModel):
 
     out: str
     files: tuple[Converted, ...]
+    left_out: str | None = Field(None, description="files of a folder that were not taken")
 
     @property
     def failed(self) -> tuple[Converted, ...]:

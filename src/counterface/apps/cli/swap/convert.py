@@ -21,6 +21,8 @@ def convert_lines(summary: ConvertSummary) -> Iterator[str]:
         else:
             yield f"done     {name}: {_counts(file)}"
             yield from (f"         {line}" for line in _details(file))
+    if summary.left_out:
+        yield printable(summary.left_out)
     failed = f"; {len(summary.failed)} of {len(summary.files)} failed" if summary.failed else ""
     yield f"{printable(summary.out)}: signed, watermarked, recorded{failed}"
 

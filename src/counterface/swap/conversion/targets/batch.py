@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from counterface.errors import CounterfaceError, MediaError, is_disk_full
+from counterface.media.beside.plan import Companions, plan_companions
 from counterface.media.find_media import find_media, natural_key
 from counterface.media.open_file import sniff
 from counterface.provenance.rights import RIGHTS_FILE
@@ -17,18 +20,31 @@ from counterface.types import Progress
 
 
 def convert_folder(
-    job: Job, folder: Path, out: Path, progress: Progress | None = None
+    job: Job,
+    folder: Path,
+    out: Path,
+    progress: Progress | None = None,
+    left_out: Counter[str] | None = None,
 ) -> Iterator[Converted]:
     """What became of every picture and video below a folder, in natural order.
 
     Outputs keep their place below the folder; formats that cannot be written get a second suffix.
     A merge plan beside a video, `clip.toml` beside `clip.mp4`, wins over the one for all.
 
+    Args:
+        job: model and settings.
+        folder: of the targets.
+        out: the folder to write.
+        progress: called as (files, of how many, name).
+        left_out: counts by suffix the files that are neither pictures nor videos.
+
     Raises:
         MediaError: there is nothing to convert, or the disk is full.
     """
     inside = out.resolve()
-    found = [p for p in find_media([folder]) if not p.resolve().is_relative_to(inside)]
+    found = [p for p in find_media([folder], left_out) if not p.resolve().is_relative_to(inside)]
+    if left_out is not None:
+        left_out.pop(".toml", None)  # merge plans and rights
     found = sorted((path for path in found if path.is_file()), key=natural_key)
     if not found:
         raise MediaError(f"{folder} holds no pictures and no videos")
@@ -43,7 +59,7 @@ def convert_folder(
                 converter = converter or StillConverter(job)
                 yield converter.convert(path, place, top=folder)
             else:
-                place = _video_place(job, place)
+                place = _video_place(job, path, place)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 own = _with_plan(job, path)
                 done = VideoConversion(own, path, place, None, top=folder).run()
@@ -54,11 +70,19 @@ def convert_folder(
             yield Converted(target=str(path), out=str(place), status="failed", error=str(error))
 
 
-def _video_place(job: Job, place: Path) -> Path:
+def _video_place(job: Job, path: Path, place: Path) -> Path:
+    """Its own suffix if that is written, else one more, the first that holds its sound."""
     if job.config.pictures:
         return _added(place, ".pictures")
     suffixes = job.config.encoder().suffixes
-    return place if place.suffix.lower() in suffixes else _added(place, suffixes[0])
+    if place.suffix.lower() in suffixes:
+        return place
+    companions = Companions(path, sound=job.config.sound)
+    for suffix in suffixes:
+        with suppress(MediaError):
+            plan_companions(companions, suffix)
+            return _added(place, suffix)
+    return _added(place, suffixes[0])
 
 
 def _added(place: Path, suffix: str) -> Path:
