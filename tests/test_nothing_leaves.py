@@ -148,6 +148,7 @@ needs_strace = pytest.mark.skipif(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 @needs_strace
 def test_no_command_asks_for_the_network_or_writes_elsewhere(desk: tuple[Path, Path]):
     folder, home = desk

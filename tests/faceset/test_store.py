@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from drawn_facesets import write_person
 from footage import SIZE, add, fill, make_row
 
 from counterface.errors import FacesetError, MediaError, RightsError, ShapeError
@@ -16,7 +19,7 @@ from counterface.faceset import header as header_module
 from counterface.faceset.commits import locked
 from counterface.faceset.header import HEADER_FILE, ROWS_FILE
 from counterface.faceset.row import rows_to_table, table_to_rows
-from counterface.faceset.store import Faceset, merge, remove_source, set_rights
+from counterface.faceset.store import Faceset, merge, remove_source, save, set_rights
 from counterface.media.image import write_image
 from counterface.provenance.rights import Rights
 
@@ -231,3 +234,29 @@ def test_removing_a_source_leaves_no_trace_of_it(tmp_path: Path):
     assert len(Faceset.open(tmp_path)) == 0
     assert Faceset.open(tmp_path).header.sources == ()
     assert list(tmp_path.glob("*.jpg")) == []
+
+
+@pytest.mark.parametrize("place", [".extract/pending", ".extract", "faceset.parquet", "x.jpg"])
+def test_a_link_in_a_foreign_faceset_is_refused_and_its_target_kept(tmp_path: Path, place: str):
+    folder, outside = tmp_path / "faces", tmp_path / "outside"
+    write_person(folder, 1, 2)
+    outside.mkdir()
+    (outside / "thesis.txt").write_text("precious")
+    (folder / place).parent.mkdir(exist_ok=True)
+    (folder / place).unlink(missing_ok=True)
+    (folder / place).symlink_to(outside)
+    rights = Rights(shown="x", basis="research", reference="y")
+    for use in (Faceset.open, merge, lambda path: set_rights(path, rights)):
+        with pytest.raises(FacesetError, match=re.escape(f"{place} is a link to")):
+            use(folder)
+    assert (outside / "thesis.txt").read_text() == "precious"
+
+
+@pytest.mark.parametrize("mask", ["../other/mask.png", "/etc/hostname"])
+def test_a_mask_outside_of_the_faceset_is_refused(tmp_path: Path, mask: str):
+    found = write_person(tmp_path / "faces", 1, 2)
+    rows = tuple(replace(row, mask=mask) for row in found.rows)
+    with locked(found.folder):
+        save(replace(found, rows=rows))
+    with pytest.raises(FacesetError, match="lies outside of the faceset"):
+        Faceset.open(found.folder)

@@ -85,6 +85,33 @@ class CommitWriter:
         self._rows, self._writes = [], []
 
 
+def refuse_links(folder: Path) -> None:
+    """Nothing, if neither the faceset's folder nor a folder in it holds a link.
+
+    A faceset may come from anyone, and archives keep links: one named `.extract/pending` that
+    points to another folder would make the next merge move and delete that folder's files.
+
+    Raises:
+        FacesetError: it holds one, or cannot be listed.
+    """
+    waiting = [str(folder)]
+    try:
+        while waiting:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    if entry.is_symlink():
+                        raise FacesetError(
+                            f"{entry.path} is a link to {str(Path(entry.path).readlink())!r}; a faceset "
+                            "holds files alone: put the file in its place, or delete the link"
+                        )
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+    except FileNotFoundError:  # gone since: a running job merged it; or no folder at all
+        return
+    except OSError as error:
+        raise FacesetError(f"{folder} cannot be listed: {error.strerror or error}") from error
+
+
 def read_commits(folder: Path) -> list[tuple[pa.Table, tuple[SourceRecord, ...]]]:
     """The rows and source records of each commit that waits to be merged, oldest first.
 
@@ -118,6 +145,7 @@ def recover(folder: Path) -> None:
 
     Call with the lock held.
     """
+    refuse_links(folder)
     pending = folder / WORK_FOLDER / "pending"
     if not pending.is_dir():
         return
@@ -143,6 +171,7 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         FacesetError: another process writes to the faceset, or the folder cannot be written.
     """
+    refuse_links(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = (folder / LOCK_FILE).open("a+b")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -138,7 +139,9 @@ def _to_record(row: Row) -> dict[str, Any]:
 
 def _from_record(record: dict[str, Any]) -> Row:
     yaw, pitch, roll = record["yaw"], record["pitch"], record["roll"]
-    identity = record["identity"]
+    identity, mask = record["identity"], record["mask"]
+    if mask is not None and (PurePath(mask).is_absolute() or ".." in PurePath(mask).parts):
+        raise ValueError(f"the mask {mask!r} lies outside of the faceset")
     return Row(
         file=record["file"],
         source=record["source"],
@@ -155,5 +158,5 @@ def _from_record(record: dict[str, Any]) -> Row:
         blur=record["blur"],
         pose=None if None in (yaw, pitch, roll) else Pose(yaw, pitch, roll),
         identity=None if identity is None else np.array(identity, np.float32),
-        mask=record["mask"],
+        mask=mask,
     )

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from counterface.errors import FacesetError, RightsError, ShapeError
 from counterface.faces.align import template_points
-from counterface.faceset.commits import drop_commits, locked, read_commits, recover
+from counterface.faceset.commits import drop_commits, locked, read_commits, recover, refuse_links
 from counterface.faceset.header import (
     HEADER_FILE,
     ROWS_FILE,
@@ -34,7 +34,8 @@ from counterface.faceset.header import (
     write_header,
 )
 from counterface.faceset.row import SCHEMA, Row, require_columns, rows_to_table, table_to_rows
-from counterface.media.image import IMAGE_SUFFIXES, read_image
+from counterface.media import sandbox
+from counterface.media.image import IMAGE_SUFFIXES
 from counterface.provenance.rights import Rights
 from counterface.types import Crop
 
@@ -122,7 +123,7 @@ class Faceset:
             FacesetError: the picture has another size than the faceset says.
             MediaError: it cannot be read.
         """
-        image, side = read_image(self.folder / row.file), self.header.size
+        image, side = sandbox.read_image(self.folder / row.file), self.header.size
         if image.shape != (side, side, 3):
             raise FacesetError(
                 f"{self.folder / row.file} is {image.shape[1]}x{image.shape[0]}, but the crops of "
@@ -239,6 +240,7 @@ def _collect(folder: Path) -> tuple[Header, pa.Table, set[str]]:
     appear after their commit, and commits vanish after their rows are in the table.
     """
     read_plain_header(folder)  # says that this is no faceset, before the folder is listed
+    refuse_links(folder)
     present = set(_pictures(folder))
     commits = read_commits(folder)
     header, table = migrate(read_plain_header(folder), _read_table(folder), folder)

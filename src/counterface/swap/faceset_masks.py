@@ -20,7 +20,7 @@ from counterface.faces.align import invert
 from counterface.faces.face_detector import box_overlaps
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset
-from counterface.media.image import read_image
+from counterface.media.sandbox import read_image
 from counterface.types import Floats, Mask
 
 SAME_FACE = 0.4  # overlap of the boxes; the two were found by two runs of a detector

@@ -14,7 +14,7 @@ from counterface.faces.align import TEMPLATES, crop_matrix
 from counterface.faces.pose import estimate_pose
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset
-from counterface.media.image import read_image
+from counterface.media.sandbox import read_image
 from counterface.swap.training.warp import Matrix, compose, invert, reduce_picture
 from counterface.types import Floats, Image, Mask
 
