@@ -100,8 +100,9 @@ def refuse_links(folder: Path) -> None:
             with os.scandir(waiting.pop()) as entries:
                 for entry in entries:
                     if entry.is_symlink():
+                        target = str(Path(entry.path).readlink())
                         raise FacesetError(
-                            f"{entry.path} is a link to {str(Path(entry.path).readlink())!r}; a faceset "
+                            f"{entry.path} is a link to {target!r}; a faceset "
                             "holds files alone: put the file in its place, or delete the link"
                         )
                     if entry.is_dir(follow_symlinks=False):
