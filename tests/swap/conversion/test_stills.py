@@ -118,3 +118,14 @@ def test_what_cannot_be_done_is_told(picture: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(MediaError, match="holds no pictures"):
         run(tmp_path / "empty", tmp_path / "out")
+
+
+def test_transparency_that_is_lost_is_noted_and_recorded(tmp_path: Path) -> None:
+    import PIL.Image
+
+    image = draw_images()[0]
+    clear = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
+    PIL.Image.fromarray(clear).save(tmp_path / "a.png")
+    [done] = run(tmp_path / "a.png", tmp_path / "out.png").files
+    assert done.notes == ("transparency is not kept: what is clear lies on white",)
+    assert read_record(record_path(tmp_path / "out.png")).notes == done.notes

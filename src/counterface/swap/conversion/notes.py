@@ -49,6 +49,14 @@ def note_changes(
         yield "Matroska keeps times to 1/1000 s"
 
 
+def note_picture(info: MediaInfo) -> Iterator[str]:
+    """What is not kept of a picture's pixels; its format is Pillow's mode."""
+    if info.pixel_format in ("RGBA", "RGBa", "LA", "La", "PA"):
+        yield "transparency is not kept: what is clear lies on white"
+    if info.pixel_format.startswith(("I", "F")):
+        yield "more than 8 bits a sample in, 8 bits out"
+
+
 def _note_pixels(info: MediaInfo, config: ConvertConfig) -> Iterator[str]:
     layout, encoder = read_pixel_layout(info.pixel_format), config.encoder()
     if layout is None:
@@ -57,7 +65,7 @@ def _note_pixels(info: MediaInfo, config: ConvertConfig) -> Iterator[str]:
         yield f"{layout.bits} bits a sample in, 8 bits out"
     if encoder.bits > 8 and not config.pictures:
         yield f"written with {encoder.bits} bits a sample, of which faces and frames have 8"
-    if info.hdr:
+    if info.hdr and all(note.code != "hdr" for note in info.notes):
         yield f"high dynamic range ({info.hdr}) in, standard range out: tone-mapped, BT.709"
     if layout.alpha:
         yield "transparency is not kept: the colours are written without it"

@@ -13,6 +13,7 @@ from counterface.media.image import write_image
 from counterface.media.probe import file_sha256
 from counterface.swap.conversion.footage import Onlooker, look_at_image
 from counterface.swap.conversion.job import Job
+from counterface.swap.conversion.notes import note_picture
 from counterface.swap.conversion.people import choose_people, find_people
 from counterface.swap.conversion.placement import place_faces
 from counterface.swap.conversion.render import Renderer
@@ -74,7 +75,10 @@ class StillConverter:
             masks=masks,
         )
         (rendered,) = renderer.render([Frame(image, 0, Fraction(0))])
-        notes = ("the face had no faceset mask: the hull was used",) if renderer.maskless else ()
+        info = sandbox.probe(target, job.config.limits)
+        notes = [*(note.text for note in info.notes), *note_picture(info)]
+        if renderer.maskless:
+            notes.append("the face had no faceset mask: the hull was used")
         places = [(0, Fraction(0), placement.faces[0])]
         make_folder(out.parent)
         if keep:
@@ -95,5 +99,5 @@ class StillConverter:
             faces=len(rendered.parts),
             people=tuple(sorted(chosen)),
             backend=self.generator.backend,
-            notes=notes,
+            notes=tuple(notes),
         )

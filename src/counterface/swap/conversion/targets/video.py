@@ -23,7 +23,7 @@ from counterface.swap.conversion.footage import (
     look_at_video,
 )
 from counterface.swap.conversion.job import Job, Places
-from counterface.swap.conversion.notes import note_changes
+from counterface.swap.conversion.notes import note_changes, note_picture
 from counterface.swap.conversion.people import Cast, choose_people, find_people
 from counterface.swap.conversion.placement import Placement, place_faces
 from counterface.swap.conversion.render import WARM, Clock, Rendered, Renderer
@@ -86,6 +86,9 @@ class VideoConversion:
         self.masks = self.job.masks(self.target, source.sha256)
         with self.work.opened(redo=self.job.redo):
             self.decoded = source.decoded(self.work, self.config.limits, self.progress)
+            if source.pictures:
+                first_info = sandbox.probe(source.pictures[0], self.config.limits)
+                self.notes += note_picture(first_info)
             info = info or self._probe(self.decoded)
             footage, cast = self._look(source.sha256, info)
             chosen = choose_people(cast, self.config.choice(), self._frames_at, str(self.target))
