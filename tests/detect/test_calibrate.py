@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from drawn_scores import PLAIN, scored, some_scores
 
-from counterface.detect.calibrate import choose_thresholds, fit_calibration
+from counterface.detect.calibrate import (
+    calibrate_scores,
+    choose_thresholds,
+    fit_calibration,
+    recalibrate_scores,
+)
 from counterface.detect.detector import Calibration
 from counterface.detect.pool import calibrate
 from counterface.errors import DetectorError
@@ -100,3 +106,13 @@ def test_a_perfect_detector_never_says_likely_below_even_odds():
 def test_thresholds_need_both_classes(label: int):
     with pytest.raises(DetectorError, match="need both classes"):
         choose_thresholds(np.full(9, label), np.full(9, 0.2), np.full(9, 0.4))
+
+
+def test_faces_that_are_set_aside_neither_move_the_lines_nor_get_a_verdict():
+    judged = some_scores(60)
+    soft = [scored(0, 9.0, f"identity:s{i}", in_range=False) for i in range(12)]
+    plain = calibrate_scores(judged, PLAIN)
+    assert calibrate_scores([*judged, *soft], PLAIN) == plain
+    moved = recalibrate_scores([*judged, *soft], PLAIN, *plain)
+    assert {score.verdict for score in moved[60:]} == {"inconclusive"}
+    assert "likely_manipulated" in {score.verdict for score in moved[:60]}

@@ -144,13 +144,14 @@ def calibrate_scores(
     """The calibration and thresholds that fit scored files.
 
     Args:
-        scores: of files that the net was not trained on.
+        scores: of files that the net was not trained on; those whose faces are set aside get no
+            verdict by these lines, and so do not move them.
         then: the calibration by which their probabilities were made.
 
     Raises:
         DetectorError: too few files of a class, or logits that run against the labels.
     """
-    used = [score for score in scores if score.logit is not None]
+    used = [score for score in scores if score.logit is not None and score.in_range is not False]
     labels = np.array([score.label for score in used])
     calibration = fit_calibration(labels, np.array([s.logit for s in used], dtype=np.float64))
     low = _move([s.low for s in used], then, calibration)
@@ -176,9 +177,10 @@ def recalibrate_scores(
             continue
         p, low, high = _move([score.probability, score.low, score.high], then, now).tolist()
         verdict = Verdict.INCONCLUSIVE
-        if low >= thresholds.likely_manipulated:
+        firm = score.in_range is not False  # no number of any other face carries a verdict
+        if firm and low >= thresholds.likely_manipulated:
             verdict = Verdict.LIKELY_MANIPULATED
-        elif high <= thresholds.no_manipulation_found:
+        elif firm and high <= thresholds.no_manipulation_found:
             verdict = Verdict.NO_MANIPULATION_FOUND
         update = {"probability": p, "low": low, "high": high, "verdict": verdict.value}
         moved.append(score.model_copy(update=update))
