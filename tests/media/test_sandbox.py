@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -246,3 +248,68 @@ def test_warming_up_starts_one_process(clip: Path) -> None:
     first = process_id()
     assert replace(sandbox.probe(clip), path="") == replace(probe(clip), path="")
     assert process_id() == first
+
+
+@pytest.mark.slow
+def test_a_hungry_file_does_not_change_what_the_next_ones_get(clip: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.mp4"
+    data = bytearray(clip.read_bytes())
+    at = data.index(b"mdat") + 2000
+    data[at : at + 40] = b"\xff" * 40
+    damaged.write_bytes(data)
+    write_image(tmp_path / "large.png", np.zeros((6000, 6000, 3), np.uint8))
+    limits = Limits(memory_mb=300)
+    alone = [frame.image for frame in sandbox.read_video(damaged, limits)]
+    parent.close_idle()
+    with pytest.raises(MediaError, match="memory_mb=300"):
+        sandbox.read_image(tmp_path / "large.png", limits)
+    assert all(process.memory_mb != limits.memory_mb for process in parent._POOL.idle)
+    after = [frame.image for frame in sandbox.read_video(damaged, limits)]
+    assert len(alone) > 0
+    assert all(np.array_equal(a, b) for a, b in zip(alone, after, strict=True))
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX")
+def test_the_process_ends_with_its_parent_whatever_it_is_at() -> None:
+    program = """
+import os, signal, sys
+from counterface.media.decoder_process import parent
+parent.COMMAND = ["-c", sys.argv[1]]
+process = parent.DecoderProcess()
+process.wait_ready()
+process.send({"do": "video", "limits": {"memory_mb": 900, "cpu_s": 60, "wall_s": 60}})
+print(process.process.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    busy = HOSTILE.format(deed="sum(1 for _ in iter(int, 1))")
+    done = subprocess.run([sys.executable, "-c", program, busy], capture_output=True, check=False)
+    child = int(done.stdout)
+    until = time.monotonic() + 20
+    while Path(f"/proc/{child}/stat").exists() and time.monotonic() < until:
+        if Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z":
+            break
+        time.sleep(0.05)
+    else:
+        assert not Path(f"/proc/{child}/stat").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS has no such limit")
+def test_a_hard_limit_on_address_space_is_kept_or_named(clip: Path, tmp_path: Path) -> None:
+    program = """
+import resource, sys
+from counterface.errors import MediaError
+from counterface.media import sandbox
+resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]),) * 2)
+try:
+    print(sandbox.probe(sys.argv[1]).codec)
+except MediaError as error:
+    print(error)
+"""
+
+    def probed(path: Path, most: int) -> str:
+        words = [sys.executable, "-c", program, str(path), str(most)]
+        return subprocess.run(words, capture_output=True, text=True, check=False).stdout
+
+    write_image(tmp_path / "a.png", draw(1))
+    assert probed(tmp_path / "a.png", 100_000_000_000).strip() == "png"
+    assert "ulimit -v" in probed(clip, 130_000_000)

@@ -117,12 +117,12 @@ def test_a_wide_gamut_in_standard_range(primaries: int) -> None:
 
 
 @pytest.mark.parametrize(("name", "word", "near"), [(PQ, "PQ", 2.5), (HLG, "HLG", 15)])
-@pytest.mark.parametrize(("codec", "suffix"), [("libx265", ".mp4"), ("libvpx-vp9", ".webm")])
+@pytest.mark.parametrize(("codec", "suffix"), [("libx265", ".mp4"), ("libsvtav1", ".mkv")])
 def test_the_same_content_in_hdr_looks_the_same(
     tmp_path: Path, name: int, word: str, near: float, codec: str, suffix: str
 ) -> None:
     images = [draw(i) for i in range(3)]
-    extra = {"x265-params": "log-level=none"} if codec == "libx265" else {"profile": "2"}
+    extra = {"x265-params": "log-level=none"} if codec == "libx265" else {"preset": "10"}
     path = write_hdr(tmp_path / f"a{suffix}", images, name, codec, **extra)
     info = sandbox.probe(path)
     assert info.hdr == word

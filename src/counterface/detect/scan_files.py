@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
 from pathlib import Path
 
 from counterface.detect.findings import ScanFailure, ScanResult
 from counterface.detect.scan import ChangeFrames, ScanConfig, Scanner
+from counterface.detect.scanning.workers import open_workers
 from counterface.errors import CounterfaceError
 from counterface.types import Progress
 
@@ -110,31 +110,29 @@ def _at_once(
     waiting = deque(files)
     while waiting:
         running: deque[tuple[Path, Future[ScanResult | ScanFailure]]] = deque()
-        with _new_pool(config, min(jobs, len(waiting)), change) as pool:
-            while waiting or running:
-                while waiting and len(running) < 2 * jobs:
-                    path = waiting.popleft()
-                    running.append((path, pool.submit(_work, path)))
-                path, future = running.popleft()
-                try:
-                    yield future.result()
-                except BrokenProcessPool:
-                    running.appendleft((path, future))
-                    break
-        for path, _ in running:
-            yield _scan_alone(path, config, change)
+        with open_workers(min(jobs, len(waiting)), _start_worker, (config, change)) as workers:
+            try:
+                while waiting or running:
+                    while waiting and len(running) < 2 * jobs:
+                        running.append((waiting[0], workers.submit(_work, waiting[0])))
+                        waiting.popleft()
+                    yield running[0][1].result()
+                    running.popleft()
+            except BrokenProcessPool:
+                pass
+        for path, future in running:  # a worker died: of its own accord or for one of these
+            if future.done() and future.exception() is None:
+                yield future.result()
+            else:
+                yield _scan_alone(path, config, change)
 
 
 def _scan_alone(
     path: Path, config: ScanConfig, change: ChangeFrames | None
 ) -> ScanResult | ScanFailure:
     """The scan of a file that may have ended its process, in a process of its own."""
-    with _new_pool(config, 1, change) as pool:
+    with open_workers(1, _start_worker, (config, change)) as workers:
         try:
-            return pool.submit(_work, path).result()
+            return workers.submit(_work, path).result()
         except BrokenProcessPool:
             return ScanFailure(path, f"{path}: the scanning process died (out of memory?)")
-
-
-def _new_pool(config: ScanConfig, jobs: int, change: ChangeFrames | None) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (config, change))

@@ -8,6 +8,7 @@ is replaced after any such end. Linux and macOS (there without a memory limit).
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -176,6 +177,7 @@ def _answers(
             raise _over(path, f"gave no result within cpu_s={limits.cpu_s:g} s of CPU") from error
         raise MediaError(
             f"{show(path)}: the decoder process {error}; the file is damaged or hostile"
+            f"{_under_ulimit()}"
         ) from error
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise MediaError(f"{show(path)}: the decoder process answered nonsense: {error}") from error
@@ -188,6 +190,14 @@ def _unpack(answer: Message | Frame) -> Frame | MediaInfo | MediaNote | Metadata
     if "metadata" in answer:
         return Metadata.model_validate(answer["metadata"])
     return unpack_note(answer["note"]) if "note" in answer else unpack_info(answer["info"])
+
+
+def _under_ulimit() -> str:
+    """Another reason why a decoder process ends, where there is one."""
+    stated = [n for n in resource.getrlimit(resource.RLIMIT_AS) if n != resource.RLIM_INFINITY]
+    if not stated:
+        return ""
+    return f", or the address space ({min(stated) // 1024} kB by 'ulimit -v') is too small for it"
 
 
 def _over(path: str | os.PathLike[str], what: str) -> MediaError:

@@ -333,7 +333,9 @@ def restrict(memory_mb: int, cpu_s: int) -> None:
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, 32),
     ):
-        resource.setrlimit(kind, (value, value))
+        hard = resource.getrlimit(kind)[1]
+        most = value if hard == resource.RLIM_INFINITY else min(value, hard)  # a ulimit stays one
+        resource.setrlimit(kind, (most, most))
 
 
 def main() -> None:

@@ -9,7 +9,10 @@ from __future__ import annotations
 import mmap
 import os
 import resource
+import select
 import sys
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -31,6 +34,8 @@ from counterface.types import Image
 
 _OPEN_FILES = 64
 _NEAR = 16_000_000  # bytes; a decoder thread's stack is 8 MB
+_LAST_WORDS_S = 0.5
+_STACK = 256 * 1024  # bytes, of the thread that watches the parent
 _SLOTS = 4  # frames that may wait for the parent: decoding goes on meanwhile
 
 
@@ -116,6 +121,15 @@ class Channel:
         Decoders report an allocation that failed in a thread as invalid data.
         """
         return _address_space("VmPeak") > self.most - max(_NEAR, self.most // 20)
+
+    def is_spent(self) -> bool:
+        """Whether this request took so much that the next file had better get a fresh process.
+
+        The peak of a process never falls: after a hungry file, `is_memory_short` would say of any
+        later one that it came near the limit.
+        """
+        free = self.most - self.base - self.slots * self.slot_bytes
+        return _address_space("VmPeak") > self.most - free // 2
 
     def drain(self) -> None:
         """Waits until the parent has copied every picture of this request."""
@@ -223,8 +237,10 @@ def answer(channel: Channel, request: Message) -> None:
     except Exception as error:  # noqa: BLE001  (whatever a hostile file provokes is the answer)
         what = f"{show(request['path'])} made the decoder fail ({type(error).__name__}: {error})"
         last = {"error": "media", "text": f"{what}; it is damaged or hostile"}
+        if channel.is_memory_short():
+            last = {"error": "memory"}
     channel.drain()
-    send(channel.sink, last)
+    send(channel.sink, last | {"spent": channel.is_spent()})
 
 
 def main(memory: int) -> None:
@@ -238,6 +254,10 @@ def main(memory: int) -> None:
     for descriptor in (0, 1):  # what a library prints must not reach the pipes
         os.dup2(nothing, descriptor)
     channel.base = _address_space("VmSize")
+    threading.stack_size(_STACK)
+    threading.Thread(target=_end_with_parent, args=(channel.source,), daemon=True).start()
+    channel.base += _STACK
+    threading.stack_size(0)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
@@ -245,6 +265,16 @@ def main(memory: int) -> None:
     while (request := receive(channel.source)) is not None:
         if "do" in request:  # else a "stop" that crossed with the end
             answer(channel, request)
+
+
+def _end_with_parent(source: int) -> None:
+    """Ends the process once the parent's end of the pipe is closed, whatever is being decoded."""
+    poll = select.poll()
+    poll.register(source, 0)  # hanging up alone is reported; what waits to be read is not touched
+    while not any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll()):
+        time.sleep(0.1)
+    time.sleep(_LAST_WORDS_S)  # the request in work may end by itself
+    os._exit(0)
 
 
 def _address_space(field: str) -> int:
@@ -258,9 +288,10 @@ def _address_space(field: str) -> int:
 
 
 def _limit(kind: int, value: int, *, keep_hard: bool = False) -> None:
+    """Sets a limit, at most the hard one of the process; RLIM_INFINITY is -1."""
     hard = resource.getrlimit(kind)[1]
     if hard != resource.RLIM_INFINITY:
-        value = min(value, hard)
+        value = hard if value == resource.RLIM_INFINITY else min(value, hard)
     resource.setrlimit(kind, (value, hard if keep_hard else value))
 
 

@@ -237,7 +237,7 @@ def ask(request: Message) -> Generator[Message | Frame, None, None]:
                 yield message
             elif "reading" not in message:
                 break
-        finished = True
+        finished = not message.get("spent")
     except GeneratorExit:  # the caller has seen enough
         finished = _stop(process, most_bytes)
         raise
@@ -264,7 +264,7 @@ def _stop(process: DecoderProcess, most_bytes: int) -> bool:
             elif "at" in message:
                 process.picture(message)
             elif "end" in message or "error" in message:
-                return True
+                return not message.get("spent")
     except (Died, TimeoutError, ArithmeticError, LookupError, TypeError, ValueError):
         return False
     return False
