@@ -42,6 +42,29 @@ def draw_dfdc(folder: Path) -> Facts:
     }
 
 
+def draw_dfdc_test(folder: Path) -> Facts:
+    touch(folder, "aa.mp4", "deeper/bb.mp4")
+    (folder / "labels.csv").write_text("filename,label\naa.mp4,1\nbb.mp4,0\n")
+    return {
+        "aa.mp4": (1, "test", "dfdc:aa", ()),
+        "deeper/bb.mp4": (0, "test", "dfdc:bb", ()),
+    }
+
+
+def draw_dfdcp(folder: Path) -> Facts:
+    real, fake = "original_videos/12/12_A_001.mp4", "method_A/12/34/12_34_A_001.mp4"
+    touch(folder, real, fake)
+    facts = {
+        real: {"label": "real", "set": "test", "target_id": 12, "swapped_id": None},
+        fake: {"label": "fake", "set": "train", "target_id": 12, "swapped_id": 34},
+    }
+    write_json(folder / "dataset.json", facts)
+    return {
+        real: (0, "test", f"dfdcp:{real[:-4]}", ("dfdcp:12",)),
+        fake: (1, "train", f"dfdcp:{fake[:-4]}", ("dfdcp:12", "dfdcp:34")),
+    }
+
+
 def draw_faceforensics(folder: Path) -> Facts:
     facts: Facts = {}
     splits = {"train": [["000", "003"]], "val": [["101", "102"]], "test": [["205", "206"]]}
@@ -201,6 +224,8 @@ DRAWN: dict[str, Callable[[Path], Facts]] = {
     "deepfakebench": draw_deepfakebench,
     "dfd": draw_dfd,
     "dfdc": draw_dfdc,
+    "dfdc_test": draw_dfdc_test,
+    "dfdcp": draw_dfdcp,
     "faceforensics": draw_faceforensics,
     "ffiw": draw_ffiw,
     "two_folders": draw_two_folders,

@@ -124,6 +124,8 @@ DATASET_READERS = Registry(
     "counterface.dataset_readers",
     {
         "dfdc": f"{_READERS}.dfdc:Dfdc",
+        "dfdc_test": f"{_READERS}.dfdc:DfdcTest",
+        "dfdcp": f"{_READERS}.dfdc:DfdcPreview",
         "faceforensics": f"{_READERS}.faceforensics:FaceForensics",
         "dfd": f"{_READERS}.faceforensics:Dfd",
         "celeb_df": f"{_READERS}.celeb_df:CelebDf",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,9 +65,10 @@ def test_a_wrong_list_is_refused_with_the_reason(tmp_path: Path, text: str, says
 
 def test_what_is_no_text_is_refused(tmp_path: Path):
     path = tmp_path / "list.csv"
-    path.write_bytes(b"\xff\xfe\x00\x81")
-    with pytest.raises(ConfigError, match="not a readable CSV"):
-        read_manifest(path)
+    for data in (b"file,label\n\x81,real\n", b"\xff\xfe\x00", b"f\0i\0l\0e\0"):
+        path.write_bytes(data)
+        with pytest.raises(ConfigError, match=r"not a readable CSV|needs rows"):
+            read_manifest(path)
     with pytest.raises(ConfigError, match="not a readable CSV"):
         read_manifest(tmp_path / "absent.csv")
 
@@ -144,3 +147,20 @@ def test_columns_of_a_list_s_own_are_not_lost(tmp_path: Path):
     assert read_manifest(tmp_path / "new.csv") == entries
     update_manifest(entries[:0], tmp_path / "new.csv")  # has none of its own: may be written over
     assert path.read_text() == text
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_lists_of_spreadsheets_are_read(tmp_path: Path, separator: str, coding: str):
+    rows = [("file", "label", "method"), ("a, b.mp4", "0.0", "café"), ("c;d.mp4", "1.0", "swap")]
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=separator).writerows(rows)
+    path = tmp_path / "list.csv"
+    path.write_bytes(text.getvalue().encode(coding))
+    assert read_manifest(path) == [
+        Entry(tmp_path / "a, b.mp4", 0, "café"),
+        Entry(tmp_path / "c;d.mp4", 1, "swap"),
+    ]
+    out = tmp_path / "out.csv"
+    update_manifest(read_manifest(path), path, out)
+    assert read_manifest(out) == read_manifest(path)

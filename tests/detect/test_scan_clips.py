@@ -72,3 +72,9 @@ def test_a_file_that_takes_clips_says_so_when_it_is_given_crops(tmp_path):
     detector = Detector.load(write_clip_detector(tmp_path / "clip.onnx"))
     with pytest.raises(DetectorError, match=r"takes uint8 crops \(B, 3, 64, 64, 3\)"):
         detector.score(np.zeros((2, 64, 64, 3), np.uint8))
+
+
+def test_the_check_says_how_many_frames_are_judged_together(clip, config):
+    result = scan_file(clip, config)
+    (check,) = [check for check in result.checks if check.name == "face_detector"]
+    assert check.note.endswith("clips of a face scored, 3 frames together.")

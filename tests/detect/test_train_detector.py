@@ -181,7 +181,7 @@ def test_a_recipe_without_real_faces_is_refused(folders: Path, tmp_path: Path):
     with pytest.raises(TrainingError, match=r"fill data\.stills or data\.clips"):
         train_detector(recipe(folders, tmp_path, data=DataConfig()))
     everything = DataConfig(clips=(folders / "real",), leave_out=("ann", "bob"))
-    with pytest.raises(TrainingError, match="names no real faces"):
+    with pytest.raises(TrainingError, match="no faces to learn from"):
         read_sources(everything)
 
 

@@ -17,7 +17,12 @@ from pydantic import BaseModel, Field
 
 from counterface.config import STRICT
 from counterface.datasets.building.estimate import Estimate, estimate_work
-from counterface.datasets.building.plan import MANIFEST_FILE, BuildConfig, read_plan
+from counterface.datasets.building.plan import (
+    MANIFEST_FILE,
+    BuildConfig,
+    describe_spread,
+    read_plan,
+)
 from counterface.datasets.building.rank import Likeness, look_of, rank_pairs
 from counterface.datasets.building.splits import split_groups
 from counterface.datasets.building.stages import (
@@ -46,6 +51,7 @@ class BuildSummary(BaseModel):
     real: int = Field(description="genuine clips in the manifest")
     fake: int = Field(description="swaps in the manifest")
     failed: tuple[Failure, ...] = Field(description="clips that could not be used")
+    note: str | None = Field(None, description="what so few pairs cannot show")
 
 
 def build(
@@ -91,6 +97,7 @@ def build(
         real=real,
         fake=len(entries) - real,
         failed=tuple(failed),
+        note=describe_spread(len(pairs), config),
     )
 
 

@@ -5,6 +5,7 @@ A Parquet file (`write_manifest`), or a CSV that a person wrote; both read to th
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -25,7 +26,8 @@ FORMAT = 1
 LABELS = ("real", "fake")  # by label
 SPLITS = ("train", "val", "test")
 _KEY = b"counterface"
-_LABEL_OF = {"real": 0, "0": 0, "fake": 1, "1": 1}
+_LABEL_OF = {"real": 0, "0": 0, "0.0": 0, "fake": 1, "1": 1, "1.0": 1}
+_SEPARATORS = ",;\t|"
 _OLD_NAMES = {"file": "path", "group": "source"}  # of columns in a CSV
 
 SCHEMA = pa.schema(
@@ -69,7 +71,7 @@ def read_manifest(path: Path) -> list[Entry]:
 
     Paths are relative to the manifest's folder. A CSV may have any other column of `Entry`,
     identities separated by `;`, labels real or fake (or 0, 1), and call `path` `file` and
-    `source` `group`.
+    `source` `group`; see `read_rows` for how its cells may be separated.
 
     Raises:
         ConfigError: unreadable, a missing column or name, an unknown label or split, a file named
@@ -118,8 +120,8 @@ def update_manifest(entries: Sequence[Entry], path: Path, out: Path | None = Non
     """
     if out is None and path.suffix.lower() == ".csv":
         known = {*SCHEMA.names, *_OLD_NAMES}
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            own = [name for name in csv.DictReader(file).fieldnames or () if name not in known]
+        rows = read_rows(path)
+        own = [name for name in (rows[0] if rows else ()) if name not in known]
         if own:
             raise ConfigError(
                 f"{path}: writing it back would lose its columns {own}; write a new manifest "
@@ -133,13 +135,37 @@ def of_split(entries: Iterable[Entry], *splits: str) -> list[Entry]:
     return [entry for entry in entries if entry.split in splits]
 
 
-def _read_csv(path: Path) -> list[dict[str, Any]]:
+def read_label(text: str) -> int | None:
+    """0 for real, 1 for fake, however a list spells them (1.0, FAKE); None for anything else."""
+    return _LABEL_OF.get(text.strip().lower())
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV by column, whatever separates its cells and whether UTF-8 or UTF-16.
+
+    The separator is the one of `, ; tab |` that stands most often in the line of column names.
+
+    Raises:
+        ConfigError: it cannot be read, or is neither UTF-8 nor UTF-16 with its mark of order.
+    """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        data = path.read_bytes()
+        wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = data.decode("utf-16" if wide else "utf-8-sig")
+        head = text.partition("\n")[0]
+        separator = max(_SEPARATORS, key=head.count)
+        return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=separator))
+    except OSError as error:
+        raise ConfigError(f"{path}: not a readable CSV: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not a readable CSV: {error}; save it as UTF-8 text") from error
+    except csv.Error as error:
         raise ConfigError(f"{path}: not a readable CSV: {error}") from error
-    named = [
+
+
+def _read_csv(path: Path) -> list[dict[str, Any]]:
+    rows = read_rows(path)
+    named: list[dict[str, Any]] = [
         {
             _OLD_NAMES.get(key, key): bare_cell(value) if isinstance(value, str) else value
             for key, value in row.items()
@@ -176,7 +202,7 @@ def _read_parquet(path: Path) -> list[dict[str, Any]]:
 def _entry(record: dict[str, Any], path: Path, number: int) -> Entry:
     where = f"{path}, line {number}"
     texts = {name: str(record.get(name) or "").strip() for name in _TEXTS}
-    label = _LABEL_OF.get(str(record["label"] if record["label"] is not None else "").lower())
+    label = read_label(str(record["label"] if record["label"] is not None else ""))
     if label is None:
         raise ConfigError(f"{where}: label {record['label']!r}; use real or fake")
     name = str(record["path"] or "").strip()

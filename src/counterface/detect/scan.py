@@ -316,6 +316,7 @@ class _ScanJob:
                 tracks,
                 marks,
                 families=info.families is not None,
+                together=info.frames,
             ),
             provenance=marks,
             metadata=metadata,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
 from counterface.config import STRICT
-from counterface.errors import ConfigError, FacesetError, MediaError
+from counterface.errors import ConfigError, FacesetError, MediaError, RightsError
 from counterface.faceset.commits import CommitWriter, locked
 from counterface.faceset.header import OptionValues
 from counterface.faceset.intake import Intake, SourceResult
@@ -69,7 +70,7 @@ class ExtractSummary(BaseModel):
 
 
 def extract(
-    source: Path,
+    source: Path | Sequence[Path],
     out: Path,
     config: ExtractConfig | None = None,
     *,
@@ -82,7 +83,8 @@ def extract(
     crops that were deleted by hand stay deleted.
 
     Args:
-        source: a video, a picture, or a folder of both.
+        source: a video, a picture, a folder of both, or several of them; in one call, which opens
+            the models and writes the faceset once.
         out: a faceset to add to, or a folder that is empty or absent.
         config: the settings.
         redo: extract again what is done, or was begun with other settings.
@@ -92,42 +94,50 @@ def extract(
         FacesetError: `out` cannot be used, or holds another template, size or rights record.
         MediaError: the source does not exist, or is a folder without media.
         RegistryError: no face detector or landmarker of that name.
-        RightsError: a `rights.toml` lacks a field or cannot be read.
+        RightsError: a `rights.toml` lacks a field or cannot be read, or those of several sources
+            differ.
         WeightsError: a model file cannot be found or fetched.
     """
-    files = _files(source, out)
-    config = _with_rights(config or ExtractConfig(), source)
+    sources = [source] if isinstance(source, Path) else list(source)
+    roots = {path: root for place in sources for path, root in _files(place, out)}
+    config = _with_rights(config or ExtractConfig(), sources)
     _open_for(out, config)
     with locked(out):
         merge(out)
         with CommitWriter(out, config.quality) as writer:
-            root = source if source.is_dir() else source.parent
             header = Faceset.open(out).header
-            intake = Intake(config, header, writer, root, redo=redo, progress=progress)
-            results = [intake.read_file(path, i, len(files)) for i, path in enumerate(files)]
+            intake = Intake(config, header, writer, roots, redo=redo, progress=progress)
+            results = [intake.read_file(path, i, len(roots)) for i, path in enumerate(roots)]
             intake.commit_stills()
         merge(out)
     return ExtractSummary(folder=str(out), sources=tuple(results), crops=len(Faceset.open(out)))
 
 
-def _files(source: Path, out: Path) -> list[Path]:
+def _files(source: Path, out: Path) -> list[tuple[Path, Path]]:
+    """The files of a source, each with the folder that its recorded name is relative to."""
     if not source.exists():
         raise MediaError(f"{source} does not exist; check the name")
     inside = out.resolve()
     files = [p for p in find_media([source]) if not p.resolve().is_relative_to(inside)]
     if source.is_dir() and (not files or files == [source]):
         raise MediaError(f"{source} holds no images or videos; looked at suffixes, at any depth")
-    return files
+    root = source if source.is_dir() else source.parent
+    return [(path, root) for path in files]
 
 
-def _with_rights(config: ExtractConfig, source: Path) -> ExtractConfig:
-    """The settings with the rights record of the file named, or of the one beside the source."""
+def _with_rights(config: ExtractConfig, sources: Sequence[Path]) -> ExtractConfig:
+    """The settings with the rights record of the file named, or of the one beside the sources."""
     if config.rights_file is not None:
         if config.rights is not None:
             raise ConfigError(f"rights: both given and in {config.rights_file}; leave one out")
         return config.model_copy(update={"rights": read_rights(config.rights_file)})
     if config.rights is None:
-        return config.model_copy(update={"rights": find_rights(source)})
+        records = [find_rights(source) for source in sources]
+        if any(record != records[0] for record in records):
+            raise RightsError(
+                f"{sources[0]} and others: their rights records differ; extract them one by one"
+            )
+        return config.model_copy(update={"rights": records[0] if records else None})
     return config
 
 

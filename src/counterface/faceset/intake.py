@@ -9,7 +9,7 @@ interrupted run was taken up again.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
@@ -62,7 +62,7 @@ class Intake:
         config: ExtractConfig,
         header: Header,
         writer: CommitWriter,
-        root: Path,
+        roots: Mapping[Path, Path],
         *,
         redo: bool = False,
         progress: Progress | None = None,
@@ -73,7 +73,7 @@ class Intake:
             config: the settings; template and size are the faceset's.
             header: of the faceset.
             writer: of the faceset.
-            root: the folder that the files' recorded names are relative to.
+            roots: for each file the folder that its recorded name is relative to.
             redo: files that were read before are read again from their start.
             progress: called with frames where there is one file, with files where there are more.
         """
@@ -81,7 +81,7 @@ class Intake:
         self.rights = header.rights
         self.records = {s.sha256: s for s in header.sources}
         self.writer = writer
-        self.root = root
+        self.roots = roots
         self.redo = redo
         self.progress = progress or (lambda done, total, text: None)
         self.follower = FaceFollower.load(
@@ -132,7 +132,7 @@ class Intake:
             self._stills = []
 
     def _name(self, path: Path) -> str:
-        return readable(path.relative_to(self.root).as_posix())
+        return readable(path.relative_to(self.roots[path]).as_posix())
 
     def _record_of(self, path: Path) -> SourceRecord:
         """How far the file has been read with these settings."""

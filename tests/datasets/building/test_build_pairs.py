@@ -70,7 +70,7 @@ def test_two_pairs_give_four_genuine_clips_and_four_swaps(
         ("ann", "bob"), ("bob", "ann"), ("cleo", "dan"), ("dan", "cleo")
     }  # fmt: skip
     assert {(e.method, e.compression) for e in entries if e.label} == {
-        ("tiny_df", "crf20"), ("tiny_light", "crf20")
+        ("tiny_df", "crf20"), ("tiny_light", "crf30")
     }  # fmt: skip
     assert all(entry.sha256 == file_sha256(entry.path) for entry in entries)
     assert all((entry.mask is not None) == bool(entry.label) for entry in entries)

@@ -10,7 +10,7 @@ from drawn_people import build_config, write_recipes
 
 from counterface.config import read_config
 from counterface.datasets.build import build
-from counterface.datasets.building.plan import BuildConfig, read_plan, spread
+from counterface.datasets.building.plan import BuildConfig, describe_spread, read_plan, spread
 from counterface.errors import ConfigError, MediaError, RightsError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -104,6 +104,28 @@ def test_methods_and_compressions_do_not_go_by_each_other(people: dict[str, Path
     assert {one: met.count(one) for one in met} == {
         (m, c): 2 for m in "ab" for c in ("crf18", "crf23", "crf28")
     }
+
+
+@pytest.mark.parametrize("methods", range(1, 7))
+@pytest.mark.parametrize("crfs", range(1, 7))
+def test_each_method_and_crf_has_its_turn_at_once_and_each_combination_in_time(
+    people: dict[str, Path], methods: int, crfs: int
+) -> None:
+    recipes = [Path(f"{n}.toml") for n in range(methods)]
+    config = build_config(Path("out"), people, recipes, crf=[18 + n for n in range(crfs)])
+    made = spread([(f"s{n}", f"t{n}") for n in range(methods * crfs)], config)
+    assert len({(pair.method, pair.crf) for pair in made}) == methods * crfs
+    assert {pair.method for pair in made[:methods]} == set(recipes)
+    assert {pair.crf for pair in made[:crfs]} == set(config.crf)
+    assert describe_spread(methods * crfs, config) is None
+
+
+def test_what_few_pairs_cannot_show_is_told(people: dict[str, Path]) -> None:
+    config = build_config(Path("o"), people, [Path("a.toml"), Path("b.toml")], crf=[18, 23, 28])
+    assert describe_spread(1, config) == (
+        "1 pair for 2 methods and 3 crf values: crf 23, crf 28, b will not be used"
+    )
+    assert "a detector could tell one by the other" in str(describe_spread(3, config))
 
 
 def test_two_clips_of_one_name_do_not_meet(tmp_path: Path) -> None:

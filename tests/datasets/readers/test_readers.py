@@ -41,8 +41,8 @@ class Sloppy(DatasetReader):
             (folder / f"{len(list(folder.iterdir()))}.txt").touch()
         for path in sorted(folder.glob("*.jpg")):
             yield Entry(path, 0, sha256="1" * (self.fault == "hashes"))
-            if self.fault == "repeats":
-                yield Entry(path, 1)
+            if self.fault in ("repeats", "contradicts"):
+                yield Entry(path, int(self.fault == "contradicts"))
 
 
 class Mute(Sloppy):
@@ -56,7 +56,6 @@ class Mute(Sloppy):
     [
         ("writes", "reading changed the folder"),
         ("hashes", "it knows no hash"),
-        ("repeats", "each file once"),
     ],
 )
 def test_the_contract_finds_faults(
@@ -67,6 +66,17 @@ def test_the_contract_finds_faults(
     monkeypatch.setattr(Sloppy, "fault", fault)
     with pytest.raises(AssertionError, match=says):
         check_dataset_reader(Sloppy, tree)
+
+
+def test_a_file_with_two_labels_is_refused_in_any_layout(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+):
+    touch(tree, "a.jpg")
+    monkeypatch.setattr(Sloppy, "fault", "repeats")
+    assert len(Sloppy().read(tree)) == 1
+    monkeypatch.setattr(Sloppy, "fault", "contradicts")
+    with pytest.raises(DatasetError, match=r"a\.jpg' stands there as real and as fake"):
+        Sloppy().read(tree)
 
 
 def test_the_contract_wants_every_option_described(tree: Path):
@@ -92,6 +102,10 @@ def test_every_reader_says_what_is_true_of_its_tree(layout: str, tree: Path):
     ("layout", "part"),
     [
         ("dfdc", "dfdc_train_part_0/bb.mp4"),
+        ("dfdc_test", "labels.csv"),
+        ("dfdc_test", "deeper/bb.mp4"),
+        ("dfdcp", "dataset.json"),
+        ("dfdcp", "original_videos/12/12_A_001.mp4"),
         ("faceforensics", "original_sequences"),
         ("faceforensics", "original_sequences/youtube"),
         ("faceforensics", "manipulated_sequences"),
@@ -308,3 +322,100 @@ class TestDeepfakeBench:
         write_json(tree / "a.json", table)
         with pytest.raises(DatasetError, match=says):
             load_reader("deepfakebench").read(tree)
+
+
+def test_celeb_df_needs_its_list_for_its_split_alone(tree: Path):
+    DRAWN["celeb_df"](tree)
+    (tree / "List_of_testing_videos.txt").unlink()
+    found = load_reader("celeb_df", {"official_split": False}).read(tree)
+    assert len(found) == 6
+    assert {entry.split for entry in found} == {""}
+
+
+def test_a_part_of_dfdc_without_its_list_is_told(tree: Path):
+    DRAWN["dfdc"](tree)
+    (tree / "dfdc_train_part_1" / "metadata.json").unlink()
+    (tree / "notes").mkdir()  # holds no media: nobody misses a list
+    (tree / "notes" / "readme.txt").write_text("x")
+    said = r"1 folder without metadata\.json: 'dfdc_train_part_1'; .*leave_out_missing=true"
+    with pytest.raises(DatasetError, match=said):
+        load_reader("dfdc").read(tree)
+    left = load_reader("dfdc", {"leave_out_missing": True}).read(tree)
+    assert [entry.path.name for entry in left] == ["aa.mp4", "bb.mp4"]
+
+
+def bench(folder: Path, classes: dict[str, dict[str, list[str]]], name: str = "FF.json") -> Path:
+    """A list of DeepfakeBench: class -> split -> frames of its one video."""
+    table = {
+        kind: {
+            split: {"c23": {"000": {"label": kind, "frames": frames}}}
+            for split, frames in splits.items()
+        }
+        for kind, splits in classes.items()
+    }
+    write_json(folder / name, {"FF": table})
+    return folder / name
+
+
+@pytest.mark.parametrize("order", [("FF-real", "FF-DF"), ("FF-DF", "FF-real")])
+@pytest.mark.parametrize("splits", [("train", "train"), ("train", "test")])
+def test_a_frame_of_two_classes_is_refused(
+    tree: Path, order: tuple[str, str], splits: tuple[str, str]
+):
+    touch(tree, "FF/000/000.png")
+    frames = ["FF/000/000.png"]
+    one = {kind: {split: frames} for kind, split in zip(order, splits, strict=True)}
+    with pytest.raises(DatasetError, match=r"000\.png' stands there as real and as fake"):
+        load_reader("deepfakebench", {"frames": tree}).read(bench(tree, one))
+    (tree / "FF.json").unlink()
+    for kind, split in zip(order, splits, strict=True):
+        bench(tree, {kind: {split: frames}}, f"{kind}.json")
+    with pytest.raises(DatasetError, match="as real and as fake"):
+        load_reader("deepfakebench").read(tree)
+
+
+def test_a_video_labelled_against_its_class_is_refused(tree: Path):
+    touch(tree, "a.png")
+    video = {"000": {"label": "FF-DF", "frames": ["a.png"]}}
+    write_json(tree / "l.json", {"FF": {"FF-real": {"train": {"c23": video}}}})
+    with pytest.raises(DatasetError, match="'000' of class 'FF-real' is labelled 'FF-DF'"):
+        load_reader("deepfakebench").read(tree)
+
+
+@pytest.mark.parametrize("start", ["/data/sets", "D:\\sets", "sets"])
+def test_the_start_of_a_lists_paths_can_be_stripped(tree: Path, start: str):
+    touch(tree, "FF/000/000.png")
+    slash = "\\" if "\\" in start else "/"
+    name = slash.join([start, "FF", "000", "000.png"])
+    bench(tree, {"FF-real": {"train": [name]}})
+    found = load_reader("deepfakebench", {"strip": start}).read(tree)
+    assert [entry.path for entry in found] == [tree / "FF/000/000.png"]
+    (tree / "labels.csv").write_text(f"path,label,mask\n{name},real,{name}\n")
+    (entry,) = load_reader("csv", {"strip": start}).read(tree)
+    assert (entry.path, entry.mask) == (tree / "FF/000/000.png", tree / "FF/000/000.png")
+
+
+@pytest.mark.parametrize("name", ["frames", "images"])
+def test_frames_of_faceforensics_are_entries_of_their_clip(tree: Path, name: str):
+    DRAWN["faceforensics"](tree)
+    for part in ("original_sequences/youtube", "manipulated_sequences/Deepfakes"):
+        for video in sorted((tree / part / "c23" / "videos").iterdir()):
+            touch(tree, f"{part}/c23/{name}/{video.stem}/0000.png")
+        shutil.rmtree(tree / part / "c23" / "videos")
+    touch(tree, "manipulated_sequences/Deepfakes/c23/masks/000_003/0000.png")
+    found = load_reader("faceforensics").read(tree)
+    frames = {e.path.parent.name: e for e in found if e.path.suffix == ".png"}
+    assert len(frames) == 12
+    fake = frames["000_003"]
+    assert (fake.label, fake.split, fake.source) == (1, "train", "ff:000")
+    assert fake.mask is not None
+    assert (frames["205"].label, frames["205"].split, frames["205"].mask) == (0, "test", None)
+
+
+def test_labels_of_the_dfdc_test_set_are_spelt_in_several_ways(tree: Path):
+    touch(tree, "a.mp4", "b.mp4")
+    (tree / "labels.csv").write_text("filename;label\na.mp4;REAL\nb.mp4;1.0\n")
+    assert [entry.label for entry in load_reader("dfdc_test").read(tree)] == [0, 1]
+    (tree / "labels.csv").write_text("filename,label\na.mp4,0.5\n")
+    with pytest.raises(DatasetError, match=r"labels\.csv, line 2: 'a\.mp4' has label '0\.5'"):
+        load_reader("dfdc_test").read(tree)

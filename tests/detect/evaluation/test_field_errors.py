@@ -327,3 +327,16 @@ def test_a_resolution_that_tells_the_classes_apart_is_said():
     assert "shortcut" not in codes(sized(256, 512)[:7])  # of seven files that is chance
     assert "shortcut" in codes(sized(512, 256))
     assert "shortcut" not in codes(sized(256, 256))
+
+
+def test_one_class_alone_is_told_with_the_reason():
+    fakes = [scored(1, 1.0 + n, f"person:{n}", f"{n}.mp4") for n in range(8)]
+    lost = unscored(0)
+    for scores, says in (
+        (fakes, "Scores of fakes alone: the AUC"),
+        ([*fakes, lost], "Scores of fakes alone, though 1 of the other class are listed"),
+        ([lost], "Scores of no file: the AUC"),
+    ):
+        notices = find_cautions(scores, measure_files(scores, 0.5, rounds=200))
+        (told,) = [notice.text for notice in notices if notice.code == "one_class"]
+        assert told.startswith(says)

@@ -292,5 +292,5 @@ def test_voters_join_a_question_or_ask_their_own(tmp_path: Path):
 
 
 def test_a_recipe_without_a_manifest_is_refused(tmp_path: Path):
-    with pytest.raises(TrainingError, match="names no manifest"):
+    with pytest.raises(TrainingError, match="no manifest is named"):
         fit_detector(tiny_config(tmp_path), tmp_path / "own.onnx")

@@ -166,7 +166,7 @@ def test_missing_splits_and_faces_are_refused(store, tmp_path: Path):
     data = DataConfig(faces=folder, manifest=tmp_path / "bare.parquet")
     with pytest.raises(TrainingError, match=r"dataset split.*--folds"):
         train_detector(recipe(store, tmp_path / "run", data=data))
-    with pytest.raises(TrainingError, match="names no real faces"):
+    with pytest.raises(TrainingError, match="no faces to learn from"):
         train_detector(recipe(store, tmp_path / "run", data=DataConfig()))
     with pytest.raises(ValueError, match="early stopping would end a triplet run"):
         recipe(

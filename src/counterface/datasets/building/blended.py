@@ -174,11 +174,9 @@ def _faces(
 ) -> tuple[Faceset, list[str]]:
     """A person's faceset, and the files that gave nothing."""
     folder = config.out / "work" / "faces" / name
-    failed = []
-    for path in files:
-        settings = config.extract.model_copy(update={"rights": rights})
-        summary = extract(path, folder, settings, progress=told)
-        failed += [f"{source.path}: {source.error}" for source in summary.failed]
+    settings = config.extract.model_copy(update={"rights": rights})
+    summary = extract(files, folder, settings, progress=told)
+    failed = [f"{source.path}: {source.error}" for source in summary.failed]
     faceset = Faceset.open(folder)
     if not len(faceset):
         raise ConfigError(f"people.{name}: no face was found in {len(files)} files")

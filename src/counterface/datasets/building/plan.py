@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -250,12 +251,32 @@ def read_plan(config: BuildConfig) -> Plan:
 
 
 def spread(names: Sequence[tuple[str, str]], config: BuildConfig) -> list[Pair]:
-    """The pairs with methods and compressions, so that neither goes by the other."""
+    """The pairs with methods and compressions.
+
+    From the first pairs on each method and each compression has its turn; with as many pairs as
+    there are combinations, each combination has, so that neither goes by the other.
+    """
     methods, crfs = config.methods, config.crf
+    turn = math.lcm(len(methods), len(crfs))
     return [
-        Pair(a, b, methods[k % len(methods)], crfs[(k // len(methods)) % len(crfs)])
+        Pair(a, b, methods[k % len(methods)], crfs[(k + k // turn) % len(crfs)])
         for k, (a, b) in enumerate(names)
     ]
+
+
+def describe_spread(pairs: int, config: BuildConfig) -> str | None:
+    """What so few pairs cannot show, in a sentence; None where they show every combination."""
+    methods, crfs = len(config.methods), len(config.crf)
+    if pairs >= methods * crfs or methods * crfs == 1:
+        return None
+    text = (
+        f"{pairs} {'pair' if pairs == 1 else 'pairs'} for {methods} methods and {crfs} crf values"
+    )
+    if pairs < max(methods, crfs):
+        unused = [f"crf {crf:g}" for crf in config.crf[pairs:]]
+        unused += [method.stem for method in config.methods[pairs:]]
+        return f"{text}: {', '.join(unused)} will not be used"
+    return f"{text}: not each method has each crf, so a detector could tell one by the other"
 
 
 def find_clips(

@@ -55,14 +55,13 @@ def extract_faces(plan: Plan, progress: Progress) -> list[Failure]:
     for name, clips in plan.clips.items():
         taken = plan.config.extract
         settings = {"rights": plan.rights[name], "faces": taken.faces or 1}
-        for clip in clips:
-            summary = extract(
-                clip, plan.faces(name), taken.model_copy(update=settings), progress=progress
-            )
-            failures += [
-                Failure(file=str(s.path), stage="extract", error=s.error or "unreadable")
-                for s in summary.failed
-            ]
+        summary = extract(
+            clips, plan.faces(name), taken.model_copy(update=settings), progress=progress
+        )
+        failures += [
+            Failure(file=str(s.path), stage="extract", error=s.error or "unreadable")
+            for s in summary.failed
+        ]
     return failures
 
 

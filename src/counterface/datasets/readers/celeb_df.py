@@ -47,12 +47,12 @@ Celeb-DF-v2/
 """
 
     official_split: bool = Field(
-        True, description="listed videos are test, others train; else no split is set"
+        True, description="listed videos are test, others train; false: no split, no list needed"
     )
 
     def entries(self, folder: Path) -> Iterator[Entry]:
         """The three folders, one after the other."""
-        listed = self._listed(folder)
+        listed = self._listed(folder) if self.official_split else set()
         for part in _PEOPLE:
             for path in self.videos(folder / part):
                 held_back = f"{part}/{path.name}" in listed

@@ -8,7 +8,7 @@ most held back: test, then val. Frames are entries; those of one video share its
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from pydantic import Field
@@ -17,7 +17,7 @@ from counterface.datasets.manifest import Entry
 from counterface.datasets.readers.celeb_df import celebrity_ties
 from counterface.datasets.readers.deeper_forensics import swap_ties
 from counterface.datasets.readers.faceforensics import actor_ties, number_ties
-from counterface.datasets.readers.layout import DatasetReader, Ties
+from counterface.datasets.readers.layout import DatasetReader, Ties, without_start
 from counterface.datasets.readers.uadfv import clip_ties
 
 _TIES: dict[str, Callable[[str], Ties | None]] = {  # by how a class is named
@@ -34,6 +34,12 @@ class _Video(NamedTuple):
     name: str
     compression: str
     frames: list[Any]
+    label: str
+
+
+def _is_real(name: str) -> bool:
+    """Whether a class is that of genuine videos: `FF-real`, `CelebDFv1_real`, `UADFV_Real`."""
+    return name.lower().endswith("real")
 
 
 class DeepfakeBench(DatasetReader):
@@ -49,20 +55,17 @@ FOLDER/                              or one such JSON file
 """
 
     frames: Path | None = Field(None, description="folder that the lists' paths start from")
+    strip: str = Field("", description="start of the lists' paths that is not looked at")
     compression: str = Field("", description="only this one, of lists that tell them apart")
 
     def entries(self, folder: Path) -> Iterator[Entry]:
-        """The frames of each list's videos, each frame once."""
+        """The frames of each list's videos; real videos stand in several lists."""
         lists = [folder] if folder.is_file() else sorted(folder.glob("*.json"))
         if not lists:
             raise self.wrong(folder, "no JSON list")
         base = self.frames or (folder.parent if folder.is_file() else folder)
-        seen: set[Path] = set()
         for path in lists:
-            for entry in self._of_list(path, base):
-                if entry.path not in seen:  # real videos stand in several lists
-                    seen.add(entry.path)
-                    yield entry
+            yield from self._of_list(path, base)
 
     def _of_list(self, path: Path, base: Path) -> Iterator[Entry]:
         for dataset, classes in self._table(path, self.read_json(path)).items():
@@ -72,7 +75,16 @@ FOLDER/                              or one such JSON file
                     raise self.wrong(path.parent, f"{path.name}: splits {sorted(unknown)}")
                 for split in _HELD_BACK:
                     for video in self._videos(path, splits.get(split, {})):
+                        self._check_class(path, video, name)
                         yield from self._frames(video, dataset, name, split, base)
+
+    def _check_class(self, path: Path, video: _Video, name: str) -> None:
+        """Nothing, if a video's own label, where it has one, is as genuine as its class."""
+        if video.label and _is_real(video.label) != _is_real(name):
+            raise self.wrong(
+                path.parent,
+                f"{path.name}: {video.name!r} of class {name!r} is labelled {video.label!r}",
+            )
 
     def _frames(
         self, video: _Video, dataset: str, name: str, split: str, base: Path
@@ -80,10 +92,10 @@ FOLDER/                              or one such JSON file
         of_class = next((f for start, f in _TIES.items() if name.startswith(start)), None)
         known = of_class(video.name) if of_class else None
         source, identities = known or Ties(f"{dataset}:{name}/{video.name}", ())
-        fake = not name.lower().endswith("real")
+        fake = not _is_real(name)
         for frame in video.frames:
             yield Entry(
-                base / PurePosixPath(str(frame).replace("\\", "/")),
+                base / without_start(str(frame), self.strip),
                 int(fake),
                 method=name if fake else "",
                 source=source,
@@ -100,7 +112,7 @@ FOLDER/                              or one such JSON file
         for name, facts in table.items():
             frames = self._table(path, facts).get("frames")
             if isinstance(frames, list):
-                yield _Video(name, compression, frames)
+                yield _Video(name, compression, frames, str(facts.get("label", "")))
             elif compression or "label" in facts:
                 raise self.wrong(path.parent, f"{path.name}: {name!r} has no list of frames")
             elif self.compression in ("", name):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from pydantic import Field
 
@@ -25,6 +25,7 @@ FAMILIES = {
     "NeuralTextures": REENACTMENT,
     "FaceShifter": FACE_SWAP,
 }
+FRAMES = ("frames", "images")  # of clips, as DeepfakeBench and the authors' script call them
 ACTORS = "DeepFakeDetection"  # the folder of Google's and Jigsaw's swaps of paid actors
 _NUMBERS = re.compile(r"(\d{3})(?:_(\d{3}))?")
 _ACTOR_NAME = re.compile(r"(\d\d)(?:_(\d\d))?__(.+?)(?:__([A-Za-z0-9]{8}))?")
@@ -55,6 +56,8 @@ FaceForensics++/
     Deepfakes/c23/videos/000_003.mp4              (Face2Face, FaceSwap, NeuralTextures,
     Deepfakes/masks/videos/000_003.mp4             FaceShifter, DeepFakeDetection)
   splits/train.json, val.json, test.json          [["000", "003"], ...]; or beside the folders
+or frames in place of videos:
+    Deepfakes/c23/frames/000_003/0000.png         (or images/; masks/000_003/0000.png beside it)
 """
 
     compression: str = Field("", description="only this one: c0, raw, c23 or c40")
@@ -81,21 +84,21 @@ FaceForensics++/
             yield from _actor_clips(self, made / ACTORS, self.compression)
 
     def _clips(self, folder: Path, split_of: dict[str, str]) -> Iterator[Entry]:
-        for path, compression, mask in _files(self, folder, self.compression):
-            fake, known = folder.name in FAMILIES, number_ties(path.stem)
+        for file in _files(self, folder, self.compression):
+            fake, known = folder.name in FAMILIES, number_ties(file.clip)
             if known is None or len(known.identities) != 1 + fake:
-                form = "000_003.mp4" if fake else "000.mp4"
-                raise self.wrong(path.parent, f"{path.name!r} is not named like {form}")
+                form = "000_003" if fake else "000"
+                raise self.wrong(file.path.parent, f"clip {file.clip!r} is not named like {form}")
             yield Entry(
-                path,
+                file.path,
                 int(fake),
                 method=FAMILIES.get(folder.name, "youtube"),
                 source=known.source,
                 identities=known.identities,
                 generator=folder.name if fake else "",
-                compression=compression,
-                split=split_of.get(path.stem, ""),
-                mask=mask,
+                compression=file.compression,
+                split=split_of.get(file.clip, ""),
+                mask=file.mask,
             )
 
     def _splits(self, folder: Path) -> dict[str, str]:
@@ -139,32 +142,48 @@ DFD/
 def _actor_clips(reader: DatasetReader, folder: Path, compression: str) -> Iterator[Entry]:
     """The clips of actors: genuine ones, or swaps between two of them."""
     fake = folder.name == ACTORS
-    for path, level, mask in _files(reader, folder, compression):
-        known = actor_ties(path.stem)
+    for file in _files(reader, folder, compression):
+        known = actor_ties(file.clip)
         if known is None or len(known.identities) != 1 + fake:
-            form = "01_02__scene__ABCDEFGH.mp4" if fake else "01__scene.mp4"
-            raise reader.wrong(path.parent, f"{path.name!r} is not named like {form}")
+            form = "01_02__scene__ABCDEFGH" if fake else "01__scene"
+            raise reader.wrong(file.path.parent, f"clip {file.clip!r} is not named like {form}")
         yield Entry(
-            path,
+            file.path,
             int(fake),
             method=FACE_SWAP if fake else "actors",
             source=known.source,
             identities=known.identities,
             generator=ACTORS if fake else "",
-            compression=level,
-            mask=mask,
+            compression=file.compression,
+            mask=file.mask,
         )
 
 
-def _files(
-    reader: DatasetReader, folder: Path, compression: str
-) -> Iterator[tuple[Path, str, Path | None]]:
-    """Each clip with its compression, and its mask where there is one."""
+class _File(NamedTuple):
+    path: Path
+    clip: str  # name of the clip that it is, or is a frame of
+    compression: str
+    mask: Path | None
+
+
+def _files(reader: DatasetReader, folder: Path, compression: str) -> Iterator[_File]:
+    """Each clip, or each frame where a level holds frames and no videos, with its mask."""
     wanted = (compression,) if compression else COMPRESSIONS
     there = [name for name in wanted if (folder / name).is_dir()]
     if not there:
         raise reader.wrong(folder, f"no folder {' or '.join(wanted)} of {folder.name}")
     for level in there:
-        for path in reader.videos(folder / level / "videos"):
-            mask = folder / "masks" / "videos" / path.name
-            yield path, level, mask if mask.is_file() else None
+        inner = folder / level
+        frames = next((inner / name for name in FRAMES if (inner / name).is_dir()), None)
+        if frames is None or (inner / "videos").is_dir():
+            for path in reader.videos(inner / "videos"):
+                yield _File(path, path.stem, level, _if_there(folder / "masks/videos" / path.name))
+            continue
+        for clip in sorted(path for path in frames.iterdir() if path.is_dir()):
+            for path in reader.videos(clip):
+                mask = _if_there(inner / "masks" / clip.name / path.name)
+                yield _File(path, clip.name, level, mask)
+
+
+def _if_there(path: Path) -> Path | None:
+    return path if path.is_file() else None

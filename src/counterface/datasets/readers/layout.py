@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Collection, Iterator
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -41,7 +41,7 @@ class DatasetReader(BaseModel):
     expected: ClassVar[str]  # the tree, as a person would draw it
 
     leave_out_missing: bool = Field(
-        False, description="leave out files that are listed but absent, instead of an error"
+        False, description="leave out what is listed but absent, or not listed, without an error"
     )
 
     @abstractmethod
@@ -60,7 +60,7 @@ class DatasetReader(BaseModel):
         """
         if not folder.exists():
             raise self.wrong(folder, "it does not exist")
-        found = sorted(self.entries(folder), key=lambda entry: entry.path)
+        found = self._each_once(folder, self.entries(folder))
         there = [entry for entry in found if entry.path.is_file()]
         absent = [entry.path for entry in found if not entry.path.is_file()]
         if absent and not self.leave_out_missing:
@@ -72,6 +72,18 @@ class DatasetReader(BaseModel):
         if not there:
             raise self.wrong(folder, "no file of the data set is in it")
         return there
+
+    def _each_once(self, folder: Path, entries: Iterator[Entry]) -> list[Entry]:
+        """The entries by path; lists may name a file again, but not with the other label."""
+        known: dict[Path, Entry] = {}
+        for entry in entries:
+            first = known.setdefault(entry.path, entry)
+            if first.label != entry.label:
+                raise self.wrong(
+                    folder,
+                    f"{show(entry.path)} stands there as real and as fake; correct the lists",
+                )
+        return [known[path] for path in sorted(known)]
 
     def wrong(self, folder: Path, what: str) -> DatasetError:
         """The error that says what is wrong, what was found instead, and shows the tree."""
@@ -89,6 +101,22 @@ class DatasetReader(BaseModel):
         if not media:
             raise self.wrong(folder, "no video or picture in it")
         return media
+
+    def beside_lists(self, folder: Path, listed: Collection[Path], name: str) -> None:
+        """Nothing, if each folder right below that holds media has its list.
+
+        Raises:
+            DatasetError: one has none, unless what is missing may be left out.
+        """
+        tops = {folder / path.relative_to(folder).parts[0] for path in _media_below(folder)}
+        bare = sorted(top.name for top in tops - set(listed) if top.is_dir())
+        if bare and not self.leave_out_missing:
+            folders = f"{len(bare)} folder{'s' * (len(bare) > 1)}"
+            raise self.wrong(
+                folder,
+                f"{folders} without {name}: {', '.join(map(show, bare[:3]))}; fetch the list, or "
+                "leave them out with --set leave_out_missing=true",
+            )
 
     def read_json(self, path: Path) -> Any:
         """What a JSON file holds.
@@ -130,6 +158,16 @@ def load_reader(layout: str, options: dict[str, Any] | None = None) -> DatasetRe
         raise ConfigError(f"options of {layout}: {describe_error(error, kind)}") from error
 
 
+def without_start(name: str, start: str) -> PurePosixPath:
+    """A path of a list, relative, without the start that was true on its author's machine.
+
+    Both kinds of slashes are read; a start that the path does not have is left alone.
+    """
+    whole = PurePosixPath(name.replace("\\", "/"))
+    head = PurePosixPath(start.replace("\\", "/"))
+    return whole.relative_to(head) if start and whole.is_relative_to(head) else whole
+
+
 def found_in(folder: Path) -> str:
     """The first names in a folder, for an error message; folders end in a slash."""
     if folder.is_file():
@@ -139,6 +177,11 @@ def found_in(folder: Path) -> str:
     names = sorted(p.name + "/" * p.is_dir() for p in folder.iterdir())
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(show(name) for name in names[:SHOWN]) + more if names else "an empty folder"
+
+
+def _media_below(folder: Path) -> list[Path]:
+    """Every picture and video below a folder; an empty list where there is none."""
+    return [path for path in find_media([folder]) if path != folder]
 
 
 def _few(paths: list[Path]) -> str:

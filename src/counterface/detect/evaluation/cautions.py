@@ -32,6 +32,7 @@ _RAW = ("raw", "c0", "crf0", "lossless", "none")
 def find_cautions(scores: Sequence[FileScore], video: Numbers) -> tuple[Notice, ...]:
     """What is odd about scored files."""
     checks = (
+        _one_class(scores),
         _inverted(video),
         _missing(scores),
         _uneven(scores),
@@ -73,6 +74,20 @@ def split_cautions(entries: Sequence[Entry], used: Sequence[Entry]) -> tuple[Not
             )
         )
     return tuple(found)
+
+
+def _one_class(scores: Sequence[FileScore]) -> Notice | None:
+    real, fake = (sum(s.label == label and s.logit is not None for s in scores) for label in (0, 1))
+    if real and fake:
+        return None
+    there = "no file" if not real and not fake else "real files alone" if real else "fakes alone"
+    listed = sum(s.label == int(bool(real)) for s in scores)
+    lost = f", though {listed} of the other class are listed" if listed and (real or fake) else ""
+    return Notice(
+        code="one_class",
+        text=f"Scores of {there}{lost}: the AUC and whatever else compares the two classes "
+        "cannot be measured; add files of the other class.",
+    )
 
 
 def _inverted(video: Numbers) -> Notice | None:

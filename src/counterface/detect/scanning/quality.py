@@ -124,6 +124,7 @@ def list_checks(
     marks: Provenance | None = None,
     *,
     families: bool = False,
+    together: int = 1,
 ) -> tuple[Check, ...]:
     """What was looked at and what was not, each with the reason.
 
@@ -133,6 +134,7 @@ def list_checks(
         tracks: the people in them.
         marks: of the file; None where they were not looked for.
         families: whether the detector file knows families of methods.
+        together: crops of one person that the detector judges at once.
     """
     scored = sum(f.logit is not None for t in tracks for f in t.frames)
     frames = "the picture" if sampling.mode == "image" else f"{sampling.read} frames"
@@ -141,7 +143,7 @@ def list_checks(
     )
     lost = f"; {sampling.unaligned} faces could not be aligned" if sampling.unaligned else ""
     if scored:
-        judged = f"{scored} face {'crop' if scored == 1 else 'crops'} scored, one at a time."
+        judged = _judged(scored, together)
     elif tracks:
         judged = "The detector gave no usable number."
     else:
@@ -154,6 +156,14 @@ def list_checks(
         *mark_checks(marks),
         *_absent(sound, still=sampling.mode == "image"),
     )
+
+
+def _judged(scored: int, together: int) -> str:
+    """How many scores there are, and of how many crops each."""
+    if together > 1:
+        clips = "clip" if scored == 1 else "clips"
+        return f"{scored} {clips} of a face scored, {together} frames together."
+    return f"{scored} face {'crop' if scored == 1 else 'crops'} scored, one at a time."
 
 
 def _family_check(tracks: Sequence[TrackFinding], *, known: bool) -> Check:

@@ -236,7 +236,9 @@ def fit_detector(
         ConfigError: a manifest that cannot be read.
     """
     if config.manifest is None:
-        raise TrainingError('the recipe names no manifest; set manifest = "list.csv"')
+        raise TrainingError(
+            "no manifest is named; say --manifest list.csv, or set manifest in the recipe"
+        )
     items = read_manifest(config.manifest)
     net = start_statistics(config, real_faces(items, config))
     found = collect_statistics(net, items, config, progress, failed)

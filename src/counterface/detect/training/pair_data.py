@@ -39,7 +39,10 @@ def read_sources(data: DataConfig) -> Sources:
         for two in data.synthetic
     ]
     if not real:
-        raise TrainingError("the recipe names no real faces; fill data.stills or data.clips")
+        raise TrainingError(
+            "no faces to learn from; name labelled ones that 'counterface dataset faces' made with "
+            "--faces, or facesets of real faces in data.stills or data.clips"
+        )
     return Sources(real, pairs, synthetic)
 
 

@@ -17,6 +17,7 @@ from counterface.errors import ConfigError
 if TYPE_CHECKING:
     from counterface.datasets.build import BuildSummary
     from counterface.datasets.building.estimate import Estimate
+    from counterface.datasets.building.plan import BuildConfig
     from counterface.datasets.building.rank import Likeness
 
 Flag = Annotated[bool, Parameter(negative="")]
@@ -74,9 +75,10 @@ def build(
         with output.progress("estimate") as report:
             expected = estimate_build(config, report)
         if estimate:
-            _print([_plain(expected)], _estimate_lines(expected), json_output=json_output)
+            lines = _estimate_lines(expected, config)
+            _print([_plain(expected)], lines, json_output=json_output)
             return 0
-        for line in _estimate_lines(expected):
+        for line in _estimate_lines(expected, config):
             print(line, file=sys.stderr)
         if sys.stdin.isatty() and sys.stderr.isatty() and not _agreed():
             return 0
@@ -123,7 +125,11 @@ def _plain(estimate: Estimate) -> dict[str, Any]:
     return {**estimate.model_dump(mode="json"), "seconds": estimate.seconds}
 
 
-def _estimate_lines(estimate: Estimate) -> Iterator[str]:
+def _estimate_lines(estimate: Estimate, config: BuildConfig) -> Iterator[str]:
+    from counterface.datasets.building.plan import describe_spread
+
+    if note := describe_spread(estimate.pairs, config):
+        yield f"note     {output.printable(note)}"
     for work in estimate.work:
         each = f"{1000 * work.each_s:.0f} ms each"
         yield f"{_time(work.seconds):>9}  {work.what}: {work.count} {work.unit}, {each}"
@@ -142,6 +148,8 @@ def _rank_lines(ranked: Sequence[Likeness]) -> Iterator[str]:
 
 
 def _summary_lines(summary: BuildSummary) -> Iterator[str]:
+    if summary.note:
+        yield f"note     {output.printable(summary.note)}"
     for failure in summary.failed:
         yield f"failed   {output.printable(failure.file)}: {output.printable(failure.error)}"
     yield (

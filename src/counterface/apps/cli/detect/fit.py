@@ -6,11 +6,17 @@ from pathlib import Path
 
 from counterface.apps.cli import output
 from counterface.apps.cli.output import Json
-from counterface.config import read_config
+from counterface.config import read_config_with
 
 
 def fit(
-    recipe: Path, detector: Path, /, *, out: Path | None = None, json_output: Json = False
+    recipe: Path,
+    detector: Path,
+    /,
+    *,
+    manifest: Path | None = None,
+    out: Path | None = None,
+    json_output: Json = False,
 ) -> int:
     """Fit linear heads on a frozen backbone's statistics and write the detector: minutes, no GPU.
 
@@ -19,13 +25,14 @@ def fit(
     Args:
         recipe: TOML file, see `recipes/frame_statistics.toml`.
         detector: The ONNX file to write.
+        manifest: Labelled files with their methods, instead of the recipe's.
         out: Folder of the run, instead of the recipe's.
     """
     from counterface.detect.training.fit import FitConfig, fit_detector
 
-    config = read_config(FitConfig, recipe)
-    if out is not None:
-        config = config.model_copy(update={"out": out})
+    given = {"manifest": manifest, "out": out}
+    values = {name: str(path) for name, path in given.items() if path is not None}
+    config = read_config_with(FitConfig, recipe, values)
     failures: list[str] = []
     with output.progress("fit") as report:
         fit_detector(config, detector, report, lambda item, why: failures.append(why))

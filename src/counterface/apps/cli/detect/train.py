@@ -22,6 +22,7 @@ def train(
     recipe: Path,
     /,
     *,
+    faces: Path | None = None,
     out: Path | None = None,
     settings: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
     folds: int = 0,
@@ -36,6 +37,7 @@ def train(
 
     Args:
         recipe: TOML file, see `recipes/`.
+        faces: Labelled faces that `counterface dataset faces` made.
         out: Folder of the run, instead of the recipe's.
         settings: Single settings over the recipe's, as `--set loop.steps=200`.
         folds: Cross-validate on so many folds instead of training once; 0 = no.
@@ -46,6 +48,8 @@ def train(
     values = parse_settings(settings)
     if out is not None:
         values["out"] = str(out)
+    if faces is not None:
+        values["data"] = {**values.get("data", {}), "faces": str(faces)}
     config = read_config_with(TrainConfig, recipe, values)
 
     with output.progress("train") as report:
