@@ -28,9 +28,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(absent)
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def no_home_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test sees or changes the identity, the key and the known fakes of who runs it."""
+    """No test sees the identity, key and known fakes of who runs it, nor of other modules."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COUNTERFACE_HOME", str(tmp_path_factory.mktemp("home") / "private"))
         yield

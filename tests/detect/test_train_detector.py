@@ -178,7 +178,9 @@ def test_generated_faces_come_with_real_ones_of_their_kind(folders: Path):
 
 
 def test_a_recipe_without_real_faces_is_refused(folders: Path, tmp_path: Path):
-    with pytest.raises(TrainingError, match=r"fill data\.stills or data\.clips"):
+    with pytest.raises(
+        TrainingError, match=r"--faces, or facesets .* in data\.stills or data\.clips"
+    ):
         train_detector(recipe(folders, tmp_path, data=DataConfig()))
     everything = DataConfig(clips=(folders / "real",), leave_out=("ann", "bob"))
     with pytest.raises(TrainingError, match="no faces to learn from"):

@@ -123,7 +123,7 @@ def test_outside_the_mask_a_swap_is_its_genuine_clip(entries: list[Entry]) -> No
             changed = np.abs(before.astype(int) - after).mean(axis=2)
             inside = mask[..., 0] > 200
             assert 0.03 < inside.mean() < 0.5
-            assert changed[mask[..., 0] < 3].mean() < 1.5
+            assert changed[mask[..., 0] < 3].mean() < {"crf20": 1.5, "crf30": 2.0}[fake.compression]
             assert changed[inside].mean() > 3
 
 
