@@ -15,6 +15,7 @@ from counterface.faces.align import (
     crop_matrix,
     invert,
     matrix_scale,
+    outside_share,
     template_points,
     umeyama,
     warp_image,
@@ -126,3 +127,24 @@ def test_what_cannot_be_aligned_is_refused() -> None:
         crop_matrix(actor.landmarks[INNER], "face", 64)
     with pytest.raises(ShapeError, match="same"):
         umeyama(np.ones((4, 2), np.float32), np.ones((4, 2), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("shift", "turn", "share"), [(0, 0, 0.0), (-50, 0, 0.5), (-100, 0, 1.0), (0, 180, 0.0)]
+)
+def test_the_share_of_a_crop_outside_its_frame(shift: int, turn: int, share: float) -> None:
+    """A crop of 100 pixels at (20 + shift, 20) of a frame of 140 pixels, cut at x = 20."""
+    cos, sin = round(np.cos(np.radians(turn))), round(np.sin(np.radians(turn)))
+    matrix = np.array([[cos, -sin, -shift], [sin, cos, 0]], np.float32)
+    if turn:
+        matrix[:, 2] += 99
+    assert outside_share(matrix, 100, 140, 140) == pytest.approx(share, abs=1e-6)
+
+
+def test_what_lies_outside_is_grey_where_asked_and_mirrored_otherwise() -> None:
+    image = np.full((60, 60, 3), 200, np.uint8)
+    matrix = np.array([[1, 0, 30], [0, 1, 0]], np.float32)  # the frame begins at column 30
+    grey = warp_image(image, matrix, 60, "grey")
+    assert (grey[:, :30] == 128).all()
+    assert (grey[:, 30:] == 200).all()
+    assert (warp_image(image, matrix, 60) == 200).all()

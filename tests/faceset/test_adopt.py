@@ -73,3 +73,11 @@ def test_adopted_crops_stay_through_a_second_adoption(folder: Path):
     write_image(folder / "b.png", drawn_crop(2))
     assert adopt(folder).adopted == ("b.png",)
     assert {row.file for row in Faceset.open(folder)} == {"a.png", "b.png"}
+
+
+def test_a_copy_of_a_crop_is_refused_by_name(folder: Path):
+    write_image(folder / "mine.png", drawn_crop())
+    (folder / "other.png").write_bytes((folder / "mine.png").read_bytes())
+    outcome = adopt(folder)
+    assert outcome.adopted == ("mine.png",)
+    assert "copy of mine.png" in outcome.refused[0].reason

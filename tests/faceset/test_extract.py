@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from actors import draw_actor
 from footage import FRAMES, draw_long_clip, write_long_clip
 
 from counterface.errors import FacesetError, MediaError
-from counterface.faces.align import template_points, warp_points
+from counterface.faces.align import align, template_points, warp_points
 from counterface.faceset import intake
 from counterface.faceset.extract import ExtractConfig, extract
 from counterface.faceset.store import Faceset
@@ -294,3 +295,32 @@ def test_a_file_that_is_cut_short_gives_its_faces_and_a_note(tmp_path: Path):
     assert 0 < source.crops < FRAMES
     (note,) = source.notes
     assert note.startswith("The file is cut short:")
+
+
+def test_a_face_that_the_frame_cuts_is_grey_there_and_told_and_can_be_left_out(tmp_path: Path):
+    actor = draw_actor(2, size=320)
+    cut = round(float(actor.landmarks[30, 0])) - 20
+    write_image(tmp_path / "cut.png", actor.image[:, cut:])
+    summary = extract(tmp_path / "cut.png", tmp_path / "f")
+    (row,) = Faceset.open(tmp_path / "f")
+    assert 0.2 < row.outside < 0.5
+    crop = Faceset.open(tmp_path / "f").read(row).image
+    assert np.abs(crop[:, : round(row.outside * 200)].astype(int) - 128).max() < 12
+    assert any("outside" in note for note in summary.sources[0].notes)
+    strict = extract(tmp_path / "cut.png", tmp_path / "g", ExtractConfig(max_outside=0.1))
+    assert strict.crops == 0
+    assert "1 faces were left out" in strict.sources[0].notes[0]
+
+
+def test_an_upside_down_face_is_stored_upright(tmp_path: Path):
+    actor = draw_actor(2, size=320)
+    write_image(tmp_path / "turned.png", np.ascontiguousarray(actor.image[::-1, ::-1]))
+    extract(tmp_path / "turned.png", tmp_path / "f")
+    faceset = Faceset.open(tmp_path / "f")
+    (row,) = faceset
+    assert row.pose is not None
+    assert abs(row.pose.roll) > 170
+    upright = align(actor.image, actor.face, "whole_face", 256).image
+    crop = faceset.read(row).image
+    off = np.abs(crop.astype(int) - upright).mean()
+    assert off < np.abs(crop[::-1, ::-1].astype(int) - upright).mean() / 2

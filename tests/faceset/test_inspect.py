@@ -113,3 +113,13 @@ def test_an_empty_faceset_can_be_described(tmp_path: Path):
     Faceset.create(tmp_path, "face", SIZE)
     facts = describe(tmp_path)
     assert (facts.crops, facts.blur, facts.sources) == (0, None, ())
+
+
+def test_crops_that_reach_beyond_their_frame_are_noted(tmp_path: Path):
+    faceset = fill(tmp_path)
+    first, second = faceset.rows
+    with locked(tmp_path):
+        save(replace(faceset, rows=(first, replace(second, outside=0.3))))
+    (note,) = (n for n in verify(tmp_path).notes if "outside" in n)
+    assert "1 crops" in note
+    assert "b.jpg by 30%" in note

@@ -137,7 +137,7 @@ def test_an_older_format_is_lifted_on_opening_and_written_anew(
     values = json.loads(path.read_text())
     values["side"] = values.pop("size")  # the made-up format 0 called it side, and had no blur
     path.write_text(json.dumps(values | {"format": 0}))
-    table = pq.read_table(tmp_path / ROWS_FILE).drop_columns(["blur"])
+    table = pq.read_table(tmp_path / ROWS_FILE).drop_columns(["blur", "outside"])
     pq.write_table(table, tmp_path / ROWS_FILE)
 
     def lift(values, table):
@@ -154,7 +154,7 @@ def test_an_older_format_is_lifted_on_opening_and_written_anew(
         merge(tmp_path)
     monkeypatch.delitem(header_module.MIGRATIONS, 0)
     assert len(Faceset.open(tmp_path)) == 2
-    assert json.loads(path.read_text())["format"] == 1
+    assert json.loads(path.read_text())["format"] == header_module.FORMAT
 
 
 def test_a_format_without_a_way_up_is_an_error(tmp_path: Path):
@@ -260,3 +260,17 @@ def test_a_mask_outside_of_the_faceset_is_refused(tmp_path: Path, mask: str):
         save(replace(found, rows=rows))
     with pytest.raises(FacesetError, match="lies outside of the faceset"):
         Faceset.open(found.folder)
+
+
+def test_format_1_learns_what_lies_outside_the_frame(tmp_path: Path):
+    faceset = fill(tmp_path)
+    cut = np.array([[0.5, 0, 32], [0, 0.5, 0]], np.float32)  # half of 64 px left of the frame
+    with locked(tmp_path):
+        save(replace(faceset, rows=(faceset.rows[0], replace(faceset.rows[1], frame_to_crop=cut))))
+    path = tmp_path / HEADER_FILE
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 1}))
+    table = pq.read_table(tmp_path / ROWS_FILE)
+    pq.write_table(table.drop_columns(["outside"]), tmp_path / ROWS_FILE)
+    assert Faceset.open(tmp_path).rows[1].outside == pytest.approx(0.5, abs=0.02)
+    pq.write_table(table, tmp_path / ROWS_FILE)  # a write that was cut off before the header
+    assert len(Faceset.open(tmp_path)) == 2

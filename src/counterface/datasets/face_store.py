@@ -24,7 +24,7 @@ from pydantic import BaseModel, Field
 from counterface.config import STRICT
 from counterface.datasets.manifest import Entry, read_manifest, write_manifest
 from counterface.errors import FacesetError, MediaError
-from counterface.faces.align import align
+from counterface.faces.align import align, outside_share
 from counterface.faces.face_detector import load_models
 from counterface.faces.face_search import FaceSearch
 from counterface.faces.link import FaceLinker
@@ -329,6 +329,7 @@ def _row(record: SourceRecord, moment: int, place: int, seen: Sighting) -> Row:
         frame_to_crop=seen.frame_to_crop,
         blur=measure_blur(seen.crop),
         pose=seen.face.pose or estimate_pose(seen.face.landmarks, (seen.height, seen.width)),
+        outside=outside_share(seen.frame_to_crop, seen.crop.shape[0], seen.width, seen.height),
     )
 
 

@@ -9,6 +9,7 @@ Umeyama, "Least-squares estimation of transformation parameters between two poin
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -16,6 +17,8 @@ import numpy as np
 from counterface.errors import ShapeError
 from counterface.faces.landmarks import INNER
 from counterface.types import Crop, Face, Floats, Image
+
+GREY = 128  # of crops outside their frame
 
 # Side of the crop in units of the distance between the eye centres, and the height of the eye line
 # in the crop. `face`: brows to chin; `whole_face`: forehead and jaw line; `head`: hair and neck.
@@ -151,8 +154,32 @@ def matrix_scale(matrix: Floats) -> float:
     return float(np.sqrt(abs(np.linalg.det(matrix[:, :2].astype(np.float64)))))
 
 
-def warp_image(image: Image, matrix: Floats, size: int) -> Image:
-    """The image moved into a (size, size, 3) crop; outside the image is mirrored.
+def outside_share(matrix: Floats, size: int, frame_width: int, frame_height: int) -> float:
+    """The share of a crop that shows nothing of its frame, [0, 1].
+
+    Args:
+        matrix: `frame_to_crop` (2, 3).
+        size: side of the crop, pixels.
+        frame_width: of the frame, pixels.
+        frame_height: of the frame, pixels.
+    """
+    unit = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
+    crop = warp_points(unit * size - 0.5, invert(matrix))
+    frame = unit * np.array([frame_width, frame_height], np.float32) - 0.5
+    if not np.isfinite(crop).all():  # a damaged record; nothing of the frame can be named
+        return 1.0
+    shared, _ = cv2.intersectConvexConvex(crop, frame)
+    whole = float(cv2.contourArea(crop))
+    return float(np.clip(1 - shared / whole, 0, 1)) if whole > 0 else 1.0
+
+
+def warp_image(
+    image: Image, matrix: Floats, size: int, outside: Literal["mirror", "grey"] = "mirror"
+) -> Image:
+    """The image moved into a (size, size, 3) crop; what lies outside is mirrored or grey.
+
+    Detectors are trained and asked on mirrored crops, and grey moves their scores (docs/faces.md),
+    so scans stay mirrored. What is kept or shown is grey: it claims nothing.
 
     A face that shrinks by more than 2 is first reduced by area averaging, since bilinear sampling
     would alias. Upper case of the aliasing left over: one octave.
@@ -169,9 +196,15 @@ def warp_image(image: Image, matrix: Floats, size: int) -> Image:
             )
             grow = np.array([[step, 0, (step - 1) / 2], [0, step, (step - 1) / 2], [0, 0, 1]])
             matrix = (np.vstack([matrix, [0, 0, 1]]) @ grow)[:2].astype(np.float32)
+    border = cv2.BORDER_CONSTANT if outside == "grey" else cv2.BORDER_REFLECT_101
     return np.asarray(
         cv2.warpAffine(
-            image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+            image,
+            matrix,
+            (size, size),
+            flags=cv2.INTER_LINEAR,
+            borderMode=border,
+            borderValue=(GREY, GREY, GREY),
         )
     )
 
@@ -184,6 +217,7 @@ def align(
     *,
     frame_index: int = 0,
     pts: Fraction = Fraction(0),
+    outside: Literal["mirror", "grey"] = "mirror",
 ) -> Crop:
     """The face, upright and scaled to a template, as an RGB uint8 (size, size, 3) crop.
 
@@ -193,4 +227,4 @@ def align(
     if face.landmarks is None:
         raise ShapeError("the face has no landmarks; run a landmarker on it first")
     matrix = crop_matrix(face.landmarks, template, size)
-    return Crop(warp_image(image, matrix, size), matrix, template, face, frame_index, pts)
+    return Crop(warp_image(image, matrix, size, outside), matrix, template, face, frame_index, pts)

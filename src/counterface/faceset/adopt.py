@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -58,7 +59,8 @@ def adopt(folder: Path, progress: Progress | None = None) -> Adoption:
         for done, name in enumerate(faceset.strays):
             if progress:
                 progress(done, len(faceset.strays), name)
-            outcome = _row_of(folder / name, header)
+            twin = _copy_of(folder / name, [*faceset.rows, *adopted], folder)
+            outcome = twin or _row_of(folder / name, header)
             if isinstance(outcome, Row):
                 adopted.append(outcome)
             else:
@@ -67,6 +69,16 @@ def adopt(folder: Path, progress: Progress | None = None) -> Adoption:
     return Adoption(
         folder=str(folder), adopted=tuple(r.file for r in adopted), refused=tuple(refused)
     )
+
+
+def _copy_of(path: Path, rows: Sequence[Row], folder: Path) -> str | None:
+    """That the picture is another's copy, byte for byte; None where it is not."""
+    size = path.stat().st_size
+    for row in rows:
+        other = folder / row.file
+        if other.stat().st_size == size and other.read_bytes() == path.read_bytes():
+            return f"is a copy of {row.file}; delete it"
+    return None
 
 
 def _row_of(path: Path, header: Header) -> Row | str:

@@ -30,6 +30,9 @@ class ExtractConfig(BaseModel):
     min_size: int = Field(
         32, ge=8, description="leave out faces whose shorter side is less, pixels"
     )
+    max_outside: float = Field(
+        0.5, ge=0, le=1, description="leave out crops of which more lies outside the frame"
+    )
     template: Literal["face", "whole_face", "head"] = Field(
         "whole_face", description="how much of the head a crop shows"
     )
@@ -50,7 +53,7 @@ class ExtractConfig(BaseModel):
 
     def decides(self) -> OptionValues:
         """The settings on which the crops of one source depend; template and size hold for all."""
-        names = {"every", "faces", "min_size", "quality", "detect_every"}
+        names = {"every", "faces", "min_size", "max_outside", "quality", "detect_every"}
         return self.model_dump(include=names | {"face_detector", "landmarker"})
 
 

@@ -7,16 +7,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, Field, ValidationError
 
 from counterface import __version__
 from counterface.config import STRICT, describe_error
 from counterface.errors import FacesetError, MediaError
+from counterface.faces.align import outside_share
 from counterface.media.image import write_bytes
 from counterface.provenance.rights import Rights
 
-FORMAT = 1
+FORMAT = 2
+OUTSIDE_TOLD = 0.1  # share of a crop outside its frame from which on it is told
 HEADER_FILE = "faceset.json"
 ROWS_FILE = "faceset.parquet"
 
@@ -24,7 +28,24 @@ ROWS_FILE = "faceset.parquet"
 # format n, as they were read, to those of format n + 1. They run in memory whenever an older
 # faceset is opened; the files on disk change with the next write.
 Migration = Callable[[dict[str, Any], pa.Table], tuple[dict[str, Any], pa.Table]]
-MIGRATIONS: dict[int, Migration] = {}
+
+
+def _add_outside(values: dict[str, Any], table: pa.Table) -> tuple[dict[str, Any], pa.Table]:
+    """Format 2 knows what share of each crop lies outside its frame."""
+    size, names = values["size"], ("frame_to_crop", "frame_width", "frame_height")
+    if "outside" in table.column_names:  # written, but the write of the header was cut off
+        return values, table
+    if not set(names) <= set(table.column_names):  # told with all that is missing, by the reader
+        return values, table
+    columns = (table[name].to_pylist() for name in names)
+    shares = [
+        outside_share(np.array(matrix, np.float32).reshape(2, 3), size, width, height)
+        for matrix, width, height in zip(*columns, strict=True)
+    ]
+    return values, table.append_column("outside", pa.array(shares, pa.float32()))
+
+
+MIGRATIONS: dict[int, Migration] = {1: _add_outside}
 
 OptionValues = dict[str, int | float | str | bool | None]
 
@@ -41,6 +62,8 @@ class SourceRecord(BaseModel):
     frames: int = Field(0, ge=0, description="frames looked at")
     frames_with_face: int = Field(0, ge=0, description="of them, frames that gave a crop")
     crops: int = Field(0, ge=0, description="crops written, pruned ones included")
+    partly_outside: int = Field(0, ge=0, description="of them, crops with a tenth or more grey")
+    left_out: int = Field(0, ge=0, description="faces too far outside their frames for a crop")
     done: bool = False
     error: str | None = Field(None, description="why it gave no more, where it could not be read")
 
@@ -106,7 +129,12 @@ def migrate(values: dict[str, Any], table: pa.Table, where: Path) -> tuple[Heade
                 f"{where} has format {version}, and there is no way to format {version + 1}; "
                 "extract it again"
             )
-        values, table = step(values, table)
+        try:
+            values, table = step(values, table)
+        except (ValueError, TypeError, KeyError, cv2.error, pa.ArrowException) as error:
+            raise FacesetError(
+                f"{where} cannot be lifted from format {version}: {error}; restore it from a copy"
+            ) from error
         values["format"] = version + 1
     try:
         return Header.model_validate(values), table

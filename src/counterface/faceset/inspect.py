@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from counterface.config import STRICT
 from counterface.errors import FacesetError, MediaError
 from counterface.faces.align import crop_matrix, invert, matrix_scale, warp_points
-from counterface.faceset.header import Header
+from counterface.faceset.header import OUTSIDE_TOLD, Header
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset
 from counterface.provenance.rights import Rights
@@ -81,6 +81,7 @@ class FacesetInfo(BaseModel):
     without_row: int = Field(description="pictures that need 'counterface faceset adopt'")
     face_px: Spread | None = Field(description="shorter side of the face in its frame, pixels")
     blur: Spread | None
+    outside: Spread | None = Field(description="share of the crop outside its frame")
     yaw: Spread | None
     pitch: Spread | None
     sources: tuple[SourceCount, ...]
@@ -107,6 +108,7 @@ def describe(folder: Path) -> FacesetInfo:
         without_row=len(faceset.strays),
         face_px=_spread([float((row.box[2:] - row.box[:2]).min()) for row in rows]),
         blur=_spread([row.blur for row in rows]),
+        outside=_spread([row.outside for row in rows]),
         yaw=_spread([pose.yaw for pose in poses]),
         pitch=_spread([pose.pitch for pose in poses]),
         sources=_source_counts(faceset),
@@ -209,6 +211,12 @@ def _notes(faceset: Faceset) -> list[str]:
         notes.append(f"{faceset.gone} crops were deleted; their rows go with the next write")
     if unfinished := [s.name for s in faceset.header.sources if not s.done]:
         notes.append(f"not read to the end: {', '.join(unfinished)}; extract again to go on")
+    if cut := sum(row.outside >= OUTSIDE_TOLD for row in faceset):
+        worst = max(faceset, key=lambda row: row.outside)
+        notes.append(
+            f"{cut} crops lie by {OUTSIDE_TOLD:.0%} or more outside their frames, "
+            f"most {worst.file} by {worst.outside:.0%}; delete those that you do not want"
+        )
     if faceset.header.rights is None:
         notes.append("no rights record: fit for judging work, nothing may be made from it")
     return notes

@@ -13,18 +13,18 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import BaseModel
 
 from counterface.config import STRICT
 from counterface.errors import FacesetError, MediaError
-from counterface.faces.align import align
+from counterface.faces.align import align, outside_share
 from counterface.faces.pose import estimate_pose
 from counterface.faceset.blur import measure_blur
 from counterface.faceset.commits import CommitWriter
 from counterface.faceset.follow import FaceFollower
-from counterface.faceset.header import Header, SourceRecord
+from counterface.faceset.header import OUTSIDE_TOLD, Header, SourceRecord
 from counterface.faceset.row import Row
 from counterface.faceset.store import merge, remove_source
 from counterface.media import sandbox
@@ -52,6 +52,14 @@ class SourceResult(BaseModel):
     crops: int = 0
     error: str | None = None
     notes: tuple[str, ...] = ()  # what must be known of its frames
+
+
+class FrameCrops(NamedTuple):
+    """What one frame gave."""
+
+    crops: int
+    partly_outside: int
+    left_out: int
 
 
 class Intake:
@@ -123,7 +131,8 @@ class Intake:
 
     def _done(self, record: SourceRecord, path: Path) -> SourceResult:
         notes = tuple(note.text for note in merge_notes(self._notes, ()))
-        return _result(record, "done", path).model_copy(update={"notes": notes})
+        result = _result(record, "done", path)
+        return result.model_copy(update={"notes": (*notes, *result.notes)})
 
     def commit_stills(self) -> None:
         """Nothing; the pictures read so far are in the faceset."""
@@ -176,7 +185,7 @@ class Intake:
     def _read_video(self, path: Path, record: SourceRecord, *, report: bool) -> SourceRecord:
         total = sandbox.probe(path, self.config.limits).frame_count if report else None
         length = SEGMENT * self.config.every
-        crops: list[int] = []  # of each frame of the segment
+        crops: list[FrameCrops] = []  # of each frame of the segment
         try:
             frames = self._frames_to_look_at(path, record.next_frame)
             for number, segment in groupby(frames, key=lambda frame: frame.index // length):
@@ -209,16 +218,17 @@ class Intake:
         self.records.update((record.sha256, record) for record in records)
         return records[-1]
 
-    def _add_crops(self, frame: Frame, record: SourceRecord, *, still: bool) -> int:
-        """How many crops the frame gave."""
-        wanted = [
-            f
-            for f in self.follower.find(frame.image, still=still)
-            if _side(f) >= self.config.min_size
-        ]
-        for index, face in enumerate(wanted[: self.config.faces]):
-            crop = align(frame.image, face, self.config.template, self.config.size)
-            height, width = frame.image.shape[:2]
+    def _add_crops(self, frame: Frame, record: SourceRecord, *, still: bool) -> FrameCrops:
+        """What the frame gave."""
+        config, (height, width) = self.config, frame.image.shape[:2]
+        found = self.follower.find(frame.image, still=still)
+        wanted = [face for face in found if _side(face) >= config.min_size][: config.faces]
+        shares = []
+        for index, face in enumerate(wanted):
+            crop = align(frame.image, face, config.template, config.size, outside="grey")
+            shares.append(outside_share(crop.frame_to_crop, config.size, width, height))
+            if shares[-1] > config.max_outside:
+                continue
             assert face.landmarks is not None  # the follower drops faces without
             row = Row(
                 file=crop_name(record, None if still else frame.index, index),
@@ -235,9 +245,12 @@ class Intake:
                 frame_to_crop=crop.frame_to_crop,
                 blur=measure_blur(crop.image),
                 pose=face.pose or estimate_pose(face.landmarks, (height, width)),
+                outside=shares[-1],
             )
             self.writer.add(row, crop.image)
-        return len(wanted[: self.config.faces])
+        kept = [share for share in shares if share <= config.max_outside]
+        partly = sum(share >= OUTSIDE_TOLD for share in kept)
+        return FrameCrops(len(kept), partly, len(shares) - len(kept))
 
 
 def readable(path: Path | str) -> str:
@@ -271,15 +284,17 @@ class _Broken(Exception):  # noqa: N818  (a signal inside this file, never seen 
 
 
 def _advanced(
-    record: SourceRecord, next_frame: int, crops: list[int], *, done: bool = False
+    record: SourceRecord, next_frame: int, crops: list[FrameCrops], *, done: bool = False
 ) -> SourceRecord:
     """The record after some more frames, each with its number of crops."""
     return record.model_copy(
         update={
             "next_frame": next_frame,
             "frames": record.frames + len(crops),
-            "frames_with_face": record.frames_with_face + sum(count > 0 for count in crops),
-            "crops": record.crops + sum(crops),
+            "frames_with_face": record.frames_with_face + sum(frame.crops > 0 for frame in crops),
+            "crops": record.crops + sum(frame.crops for frame in crops),
+            "partly_outside": record.partly_outside + sum(f.partly_outside for f in crops),
+            "left_out": record.left_out + sum(frame.left_out for frame in crops),
             "done": done,
         }
     )
@@ -298,7 +313,19 @@ def _result(
         frames_with_face=record.frames_with_face,
         crops=record.crops,
         error=error,
+        notes=tuple(_outside_notes(record)),
     )
+
+
+def _outside_notes(record: SourceRecord) -> Iterator[str]:
+    """What is to be said of faces that the edge of the picture cuts."""
+    if record.partly_outside:
+        yield (
+            f"{record.partly_outside} of {record.crops} crops lie by {OUTSIDE_TOLD:.0%} or more "
+            "outside their frames and are grey there; --max-outside leaves such out"
+        )
+    if record.left_out:
+        yield f"{record.left_out} faces were left out, of which too much lies outside their frames"
 
 
 def _side(face: Face) -> float:

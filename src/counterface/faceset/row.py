@@ -35,6 +35,7 @@ class Row:
     pose: Pose | None = None
     identity: Floats | None = None  # embedding
     mask: str | None = None  # mask file, relative to the faceset's folder
+    outside: float = 0.0  # share of the crop that lies outside the frame, [0, 1]
 
     @property
     def face(self) -> Face:
@@ -73,6 +74,7 @@ SCHEMA = pa.schema(
         pa.field("blur", pa.float32(), nullable=False),
         pa.field("identity", pa.list_(pa.float32())),
         pa.field("mask", pa.string()),
+        pa.field("outside", pa.float32(), nullable=False),
     ]
 )
 
@@ -134,6 +136,7 @@ def _to_record(row: Row) -> dict[str, Any]:
         "blur": row.blur,
         "identity": None if row.identity is None else np.asarray(row.identity, np.float32),
         "mask": row.mask,
+        "outside": row.outside,
     }
 
 
@@ -159,4 +162,5 @@ def _from_record(record: dict[str, Any]) -> Row:
         pose=None if None in (yaw, pitch, roll) else Pose(yaw, pitch, roll),
         identity=None if identity is None else np.array(identity, np.float32),
         mask=mask,
+        outside=record["outside"],
     )

@@ -84,7 +84,7 @@ def info(folder: Path, /, *, json_output: Json = False) -> int:
         print(f"rights: {output.printable(why)}")
     else:
         print(f"rights: none; 'counterface faceset rights {place} --help' says how to add one")
-    for name in ("face_px", "blur", "yaw", "pitch"):
+    for name in ("face_px", "blur", "outside", "yaw", "pitch"):
         if spread := getattr(facts, name):
             print(f"{name}: {spread.p5:.2f} to {spread.p95:.2f}, median {spread.median:.2f}")
     for source in facts.sources:

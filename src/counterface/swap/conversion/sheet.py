@@ -105,7 +105,7 @@ def _draw_row(cast: Cast, person: Person, frames_at: FramesAt) -> Image:
     frames = frames_at([moment.pts for moment in moments])
     for place, (frame, moment) in enumerate(zip(frames, moments, strict=True)):
         left = _GAP + place * (SIDE + _GAP)
-        crop = align(frame.image, moment.face, "head", SIDE).image
+        crop = align(frame.image, moment.face, "head", SIDE, outside="grey").image
         pictures[:SIDE, left : left + SIDE] = crop
     text = (
         f"person {person.number}   {person.first_s:.2f} to {person.last_s:.2f} s   "
