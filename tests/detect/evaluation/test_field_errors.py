@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from counterface.detect.evaluation.file_score import FileScore
 from counterface.detect.evaluation.measure import measure_files
 from counterface.detect.train import DataConfig, ModelChoice, TrainConfig, train_detector
 from counterface.errors import DatasetError
+from counterface.faces.face_search import FaceSearch
 from counterface.learn.checkpoint import read_weights
 from counterface.learn.loop import LoopConfig, train
 
@@ -233,14 +235,12 @@ def test_leaving_out_more_of_one_class_than_of_the_other_is_said():
 def test_a_face_without_landmarks_is_never_aligned_nor_scored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    find = scan_module.find_faces
+    find = FaceSearch.find
 
-    def lose_landmarks(image: Any, *rest: Any) -> Any:
-        from dataclasses import replace
+    def lose_landmarks(search: FaceSearch, image: Any) -> Any:
+        return [replace(face, landmarks=None) for face in find(search, image)]
 
-        return [replace(face, landmarks=None) for face in find(image, *rest)]
-
-    monkeypatch.setattr(scan_module, "find_faces", lose_landmarks)
+    monkeypatch.setattr(FaceSearch, "find", lose_landmarks)
     aligned: list[Any] = []
     monkeypatch.setattr(scan_module, "align", lambda *given: aligned.append(given))
     (score,) = score_files([Entry(drawn_picture(tmp_path / "a.png"), 1)], tiny_config(tmp_path))

@@ -63,16 +63,12 @@ def score_files(
         elif store is not None and (kept := store.get(hashes[index])) is not None:
             found[index] = kept
     missing = [index for index in range(len(items)) if index not in found]
-    known = len(items) - len(missing)
-
-    def told(done: int, _: int | None, name: str) -> None:
-        if progress:
-            progress(known + done, len(items), name)
-
     paths = [items[index].path for index in missing]
     try:
-        for index, fields in zip(missing, _scan(paths, settled, jobs, told, change), strict=True):
+        for index, fields in zip(missing, _scan(paths, settled, jobs, change), strict=True):
             found[index] = fields
+            if progress:
+                progress(len(found), len(items), items[index].path.name)
             if store is not None:
                 store.put(hashes[index], fields)
     finally:  # an interrupted run continues where it was
@@ -86,12 +82,11 @@ def _scan(
     paths: Sequence[Path],
     config: ScanConfig,
     jobs: int,
-    progress: Progress,
     change: ChangeFrames | None,
 ) -> Iterator[dict[str, Any]]:
     if not paths:  # loads no model for nothing
         return
-    outcomes = scan_files(paths, config, jobs=jobs, progress=progress, change=change)
+    outcomes = scan_files(paths, config, jobs=jobs, change=change)
     for outcome in outcomes:
         fields = measured_fields(outcome)
         if change is not None and isinstance(outcome, ScanResult):
