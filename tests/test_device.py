@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +79,37 @@ def test_the_names_of_devices(monkeypatch: pytest.MonkeyPatch) -> None:
         device.find_device("cuda:2")
     with pytest.raises(ConfigError, match="no device is named 'gpu:0'"):
         device.find_device("gpu:0")
+
+
+@pytest.mark.parametrize(
+    ("files", "share"),
+    [
+        ({"cpu.max": "150000 100000\n"}, 1.5),
+        ({"cpu.max": "max 100000\n"}, math.inf),
+        ({"cpu/cpu.cfs_quota_us": "400000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 4.0),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, math.inf),
+        ({"cpu.max": "nonsense"}, math.inf),
+        ({}, math.inf),
+    ],
+)
+def test_the_quota_of_a_container_is_read(tmp_path: Path, files: dict[str, str], share: float):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert device._quota(tmp_path) == share
+
+
+def test_cores_are_those_of_the_mask_and_the_quota(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    for quota, cores in ((math.inf, 8), (2.5, 3), (0.2, 1), (64.0, 8)):
+        monkeypatch.setattr(device, "_quota", lambda quota=quota: quota)
+        assert device.count_cores() == cores
+
+
+def test_waiting_threads_do_not_spin_unless_the_user_wants_it():
+    program = "import counterface, os; print(os.environ['OMP_WAIT_POLICY'])"
+    command = [sys.executable, "-c", program]
+    plain = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+    for given, wanted in (({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active")):
+        done = subprocess.run(command, env=plain | given, capture_output=True, text=True)
+        assert done.stdout.strip() == wanted

@@ -48,6 +48,9 @@ if "onnxruntime" in sys.modules and os.environ.get("ORT_DISABLE_TELEMETRY") != "
         stacklevel=2,
     )
 os.environ.update(_QUIET)
+# OpenMP's threads wait for each other by spinning, which on a busy machine takes the cores from the
+# very thread that is waited for; read when torch is imported, and left alone where it is set
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 if TYPE_CHECKING:
     from counterface.errors import CounterfaceError as CounterfaceError

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import math
+import os
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 from counterface.errors import ConfigError
@@ -28,6 +31,43 @@ def keep_freed_memory() -> bool:
         return False
     settings = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 64 << 20))
     return all(mallopt(name, value) == 1 for name, value in settings)
+
+
+def use_free_cores() -> int:
+    """How many threads PyTorch now computes with: as many as this process has cores.
+
+    PyTorch counts the machine's cores, also those that a container or `taskset` keeps from it, and
+    threads that take turns on a core wait for each other. `OMP_NUM_THREADS` holds where it is set.
+    """
+    import torch
+
+    if not os.environ.get("OMP_NUM_THREADS"):
+        torch.set_num_threads(max(1, min(torch.get_num_threads(), count_cores())))
+    return torch.get_num_threads()
+
+
+def count_cores() -> int:
+    """The cores that this process may use: by its CPU mask and by its control group's quota."""
+    masked = getattr(os, "sched_getaffinity", None)
+    cores = len(masked(0)) if masked else os.cpu_count() or 1
+    return max(1, math.ceil(min(cores, _quota())))
+
+
+def _quota(root: Path = Path("/sys/fs/cgroup")) -> float:
+    """CPU seconds a second that the control group grants; infinite where none is set."""
+    try:
+        allowed, period = (root / "cpu.max").read_text().split()  # version 2
+    except (OSError, ValueError):
+        try:
+            allowed = (root / "cpu/cpu.cfs_quota_us").read_text()  # version 1; -1 = no limit
+            period = (root / "cpu/cpu.cfs_period_us").read_text()
+        except OSError:
+            return math.inf
+    try:
+        share = int(allowed) / int(period)
+    except (ValueError, ZeroDivisionError):  # "max"
+        return math.inf
+    return share if share > 0 else math.inf
 
 
 def onnx_options() -> Any:

@@ -30,7 +30,7 @@ from counterface.detect.training.recipe import (
     TrainConfig,
 )
 from counterface.detect.training.score_clips import ValidatedTask, first_clips
-from counterface.device import keep_freed_memory
+from counterface.device import keep_freed_memory, use_free_cores
 from counterface.errors import ConfigError, TrainingError
 from counterface.faces.align import crop_matrix, warp_image
 from counterface.learn.checkpoint import read_weights
@@ -272,6 +272,7 @@ def load_detector(weights: Path, model: ModelChoice | None = None) -> DetectorMo
 
 def _prepare(config: TrainConfig) -> None:
     keep_freed_memory()
+    use_free_cores()
     cv2.setNumThreads(1)  # workers are processes
     torch.manual_seed(config.loop.seed)
 

@@ -8,7 +8,6 @@ bfloat16 was eight times slower, for the cores measured lack its instructions.
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from counterface.device import onnx_options
+from counterface.device import count_cores, onnx_options
 from counterface.errors import ShapeError, SwapError
 from counterface.swap.fixed_winograd import fix_convolutions
 from counterface.swap.models.blocks import Decoder
@@ -59,7 +58,7 @@ class Generator:
         """
         self.trained = trained
         self.model: SwapModel = trained.model
-        self.batch, self.threads = batch, threads or min(MOST_THREADS, os.cpu_count() or 1)
+        self.batch, self.threads = batch, threads or min(MOST_THREADS, count_cores())
         self.backend: Literal["torch", "onnx"] = "onnx" if backend == "onnx" else "torch"
         self._on_cpu = next(self.model.parameters()).device.type == "cpu"
         self._sessions: dict[int, Any] = {}

@@ -23,7 +23,7 @@ from pydantic import Field, model_validator
 from torch import nn
 
 from counterface.config import Settings, to_toml
-from counterface.device import keep_freed_memory
+from counterface.device import keep_freed_memory, use_free_cores
 from counterface.errors import ConfigError, SwapError, TrainingError
 from counterface.faceset.store import Faceset
 from counterface.learn.checkpoint import checkpoints
@@ -149,6 +149,7 @@ def train_swap(config: SwapTrainConfig, progress: Progress | None = None) -> Tra
         TrainingError: the folder holds another run, or training failed.
     """
     keep_freed_memory()
+    use_free_cores()
     cv2.setNumThreads(1)  # workers are processes
     people = open_people(config.people())
     torch.manual_seed(config.loop.seed)
