@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 
 import numpy as np
+import PIL.Image
 import pytest
 from actor_shape import turn
 from actors import Expression, add_actor, draw_actor, draw_clip
@@ -277,3 +278,8 @@ def test_turning_the_head_is_not_tilting_it() -> None:
     matrix = turn(Pose(20, 10, 30))
     assert matrix @ matrix.T == pytest.approx(np.eye(3), abs=1e-9)
     assert np.linalg.det(matrix) == pytest.approx(1)
+
+
+def test_a_pil_image_is_refused_in_one_clear_line() -> None:
+    with pytest.raises(ShapeError, match=r"got PIL\.Image; give .*read_image"):
+        counterface.find_faces(PIL.Image.new("RGB", (8, 8)))

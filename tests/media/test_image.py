@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from counterface.errors import MediaError, ShapeError
+from counterface.media import image as image_module
 from counterface.media.image import encode_image, read_image, write_image
+from counterface.media.notes import MediaNote
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".tiff"])
@@ -125,3 +127,25 @@ def test_files_are_readable_by_others(tmp_path: Path) -> None:
     write_image(tmp_path / "a.png", draw(0))
     (tmp_path / "b").write_bytes(b"x")
     assert (tmp_path / "a.png").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
+def test_a_very_large_jpeg_is_decoded_smaller_and_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "large.jpg"
+    PIL.Image.new("L", (12_000, 9_000), 90).save(path, quality=50)
+    notes: list[MediaNote] = []
+    assert read_image(path, tell=notes.append).shape == (4500, 6000, 3)
+    assert [note.code for note in notes] == ["scaled"]
+    assert "12000x9000" in notes[0].text
+
+
+@pytest.mark.parametrize("suffix", [".heic", ".jpg"])
+def test_heic_is_read_where_its_reader_is_there(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    path = tmp_path / f"a{suffix}"
+    heif.from_pillow(PIL.Image.fromarray(draw(3, 192, 128))).save(path, quality=95)
+    assert np.abs(read_image(path).astype(int) - draw(3, 192, 128)).mean() < 4
+    monkeypatch.setattr(image_module, "load_parsers", lambda: ["JPEG", "PNG"])
+    with pytest.raises(MediaError, match=r"pip install 'counterface\[heif\]'"):
+        read_image(path)

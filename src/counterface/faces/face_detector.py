@@ -184,6 +184,13 @@ def require_rgb(image: Image) -> None:
     Raises:
         ShapeError: not uint8 (H, W, 3) with at least one pixel.
     """
+    if not isinstance(image, np.ndarray):
+        kind = f"{type(image).__module__.split('.')[0]}.{type(image).__name__}"
+        raise ShapeError(
+            f"expected an RGB uint8 array (H, W, 3), got {kind}; "
+            "give counterface.read_image(path), or of a PIL image "
+            "numpy.asarray(image.convert('RGB'))"
+        )
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
         raise ShapeError(f"expected RGB uint8 (H, W, 3), got {image.dtype} {image.shape}")
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from counterface.errors import MediaError, ShapeError
 from counterface.media.notes import MediaNote, Tell
-from counterface.media.open_file import check_file, show, sniff
+from counterface.media.open_file import HEIF_BRANDS, check_file, show, sniff
 from counterface.media.picture.leftovers import (
     grey_what_was_filled_in,
     leftover_note,
@@ -34,11 +34,13 @@ IMAGE_SUFFIXES = frozenset(
     }
 )
 MAX_PIXELS = 100_000_000
+WHOLE_PIXELS = 64_000_000  # JPEG pictures with more are decoded at a half, quarter or eighth
+_STORED_SIZE = "counterface_stored_size"  # in Pillow's `info`
 _MOST_LEFTOVERS = 500_000_000  # bytes of a damaged file that are read into memory
 _SUBFILE_TYPE, _REDUCED = 254, 1  # tag of TIFF, and its bit for a smaller copy
 PAGES = "The file holds several pictures; only the first was looked at."
 _DAMAGE = (OSError, ValueError, SyntaxError, TypeError, IndexError, KeyError, struct.error)
-_HEIF_SUFFIXES = frozenset({".heic", ".heif"})
+_HEIF_MISSING = "HEIC pictures need a reader of their own: pip install 'counterface[heif]'"
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "AVIF", "HEIF")  # the only parsers tried
 _FORMAT_OF_SUFFIX = {
     ".jpg": "JPEG",
@@ -92,6 +94,12 @@ def _load(file: Path, picture: Any, tell: Tell | None) -> Any:
     if tell is not None and _has_pages(picture):
         tell(MediaNote("several_streams", PAGES))
     whole = missing_bytes(file) in (None, 0) if picture.format == "WEBP" else True
+    if tell is not None and _STORED_SIZE in picture.info:
+        (width, height), (across, down) = picture.info[_STORED_SIZE], picture.size
+        text = (
+            f"The picture has {width}x{height} pixels; it was read scaled down to {across}x{down}."
+        )
+        tell(MediaNote("scaled", text))
     try:
         picture.load()
     except _DAMAGE as error:
@@ -147,6 +155,8 @@ def open_picture(file: Path, max_pixels: int = MAX_PIXELS) -> Any:
     if width * height == 0:
         picture.close()
         raise MediaError(f"{show(file)} has no pixels ({width}x{height}); fetch it again")
+    if width * height > WHOLE_PIXELS and picture.format in ("JPEG", "MPO"):
+        width, height = _halve(picture)
     if width * height > max_pixels:
         picture.close()
         raise MediaError(
@@ -154,6 +164,16 @@ def open_picture(file: Path, max_pixels: int = MAX_PIXELS) -> Any:
             "scale it down or raise max_pixels"
         )
     return picture
+
+
+def _halve(picture: Any) -> tuple[int, int]:
+    """The size that a very large JPEG is decoded at: a half, quarter or eighth of its own."""
+    width, height = stored = picture.size
+    scale = next(s for s in (2, 4, 8) if width * height <= WHOLE_PIXELS * s * s or s == 8)
+    picture.draft(None, (max(1, width // scale), max(1, height // scale)))
+    picture.info[_STORED_SIZE] = stored
+    width, height = picture.size
+    return width, height
 
 
 def _why(file: Path, error: Exception) -> str:
@@ -164,9 +184,18 @@ def _why(file: Path, error: Exception) -> str:
     if missing:
         lost = f"{missing} bytes of its end are" if missing > 1 else "its end is"
         return f"it is cut short: {lost} missing; fetch it again"
-    if sniff(file) == "image" and file.suffix.lower() not in _HEIF_SUFFIXES:
+    if is_heic(file) and "HEIF" not in load_parsers():
+        return _HEIF_MISSING
+    if sniff(file) == "image":
         return "its header states no pixels or is damaged; fetch it again"
-    return "JPEG, PNG, WebP, TIFF, BMP and AVIF are read, HEIC where pillow-heif is installed"
+    return "JPEG, PNG, WebP, TIFF, BMP and AVIF are read, HEIC with counterface[heif]"
+
+
+def is_heic(file: Path) -> bool:
+    """Whether a file begins as a HEIC picture does; AVIF is another kind."""
+    with file.open("rb") as stream:
+        head = stream.read(12)
+    return head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS - {b"avif"}
 
 
 def write_image(path: str | os.PathLike[str], image: Image, quality: int = 95) -> None:
