@@ -74,7 +74,7 @@ class AutoFaceDetector:
     def _detect(self, image: Image, scale: float) -> list[Face]:
         near = merge_faces(self.quick.detect(image))
         if self._fine is None:
-            self._fine = CenterFaceDetector(max_side=max(TILE))
+            self._fine = CenterFaceDetector(max_side=10**9)  # is shown no more than a tile
         return prefer(near, detect_in_tiles(self._fine, image, scale))
 
 
@@ -120,12 +120,14 @@ def detect_in_tiles(detector: CenterFaceDetector, image: Image, scale: float) ->
 
     A box that an inner edge of a tile cuts is left out: the next tile, or the whole, shows it.
     """
-    found = detector.detect(image)
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
-    if max(height, width) <= detector.max_side:
+    coarse = min(1.0, float(np.sqrt(TILE[0] * TILE[1] / (width * height)))) * scale
+    still = np.zeros(2, np.float32)
+    found = [_moved(face, still, coarse) for face in detector.detect(_reduced(image, coarse))]
+    if coarse == scale:
         return found
-    if scale < 1:
-        image = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
+    image = _reduced(image, scale)
+    height, width = image.shape[:2]
     for y in _starts(height, TILE[1]):
         for x in _starts(width, TILE[0]):
             tile = np.ascontiguousarray(image[y : y + TILE[1], x : x + TILE[0]])
@@ -136,6 +138,13 @@ def detect_in_tiles(detector: CenterFaceDetector, image: Image, scale: float) ->
                 if not _is_cut(face, tile, x, y, width, height)
             ]
     return merge_faces(found)
+
+
+def _reduced(image: Image, scale: float) -> Image:
+    if scale >= 1:
+        return image
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
 
 
 def _starts(length: int, tile: int) -> list[int]:
