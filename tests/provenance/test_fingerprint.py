@@ -20,6 +20,7 @@ from counterface.provenance.fingerprint import (
     ImageHash,
     KnownFakes,
     distances,
+    hash_copies,
     hash_image,
 )
 from counterface.types import Image
@@ -132,6 +133,21 @@ def test_match_names_the_file_the_distance_and_the_time(tmp_path: Path) -> None:
     assert mirrored is not None
     assert (mirrored.fake.name, mirrored.mirrored, mirrored.pts) == ("still.png", True, None)
     assert registry.match([actors[3]]) is None
+
+
+def test_letterboxed_and_cropped_copies_are_found(tmp_path: Path) -> None:
+    registry = KnownFakes(tmp_path)
+    images = [draw_actor(n, size=400).image for n in range(3)]
+    for n, image in enumerate(images[:2]):
+        copies = [(one, None) for one in hash_copies(image)]
+        registry.add(f"{n}" * 64, f"{n}.png", copies, kind="image")
+    image = images[1]
+    boxed = np.pad(image, ((60, 60), (0, 0), (0, 0)))
+    for changed in (boxed, image[10:-10, 10:-10], image[20:-20, 20:-20], boxed[:, ::-1]):
+        match = registry.match([changed])
+        assert match is not None
+        assert match.fake.name == "1.png"
+    assert registry.match([images[2], images[2][20:-20, 20:-20]]) is None
 
 
 def test_flat_pictures_are_neither_kept_nor_matched(tmp_path: Path) -> None:

@@ -154,3 +154,12 @@ def test_an_output_whose_record_would_have_too_long_a_name_is_refused_before_the
     record_path(fits).touch()  # it does fit
     with pytest.raises(ProvenanceError, match="choose a shorter one"):
         require_room(tmp_path / f"{letter * (room + 1)}{'y' * (size - 1)}.mp4")
+
+
+def test_a_record_beyond_a_limit_is_refused_before_it_is_parsed(tmp_path: Path):
+    file = tmp_path / "a.jpg.record.json"
+    file.write_text('{"frames":[' + ",".join(['{"index":0}'] * 50) + "]}")
+    with pytest.raises(ProvenanceError, match="51 parts, more than the 50"):
+        read_record(file, most_parts=50)
+    with pytest.raises(ProvenanceError, match="more than the 100 that are read"):
+        read_record(file, most_bytes=100)

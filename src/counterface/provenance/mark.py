@@ -16,7 +16,7 @@ from counterface.errors import ProvenanceError
 from counterface.media.image import IMAGE_SUFFIXES
 from counterface.media.probe import file_sha256
 from counterface.provenance.credentials import sidecar_path, sign
-from counterface.provenance.fingerprint import KnownFakes, hash_image
+from counterface.provenance.fingerprint import KnownFakes, hash_copies
 from counterface.provenance.home import home_dir
 from counterface.provenance.record import (
     MadeMarks,
@@ -139,8 +139,9 @@ class Marker:
         """Nothing; the pictures' hashes are in the local registry of known fakes."""
         still = out.suffix.lower() in IMAGE_SUFFIXES
         hashes = [
-            (hash_image(image), times[i] if i < len(times) and not still else None)
+            (one, times[i] if i < len(times) and not still else None)
             for i, image in enumerate(keyframes)
+            for one in hash_copies(image)
         ]
         KnownFakes(self.home).add(
             str(record.output.sha256),

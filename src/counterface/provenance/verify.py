@@ -29,10 +29,15 @@ from counterface.provenance.fingerprint import (
     KnownFake,
     KnownFakeMatch,
     KnownFakes,
-    hash_image,
+    hash_looks,
 )
-from counterface.provenance.home import WATERMARK_FILE, home_dir
-from counterface.provenance.record import read_record, record_path
+from counterface.provenance.home import IDENTITY_FILE, WATERMARK_FILE, home_dir
+from counterface.provenance.record import (
+    CHECKED_BYTES,
+    CHECKED_PARTS,
+    read_record,
+    record_path,
+)
 from counterface.provenance.watermark import Watermark, WatermarkSearch, load_or_make_key
 from counterface.types import Image
 
@@ -258,7 +263,7 @@ class PixelSearch:
         self._no_key = "there is no watermark key on this machine"
         try:
             if (home / WATERMARK_FILE).exists():
-                self._marks = WatermarkSearch(Watermark(load_or_make_key(home)))
+                self._marks = WatermarkSearch(Watermark(load_or_make_key(home), _own_payload(home)))
         except ProvenanceError as error:
             self._no_key = str(error)
 
@@ -272,7 +277,7 @@ class PixelSearch:
         if self._marks is not None:
             self._marks.add(image)
         if self._has_registry:
-            self._hashes.append(hash_image(image))
+            self._hashes += hash_looks(image)
 
     def watermark(self, why: str = "") -> WatermarkCheck:
         """Whether the pictures together carry the watermark of this user's key.
@@ -355,7 +360,7 @@ def check_record(file: Path, credentials: Credentials, sha256: str) -> RecordChe
     if not os.path.isfile(path):  # noqa: PTH113  (a name too long for a record has none)
         return RecordCheck(state="none", reason="No record lies beside the file.")
     try:
-        record = read_record(path)
+        record = read_record(path, CHECKED_BYTES, CHECKED_PARTS)
         facts = record.facts_sha256()
     except (ProvenanceError, ValueError, RecursionError, MemoryError) as error:
         reason = f"The record beside the file cannot be read: {error}"
@@ -423,6 +428,15 @@ def _gravest_doubt(
             "records alone are not signed."
         )
     return None
+
+
+def _own_payload(home: Path) -> int:
+    """The payload of the local signer's marks, which is found where an unknown one is too faint."""
+    if not (home / IDENTITY_FILE).exists():
+        return 0
+    from counterface.provenance.signer import describe_signer, local_signer  # slow
+
+    return int(describe_signer(local_signer(home)).fingerprint[:8], 16)
 
 
 def _watermark_not_run(why: str) -> WatermarkCheck:

@@ -21,8 +21,8 @@ from counterface.errors import MediaError, SwapError
 from counterface.media.beside.plan import Companions
 from counterface.media.image import write_bytes, write_image
 from counterface.media.join import Piece, join_pieces, time_base_of
-from counterface.media.probe import MediaInfo
-from counterface.media.video_reader import read_video
+from counterface.media.probe import MediaInfo, probe
+from counterface.media.video_reader import frames_at, sample_times
 from counterface.media.video_writer import VideoWriter
 from counterface.provenance.mark import Marker
 from counterface.provenance.record import MadeRecord, record_path
@@ -116,7 +116,7 @@ class VideoOutput:
             plain = Marker(watermark=False, signer=marker.signer, home=marker.home)
             plain.finish(unsigned, out, record_of(out, places), self.target, ())
         join_segments(self.work, self.target, self.times, config)
-        keyframes = _keyframes(self.work.unsigned)
+        keyframes = _even_frames(self.work.unsigned)
         record = record_of(self.out, places)
         marker.finish(self.work.unsigned, self.out, record, self.target, keyframes)
 
@@ -286,18 +286,21 @@ def _matte_of(config: ConvertConfig) -> ConvertConfig:
     return config.model_copy(update=made)
 
 
-def _keyframes(path: Path) -> list[Image]:
-    """Frames of the output, even over its time, at most 512 pixels long."""
-    small: list[Image] = []
-    every = 1
-    for number, frame in enumerate(read_video(path, keyframes_only=True)):
-        if number % every:
-            continue
-        height, width = frame.image.shape[:2]
-        scale = min(1.0, _KEYFRAME_SIDE / max(height, width))
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        image = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
-        small.append(np.asarray(image, dtype=np.uint8))
-        if len(small) >= KEYFRAMES:
-            small, every = small[::2], 2 * every
-    return small
+def _even_frames(path: Path) -> list[Image]:
+    """Frames of the output, even over its time, at most 512 pixels long: one a second, 12 or more.
+
+    Not its key frames: a clip of two seconds has but one.
+    """
+    info = probe(path)
+    length = info.duration_s or Fraction(0)
+    times = sample_times(length, min(KEYFRAMES, max(12, int(length))), info.start_s)
+    frames = frames_at(path, times or [Fraction(info.start_s)], tolerance=Fraction(1, 4))
+    return [_small(frame.image) for frame in frames]
+
+
+def _small(image: Image) -> Image:
+    """The picture at most 512 pixels long."""
+    height, width = image.shape[:2]
+    scale = min(1.0, _KEYFRAME_SIDE / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
