@@ -222,3 +222,10 @@ def test_a_refused_flag_says_what_it_takes(values: dict[str, object], said: str)
     with pytest.raises(ValidationError) as refused:
         Numbers.model_validate(values)
     assert describe_flags(refused.value, Numbers) == said
+
+
+def test_a_file_nested_without_end_is_one_error(tmp_path: Path):
+    path = tmp_path / "deep.toml"
+    path.write_text("x = " + "[" * 3000 + "]" * 3000)
+    with pytest.raises(ConfigError, match=r"deep\.toml: is not TOML: values nested deeper"):
+        read_config(Settings, path)

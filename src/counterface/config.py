@@ -22,6 +22,9 @@ from counterface.errors import ConfigError
 
 STRICT = ConfigDict(extra="forbid", frozen=True)
 
+DEEPEST = 64  # values inside values, in files that are read
+MOST_BYTES = 10_000_000  # of a recipe
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -222,12 +225,31 @@ def _validate(model: type[Model], values: dict[str, Any], where: str) -> Model:
         raise ConfigError(f"{where}: {describe_error(error, model)}") from error
 
 
+def require_shallow(text: str) -> None:
+    """Nothing, if JSON or TOML nests its values no deeper than `DEEPEST`.
+
+    Brackets in strings count as well: none of the project's files has so many in a row.
+
+    Raises:
+        ValueError: it does; a parser, or what walks the values later, would run out of stack.
+    """
+    depth = 0
+    for bracket in re.findall(r"[\[\]{}]", text):
+        depth += 1 if bracket in "[{" else -1
+        if depth > DEEPEST:
+            raise ValueError(f"values nested deeper than {DEEPEST}")
+
+
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        if path.stat().st_size > MOST_BYTES:
+            raise ConfigError(f"{path}: is larger than any recipe ({MOST_BYTES} bytes)")
+        text = path.read_text(encoding="utf-8")
+        require_shallow(text)
+        return tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (RecursionError, ValueError) as error:  # of which tomllib's and Unicode's are children
         raise ConfigError(f"{path}: is not TOML: {error}") from error
 
 

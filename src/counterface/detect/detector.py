@@ -19,11 +19,12 @@ from shlex import quote
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from counterface.config import describe_error, require_shallow
 from counterface.detect.attribute import Families
+from counterface.detect.detector_file.session import GuardedSession
 from counterface.device import onnx_options
 from counterface.errors import DetectorError
 from counterface.faces.align import TEMPLATES
@@ -34,7 +35,7 @@ BATCH = 4  # crops a run: activations of the shipped net stay under 100 MB, at t
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Calibration(_Part):
@@ -63,7 +64,9 @@ class Thresholds(_Part):
 class Range(BaseModel):
     """What the detector was trained and measured on; a face outside it cannot carry a verdict."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")  # later files may state more limits
+    model_config = ConfigDict(
+        frozen=True, extra="allow", allow_inf_nan=False
+    )  # later files may state more limits
 
     min_face_px: float = Field(64, ge=0, description="longer side round the landmarks, pixels")
     max_compression: float = Field(1.0, ge=0, le=1, description="as estimated by `probe`")
@@ -126,11 +129,11 @@ class Detector:
         """
         if str(name_or_path) == DEFAULT:
             with as_file(files("counterface.detect") / "data" / "default.onnx") as path:
-                return cls._from_file(path)
+                return cls._from_file(path, trusted=True)
         return cls._from_file(Path(name_or_path))
 
     @classmethod
-    def _from_file(cls, path: Path) -> Detector:
+    def _from_file(cls, path: Path, *, trusted: bool = False) -> Detector:
         _refuse_weights(path)
         try:
             content = path.read_bytes()
@@ -139,13 +142,14 @@ class Detector:
                 f"{path}: the detector file cannot be read ({error.strerror}); "
                 f"name an ONNX file, or {DEFAULT!r} for the one in the package"
             ) from error
-        try:
-            session = ort.InferenceSession(
-                content, onnx_options(), providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime raises a family of untyped errors
-            raise DetectorError(f"{path}: not a usable ONNX file: {error}") from error
-        info = _read_info(session.get_modelmeta().custom_metadata_map, path)
+        session: Any
+        if trusted:
+            session = _open_here(content)
+            metadata = session.get_modelmeta().custom_metadata_map
+        else:
+            session = GuardedSession(content, path)
+            metadata = session.metadata
+        info = _read_info(metadata, path)
         _check_signature(session, info, path)
         return cls(session, info, hashlib.sha256(content).hexdigest())
 
@@ -201,7 +205,20 @@ class Detector:
         name = input_name(self.info)
         for start in range(0, len(crops), BATCH):
             batch = np.moveaxis(crops[start : start + BATCH], -1, -3).astype(np.float32) / 255
-            yield self._session.run(outputs, {name: batch})
+            found = self._session.run(outputs, {name: batch})
+            self._require_shapes(outputs, found, len(batch))
+            yield found
+
+    def _require_shapes(self, names: list[str], found: list[Floats], count: int) -> None:
+        """DetectorError where an output is no array of numbers of the documented shape."""
+        for name, values in zip(names, found, strict=True):
+            dimensions = (1, 2) if name == "logit" else (3,) if name == "activation" else (2,)
+            fits = values.dtype.kind == "f" and values.ndim in dimensions
+            if not fits or len(values) != count or (name == "logit" and values.size != count):
+                raise DetectorError(
+                    f"detector {self.info.name!r}: for {count} items its output {name!r} is "
+                    f"{values.dtype} {values.shape}; the file does not keep the format"
+                )
 
 
 def _refuse_weights(path: Path) -> None:
@@ -216,6 +233,13 @@ def _refuse_weights(path: Path) -> None:
     )
 
 
+def _open_here(content: bytes) -> Any:
+    """A session in this process: for the file that ships alone."""
+    import onnxruntime
+
+    return onnxruntime.InferenceSession(content, onnx_options(), providers=["CPUExecutionProvider"])
+
+
 def input_name(info: DetectorInfo) -> str:
     """What the network calls its input."""
     return "image" if info.frames == 1 else "clip"
@@ -228,8 +252,13 @@ def _read_info(metadata: dict[str, str], path: Path) -> DetectorInfo:
             "thresholds are unknown; write it with 'counterface detect export'"
         )
     try:
-        return DetectorInfo.model_validate(json.loads(metadata["counterface"]))
-    except (json.JSONDecodeError, ValidationError) as error:
+        text = metadata["counterface"]
+        require_shallow(text)
+        return DetectorInfo.model_validate(json.loads(text))
+    except ValidationError as error:
+        words = describe_error(error)[:500]
+        raise DetectorError(f"{path}: detector metadata cannot be used: {words}") from error
+    except (RecursionError, ValueError) as error:
         raise DetectorError(f"{path}: detector metadata cannot be used: {error}") from error
 
 

@@ -1,0 +1,120 @@
+"""An ONNX Runtime session of an untrusted file, in a child process under limits."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import weakref
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from counterface.detect.detector_file.check import find_fault
+from counterface.detect.detector_file.child import Arrays, receive, send
+from counterface.errors import DetectorError
+
+MEMORY_MB = 4000  # address space; the shipped detector's process has 1 GB
+CPU_S = 30  # for loading, and for each batch: the shipped detector needs 0.1
+WALL_S = 240  # a machine may be busy
+
+
+class Port(NamedTuple):
+    """An input or output of the network."""
+
+    name: str
+    shape: list[Any]
+
+
+class GuardedSession:
+    """Runs a network as `InferenceSession` does; every way to fail is a DetectorError."""
+
+    def __init__(self, content: bytes, path: Path) -> None:
+        """Check the file and load it in a child.
+
+        Raises:
+            DetectorError: external data, operators of others, no ONNX file, or past the limits.
+        """
+        self.path = path
+        if fault := find_fault(content):
+            raise DetectorError(f"{path}: the detector file is not used: {fault}")
+        self._process = subprocess.Popen(
+            # -P: a file named json.py in the current folder must not be imported.
+            [sys.executable, "-P", "-B", "-m", "counterface.detect.detector_file.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+            start_new_session=True,  # Ctrl-C is for the parent, which then stops the child
+        )
+        self._finalizer = weakref.finalize(self, _end, self._process, os.getpid())
+        self._one_at_a_time = Lock()
+        file = np.frombuffer(content, np.uint8)
+        found, _ = self._ask({"memory_mb": MEMORY_MB, "cpu_s": CPU_S}, {"file": file})
+        self.metadata: dict[str, str] = found["metadata"]
+        self._inputs = [Port(*port) for port in found["inputs"]]
+        self._outputs = [Port(*port) for port in found["outputs"]]
+
+    def get_inputs(self) -> list[Port]:
+        """As `InferenceSession.get_inputs`."""
+        return self._inputs
+
+    def get_outputs(self) -> list[Port]:
+        """As `InferenceSession.get_outputs`."""
+        return self._outputs
+
+    def run(self, names: list[str], inputs: Arrays) -> list[NDArray[Any]]:
+        """As `InferenceSession.run`."""
+        with self._one_at_a_time:
+            _, arrays = self._ask({"outputs": names}, inputs)
+        return [arrays[name] for name in names]
+
+    def _ask(self, message: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+        sink, source = self._process.stdin, self._process.stdout
+        assert sink is not None
+        assert source is not None
+        try:
+            send(sink, message, arrays)  # type: ignore[arg-type]
+            if not select.select([source], [], [], WALL_S)[0]:
+                raise self._failed(f"the network gave no result within {WALL_S} s")
+            found, answer = receive(source)  # type: ignore[arg-type]
+        except (EOFError, OSError) as error:
+            raise self._failed(self._reason()) from error
+        except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+            raise self._failed(f"its answer cannot be used ({error})") from error
+        except BaseException:
+            self._finalizer()
+            raise
+        if "error" in found:
+            reason = " ".join(str(found["error"]).split())[:400]
+            raise self._failed(f"ONNX Runtime refuses it ({reason})")
+        return found, answer
+
+    def _failed(self, why: str) -> DetectorError:
+        self._finalizer()
+        return DetectorError(f"{self.path}: not a usable detector file: {why}")
+
+    def _reason(self) -> str:
+        with suppress(subprocess.TimeoutExpired):
+            code = self._process.wait(timeout=5)
+            if code in (-signal.SIGXCPU, -signal.SIGKILL):
+                return f"the network gave no result within {CPU_S} s of CPU time"
+            return f"its process ended with code {code}; it may need more than {MEMORY_MB} MB"
+        return "its process stopped answering"
+
+
+def _end(process: subprocess.Popen[bytes], owner: int) -> None:
+    if os.getpid() != owner:  # a fork of the process that started it
+        return
+    process.kill()
+    process.wait()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with suppress(OSError):
+                stream.close()
