@@ -60,7 +60,7 @@ COMMANDS = (  # in an order in which each finds what it needs
     "swap quality clip_b.mp4 clip_b.mp4 fs_b",
     "provenance verify swapped.mp4 sheet.png clip.mp4",
     "dataset index two_folders tree --out set.parquet",
-    "dataset split set.parquet",
+    "dataset split set.parquet --val 0 --test 0.5",
     "dataset info set.parquet",
     "dataset balance set.parquet --out balanced.parquet",
     "dataset faces set.parquet faces --size 64 --moments 2",
