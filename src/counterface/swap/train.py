@@ -29,6 +29,7 @@ from counterface.faceset.store import Faceset
 from counterface.learn.checkpoint import checkpoints
 from counterface.learn.loop import LoopConfig, Progress, TrainResult, train
 from counterface.media.image import write_bytes
+from counterface.swap.same_run import find_differences
 from counterface.swap.swap_model import (
     MODULE,
     FacesetUsed,
@@ -47,7 +48,6 @@ from counterface.swap.training.autoencoder_task import (
 from counterface.swap.training.examples import ExamplesConfig, Side, SwapExamples
 from counterface.swap.training.gan_task import GanConfig, GanTask
 from counterface.swap.training.picture import Preview, PreviewRow, to_image
-from counterface.swap.training.same_run import find_differences
 
 _log = logging.getLogger(__name__)
 
