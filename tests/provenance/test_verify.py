@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from made_files import draw_frames, make_file, write_frames
+from signing import write_identity
 
 from counterface.apps.cli.main import main
 from counterface.errors import MediaError
@@ -17,7 +18,7 @@ from counterface.media.video_reader import read_video
 from counterface.provenance.mark import Marker
 from counterface.provenance.record import record_path
 from counterface.provenance.signer import local_signer
-from counterface.provenance.verify import Provenance, verify_file
+from counterface.provenance.verify import Provenance, _own_payload, verify_file
 
 
 @pytest.fixture(scope="module")
@@ -236,3 +237,19 @@ def test_a_name_too_long_for_sidecars_has_none(tmp_path: Path, letters: int):
     file.write_bytes(b"no picture")
     found = verify_file(file)
     assert (found.credentials.state, found.record.state) == ("none", "none")
+
+
+def test_the_payload_of_the_signer_in_use_is_looked_for(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A known payload is found where an unknown one is too faint, a configured signer's too."""
+    local = Marker()
+    payloads = {Marker().watermark.payload, _own_payload(home)}
+    assert payloads == {local.watermark.payload}
+    cert, key = write_identity(tmp_path, "ec256")
+    monkeypatch.setenv("COUNTERFACE_SIGN_CERT", str(cert))
+    monkeypatch.setenv("COUNTERFACE_SIGN_KEY", str(key))
+    configured = Marker().watermark.payload
+    assert configured == _own_payload(home) != local.watermark.payload
+    key.unlink()  # cannot be used any more; the local one is
+    assert _own_payload(home) == local.watermark.payload

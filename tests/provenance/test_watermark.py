@@ -28,7 +28,8 @@ from counterface.provenance.watermark import (
 )
 from counterface.provenance.watermark.carrier import deal
 from counterface.provenance.watermark.first_format import FirstFormat
-from counterface.provenance.watermark.search import CHANCE, PLACES, VIEWS, limit
+from counterface.provenance.watermark.moved import PLACES, Place, fourier_plane
+from counterface.provenance.watermark.search import CHANCE, VIEWS, limit
 from counterface.provenance.watermark.working_size import luma_square
 from counterface.types import Image
 
@@ -120,6 +121,20 @@ def test_crops_and_turns_are_searched_for(mark: Watermark, picture: Image, move:
     reading = mark.find([np.ascontiguousarray(MOVES[move](mark.mark(picture)))])
     assert found(reading)
     assert str(reading.view).startswith("moved")
+
+
+def test_the_search_stays_at_the_places_that_are_counted(mark: Watermark) -> None:
+    """Refinement is drawn to the ends of the grid by noise and does not leave it."""
+    rng = np.random.default_rng(11)
+    steps, turns, furthest = 64, 24, 72
+    assert 2 * (steps + 1) ** 2 * (2 * turns + 1) * (2 * furthest + 1) ** 2 == PLACES
+    for start in (Place(0, 0, -24, -72, 72), Place(64, 64, 24, 72, -72), Place(0, 64, 0, 72, 72)):
+        square = rng.normal(size=(256, 256)).astype(np.float32)
+        place = mark.moved.look.refined(fourier_plane(square), 16 / 9, start, own=True)
+        assert 0 <= min(place[:2]) <= max(place[:2]) <= steps
+        assert abs(place.turn) <= turns
+        assert max(map(abs, place[3:])) <= furthest
+        assert all(isinstance(step, int) for step in place)
 
 
 def test_crops_of_a_quarter_defeat_it(mark: Watermark, picture: Image) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
@@ -431,12 +432,15 @@ def _gravest_doubt(
 
 
 def _own_payload(home: Path) -> int:
-    """The payload of the local signer's marks, which is found where an unknown one is too faint."""
-    if not (home / IDENTITY_FILE).exists():
-        return 0
-    from counterface.provenance.signer import describe_signer, local_signer  # slow
+    """The payload of the signer in use, which is found where an unknown one is too faint."""
+    from counterface.provenance.signer import configured_signer, describe_signer, local_signer
 
-    return int(describe_signer(local_signer(home)).fingerprint[:8], 16)
+    signer = None
+    with suppress(ProvenanceError):  # a signer that cannot be used is no reason not to look
+        signer = configured_signer()
+    if signer is None and (home / IDENTITY_FILE).exists():
+        signer = local_signer(home)
+    return int(describe_signer(signer).fingerprint[:8], 16) if signer else 0
 
 
 def _watermark_not_run(why: str) -> WatermarkCheck:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -18,9 +19,10 @@ import numpy as np
 from counterface.errors import ProvenanceError
 from counterface.provenance.home import WATERMARK_FILE, home_dir, read_or_make
 from counterface.provenance.watermark import first_format
-from counterface.provenance.watermark.carrier import CHANNEL_BITS, SIDE, deal
+from counterface.provenance.watermark.carrier import CHANNEL_BITS, SIDE, Carrier, deal
 from counterface.provenance.watermark.first_format import FirstFormat
-from counterface.provenance.watermark.search import CHANCE, VIEWS, Find, find_moved, read_waves
+from counterface.provenance.watermark.moved import MovedSearch
+from counterface.provenance.watermark.search import CHANCE, VIEWS, Find, read_waves
 from counterface.provenance.watermark.visibility import hidden_rms
 from counterface.provenance.watermark.working_size import (
     MIN_SIDE,
@@ -108,8 +110,7 @@ class Watermark:
         if not 0 <= payload < 1 << 32:
             raise ProvenanceError(f"a payload is 0 to 2^32 - 1, not {payload}")
         self.payload = payload
-        self.carrier = deal(key)
-        self.first = FirstFormat(key)
+        self.carrier, self.first, self.moved = _tools(key, payload)
         self._pattern = self.carrier.pattern(payload)
 
     def mark(self, image: Image) -> Image:
@@ -203,13 +204,19 @@ class WatermarkSearch:
             row, payload, errors = old
             agree = 1 - errors / first_format.CHANNEL_BITS
             return self._found(Find(payload, agree, errors, 0.0), f"{_VIEWS[row]}, first format")
-        for square, view in zip(squares[-2:], ("moved", "moved, mirrored"), strict=True):
-            if found := find_moved(mark.carrier, square, self._aspect, mark.payload):
-                return self._found(found, view)
+        if moved := mark.moved.find(self._sums[int(self._bars)], self._aspect):
+            return self._found(moved[0], "moved, mirrored" if moved[1] else "moved")
         return WatermarkReading(False, None, 0.0, None, None, self._read)
 
     def _found(self, find: Find, view: str) -> WatermarkReading:
         return WatermarkReading(True, find.payload, find.agree, find.errors, view, self._read)
+
+
+@lru_cache(maxsize=4)
+def _tools(key: bytes, payload: int) -> tuple[Carrier, FirstFormat, MovedSearch]:
+    """What depends on key and payload alone; a scan asks for it anew for every file."""
+    carrier = deal(key)
+    return carrier, FirstFormat(key), MovedSearch(carrier, payload)
 
 
 def _mirrored(square: Floats) -> Floats:
