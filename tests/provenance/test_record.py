@@ -26,6 +26,7 @@ from counterface.provenance.record import (
     require_room,
     write_record,
 )
+from counterface.provenance.record_check import check_facts
 from counterface.provenance.rights import Rights
 
 RIGHTS = Rights(shown="a drawn actor", basis="synthetic", reference="tests/actors.py")
@@ -163,3 +164,60 @@ def test_a_record_beyond_a_limit_is_refused_before_it_is_parsed(tmp_path: Path):
         read_record(file, most_parts=50)
     with pytest.raises(ProvenanceError, match="more than the 100 that are read"):
         read_record(file, most_bytes=100)
+
+
+@given(st.integers(0, 4), st.booleans(), st.text(max_size=5))
+@settings(max_examples=20, deadline=None)
+def test_line_by_line_gives_the_hash_of_the_whole(
+    tmp_path_factory: pytest.TempPathFactory, frames: int, indented: bool, text: str
+):
+    """However the settings look, and for records that somebody laid out anew."""
+    file = tmp_path_factory.mktemp("r") / "r.json"
+    told = {"frames": [], text: '"frames": []', "deeper": {"frames": [{"index": 1}]}}
+    output = MadeOutput(name="out.mp4", sha256="ab" * 32)
+    record = a_record(frames, settings=told, notes=(text,) if text else (), output=output)
+    write_record(record, file)
+    if indented:
+        file.write_text(json.dumps(json.loads(file.read_text()), indent=2))
+    assert check_facts(file, "ab" * 32) == record.facts_sha256()
+    assert check_facts(file, "cd" * 32) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("\n ]\n}\n", "\n"),
+        ("\n ]\n}\n", "\n ]\n}\n{}"),
+        ("\n ]\n}\n", ",\n ]\n}\n"),
+        ("},\n", "}\n"),
+        ('"index":1', '"index":-1'),
+        ('"index":1', '"more":1,"index":1'),
+        ('"inputs"', '"in"'),
+    ],
+)
+def test_a_record_with_a_wrong_line_is_refused(tmp_path: Path, old: str, new: str):
+    file = tmp_path / "r.json"
+    write_record(a_record(output=MadeOutput(name="out.mp4", sha256="ab" * 32)), file)
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    with pytest.raises(ProvenanceError, match="is no record of a made file"):
+        check_facts(file, "ab" * 32)
+
+
+def test_a_hostile_record_ends_at_its_first_wrong_line(tmp_path: Path):
+    """It is not read on: what follows could not even be decoded as text."""
+    file = tmp_path / "r.json"
+    write_record(a_record(1, output=MadeOutput(name="out.mp4", sha256="ab" * 32)), file)
+    start = file.read_bytes().partition(b"\n ]\n")[0]
+    file.write_bytes(start + b",\n  {},\n" + b"\xff" * 5_000_000)
+    with pytest.raises(ProvenanceError, match="frame 2: index"):
+        check_facts(file, "ab" * 32)
+
+
+def test_a_record_of_too_many_frames_is_refused_before_they_are_read(tmp_path: Path):
+    file = tmp_path / "r.json"
+    write_record(a_record(1), file)
+    file.write_bytes(file.read_bytes() + b"\n" * 1_000_000)
+    with pytest.raises(ProvenanceError, match="lines, more than the 1000000 that are read"):
+        check_facts(file, "ab" * 32)

@@ -28,8 +28,6 @@ from counterface.provenance.rights import Rights
 RECORD_SUFFIX = ".record.json"
 LONGEST_NAME = 255  # bytes; of one name in the file systems in use
 MOST_BYTES = 500_000_000  # a record of a 10 hour film with one face has about 200 MB
-CHECKED_BYTES = 64_000_000  # of a record beside a file that somebody else may have made
-CHECKED_PARTS = 250_000  # frames and swaps: about 20 s and 300 MB to parse
 
 Box = tuple[float, float, float, float]
 Row = tuple[float, float, float]
@@ -157,11 +155,14 @@ class MadeRecord(BaseModel):
         The signed credentials hold it; what comes after them (marks, the output's hash and size)
         stays out.
         """
+        return hashlib.sha256(self.facts_text().encode()).hexdigest()
+
+    def facts_text(self) -> str:
+        """What `facts_sha256` hashes: JSON with sorted keys."""
         facts = self.model_copy(update={"output": MadeOutput(name=self.output.name), "marks": None})
         unsaid = set() if facts.notes else {"notes"}  # hashes as records did that knew none
         values = facts.model_dump(mode="json", exclude=unsaid)
-        text = json.dumps(values, sort_keys=True, allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return json.dumps(values, sort_keys=True, allow_nan=False)
 
 
 def record_path(output: Path) -> Path:

@@ -33,12 +33,8 @@ from counterface.provenance.fingerprint import (
     hash_looks,
 )
 from counterface.provenance.home import IDENTITY_FILE, WATERMARK_FILE, home_dir
-from counterface.provenance.record import (
-    CHECKED_BYTES,
-    CHECKED_PARTS,
-    read_record,
-    record_path,
-)
+from counterface.provenance.record import record_path
+from counterface.provenance.record_check import check_facts
 from counterface.provenance.watermark import Watermark, WatermarkSearch, load_or_make_key
 from counterface.types import Image
 
@@ -361,12 +357,11 @@ def check_record(file: Path, credentials: Credentials, sha256: str) -> RecordChe
     if not os.path.isfile(path):  # noqa: PTH113  (a name too long for a record has none)
         return RecordCheck(state="none", reason="No record lies beside the file.")
     try:
-        record = read_record(path, CHECKED_BYTES, CHECKED_PARTS)
-        facts = record.facts_sha256()
+        facts = check_facts(path, sha256)
     except (ProvenanceError, ValueError, RecursionError, MemoryError) as error:
         reason = f"The record beside the file cannot be read: {error}"
         return RecordCheck(state="unreadable", reason=reason, name=path.name)
-    if record.output.sha256 != sha256:
+    if facts is None:
         reason = "The record beside the file is of other bytes: the file was changed since, or the "
         return RecordCheck(state="differs", reason=reason + "record is not its.", name=path.name)
     if credentials.record_sha256 not in (None, facts):
