@@ -109,7 +109,10 @@ def _paint_eye(
     _fill(ball, _disc(centre + np.array([-0.04, -0.04]), 0.02, 0.02), (250, 250, 250))
     cover = np.zeros(face.shape, np.float32)
     _fill(cover, almond, (1, 1, 1))
-    face += (ball - face) * cover
+    left, top = ((centre - 0.5 + ORIGIN) * TEXTURE).astype(int)  # half an eye distance around
+    right, bottom = ((centre + 0.5 + ORIGIN) * TEXTURE).astype(int)
+    around = (slice(top, bottom), slice(left, right))
+    face[around] += (ball[around] - face[around]) * cover[around]
     lid = np.concatenate([eye[:4], eye[3::-1] - [0, 0.035]])  # lashes
     _fill(face, lid, skin * 0.22, soft=0.008, opacity=0.9)
 
@@ -161,10 +164,14 @@ def draw_body(
         where = (matrix @ np.array(at))[:2] * eye_distance + centre
         roll = float(np.degrees(np.arctan2(matrix[1, 0], matrix[0, 0])))
         axes = (round(rx * eye_distance * 16), round(ry * eye_distance * 16))
-        spot = (round(where[0] * 16), round(where[1] * 16))
-        cover = np.zeros(image.shape[:2], np.float32)
+        reach = max(rx, ry) * eye_distance + 3
+        low = np.clip(where - reach, 0, None).astype(int)
+        high = np.clip(np.ceil(where + reach), 0, None).astype(int)
+        part = image[low[1] : high[1], low[0] : high[0]]  # only there is anything to do
+        cover = np.zeros(part.shape[:2], np.float32)
+        spot = (round(where[0] * 16) - 16 * int(low[0]), round(where[1] * 16) - 16 * int(low[1]))
         cv2.ellipse(cover, spot, axes, roll, 0, 360, 1.0, -1, cv2.LINE_AA, 4)
-        image.__iadd__((np.asarray(colour, np.float32) - image) * cover[..., None])
+        part += (np.asarray(colour, np.float32) - part) * cover[..., None]
 
     ellipse((0, -0.1, -0.9), shape.width * 1.12, 1.5, hair * 0.8)
     ellipse((0, 4.4, -0.8), 2.9, 2.1, shirt)
