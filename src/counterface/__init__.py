@@ -13,7 +13,8 @@ if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:  # `python -m counterface
 import os
 import warnings
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+
+TYPE_CHECKING = False  # type checkers take it for true; `typing` is slow to import
 
 __version__ = "0.1.0"
 
@@ -53,6 +54,8 @@ os.environ.update(_QUIET)
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from counterface.errors import CounterfaceError as CounterfaceError
     from counterface.faces.align import align as align
     from counterface.faces.face_detector import find_faces as find_faces
@@ -68,7 +71,7 @@ if TYPE_CHECKING:
     from counterface.types import Verdict as Verdict
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _PUBLIC:
         raise AttributeError(f"module 'counterface' has no attribute {name!r}")
     value = getattr(import_module(_PUBLIC[name]), name)

@@ -80,6 +80,22 @@ def test_an_interruption_says_how_to_go_on(monkeypatch, capsys: pytest.CaptureFi
     assert "run the same command again" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+@pytest.mark.parametrize("module", ["counterface.apps.cli.main", "cyclopts"])
+def test_an_interruption_during_the_imports_is_one_line(module: str):
+    program = (
+        "import os, signal, sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}: os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "from counterface.__main__ import run\n"
+        "sys.exit(run())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=250)
+    assert (done.returncode, done.stderr) == (EXIT_INTERRUPTED, b"counterface: interrupted\n")
+
+
 def test_a_hostile_text_cannot_move_the_cursor(monkeypatch, capsys: pytest.CaptureFixture[str]):
     from counterface.faceset import inspect
 
