@@ -17,9 +17,9 @@ class RunLog:
     """
 
     def __init__(self, out: Path, step: int, *, tensorboard: bool) -> None:
-        path = out / "log.jsonl"
-        _forget_after(path, step)
-        self._file = path.open("a", encoding="utf-8")
+        self.path = out / "log.jsonl"
+        _forget_after(self.path, step)
+        self._file = self.path.open("a", encoding="utf-8")
         self._board = None
         if tensorboard:
             from torch.utils.tensorboard import SummaryWriter  # imports for a second: only if asked
@@ -36,7 +36,7 @@ class RunLog:
             self._file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
             self._file.flush()
         except OSError as error:
-            text = f"{self._file.name}: cannot be written: {error.strerror or error}"
+            text = f"{self.path}: cannot be written: {error.strerror or error}"
             raise TrainingError(text) from error
         if self._board is not None:
             for name, value in values.items():
