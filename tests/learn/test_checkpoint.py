@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import ast
+import errno
 import os
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -244,12 +246,14 @@ def test_a_full_disk_is_one_error_with_the_file(
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
-def test_a_log_on_a_full_disk_is_one_error_with_the_file(tmp_path: Path) -> None:
-    if not Path("/dev/full").exists():
-        pytest.skip("no /dev/full here")
+def test_a_log_on_a_full_disk_is_one_error_with_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     log = RunLog(tmp_path, 0, tensorboard=False)
-    with Path("/dev/full").open("a") as full:
-        log._file = full
-        with pytest.raises(TrainingError, match=r"log\.jsonl: cannot be written: No") as error:
-            log.write("train", 1, {"loss": 1.0})
-        assert is_disk_full(error.value)
+    monkeypatch.setattr(log, "_file", SimpleNamespace(write=full))
+    with pytest.raises(TrainingError, match=r"log\.jsonl: cannot be written: No space") as error:
+        log.write("train", 1, {"loss": 1.0})
+    assert is_disk_full(error.value)
