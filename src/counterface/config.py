@@ -149,9 +149,14 @@ def describe_error(error: ValidationError, model: type[BaseModel] | None = None)
             hint = f"; did you mean {head + near[0]!r}?" if near else f"; known: {', '.join(known)}"
             parts.append(f"unknown key {key!r}{hint if known else ''}")
         else:
-            seen = "" if problem["type"] == "missing" else f" (got {problem['input']!r})"
-            parts.append(f"{key + ': ' if key else ''}{problem['msg']}{seen}")
+            seen = "" if not key or problem["type"] == "missing" else f" (got {problem['input']!r})"
+            parts.append(f"{key + ': ' if key else ''}{_reason(problem)}{seen}")
     return "; ".join(parts)
+
+
+def _reason(problem: Mapping[str, Any]) -> str:
+    """What is wrong, without pydantic's label of our own errors."""
+    return str(problem["msg"]).removeprefix("Value error, ")
 
 
 def _known_keys(model: type[BaseModel] | None, path: Sequence[str | int]) -> list[str]:
@@ -183,8 +188,8 @@ def describe_flags(error: ValidationError, model: type[BaseModel]) -> str:
         keys = [str(part) for part in problem["loc"]]
         flag = "--" + ".".join(keys).replace("_", "-")
         allowed = allowed_values(model, keys)
-        what = f"takes {allowed}" if allowed else problem["msg"]
-        parts.append(f"{flag} {problem['input']}: {what}" if keys else problem["msg"])
+        what = f"takes {allowed}" if allowed else _reason(problem)
+        parts.append(f"{flag} {problem['input']}: {what}" if keys else what)
     return "; ".join(parts)
 
 

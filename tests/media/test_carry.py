@@ -10,6 +10,7 @@ import av
 import pytest
 from drawn_sources import (
     CODECS,
+    encode_tone,
     packets,
     samples_heard,
     trim,
@@ -160,3 +161,23 @@ def test_what_a_container_cannot_hold_is_told(tmp_path: Path) -> None:
     ):
         assert words in told
     assert "attached files" not in plan_companions(Companions(source), ".mkv").lost
+
+
+def test_languages_that_a_container_cannot_name_are_noted(tmp_path: Path) -> None:
+    source = tmp_path / "source.mkv"
+    codes = ("hrv", "gle", "mri", "deu", "en-US")
+    with av.open(str(source), "w") as output:
+        for code in codes:
+            output.add_stream("aac", rate=48_000).metadata["language"] = code
+        output.start_encoding()
+        for sound in output.streams.audio:
+            output.mux(encode_tone(sound, 0.1, Fraction(0), 48_000))
+    lost = {
+        suffix: [w for w in plan_companions(Companions(source), suffix).lost if "language" in w]
+        for suffix in (".mov", ".mp4", ".mkv")
+    }
+    assert lost == {
+        ".mov": [f"the language {c!r} of sound" for c in ("hrv", "gle", "mri", "en-US")],
+        ".mp4": ["the language 'en-US' of sound"],
+        ".mkv": [],
+    }

@@ -57,6 +57,23 @@ def test_pieces_of_every_codec_are_joined_at_exact_times_and_true_colours(
     assert max(abs(o.mean()) for o in off) < 0.5  # no colour cast, no darkening
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_packets_of_the_shortest_videos_are_decoded_in_time(tmp_path: Path, count: int) -> None:
+    for size in range(200, 9000, 37):  # memory that the encoder takes over as it was
+        np.full(size, 0x78, np.uint8)
+    path = tmp_path / "a.mov"
+    with VideoWriter(path, 96, 64, codec="h265", time_base=time_base_of(TIMES)) as writer:
+        for index in range(count):
+            writer.write(Frame(draw(index), index, TIMES[index]))
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        packets = [packet for packet in container.demux(stream) if packet.size]
+        assert sorted(packet.pts * stream.time_base for packet in packets) == TIMES[:count]
+        decoded = [packet.dts * stream.time_base for packet in packets]
+    assert decoded == sorted(set(decoded))
+    assert decoded[0] >= -3 * TIMES[1]
+
+
 def test_lossless_gives_any_picture_back(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (63, 95, 3), np.uint8)
     with VideoWriter(tmp_path / "a.mov", 95, 63, codec="rgb") as writer:

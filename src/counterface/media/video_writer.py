@@ -25,6 +25,7 @@ TIME_BASE = Fraction(1, 360_000)
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _BT709 = 1
 _LIMITED_RANGE = 1
+_SETTLED = 3  # frames after which x265 knows when packets are decoded
 
 
 class VideoWriter:
@@ -85,6 +86,7 @@ class VideoWriter:
         self._output: Any = None
         self._temporary: Path | None = None
         self._last: int | None = None
+        self._written = 0
         try:
             self._temporary = temporary_beside(self.path)
             self._output = av.open(str(self._temporary), "w", format=container)
@@ -123,6 +125,7 @@ class VideoWriter:
         if self._last is not None:
             self._interval = ticks - self._last  # how long the frame stays is not known yet
         self._last = ticks
+        self._written += 1
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame.image), format="rgb24")
         if self.encoder.pixel_format != "rgb24":
             picture = picture.reformat(
@@ -142,7 +145,11 @@ class VideoWriter:
         try:
             if self._last is None:
                 raise MediaError(f"{show(self.path)}: no frame was written, so there is no video")
-            self._mux(self._video.encode(None))
+            packets = self._video.encode(None)
+            if self.encoder.name == "libx265" and self._written < _SETTLED:
+                for packet in packets:  # x265 gives them what its memory held before
+                    packet.dts = packet.pts  # so few frames are never reordered
+            self._mux(packets)
             try:
                 self._output.close()
             except (av.FFmpegError, OSError) as error:

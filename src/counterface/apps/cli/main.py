@@ -45,7 +45,7 @@ from cyclopts import App, CycloptsError, Parameter
 from counterface import __version__
 from counterface.apps.cli.help_text import HelpText
 from counterface.apps.cli.output import exit_code, guard_console, leave_console, printable
-from counterface.config import describe_flags
+from counterface.config import describe_error, describe_flags
 from counterface.errors import (
     ConfigError,
     CounterfaceError,
@@ -182,8 +182,8 @@ def _in_words(error: Exception) -> str:
     model = getattr(argument, "hint", None)
     if not isinstance(model, type) or not issubclass(model, BaseModel):
         model = None
-    if isinstance(refused, ValidationError) and model is not None:
-        return describe_flags(refused, model)
+    if isinstance(refused, ValidationError):
+        return describe_flags(refused, model) if model else describe_error(refused)
     return str(error).split("    For further information visit")[0]
 
 

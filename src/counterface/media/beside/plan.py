@@ -15,6 +15,7 @@ from typing import Any
 import av
 
 from counterface.errors import MediaError
+from counterface.media.beside.language import is_held
 from counterface.media.beside.subtitle_text import TEXTS
 from counterface.media.open_file import check_file, ffmpeg_reason, open_container, show
 from counterface.media.picture.kinds import is_animated_webp
@@ -44,6 +45,7 @@ _OWN_TAGS = frozenset(  # said anew of every file, or of the bytes of the old on
         *("service_name", "service_provider"),
     }
 )
+_KINDS = {"audio": "sound", "subtitle": "subtitles", "attachment": "attached files"}
 _MOST_NAMED = 6  # tags in a note
 _TIMECODE = re.compile(r"\d\d:[0-5]\d:[0-5]\d([:;.])\d\d")
 _DROPS = (Fraction(30_000, 1001), Fraction(60_000, 1001))  # rates whose time codes leave out frames
@@ -125,6 +127,11 @@ def plan_streams(source: Any, companions: Companions, suffix: str) -> Plan:
             written[stream.index] = TEXT_CODEC[kind]
         elif what := _in_words(stream, chapters):
             lost[what] += 1
+    travelling = [source.streams[index] for index in (*copied, *written)]
+    for stream in travelling:
+        language = str(stream.metadata.get("language", ""))
+        if not is_held(kind, language):
+            lost[f"the language {language[:20]!r} of {_KINDS[stream.type]}"] += 1
     told = [
         f"{what}{f' (of {count} streams)' if count > 1 else ''}" for what, count in lost.items()
     ]
@@ -149,7 +156,8 @@ def _require_fit(stream: Any, kind: str, path: Path, suffix: str) -> None:
         other = f"name the output {' or '.join(fit)}, or " if fit else ""
         raise MediaError(
             f"{show(path)}: its sound ({_codec(stream)}) cannot be copied into a {suffix} file: "
-            f"{why}; {other}leave the sound out (--no-sound)"
+            f"{why}; {other}encode it as AAC before "
+            "(ffmpeg -i IN -c:v copy -c:a aac OUT.mkv), or leave the sound out (--no-sound)"
         )
 
 
