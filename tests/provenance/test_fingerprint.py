@@ -143,7 +143,9 @@ def test_letterboxed_and_cropped_copies_are_found(tmp_path: Path) -> None:
         registry.add(f"{n}" * 64, f"{n}.png", copies, kind="image")
     image = images[1]
     boxed = np.pad(image, ((60, 60), (0, 0), (0, 0)))
-    for changed in (boxed, image[10:-10, 10:-10], image[20:-20, 20:-20], boxed[:, ::-1]):
+    even = image[10:-10, 10:-10], image[20:-20, 20:-20]
+    of_one_side = image[20:], image[:-40], image[:, 40:], image[:, :-20]
+    for changed in (boxed, boxed[:, ::-1], *even, *of_one_side, image[:, ::-1][:, 20:]):
         match = registry.match([changed])
         assert match is not None
         assert match.fake.name == "1.png"

@@ -1,0 +1,173 @@
+"""Known fakes: which altered copies are found, and how near different people come.
+
+    python benchmarks/known_fakes.py [--data ../shared/data] [--portraits 60] [--frames 6]
+
+Portraits of one studio and clips (of each some frames even over its time) are registered as made
+files are, and looked up after each change; a file is found where one of its frames matches. False:
+pairs of different people of whom a picture matches. Without data: drawn actors only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from watermark import crop, encode, jpeg, short_side_360
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from actors import draw_actor  # noqa: E402
+
+from counterface.media.image import read_image  # noqa: E402
+from counterface.provenance.fingerprint import (  # noqa: E402
+    SAME_LOOK,
+    Hashes,
+    ImageHash,
+    hash_copies,
+    hash_looks,
+)
+from counterface.types import Image  # noqa: E402
+
+SIDES = ("top", "bottom", "left", "right")
+
+
+@dataclass
+class Item:
+    """A file: some pictures of it, and who is shown."""
+
+    who: str
+    set: str
+    pictures: list[Image]
+
+
+def cut(side: str, share: float) -> Callable[[Image], Image]:
+    def changed(image: Image) -> Image:
+        rows, columns = (round(length * share) for length in image.shape[:2])
+        parts = {
+            "top": image[rows:],
+            "bottom": image[: image.shape[0] - rows],
+            "left": image[:, columns:],
+            "right": image[:, : image.shape[1] - columns],
+        }
+        return np.ascontiguousarray(parts[side])
+
+    return changed
+
+
+def letterboxed(image: Image) -> Image:
+    rows = image.shape[0] // 6
+    return np.pad(image, ((rows, rows), (0, 0), (0, 0)))
+
+
+def mirrored(image: Image) -> Image:
+    return np.ascontiguousarray(image[:, ::-1])
+
+
+CHANGES: dict[str, Callable[[Image], Image]] = {
+    "none": lambda image: image,
+    "letterboxed": letterboxed,
+    "mirrored": mirrored,
+    "JPEG 50": lambda image: jpeg(image, 50),
+    "even 5 %": crop(0.05),
+    "even 8 %": crop(0.08),
+    "even 10 %": crop(0.10),
+    "even 12 %": crop(0.12),
+    "even 15 %": crop(0.15),
+    **{
+        f"{side} {share:.0%}": cut(side, share)
+        for share in (0.03, 0.05, 0.07, 0.10, 0.12)
+        for side in SIDES
+    },
+}
+
+
+def items(data: Path, portraits: int, frames: int) -> list[Item]:
+    drawn = [Item(f"drawn {n}", "drawn", [draw_actor(n, size=400).image]) for n in range(6)]
+    files = sorted(data.glob("faces_london_ccby/**/*.jpg"))[:portraits]
+    studio = [
+        Item(re.match(r"\d+|", file.name)[0], "studio", [small(read_image(file))])  # type: ignore[index]
+        for file in files
+    ]
+    clips = sorted(data.glob("clips_talking_heads/*.mp4")) + sorted(data.glob("av_grid/*.mpg"))
+    return drawn + studio + [Item(clip.name, "clips", some_frames(clip, frames)) for clip in clips]
+
+
+def small(image: Image) -> Image:
+    scale = min(1.0, 480 / min(image.shape[:2]))
+    size = round(image.shape[1] * scale), round(image.shape[0] * scale)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def some_frames(path: Path, count: int) -> list[Image]:
+    with av.open(str(path)) as clip:
+        first = islice(clip.decode(video=0), 60)
+        kept = [frame.to_ndarray(format="rgb24") for frame in first]
+    even = [image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2] for image in kept]
+    return [small(even[at]) for at in np.linspace(0, len(even) - 1, count).astype(int)]
+
+
+def rows(hashes: list[ImageHash]) -> Hashes:
+    """The usable hashes, (N, 32)."""
+    bits = b"".join(one.bits for one in hashes if one.usable)
+    return np.frombuffer(bits, dtype=np.uint8).reshape(-1, 32)
+
+
+def looked_up(pictures: list[Image]) -> Hashes:
+    """What a search compares: every look and its mirror image."""
+    looks = [one for image in pictures for one in hash_looks(image)]
+    both = looks + [ImageHash(one.mirrored, one.quality, one.bits) for one in looks]
+    return rows(both)
+
+
+def apart(known: list[Hashes], wanted: list[Hashes]) -> np.ndarray:
+    """The bits between the nearest pictures of each pair of files, (looked up, known)."""
+    table = np.full((len(wanted), len(known)), 256)
+    for column, there in enumerate(known):
+        for row, here in enumerate(wanted):
+            if len(there) and len(here):
+                bits = np.bitwise_count(here[:, None] ^ there[None]).sum(axis=2, dtype=int)
+                table[row, column] = bits.min()
+    return table
+
+
+def re_encoded(pictures: list[Image]) -> list[Image]:
+    return encode([short_side_360(image) for image in pictures], 30)[0]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--portraits", type=int, default=60)
+    parser.add_argument("--frames", type=int, default=6)
+    args = parser.parse_args()
+    files = items(args.data, args.portraits, args.frames)
+    sets = sorted({one.set for one in files})
+    other = np.array([[a.who != b.who for b in files] for a in files])
+    known = [rows([h for image in one.pictures for h in hash_copies(image)]) for one in files]
+    changes = {
+        name: [looked_up([change(image) for image in one.pictures]) for one in files]
+        for name, change in CHANGES.items()
+    }
+    changes["360p, crf 30"] = [looked_up(re_encoded(one.pictures)) for one in files]
+    counts = ", ".join(f"{sum(one.set == name for one in files)} {name}" for name in sets)
+    print(f"files: {counts}; limit {SAME_LOOK} bits; {len(known[0])} hashes a picture")
+    print(f"{'':14}", *(f"{name:>8}" for name in sets), "   false pairs, nearest")
+    for name, wanted in changes.items():
+        table = apart(known, wanted)
+        hit = np.diag(table) <= SAME_LOOK
+        found = [np.mean(hit[[one.set == s for one in files]]) for s in sets]
+        false, nearest = int((table[other] <= SAME_LOOK).sum()), table[other].min()
+        print(f"{name:14}", *(f"{share:8.0%}" for share in found), f"{false:9}{nearest:8}")
+
+
+if __name__ == "__main__":
+    main()
