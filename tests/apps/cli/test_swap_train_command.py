@@ -35,7 +35,7 @@ def test_it_trains_from_flags_and_goes_on(
 ):
     command = [
         "swap", "train", "--model", "lightweight", "--source", str(faces / "a"),
-        "--target", str(faces / "b"), "--out", str(tmp_path / "run"), *TINY,
+        str(faces / "b"), "--target", str(faces / "b"), "--out", str(tmp_path / "run"), *TINY,
     ]  # fmt: skip
     assert main([*command, "--until", "2"]) == 0
     said = capsys.readouterr().out

@@ -27,7 +27,7 @@ def index(
     /,
     *,
     out: Path | None = None,
-    settings: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
+    settings: Annotated[tuple[str, ...], Parameter(name="--set", consume_multiple=True)] = (),
     config: Annotated[IndexConfig, Parameter(name="*")] = IndexConfig(),  # noqa: B008
     json_output: Json = False,
 ) -> int:

@@ -24,7 +24,7 @@ def train(
     *,
     faces: Path | None = None,
     out: Path | None = None,
-    settings: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
+    settings: Annotated[tuple[str, ...], Parameter(name="--set", consume_multiple=True)] = (),
     folds: int = 0,
     fold_by: Annotated[tuple[FoldBy, ...], Parameter(consume_multiple=True)] = (
         "frame",

@@ -82,12 +82,12 @@ def train(
     *,
     model: str | None = None,
     preset: str | None = None,
-    source: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
-    target: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
-    identity: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    source: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
+    target: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
+    identity: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
     out: Path | None = None,
     until: int | None = None,
-    settings: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
+    settings: Annotated[tuple[str, ...], Parameter(name="--set", consume_multiple=True)] = (),
     json_output: Json = False,
 ) -> int:
     """Train a swap model from a recipe or flags; run again to continue. Ctrl-C saves and stops.
@@ -96,12 +96,12 @@ def train(
         recipe: TOML file, see `recipes/swap_*.toml`; flags win over it.
         model: The architecture, instead of the recipe's.
         preset: Named options of the model: quick96 or saehd.
-        source: Facesets of who gives the face; may be repeated.
-        target: Facesets of whose face is replaced; may be repeated.
-        identity: For 'many': NAME=FACESET, once for each faceset of each person.
+        source: Facesets of who gives the face: one or several.
+        target: Facesets of whose face is replaced: one or several.
+        identity: For 'many': NAME=FACESET, for each faceset of each person.
         out: Folder of the run, instead of the recipe's.
         until: Steps after which the run ends.
-        settings: Any other setting of the recipe, as loss.gan_power=0.1; may be repeated.
+        settings: Any other setting of the recipe, as loss.gan_power=0.1: one or several.
     """
     from counterface.apps.cli.swap.train import read_settings, train_lines
     from counterface.swap.train import train_swap
