@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 from counterface.errors import MediaError, ShapeError
+from counterface.media.color.tone_map import ColorTags
 from counterface.media.notes import MediaNote, Tell
 from counterface.media.open_file import HEIF_BRANDS, check_file, show, sniff
+from counterface.media.picture.color import color_tags, to_srgb
 from counterface.media.picture.leftovers import (
     grey_what_was_filled_in,
     leftover_note,
@@ -38,6 +40,7 @@ WHOLE_PIXELS = 64_000_000  # JPEG pictures with more are decoded at a half, quar
 _STORED_SIZE = "counterface_stored_size"  # in Pillow's `info`
 _MOST_LEFTOVERS = 500_000_000  # bytes of a damaged file that are read into memory
 _SUBFILE_TYPE, _REDUCED = 254, 1  # tag of TIFF, and its bit for a smaller copy
+_UNSTATED = ColorTags()
 PAGES = "The file holds several pictures; only the first was looked at."
 _DAMAGE = (OSError, ValueError, SyntaxError, TypeError, IndexError, KeyError, struct.error)
 _HEIF_MISSING = "HEIC pictures need a reader of their own: pip install 'counterface[heif]'"
@@ -58,9 +61,9 @@ def read_image(
 ) -> Image:
     """The picture in a file, upright.
 
-    EXIF rotation is applied, transparency is laid on white, 16-bit samples keep their high byte,
-    CMYK goes through its embedded colour profile where there is one. Of several pictures in a file
-    (TIFF pages, animated WebP) the first is read, of a file that is cut short what is there.
+    EXIF rotation is applied, transparency is laid on white, 16-bit samples keep their high byte.
+    Colours are brought to sRGB by the embedded profile, HDR is tone-mapped. Of several pictures in
+    a file (TIFF pages, animated WebP) the first is read, of a file that is cut short what is there.
 
     Args:
         path: a JPEG, PNG, WebP, TIFF, BMP, AVIF, or (with pillow-heif installed) HEIC file; the
@@ -80,8 +83,9 @@ def read_image(
     picture = open_picture(file, max_pixels)
     with picture:
         try:
+            tags = color_tags(file, picture.info.get("icc_profile"))
             picture = ImageOps.exif_transpose(_load(file, picture, tell))
-            array = np.array(to_rgb_picture(picture))
+            array = np.array(to_rgb_picture(picture, tags, tell))
         except _DAMAGE as error:
             raise MediaError(
                 f"{show(file)} is damaged or cut short: {error}; fetch it again"
@@ -292,34 +296,31 @@ def load_parsers() -> list[str]:
     return [name for name in _FORMATS if name in PIL.Image.OPEN]
 
 
-def to_rgb_picture(picture: Any) -> Any:
-    """The Pillow picture in mode RGB; plain `convert` clips 16 bit and leaves alpha black."""
+def to_rgb_picture(picture: Any, tags: ColorTags = _UNSTATED, tell: Tell | None = None) -> Any:
+    """The Pillow picture in mode RGB and the colours of sRGB; transparency is laid on white.
+
+    Plain `convert` clips 16 bit, leaves alpha black and takes every profile for sRGB.
+    """
+    flat = _flatten(picture)
+    if "icc_profile" in picture.info:
+        flat.info["icc_profile"] = picture.info["icc_profile"]
+    return to_srgb(flat, tags, tell)
+
+
+def _flatten(picture: Any) -> Any:
+    """The picture in mode L, RGB or CMYK, without transparency."""
     import PIL.Image
 
     mode = picture.mode
     if mode in ("I;16", "I;16L", "I;16B", "I;16N", "I"):
         samples = np.asarray(picture).astype(np.int64)
-        if mode == "I" and samples.max() <= 255:
-            return PIL.Image.fromarray(samples.clip(0, 255).astype(np.uint8)).convert("RGB")
-        return PIL.Image.fromarray((samples >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
+        if not (mode == "I" and samples.max() <= 255):
+            samples >>= 8
+        return PIL.Image.fromarray(samples.clip(0, 255).astype(np.uint8))
     if mode == "F":
         raise ValueError("floating-point samples have no agreed range; save it with 8 or 16 bits")
-    if mode == "CMYK" and picture.info.get("icc_profile"):
-        return _through_profile(picture)
     if mode in ("LA", "PA", "La", "RGBA", "RGBa") or "transparency" in picture.info:
         over = picture.convert("RGBA")
         paper = PIL.Image.new("RGBA", over.size, (255, 255, 255, 255))
         return PIL.Image.alpha_composite(paper, over).convert("RGB")
-    return picture.convert("RGB")
-
-
-def _through_profile(picture: Any) -> Any:
-    from PIL import ImageCms
-
-    try:
-        profile = ImageCms.ImageCmsProfile(BytesIO(picture.info["icc_profile"]))
-        return ImageCms.profileToProfile(
-            picture, profile, ImageCms.createProfile("sRGB"), outputMode="RGB"
-        )
-    except (ImageCms.PyCMSError, OSError):  # a broken profile: the plain formula is still close
-        return picture.convert("RGB")
+    return picture if mode in ("L", "RGB", "CMYK") else picture.convert("RGB")

@@ -26,6 +26,7 @@ from counterface.media.image import MAX_PIXELS, open_picture, read_image
 from counterface.media.notes import MediaNote, merge_notes
 from counterface.media.open_file import Kind, check_file, open_container, sniff
 from counterface.media.picture.animation import AnimationReader
+from counterface.media.picture.color import color_tags
 from counterface.media.stream.decoder import decode_what_can_be, no_frame
 from counterface.media.stream.extent import SignOfLife
 from counterface.media.stream.seek import LAST_TICK
@@ -139,6 +140,7 @@ def _probe_image(file: Path, max_pixels: int) -> MediaInfo:
         orientation = _orientation(picture)
         name, mode = str(picture.format), str(picture.mode)
         tables = getattr(picture, "quantization", None)
+        color = color_tags(file, picture.info.get("icc_profile"))
     notes: list[MediaNote] = []
     # Decoding is the only proof that it is whole.
     image = read_image(file, max_pixels=max_pixels, tell=notes.append)
@@ -160,6 +162,7 @@ def _probe_image(file: Path, max_pixels: int) -> MediaInfo:
         compression=from_jpeg_tables(tables) if tables else from_blockiness([image]),
         audio=(),
         bytes=file.stat().st_size,
+        hdr=color.hdr,
         notes=tuple(notes),
     )
 

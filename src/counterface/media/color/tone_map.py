@@ -108,18 +108,21 @@ class ToneMap:
         Args:
             deep: RGB (H, W, 3) with all of 0 to 65535 in use, in the file's own colours.
         """
-        result = np.empty(deep.shape, np.uint8)
-        for top in range(0, len(deep), _ROWS):
-            light = cv2.LUT(deep[top : top + _ROWS], self.to_light)
+        return self._apply(deep, self.to_light)
+
+    def apply_to_8_bit(self, image: Image) -> Image:
+        """As `apply`, for RGB uint8 (H, W, 3) in the file's own colours."""
+        return self._apply(image, np.ascontiguousarray(self.to_light[::257]))
+
+    def _apply(self, image: NDArray[Any], to_light: NDArray[np.float32]) -> Image:
+        result = np.empty(image.shape, np.uint8)
+        for top in range(0, len(image), _ROWS):
+            light = cv2.LUT(image[top : top + _ROWS], to_light)
             light = cv2.transform(light, self.to_bt709)
             root = cv2.sqrt(cv2.max(light, 0))  # even steps for the eye, so that 16 bits do
             levels: Any = cv2.multiply(root, _LEVELS - 1, dtype=cv2.CV_16U)  # rounds and clips
             result[top : top + _ROWS] = cv2.LUT(levels, _from_root())
         return result
-
-    def apply_to_8_bit(self, image: Image) -> Image:
-        """As `apply`, for RGB uint8 (H, W, 3) in the file's own colours."""
-        return self.apply(image.astype(np.uint16) * 257)
 
 
 def tone_map_for(tags: ColorTags) -> ToneMap | None:

@@ -59,7 +59,8 @@ class AnimationReader:
             for index, shown_ms in enumerate(self._shown_ms):
                 try:
                     picture.seek(index)
-                    image = np.array(to_rgb_picture(picture))
+                    tell = None if index else self.notes.append
+                    image = np.array(to_rgb_picture(picture, tell=tell))
                 except EOFError:
                     return
                 except (OSError, ValueError, SyntaxError) as error:
