@@ -17,6 +17,7 @@ from counterface.errors import MediaError, ShapeError
 from counterface.media import image as image_module
 from counterface.media.image import encode_image, read_image, write_image
 from counterface.media.notes import MediaNote
+from counterface.media.probe import probe
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".tiff"])
@@ -136,6 +137,29 @@ def test_a_very_large_jpeg_is_decoded_smaller_and_says_so(tmp_path: Path) -> Non
     assert read_image(path, tell=notes.append).shape == (4500, 6000, 3)
     assert [note.code for note in notes] == ["scaled"]
     assert "12000x9000" in notes[0].text
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "LA"])
+def test_other_large_pictures_are_reduced_after_decoding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    monkeypatch.setattr(image_module, "MAX_PIXELS", 5000)
+    monkeypatch.setattr(image_module, "MOST_DECODED", 10_000)
+    path = tmp_path / "large.png"
+    PIL.Image.fromarray(draw(3, 101, 64)).convert(mode).save(path)
+    notes: list[MediaNote] = []
+    image = read_image(path, max_pixels=5000, tell=notes.append)
+    assert image.shape == (32, 51, 3)
+    small = PIL.Image.open(path).convert("RGB").reduce(2)
+    assert np.abs(image.astype(int) - np.asarray(small)).mean() < 3
+    assert [(note.code, "101x64" in note.text, "51x32" in note.text) for note in notes] == [
+        ("scaled", True, True)
+    ]
+    info = probe(path, max_pixels=5000)
+    assert (info.width, info.height, info.stored_size) == (51, 32, (101, 64))
+    PIL.Image.fromarray(draw(3, 400, 64)).save(path)
+    with pytest.raises(MediaError, match=r"400x64 pixels.*save it as JPEG"):
+        read_image(path, max_pixels=5000)
 
 
 @pytest.mark.parametrize("suffix", [".heic", ".jpg"])

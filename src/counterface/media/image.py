@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import struct
 import tempfile
-import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
@@ -36,8 +36,10 @@ IMAGE_SUFFIXES = frozenset(
     }
 )
 MAX_PIXELS = 100_000_000
+MOST_DECODED = 250_000_000  # of formats that are decoded whole and then reduced: 4 bytes a pixel
+_REDUCE = 2
 WHOLE_PIXELS = 64_000_000  # JPEG pictures with more are decoded at a half, quarter or eighth
-_STORED_SIZE = "counterface_stored_size"  # in Pillow's `info`
+STORED_SIZE = "counterface_stored_size"  # in Pillow's `info`
 _MOST_LEFTOVERS = 500_000_000  # bytes of a damaged file that are read into memory
 _SUBFILE_TYPE, _REDUCED = 254, 1  # tag of TIFF, and its bit for a smaller copy
 _UNSTATED = ColorTags()
@@ -84,7 +86,8 @@ def read_image(
     with picture:
         try:
             tags = color_tags(file, picture.info.get("icc_profile"))
-            picture = ImageOps.exif_transpose(_load(file, picture, tell))
+            with _any_size():  # TIFF looks again
+                picture = ImageOps.exif_transpose(_load(file, picture, tell))
             array = np.array(to_rgb_picture(picture, tags, tell))
         except _DAMAGE as error:
             raise MediaError(
@@ -98,8 +101,10 @@ def _load(file: Path, picture: Any, tell: Tell | None) -> Any:
     if tell is not None and _has_pages(picture):
         tell(MediaNote("several_streams", PAGES))
     whole = missing_bytes(file) in (None, 0) if picture.format == "WEBP" else True
-    if tell is not None and _STORED_SIZE in picture.info:
-        (width, height), (across, down) = picture.info[_STORED_SIZE], picture.size
+    if tell is not None and STORED_SIZE in picture.info:
+        width, height = picture.info[STORED_SIZE]
+        factor = _REDUCE if picture.size == (width, height) else 1
+        across, down = (-(-side // factor) for side in picture.size)
         text = (
             f"The picture has {width}x{height} pixels; it was read scaled down to {across}x{down}."
         )
@@ -118,7 +123,7 @@ def _load(file: Path, picture: Any, tell: Tell | None) -> Any:
             raise OSError("nothing of the picture can be decoded")
         if tell is not None:
             tell(note)
-    return picture
+    return _reduce(picture)
 
 
 def _has_pages(picture: Any) -> bool:
@@ -144,30 +149,49 @@ def open_picture(file: Path, max_pixels: int = MAX_PIXELS) -> Any:
 
     formats = load_parsers()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's size warning: the check below is stricter
+        with _any_size():
             picture = PIL.Image.open(mend_webp(file) or file, formats=formats)
-    except PIL.Image.DecompressionBombError as error:
-        raise MediaError(
-            f"{show(file)} is larger than the limit of {max_pixels} pixels: {error} Scale it down"
-        ) from error
     except (OSError, ValueError, SyntaxError, TypeError, OverflowError) as error:
         raise MediaError(
             f"{show(file)} cannot be read as a picture: {_why(file, error)}"
         ) from error
-    width, height = picture.size
+    width, height = stored = picture.size
     if width * height == 0:
         picture.close()
         raise MediaError(f"{show(file)} has no pixels ({width}x{height}); fetch it again")
     if width * height > WHOLE_PIXELS and picture.format in ("JPEG", "MPO"):
         width, height = _halve(picture)
+    elif MAX_PIXELS < width * height <= MOST_DECODED:
+        picture.info[STORED_SIZE] = stored
+        width, height = -(-width // _REDUCE), -(-height // _REDUCE)
     if width * height > max_pixels:
         picture.close()
         raise MediaError(
-            f"{show(file)} has {width}x{height} pixels, more than the limit of {max_pixels}; "
-            "scale it down or raise max_pixels"
+            f"{show(file)} has {stored[0]}x{stored[1]} pixels, more than {_limit(max_pixels)}; "
+            "scale it down, or save it as JPEG, which can be read at a part of its size"
         )
     return picture
+
+
+@contextmanager
+def _any_size() -> Iterator[None]:
+    """Within it Pillow has no limits of size: those of `open_picture` are stricter."""
+    import PIL.Image
+
+    usual, PIL.Image.MAX_IMAGE_PIXELS = PIL.Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        PIL.Image.MAX_IMAGE_PIXELS = usual
+
+
+def _limit(max_pixels: int) -> str:
+    most = f"the limit of {max_pixels}"
+    return (
+        f"{most} ({MOST_DECODED} where it is read scaled down)"
+        if max_pixels >= WHOLE_PIXELS
+        else most
+    )
 
 
 def _halve(picture: Any) -> tuple[int, int]:
@@ -175,9 +199,19 @@ def _halve(picture: Any) -> tuple[int, int]:
     width, height = stored = picture.size
     scale = next(s for s in (2, 4, 8) if width * height <= WHOLE_PIXELS * s * s or s == 8)
     picture.draft(None, (max(1, width // scale), max(1, height // scale)))
-    picture.info[_STORED_SIZE] = stored
+    picture.info[STORED_SIZE] = stored
     width, height = picture.size
     return width, height
+
+
+def _reduce(picture: Any) -> Any:
+    """A picture other than JPEG, which has to be decoded whole, at half its size if too large."""
+    width, height = picture.size
+    if width * height <= MAX_PIXELS:
+        return picture
+    if picture.mode in ("1", "P", "PA", "I;16", "I;16B", "I;16L", "I;16N"):
+        picture = _flatten(picture)
+    return picture.reduce(_REDUCE)
 
 
 def _why(file: Path, error: Exception) -> str:

@@ -22,7 +22,7 @@ from counterface.media.compression import (
     from_quantisers,
     quantiser_of,
 )
-from counterface.media.image import MAX_PIXELS, open_picture, read_image
+from counterface.media.image import MAX_PIXELS, STORED_SIZE, open_picture, read_image
 from counterface.media.notes import MediaNote, merge_notes
 from counterface.media.open_file import Kind, check_file, open_container, sniff
 from counterface.media.picture.animation import AnimationReader
@@ -32,9 +32,11 @@ from counterface.media.stream.extent import SignOfLife
 from counterface.media.stream.seek import LAST_TICK
 from counterface.media.stream.upright import to_rgb
 from counterface.media.video_reader import VideoReader, open_clip
+from counterface.types import Image
 
 _LOOKS = 3  # places in a video where its compression is looked at
 _FRAMES_A_LOOK = 4  # a keyframe and some that build on it: their quantisers differ
+_SIDE_LOOKED_AT = 4096
 _LOSSLESS = frozenset({"PNG", "BMP", "TIFF"})
 _QUARTER_TURN_EXIF = frozenset({5, 6, 7, 8})
 _EXIF_DEGREES = {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
@@ -73,6 +75,8 @@ class MediaInfo:
         bytes: size of the file.
         pixel_aspect: width of a pixel over its height; frames are not stretched by it.
         hdr: the transfer function of HDR; frames are tone-mapped to SDR by it.
+        stored_size: width and height in the file, upright, of a picture too large to be read
+            at its full size; `width` and `height` are then those that it is read at.
         notes: what whoever relies on the frames must know; reading them may add to it.
     """
 
@@ -94,6 +98,7 @@ class MediaInfo:
     start_s: Fraction = Fraction(0)
     pixel_aspect: Fraction = Fraction(1)
     hdr: Literal["PQ", "HLG"] | None = None
+    stored_size: tuple[int, int] | None = None
     notes: tuple[MediaNote, ...] = ()
 
 
@@ -136,16 +141,18 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
 
 def _probe_image(file: Path, max_pixels: int) -> MediaInfo:
     with open_picture(file, max_pixels) as picture:
-        width, height = picture.size
+        stored = picture.info.get(STORED_SIZE)
         orientation = _orientation(picture)
         name, mode = str(picture.format), str(picture.mode)
         tables = getattr(picture, "quantization", None)
         color = color_tags(file, picture.info.get("icc_profile"))
+    del picture  # asked for its EXIF, a PNG decodes its pixels
     notes: list[MediaNote] = []
     # Decoding is the only proof that it is whole.
     image = read_image(file, max_pixels=max_pixels, tell=notes.append)
-    if orientation in _QUARTER_TURN_EXIF:
-        width, height = height, width
+    height, width = image.shape[:2]
+    if stored is not None and orientation in _QUARTER_TURN_EXIF:
+        stored = stored[::-1]
     return MediaInfo(
         path=str(file),
         kind="image",
@@ -159,12 +166,19 @@ def _probe_image(file: Path, max_pixels: int) -> MediaInfo:
         bit_rate=None,
         frame_count=1,
         pixel_format=mode,
-        compression=from_jpeg_tables(tables) if tables else from_blockiness([image]),
+        compression=from_jpeg_tables(tables) if tables else from_blockiness([_middle(image)]),
         audio=(),
         bytes=file.stat().st_size,
         hdr=color.hdr,
+        stored_size=stored,
         notes=tuple(notes),
     )
+
+
+def _middle(image: Image) -> Image:
+    """As much of a picture as its compression is looked for in, cut at whole blocks of 8x8."""
+    top, left = (max(0, side - _SIDE_LOOKED_AT) // 16 * 8 for side in image.shape[:2])
+    return image[top : top + _SIDE_LOOKED_AT, left : left + _SIDE_LOOKED_AT]
 
 
 def _orientation(picture: Any) -> int:

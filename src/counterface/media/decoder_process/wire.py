@@ -73,6 +73,9 @@ def unpack_info(values: Message) -> MediaInfo:
     known["compression"] = Compression(**known["compression"])
     known["audio"] = tuple(AudioInfo(**audio) for audio in known["audio"])
     known["notes"] = tuple(unpack_note(note) for note in known["notes"])
+    if known["stored_size"] is not None:
+        width, height = known["stored_size"]
+        known["stored_size"] = (int(width), int(height))
     info = MediaInfo(**known)
     _require_possible(info)
     return info
