@@ -49,16 +49,19 @@ class NotNone(BaseModel):
     st.builds(
         Outer,
         steps=st.integers(1, 10**12),
-        names=st.lists(st.text(st.characters(exclude_categories=["Cs"]))).map(tuple),
-        limit=st.none() | st.integers(),
+        names=st.lists(
+            st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+        ).map(tuple),
+        limit=st.none() | st.integers(-(2**63), 2**63 - 1),
         on=st.booleans(),
         inner=st.builds(
             Inner,
-            label=st.text(st.characters(exclude_categories=["Cs"])),
+            label=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
             weight=st.floats(allow_nan=False),
         ),
         by_name=st.dictionaries(
-            st.text(st.characters(exclude_categories=["Cs"])), st.floats(allow_nan=False)
+            st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
+            st.floats(allow_nan=False),
         ),
     )
 )

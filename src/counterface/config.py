@@ -9,9 +9,7 @@ own default. Models without inner ones may say `model_config = STRICT` alone.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -19,11 +17,10 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from counterface.errors import ConfigError
+from counterface.project_files import describe_error as describe_error  # beside the settings
+from counterface.project_files import describe_problem, parse_toml, read_toml
 
 STRICT = ConfigDict(extra="forbid", frozen=True)
-
-DEEPEST = 64  # values inside values, in files that are read
-MOST_BYTES = 10_000_000  # of a recipe
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -60,7 +57,7 @@ def read_config(model: type[Model], path: Path) -> Model:
     Raises:
         ConfigError: the file cannot be read, is no TOML, or holds a wrong key or value.
     """
-    return _validate(model, _read_toml(path), str(path))
+    return _validate(model, read_toml(path, ConfigError), str(path))
 
 
 def merge_flags(recipe: Path | None, flags: Model) -> Model:
@@ -76,7 +73,8 @@ def merge_flags(recipe: Path | None, flags: Model) -> Model:
     """
     if recipe is None:
         return flags
-    values = _overlay(_read_toml(recipe), flags.model_dump(exclude_unset=True, by_alias=True))
+    typed = flags.model_dump(exclude_unset=True, by_alias=True)
+    values = _overlay(read_toml(recipe, ConfigError), typed)
     return _validate(type(flags), values, f"{recipe} with the flags given")
 
 
@@ -90,7 +88,7 @@ def read_config_with(model: type[Model], recipe: Path | None, values: Mapping[st
     Raises:
         ConfigError: as `read_config`.
     """
-    below = {} if recipe is None else _read_toml(recipe)
+    below = {} if recipe is None else read_toml(recipe, ConfigError)
     where = f"{recipe} with the flags given" if recipe else "the flags given"
     return _validate(model, _overlay(below, dict(values)), where)
 
@@ -107,11 +105,11 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
         if not equals:
             raise ConfigError(f"{setting!r} is no setting; write key=value, as loss.gan_power=0.1")
         try:
-            values = _overlay(values, tomllib.loads(f"{key} = {value}"))
-        except tomllib.TOMLDecodeError:
+            values = _overlay(values, parse_toml(f"{key} = {value}"))
+        except ValueError:
             try:
-                values = _overlay(values, tomllib.loads(f"{key} = {_string(value.strip())}"))
-            except tomllib.TOMLDecodeError as error:
+                values = _overlay(values, parse_toml(f"{key} = {_string(value.strip())}"))
+            except ValueError as error:
                 raise ConfigError(f"{setting!r} is no setting: {error}") from error
     return values
 
@@ -136,48 +134,6 @@ def to_toml(config: BaseModel) -> str:
     return _table(config.model_dump(mode="json"), ()).lstrip("\n")
 
 
-def describe_error(error: ValidationError, model: type[BaseModel] | None = None) -> str:
-    """A pydantic error in one line: each key, what is wrong with it, the value seen."""
-    parts = []
-    for problem in error.errors(include_url=False):
-        key = ".".join(str(part) for part in problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            *path, name = problem["loc"]
-            known = _known_keys(model, path)
-            near = get_close_matches(str(name), known, n=1)
-            head = ".".join(map(str, [*path, ""]))
-            hint = f"; did you mean {head + near[0]!r}?" if near else f"; known: {', '.join(known)}"
-            parts.append(f"unknown key {key!r}{hint if known else ''}")
-        else:
-            seen = "" if not key or problem["type"] == "missing" else f" (got {problem['input']!r})"
-            parts.append(f"{key + ': ' if key else ''}{_reason(problem)}{seen}")
-    return "; ".join(parts)
-
-
-def _reason(problem: Mapping[str, Any]) -> str:
-    """What is wrong, without pydantic's label of our own errors."""
-    return str(problem["msg"]).removeprefix("Value error, ")
-
-
-def _known_keys(model: type[BaseModel] | None, path: Sequence[str | int]) -> list[str]:
-    """The keys of the settings model at a path of keys and positions; none where there is none."""
-    for part in path:
-        field = model.model_fields.get(str(part)) if model else None
-        if field is not None:
-            model = _inner_model(field.annotation)
-        elif not isinstance(part, int):  # a position in a list stays with the list's model
-            return []
-    return sorted(model.model_fields) if model else []
-
-
-def _inner_model(annotation: Any) -> type[BaseModel] | None:
-    """The settings model within a type such as `Loop`, `Loop | None` or `tuple[Loop, ...]`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    found = (_inner_model(part) for part in get_args(annotation))
-    return next((model for model in found if model is not None), None)
-
-
 _BOUNDS = (("ge", "from"), ("gt", "above"), ("le", "up to"), ("lt", "below"))
 
 
@@ -188,7 +144,7 @@ def describe_flags(error: ValidationError, model: type[BaseModel]) -> str:
         keys = [str(part) for part in problem["loc"]]
         flag = "--" + ".".join(keys).replace("_", "-")
         allowed = allowed_values(model, keys)
-        what = f"takes {allowed}" if allowed else _reason(problem)
+        what = f"takes {allowed}" if allowed else describe_problem(problem)
         parts.append(f"{flag} {problem['input']}: {what}" if keys else what)
     return "; ".join(parts)
 
@@ -228,34 +184,6 @@ def _validate(model: type[Model], values: dict[str, Any], where: str) -> Model:
         return model.model_validate(values)
     except ValidationError as error:
         raise ConfigError(f"{where}: {describe_error(error, model)}") from error
-
-
-def require_shallow(text: str) -> None:
-    """Nothing, if JSON or TOML nests its values no deeper than `DEEPEST`.
-
-    Brackets in strings count as well: none of the project's files has so many in a row.
-
-    Raises:
-        ValueError: it does; a parser, or what walks the values later, would run out of stack.
-    """
-    depth = 0
-    for bracket in re.findall(r"[\[\]{}]", text):
-        depth += 1 if bracket in "[{" else -1
-        if depth > DEEPEST:
-            raise ValueError(f"values nested deeper than {DEEPEST}")
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ConfigError(f"{path}: is larger than any recipe ({MOST_BYTES} bytes)")
-        text = path.read_text(encoding="utf-8")
-        require_shallow(text)
-        return tomllib.loads(text)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (RecursionError, ValueError) as error:  # of which tomllib's and Unicode's are children
-        raise ConfigError(f"{path}: is not TOML: {error}") from error
 
 
 def _overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -127,7 +127,7 @@ def test_a_table_that_is_no_manifest_is_refused(tmp_path: Path):
     with pytest.raises(ConfigError, match="format None, this Counterface reads 1; lacks the col"):
         read_manifest(path)
     path.write_bytes(b"PAR1 and nothing")
-    with pytest.raises(ConfigError, match=r"not a readable manifest.*dataset index"):
+    with pytest.raises(ConfigError, match=r"cannot be read.*dataset index"):
         read_manifest(path)
 
 

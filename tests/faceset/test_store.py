@@ -108,7 +108,7 @@ def test_creating_twice_is_refused(tmp_path: Path):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        (HEADER_FILE, b"{", "cannot be read"),
+        (HEADER_FILE, b"{", "is not JSON"),
         (HEADER_FILE, b"[]", "format"),
         (HEADER_FILE, b'{"format": 99}', "99.*update"),
         (HEADER_FILE, b'{"format": 1, "template": "face", "size": 64, "x": 1}', "'x'"),

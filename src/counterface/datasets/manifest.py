@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from counterface.errors import ConfigError
 from counterface.media.image import write_bytes
+from counterface.project_files import parse_json, read_bytes, read_parquet, reading
 from counterface.spreadsheet import bare_cell, guard_cell
 
 FORMAT = 1
@@ -78,7 +79,8 @@ def read_manifest(path: Path) -> list[Entry]:
             twice.
     """
     records = _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
-    entries = [_entry(record, path, number) for number, record in enumerate(records, start=2)]
+    with reading(path, ConfigError, "mend the row, or make the manifest anew"):
+        entries = [_entry(record, path, number) for number, record in enumerate(records, start=2)]
     twice = [str(p) for p, count in Counter(item.path for item in entries).items() if count > 1]
     if twice:
         raise ConfigError(f"{path}: named more than once: {twice[:3]}; each file may stand once")
@@ -148,19 +150,15 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     Raises:
         ConfigError: it cannot be read, or is neither UTF-8 nor UTF-16 with its mark of order.
     """
-    try:
-        data = path.read_bytes()
+    with reading(path, ConfigError, "save it as UTF-8 text", what="not a readable CSV"):
+        data = read_bytes(path)
         wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         text = data.decode("utf-16" if wide else "utf-8-sig")
         head = text.partition("\n")[0]
         separator = max(_SEPARATORS, key=head.count)
+        if "\0" in text:
+            raise ValueError("it holds a NUL")
         return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=separator))
-    except OSError as error:
-        raise ConfigError(f"{path}: not a readable CSV: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not a readable CSV: {error}; save it as UTF-8 text") from error
-    except csv.Error as error:
-        raise ConfigError(f"{path}: not a readable CSV: {error}") from error
 
 
 def _read_csv(path: Path) -> list[dict[str, Any]]:
@@ -173,7 +171,7 @@ def _read_csv(path: Path) -> list[dict[str, Any]]:
         for row in rows
     ]
     if not named or not {"path", "label"} <= set(named[0]):
-        found = list(rows[0]) if rows else []
+        found = [str(name)[:40] for name in rows[0]][:12] if rows else []
         raise ConfigError(f"{path}: needs rows with the columns 'path' and 'label', found {found}")
     for row in named:
         people = row.get("identities") or ""
@@ -182,21 +180,18 @@ def _read_csv(path: Path) -> list[dict[str, Any]]:
 
 
 def _read_parquet(path: Path) -> list[dict[str, Any]]:
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise ConfigError(
-            f"{path}: not a readable manifest: {error}; make one with 'counterface dataset index'"
-        ) from error
-    about = json.loads((table.schema.metadata or {}).get(_KEY, b"{}"))
-    missing = [name for name in SCHEMA.names if name not in table.column_names]
-    if about.get("format") != FORMAT or missing:
-        raise ConfigError(
-            f"{path}: format {about.get('format')}, this Counterface reads {FORMAT}"
-            + (f"; lacks the columns {missing}" if missing else "")
-        )
-    records: list[dict[str, Any]] = table.select(SCHEMA.names).to_pylist()
-    return records
+    advice = "make one with 'counterface dataset index'"
+    table = read_parquet(path, ConfigError, advice)
+    with reading(path, ConfigError, advice, what="not a readable manifest"):
+        about = dict(parse_json((table.schema.metadata or {}).get(_KEY, b"{}")))
+        missing = [name for name in SCHEMA.names if name not in table.column_names]
+        if about.get("format") != FORMAT or missing:
+            raise ConfigError(
+                f"{path}: format {about.get('format')}, this Counterface reads {FORMAT}"
+                + (f"; lacks the columns {missing}" if missing else "")
+            )
+        records: list[dict[str, Any]] = table.select(SCHEMA.names).cast(SCHEMA).to_pylist()
+        return records
 
 
 def _entry(record: dict[str, Any], path: Path, number: int) -> Entry:

@@ -11,7 +11,6 @@ in `DetectorInfo.families`. The metadata property `counterface` is JSON with the
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -20,14 +19,14 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from counterface.config import describe_error, require_shallow
 from counterface.detect.attribute import Families
 from counterface.detect.detector_file.session import GuardedSession
 from counterface.device import onnx_options
 from counterface.errors import DetectorError
 from counterface.faces.align import TEMPLATES
+from counterface.project_files import parse_json, reading
 from counterface.types import Floats
 
 DEFAULT = "default"
@@ -251,15 +250,9 @@ def _read_info(metadata: dict[str, str], path: Path) -> DetectorInfo:
             f"{path}: the ONNX file has no 'counterface' metadata, so its crop, calibration and "
             "thresholds are unknown; write it with 'counterface detect export'"
         )
-    try:
-        text = metadata["counterface"]
-        require_shallow(text)
-        return DetectorInfo.model_validate(json.loads(text))
-    except ValidationError as error:
-        words = describe_error(error)[:500]
-        raise DetectorError(f"{path}: detector metadata cannot be used: {words}") from error
-    except (RecursionError, ValueError) as error:
-        raise DetectorError(f"{path}: detector metadata cannot be used: {error}") from error
+    unusable = "detector metadata cannot be used"
+    with reading(path, DetectorError, what=unusable, model=DetectorInfo):
+        return DetectorInfo.model_validate(parse_json(metadata["counterface"]))
 
 
 def _check_signature(session: Any, info: DetectorInfo, path: Path) -> None:

@@ -36,6 +36,7 @@ from counterface.faces.align import crop_matrix, warp_image
 from counterface.learn.checkpoint import read_weights
 from counterface.learn.loop import TrainResult, train
 from counterface.learn.task import Examples
+from counterface.project_files import reading
 from counterface.types import Image
 
 __all__ = [
@@ -254,13 +255,11 @@ def load_detector(weights: Path, model: ModelChoice | None = None) -> DetectorMo
     """
     modules, record = read_weights(weights)
     if model is None:
-        try:
+        unknown = "does not say which architecture it is of"
+        with reading(weights, TrainingError, "name the recipe", what=unknown, model=ModelChoice):
             model = ModelChoice.model_validate(record["about"]["model"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise TrainingError(
-                f"{weights}: does not say which architecture it is of; name the recipe"
-            ) from error
-    net = build_detector(model.name, model.options, fetch=False)
+    with reading(weights, TrainingError, what="the net that it names cannot be built"):
+        net = build_detector(model.name, model.options, fetch=False)
     try:
         net.load_state_dict(modules["net"])
     except (KeyError, RuntimeError) as error:

@@ -22,8 +22,9 @@ import pyarrow.parquet as pq
 
 from counterface.errors import FacesetError
 from counterface.faceset.header import FORMAT, SourceRecord, write_file
-from counterface.faceset.row import Row, rows_to_table
+from counterface.faceset.row import SCHEMA, Row, require_columns, rows_to_table
 from counterface.media.image import encode_image
+from counterface.project_files import parse_json, read_parquet, reading
 from counterface.types import Image
 
 WORK_FOLDER = ".extract"
@@ -122,23 +123,28 @@ def read_commits(folder: Path) -> list[tuple[pa.Table, tuple[SourceRecord, ...]]
     found = []
     for path in _commit_files(folder):
         try:
-            table = pq.read_table(path)
-            about = json.loads((table.schema.metadata or {})[_KEY])
-            sources = tuple(SourceRecord.model_validate(record) for record in about["sources"])
-        except FileNotFoundError:  # merged by a running job since the folder was listed
-            continue
-        except (OSError, pa.ArrowException, ValueError, KeyError) as error:
-            raise FacesetError(
-                f"{path} cannot be read: {error}; delete it, and the crops that "
-                "'counterface faceset verify' then names, and extract again"
-            ) from error
+            found.append(_read_commit(path))
+        except FacesetError as error:
+            if not isinstance(error.__cause__, FileNotFoundError):  # merged by a running job since
+                raise
+    return found
+
+
+def _read_commit(path: Path) -> tuple[pa.Table, tuple[SourceRecord, ...]]:
+    advice = (
+        "delete it, and the crops that 'counterface faceset verify' then names, and extract again"
+    )
+    table = read_parquet(path, FacesetError, advice)
+    with reading(path, FacesetError, advice, model=SourceRecord):
+        about = parse_json((table.schema.metadata or {})[_KEY])
+        sources = tuple(SourceRecord.model_validate(record) for record in about["sources"])
         if about["format"] != FORMAT:
             raise FacesetError(
                 f"{path} has format {about['format']}, this Counterface writes {FORMAT}; "
                 "finish the extraction with the version that began it"
             )
-        found.append((table.replace_schema_metadata(None), sources))
-    return found
+        require_columns(table, str(path))
+        return table.select(SCHEMA.names).cast(SCHEMA).replace_schema_metadata(None), sources
 
 
 def recover(folder: Path) -> None:

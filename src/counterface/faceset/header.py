@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pyarrow as pa
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from counterface import __version__
-from counterface.config import STRICT, describe_error
+from counterface.config import STRICT
 from counterface.errors import FacesetError, MediaError
 from counterface.faces.align import outside_share
 from counterface.media.image import write_bytes
+from counterface.project_files import read_json, reading
 from counterface.provenance.rights import Rights
 
 FORMAT = 2
 OUTSIDE_TOLD = 0.1  # share of a crop outside its frame from which on it is told
 HEADER_FILE = "faceset.json"
 ROWS_FILE = "faceset.parquet"
+RESTORE = "restore it from a copy, or extract the faces again"
 
 # A migration lifts a faceset by one format: the header's plain values and the table of rows of
 # format n, as they were read, to those of format n + 1. They run in memory whenever an older
@@ -97,18 +99,15 @@ def read_plain_header(folder: Path) -> dict[str, Any]:
         FacesetError: no faceset, not JSON, or written by a newer Counterface.
     """
     path = folder / HEADER_FILE
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    if not os.path.lexists(path):
         raise FacesetError(
             f"{folder} is not a faceset (no {HEADER_FILE}); "
             "make one with 'counterface faceset extract VIDEO_OR_FOLDER OUT'"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise FacesetError(f"{path} cannot be read: {error}; restore it from a copy") from error
+        )
+    values = read_json(path, FacesetError, RESTORE)
     version = values.get("format") if isinstance(values, dict) else None
     if not isinstance(version, int):
-        raise FacesetError(f"{path} names no format version (got {version!r})")
+        raise FacesetError(f"{path} names no format version (got {version!r}); {RESTORE}")
     if version > FORMAT:
         raise FacesetError(
             f"{path} has format {version}, this Counterface reads up to {FORMAT}; update it"
@@ -129,17 +128,12 @@ def migrate(values: dict[str, Any], table: pa.Table, where: Path) -> tuple[Heade
                 f"{where} has format {version}, and there is no way to format {version + 1}; "
                 "extract it again"
             )
-        try:
+        lifting = f"cannot be lifted from format {version}"
+        with reading(where, FacesetError, RESTORE, what=lifting):
             values, table = step(values, table)
-        except (ValueError, TypeError, KeyError, cv2.error, pa.ArrowException) as error:
-            raise FacesetError(
-                f"{where} cannot be lifted from format {version}: {error}; restore it from a copy"
-            ) from error
         values["format"] = version + 1
-    try:
+    with reading(where / HEADER_FILE, FacesetError, RESTORE, model=Header):
         return Header.model_validate(values), table
-    except ValidationError as error:
-        raise FacesetError(f"{where / HEADER_FILE}: {describe_error(error, Header)}") from error
 
 
 def write_header(folder: Path, header: Header) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from counterface.errors import FacesetError
+from counterface.project_files import reading
 from counterface.types import Face, Floats, Pose
 
 
@@ -92,16 +93,11 @@ def table_to_rows(table: pa.Table, where: str = "table") -> list[Row]:
             `where` names it in the text.
     """
     require_columns(table, where)
-    try:
+    with reading(Path(where), FacesetError, what="columns of another type"):
         records = table.select(SCHEMA.names).cast(SCHEMA).to_pylist()
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
-        raise FacesetError(f"{where}: columns of another type: {error}") from error
-    try:
+    advice = "extract the faces again"
+    with reading(Path(where), FacesetError, advice, what="a row holds an impossible value"):
         return [_from_record(record) for record in records]
-    except (ArithmeticError, TypeError, ValueError) as error:
-        raise FacesetError(
-            f"{where}: a row holds an impossible value: {error}; extract the faces again"
-        ) from error
 
 
 def require_columns(table: pa.Table, where: str) -> None:

@@ -12,6 +12,7 @@ A row whose file was deleted is gone. A picture without a row is an error that s
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from counterface.faces.align import template_points
 from counterface.faceset.commits import drop_commits, locked, read_commits, recover, refuse_links
 from counterface.faceset.header import (
     HEADER_FILE,
+    RESTORE,
     ROWS_FILE,
     Header,
     SourceRecord,
@@ -36,6 +38,7 @@ from counterface.faceset.header import (
 from counterface.faceset.row import SCHEMA, Row, require_columns, rows_to_table, table_to_rows
 from counterface.media import sandbox
 from counterface.media.image import IMAGE_SUFFIXES
+from counterface.project_files import read_parquet, reading
 from counterface.provenance.rights import Rights
 from counterface.types import Crop
 
@@ -254,8 +257,10 @@ def _collect(folder: Path) -> tuple[Header, pa.Table, set[str]]:
 
 
 def _columns(table: pa.Table, folder: Path) -> pa.Table:
-    require_columns(table, str(folder / ROWS_FILE))
-    return table.select(SCHEMA.names).cast(SCHEMA)
+    path = folder / ROWS_FILE
+    require_columns(table, str(path))
+    with reading(path, FacesetError, RESTORE, what="columns of another type"):
+        return table.select(SCHEMA.names).cast(SCHEMA)
 
 
 def _last_of_each_file(table: pa.Table) -> pa.Table:
@@ -292,15 +297,12 @@ def _listed(names: Sequence[str]) -> str:
 
 def _read_table(folder: Path) -> pa.Table:
     path = folder / ROWS_FILE
-    try:
-        return pq.read_table(path)
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         raise FacesetError(
             f"{folder} has {HEADER_FILE} but no {ROWS_FILE}; restore it from a copy, or delete "
             f"{HEADER_FILE} and extract again"
-        ) from None
-    except (OSError, pa.ArrowException) as error:
-        raise FacesetError(f"{path} cannot be read: {error}; restore it from a copy") from error
+        )
+    return read_parquet(path, FacesetError, RESTORE)
 
 
 def _write_table(folder: Path, table: pa.Table) -> None:

@@ -13,7 +13,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from counterface.errors import TrainingError
+from counterface.project_files import parse_json, reading, require_file
 
 FORMAT = 1
 _NAME = re.compile(r"step-(\d{8,})\.safetensors")
@@ -134,12 +136,8 @@ def read_record(path: Path) -> dict[str, Any]:
     Raises:
         TrainingError: the file cannot be read.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            record: dict[str, Any] = json.loads((file.metadata() or {}).get(_KEY, "{}"))
-    except (SafetensorError, OSError, ValueError) as error:
-        raise TrainingError(f"{path}: not a readable checkpoint: {error}") from error
-    return record
+    with _opened(path, "name another file") as (_, record):
+        return record
 
 
 def pack_modules(kind: str, modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
@@ -257,18 +255,31 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         "Training does not start over by itself: move the file away to go on from the one before "
         "it, or train into another folder"
     )
-    try:
-        with safe_open(path, framework="pt") as file:
-            record = json.loads((file.metadata() or {}).get(_KEY, "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise TrainingError(f"{path}: not a readable checkpoint: {error}. {advice}") from error
+    with _opened(path, advice) as (file, record):
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     if record.get("format") != FORMAT:
         found = record.get("format", "none")
         raise TrainingError(f"{path}: checkpoint format {found}, expected {FORMAT}. {advice}")
     if record.get("sha256") != _digest(tensors):
         raise TrainingError(f"{path}: the tensors do not match their checksum. {advice}")
     return tensors, record
+
+
+@contextmanager
+def _opened(path: Path, advice: str) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """The open file and its record.
+
+    Raises:
+        TrainingError: it cannot be read, or its record says an impossible step.
+    """
+    with reading(path, TrainingError, advice, what="not a readable checkpoint"):
+        require_file(path)
+        with safe_open(path, framework="pt") as file:
+            record = dict(parse_json((file.metadata() or {}).get(_KEY, "{}"), finite=False))
+            step = record.get("step", 0)
+            if not isinstance(step, int) or step < 0:
+                raise ValueError(f"step {step!r} is no whole number from 0")
+            yield file, record
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:

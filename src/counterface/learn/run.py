@@ -21,6 +21,7 @@ from counterface.learn import checkpoint as disk
 from counterface.learn.average import Average
 from counterface.learn.schedule import Schedule
 from counterface.learn.watch import find_trouble
+from counterface.project_files import reading
 
 Ended = Literal["finished", "early", "signal"]
 # what makes two records of what the weights are (JSON: then, now) two runs; one text each
@@ -182,16 +183,19 @@ class Run:
                 f"{self.out}: holds a run at {found[-1].name}; resume it, or {instead}"
             )
         saved = disk.read_checkpoint(found[-1])
-        self._check_same_run(found[-1], saved.record, differences, instead)
+        with reading(found[-1], TrainingError, "move it away to go on from the one before it"):
+            self._check_same_run(found[-1], saved.record, differences, instead)
+            return self._take(saved, found[-1])
+
+    def _take(self, saved: disk.Checkpoint, path: Path) -> dict[str, Any]:
+        """The settings that are others from here on, once all is as in the checkpoint."""
         disk.unpack_modules("module", self.modules, saved.tensors)
         if self.average.decay:
             disk.unpack_modules("ema", self.average.modules, saved.tensors)
         for name, optimizer in self.optimizers.items():
             record = saved.record["optimizers"].get(name)
             if record is None:
-                raise TrainingError(
-                    f"{found[-1]}: has no optimizer {name!r}; is this another task?"
-                )
+                raise TrainingError(f"{path}: has no optimizer {name!r}; is this another task?")
             disk.unpack_optimizer(name, optimizer, saved.tensors, record)
         self.state = RunState(**saved.record["state"])
         seconds = saved.record.get("seconds", {"ran": 0.0, "backed_up": 0.0})

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from counterface.errors import TrainingError
+from counterface.project_files import read_json_lines
 
 
 class RunLog:
@@ -51,18 +52,22 @@ class RunLog:
 
 def read_log(out: Path) -> list[dict[str, float | str]]:
     """The lines of a run's `log.jsonl`; a line cut short by a kill is left out."""
-    rows = []
-    for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines():
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return rows
+    path = out / "log.jsonl"
+    advice = "restore it, or delete it: the run goes on without"
+    rows = read_json_lines(path, TrainingError, advice)
+    return [row for row in rows if isinstance(row, dict) and _is_entry(row)]
+
+
+def _is_entry(row: dict[str, object]) -> bool:
+    """Whether a line says what it is of, at which step, and numbers alone."""
+    values = {key: value for key, value in row.items() if key != "kind"}
+    numbers = all(isinstance(value, int | float) for value in values.values())
+    return isinstance(row.get("kind"), str) and "step" in row and numbers
 
 
 def _forget_after(path: Path, step: int) -> None:
     """Rewrites the log without the lines after a step, atomically."""
-    if not path.exists():
+    if not path.is_file():
         return
     kept = [row for row in read_log(path.parent) if float(row["step"]) <= step]
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

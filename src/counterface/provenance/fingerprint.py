@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from counterface.errors import ProvenanceError, ShapeError
+from counterface.project_files import reading, require_file
 from counterface.provenance.watermark.working_size import without_bars
 from counterface.types import Floats, Image
 
@@ -47,6 +48,7 @@ _LUMA = np.array([[0.299, 0.587, 0.114]], dtype=np.float32)
 _DATABASE, _INDEX = "known_fakes.sqlite", "known_fakes.hashes"
 _FORMAT = 1  # of the database; another one is refused
 _PATIENCE_S = 30.0  # how long a writer waits for another one
+_RESTORE = "restore it from a copy, or delete it: the registry then begins anew"
 
 Hashes = NDArray[np.uint8]  # (N, 32)
 
@@ -259,6 +261,7 @@ class KnownFakes:
         Raises:
             ProvenanceError: the registry cannot be written or is damaged.
         """
+        looks = [(one, pts) for one, pts in hashes if one.usable]  # reads the pictures
         stamp = (when or datetime.now(UTC)).astimezone(UTC).isoformat()
         where = None if record is None else str(record)
         with self._writing() as database:
@@ -274,8 +277,7 @@ class KnownFakes:
                     "INSERT INTO pictures (file, pts, hash, quality) VALUES (?, ?, ?, ?)",
                     [
                         (*known, None if pts is None else str(pts), one.bits, one.quality)
-                        for one, pts in hashes
-                        if one.usable
+                        for one, pts in looks
                     ],
                 )
             count = database.execute("SELECT COUNT(*) FROM pictures WHERE file = ?", known)
@@ -378,7 +380,7 @@ class KnownFakes:
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """The database, made if need be, with a transaction that is all or nothing."""
-        try:
+        with reading(self.database, ProvenanceError, _RESTORE, what="cannot be written"):
             self.database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self._connected() as database:
                 database.execute("PRAGMA journal_mode = WAL")
@@ -388,8 +390,6 @@ class KnownFakes:
                     if _prepare(database):
                         self.index.unlink(missing_ok=True)  # of a database that is gone
                     yield database
-        except (OSError, sqlite3.Error) as error:
-            raise ProvenanceError(f"{self.database} cannot be written: {error}") from error
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection | None]:
@@ -397,14 +397,13 @@ class KnownFakes:
         if not self.database.exists():
             yield None
             return
-        try:
+        with reading(self.database, ProvenanceError, _RESTORE):
+            require_file(self.database)
             with self._connected() as database:
                 version = database.execute("PRAGMA user_version").fetchone()[0]
                 if version > _FORMAT:
                     raise ProvenanceError(_too_new(version))
                 yield database if version else None  # 0: made by a process that then died
-        except (OSError, ValueError, sqlite3.Error) as error:
-            raise ProvenanceError(f"{self.database} cannot be read: {error}") from error
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:

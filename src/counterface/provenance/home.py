@@ -11,9 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from counterface.errors import ProvenanceError
+from counterface.project_files import read_bytes, reading
 
 IDENTITY_FILE = "identity.pem"  # key and certificates of the local signer
 WATERMARK_FILE = "watermark.key"
+MOST_BYTES = 1_000_000
 
 
 def home_dir() -> Path:
@@ -55,7 +57,8 @@ def read_or_make(file: Path, make: Callable[[], bytes]) -> bytes:
                     f"{file} can be read by others (mode {mode:o}); run 'chmod 600 {file}', "
                     "or delete it if others may have copied it"
                 )
-        return file.read_bytes()
+        with reading(file, ProvenanceError, "restore it from a copy"):
+            return read_bytes(file, MOST_BYTES)
     except OSError as error:
         raise ProvenanceError(
             f"{file} cannot be read or written: {error.strerror}; "

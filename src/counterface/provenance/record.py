@@ -17,12 +17,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, Field, field_validator
 
 from counterface import __version__
-from counterface.config import STRICT, describe_error
+from counterface.config import STRICT
 from counterface.errors import MediaError, ProvenanceError
 from counterface.media.image import write_bytes
+from counterface.project_files import read_bytes, reading
 from counterface.provenance.rights import Rights
 
 RECORD_SUFFIX = ".record.json"
@@ -211,22 +212,13 @@ def read_record(
     Raises:
         ProvenanceError: it cannot be read, is beyond a limit, or is no made record.
     """
-    try:
-        size = path.stat().st_size
-        if size > most_bytes:
-            raise ProvenanceError(f"{path}: {size} bytes, more than the {most_bytes} that are read")
-        text = path.read_bytes()
-        parts = 0 if most_parts is None else text.count(b"{")
-        if most_parts is not None and parts > most_parts:
-            raise ProvenanceError(
-                f"{path}: {parts} parts, more than the {most_parts} that are read"
-            )
+    with reading(path, ProvenanceError):
+        text = read_bytes(path, most_bytes)
+    parts = 0 if most_parts is None else text.count(b"{")
+    if most_parts is not None and parts > most_parts:
+        raise ProvenanceError(f"{path}: {parts} parts, more than the {most_parts} that are read")
+    with reading(path, ProvenanceError, what="is no record of a made file", model=MadeRecord):
         return MadeRecord.model_validate_json(text)
-    except OSError as error:
-        raise ProvenanceError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except ValidationError as error:
-        words = describe_error(error, MadeRecord)[:500]
-        raise ProvenanceError(f"{path}: is no record of a made file: {words}") from error
 
 
 def _lines(record: MadeRecord) -> Iterator[str]:

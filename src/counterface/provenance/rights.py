@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, field_validator
 
-from counterface.config import STRICT, describe_error
+from counterface.config import STRICT
 from counterface.errors import RightsError
+from counterface.project_files import read_toml, reading
 
 RIGHTS_FILE = "rights.toml"
 
@@ -42,17 +42,10 @@ def read_rights(path: Path) -> Rights:
     Raises:
         RightsError: it cannot be read, is no TOML, or a field is missing, unknown or wrong.
     """
-    try:
-        return Rights.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise RightsError(
-            f"{path}: the rights record cannot be read: {error.strerror or error}; it holds the "
-            "keys shown, basis and reference"
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RightsError(f"{path}: is not TOML: {error}") from error
-    except ValidationError as error:
-        raise RightsError(f"{path}: {describe_error(error, Rights)}") from error
+    advice = "the rights record holds the keys shown, basis and reference"
+    values = read_toml(path, RightsError, advice)
+    with reading(path, RightsError, advice, what="cannot be used", model=Rights):
+        return Rights.model_validate(values)
 
 
 def find_rights(source: Path) -> Rights | None:

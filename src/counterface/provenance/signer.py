@@ -20,8 +20,10 @@ from pydantic import BaseModel, Field
 
 from counterface.config import STRICT
 from counterface.errors import ProvenanceError
+from counterface.project_files import read_bytes, reading
 from counterface.provenance.home import IDENTITY_FILE, home_dir, read_or_make
 
+MOST_BYTES = 1_000_000  # of a PEM file
 TRUST_FOLDER = "trust"  # in the home folder: PEM files of certificates that the user trusts
 CERT_VARIABLE, KEY_VARIABLE = "COUNTERFACE_SIGN_CERT", "COUNTERFACE_SIGN_KEY"
 # No timestamp authority is asked (nothing leaves the machine), so a signature cannot be shown to
@@ -111,10 +113,10 @@ def pem_signer(cert: Path, key: Path) -> Signer:
     Raises:
         ProvenanceError: a file cannot be read, or the key is not the certificate's.
     """
-    try:
-        chain, secret = cert.read_text("ascii"), key.read_bytes()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProvenanceError(f"{cert}, {key}: the signer cannot be read: {error}") from error
+    with reading(cert, ProvenanceError, what="the signer's certificate cannot be read"):
+        chain = read_bytes(cert, MOST_BYTES).decode("ascii")
+    with reading(key, ProvenanceError, what="the signer's key cannot be read"):
+        secret = read_bytes(key, MOST_BYTES)
     return _signer(chain, secret, cert, key)
 
 
@@ -155,10 +157,8 @@ def read_anchor(path: Path) -> str:
     Raises:
         ProvenanceError: it cannot be read or holds none.
     """
-    try:
-        certificates = x509.load_pem_x509_certificates(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ProvenanceError(f"{path}: no PEM certificate can be read: {error}") from error
+    with reading(path, ProvenanceError, what="no PEM certificate can be read"):
+        certificates = x509.load_pem_x509_certificates(read_bytes(path, MOST_BYTES))
     return "".join(map(_pem, certificates))
 
 
@@ -181,17 +181,17 @@ def describe_signer(signer: Signer) -> Identity:
 
 
 def _signer(chain: str, secret: bytes, cert: Path, key: Path) -> Signer:
-    try:
+    with reading(key, ProvenanceError, what="no PEM private key without a password"):
         private = serialization.load_pem_private_key(secret, password=None)
-    except (ValueError, TypeError) as error:  # TypeError: it has a password
-        raise ProvenanceError(f"{key}: no PEM private key without a password: {error}") from error
     algorithm = _algorithm(private, key)
     assert isinstance(private, PrivateKey)
     signer = Signer(chain, algorithm, _sign_with(private, algorithm), cert)
     # The identity's file holds the key too: only its certificates may travel on.
-    signer = replace(signer, chain="".join(map(_pem, signer.certificates)))
-    leaf = signer.certificates[0]
-    if _public(leaf.public_key()) != _public(private.public_key()):
+    with reading(cert, ProvenanceError, what="no PEM certificate can be read"):
+        signer = replace(signer, chain="".join(map(_pem, signer.certificates)))
+        leaf = signer.certificates[0]
+        public = _public(leaf.public_key())
+    if public != _public(private.public_key()):
         raise ProvenanceError(f"{key} is not the key of the first certificate in {cert}")
     if not leaf.not_valid_before_utc <= datetime.now(UTC) <= leaf.not_valid_after_utc:
         raise ProvenanceError(

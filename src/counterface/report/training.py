@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 
 from counterface.errors import ConfigError
 from counterface.learn.run_log import read_log
+from counterface.project_files import read_json, reading
 from counterface.report import charts
 from counterface.report.lab_page import write_outputs
 
@@ -108,13 +108,10 @@ def read_folds(run: Path) -> dict[str, Any] | None:
     path = run / FOLDS_FILE
     if not path.is_file():
         return None
-    try:
-        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    advice = "'counterface detect train --folds' writes it"
+    report: dict[str, Any] = read_json(path, ConfigError, advice, finite=False)
+    with reading(path, ConfigError, advice):
         fold_rows(report)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"{path}: cannot be read: {error!r}; 'counterface detect train --folds' writes it"
-        ) from error
     return report
 
 

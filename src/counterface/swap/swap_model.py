@@ -22,6 +22,7 @@ from counterface import __version__
 from counterface.config import STRICT, describe_error
 from counterface.errors import ConfigError, ShapeError, SwapError, TrainingError
 from counterface.learn.checkpoint import checkpoints, read_record, read_weights, step_of
+from counterface.project_files import reading
 from counterface.provenance.rights import Rights
 from counterface.registry import SWAP_MODELS
 
@@ -277,14 +278,7 @@ def read_model(path: Path, device: str | torch.device = "cpu") -> TrainedModel:
     about = _read_about(record, path)
     if MODULE not in states:
         raise SwapError(f"{path}: holds no module {MODULE!r}, only {sorted(states)}")
-    try:
-        with torch.device("meta"):  # no time for weights that are replaced at once
-            model = build_model(about.model, about.options, max(2, len(about.identities)))
-    except ConfigError as error:
-        raise SwapError(
-            f"{path}: the model that it names cannot be built here: {error}. Was it trained by "
-            f"another version ({about.tool}), or with a plug-in?"
-        ) from error
+    model = _build(about, path)
     if difference := _difference(model.state_dict(), states[MODULE]):
         raise SwapError(f"{path}: the tensors are not those of {about.model!r}: {difference}")
     model.load_state_dict(states[MODULE], assign=True)
@@ -292,6 +286,18 @@ def read_model(path: Path, device: str | torch.device = "cpu") -> TrainedModel:
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return TrainedModel(model.to(device).eval(), about, int(record.get("step", 0)), sha256, path)
+
+
+def _build(about: SwapAbout, path: Path) -> SwapModel:
+    """The model that a file names, without room for its weights."""
+    asked = f"was it trained by another version ({about.tool}), or with a plug-in?"
+    unbuilt = "the model that it names cannot be built here"
+    with reading(path, SwapError, asked, what=unbuilt):
+        try:
+            with torch.device("meta"):  # no time for weights that are replaced at once
+                return build_model(about.model, about.options, max(2, len(about.identities)))
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
 
 
 def find_weights(path: Path) -> Path:
@@ -335,11 +341,9 @@ def _read_about(record: Mapping[str, Any], path: Path) -> SwapAbout:
         )
     if about.get("kind") != "swap_model":
         raise SwapError(f"{path}: is a {about.get('kind')!r}, not a swap model")
-    try:
+    unusable = "what it says of itself cannot be used"
+    with reading(path, SwapError, what=unusable, model=SwapAbout):
         return SwapAbout.model_validate(about)
-    except ValidationError as error:
-        problems = describe_error(error, SwapAbout)
-        raise SwapError(f"{path}: what it says of itself cannot be used: {problems}") from error
 
 
 def _difference(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor], show: int = 3) -> str:

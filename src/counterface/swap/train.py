@@ -29,6 +29,7 @@ from counterface.faceset.store import Faceset
 from counterface.learn.checkpoint import checkpoints
 from counterface.learn.loop import LoopConfig, Progress, TrainResult, train
 from counterface.media.image import write_bytes
+from counterface.project_files import read_toml
 from counterface.swap.same_run import find_differences
 from counterface.swap.swap_model import (
     MODULE,
@@ -269,10 +270,7 @@ def find_changes(config: SwapTrainConfig) -> dict[str, tuple[Any, Any]]:
     path = config.out / CONFIG_FILE
     if not path.exists() or not checkpoints(config.out / "checkpoints"):
         return {}
-    try:
-        old = dict(_leaves(tomllib.loads(path.read_text(encoding="utf-8"))))
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"{path}: cannot be read: {error}; restore or delete it") from error
+    old = dict(_leaves(read_toml(path, TrainingError, "restore or delete it")))
     new = dict(_leaves(tomllib.loads(to_toml(config))))
     changes = {k: (old.get(k), new.get(k)) for k in old | new if old.get(k) != new.get(k)}
     wrong = [
@@ -284,7 +282,7 @@ def find_changes(config: SwapTrainConfig) -> dict[str, tuple[Any, Any]]:
     ]
     if wrong:
         raise TrainingError(
-            f"{config.out}: the run was started with other settings ({', '.join(wrong)}); restore "
+            f"{path}: the run was started with other settings ({', '.join(wrong)}); restore "
             f"them, or {_instead(config.out)}"
         )
     return changes

@@ -233,7 +233,7 @@ class TestFaceForensics:
         with pytest.raises(DatasetError, match="not pairs of numbers"):
             load_reader("faceforensics").read(tree)
         (tree / "splits" / "val.json").write_text("[[")
-        with pytest.raises(DatasetError, match=r"val\.json is not JSON"):
+        with pytest.raises(DatasetError, match=r"val\.json: is not JSON"):
             load_reader("faceforensics").read(tree)
 
 
@@ -327,8 +327,6 @@ class TestDeepfakeBench:
 def test_celeb_df_needs_its_list_for_its_split_alone(tree: Path):
     DRAWN["celeb_df"](tree)
     (tree / "List_of_testing_videos.txt").unlink()
-    with pytest.raises(DatasetError, match="--set official_split=false"):
-        load_reader("celeb_df").read(tree)
     found = load_reader("celeb_df", {"official_split": False}).read(tree)
     assert len(found) == 6
     assert {entry.split for entry in found} == {""}

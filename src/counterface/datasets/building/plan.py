@@ -18,6 +18,7 @@ from counterface.errors import ConfigError, MediaError, RightsError
 from counterface.faceset.extract import ExtractConfig
 from counterface.media.find_media import VIDEO_SUFFIXES, find_media
 from counterface.media.image import write_bytes
+from counterface.project_files import read_json, reading
 from counterface.provenance.rights import Rights, find_rights
 from counterface.swap.conversion.settings import ConvertConfig
 
@@ -195,20 +196,19 @@ class Plan:
         path = self.out / PAIRS_FILE
         if not path.exists():
             return None
-        try:
-            kept = json.loads(path.read_text(encoding="utf-8"))
+        advice = "restore or delete it"
+        kept = read_json(path, ConfigError, advice)
+        with reading(path, ConfigError, advice):
             pairs = [
                 Pair(p["source"], p["target"], Path(p["method"]), float(p["crf"]))
                 for p in kept["pairs"]
             ]
-            before = kept["facts"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ConfigError(f"{path}: cannot be read: {error}; restore or delete it") from error
+            before = dict(kept["facts"])
         changed = [key for key, value in self._facts().items() if before.get(key) != value]
         if changed:
             raise ConfigError(
-                f"{self.out} was begun with other {', '.join(changed)}; restore them, or name "
-                "another folder by 'out'"
+                f"{path}: the build was begun with other {', '.join(changed)}; restore them, or "
+                "name another folder by 'out'"
             )
         return pairs
 

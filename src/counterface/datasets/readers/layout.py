@@ -7,7 +7,6 @@ set's name (`ff:003`), so that two sets may lie in one manifest without becoming
 
 from __future__ import annotations
 
-import json
 from abc import abstractmethod
 from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
@@ -20,6 +19,7 @@ from counterface.datasets.manifest import Entry
 from counterface.errors import ConfigError, DatasetError
 from counterface.media.find_media import find_media
 from counterface.media.open_file import show
+from counterface.project_files import read_bytes, read_json, reading
 from counterface.registry import DATASET_READERS
 
 FACE_SWAP, REENACTMENT = "face_swap", "reenactment"  # families, for `Entry.method`
@@ -125,11 +125,9 @@ class DatasetReader(BaseModel):
             DatasetError: it is absent or no JSON.
         """
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise self.wrong(path.parent, f"{path.name} cannot be read: {error}") from error
-        except ValueError as error:
-            raise self.wrong(path.parent, f"{path.name} is not JSON: {error}") from error
+            return read_json(path, DatasetError, finite=False)
+        except DatasetError as error:
+            raise self._unreadable(path, error) from error
 
     def read_lines(self, path: Path) -> list[str]:
         """The lines of a text file that hold something, without spaces around them.
@@ -138,10 +136,15 @@ class DatasetReader(BaseModel):
             DatasetError: it is absent or no text.
         """
         try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise self.wrong(path.parent, f"{path.name} cannot be read: {error}") from error
+            with reading(path, DatasetError):
+                lines = read_bytes(path).decode("utf-8-sig").splitlines()
+        except DatasetError as error:
+            raise self._unreadable(path, error) from error
         return [line.strip() for line in lines if line.strip()]
+
+    def _unreadable(self, path: Path, error: DatasetError) -> DatasetError:
+        """The error with the expected layout; the folder stands in front of it already."""
+        return self.wrong(path.parent, path.name + str(error).removeprefix(str(path)))
 
 
 def load_reader(layout: str, options: dict[str, Any] | None = None) -> DatasetReader:

@@ -7,7 +7,6 @@ beside the manifest, added and never removed.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from counterface.errors import ConfigError
+from counterface.project_files import read_json_lines
 
 LOG_NAME = "test_openings.jsonl"
 
@@ -80,15 +80,14 @@ def read_openings(manifest: Path) -> tuple[Opening, ...]:
 
     A line that was cut short or changed still counts as one.
     """
-    try:
-        lines = manifest.with_name(LOG_NAME).read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
+    log = manifest.with_name(LOG_NAME)
+    if not os.path.lexists(log):
         return ()
     found = []
-    for line in filter(str.strip, lines):
+    for values in read_json_lines(log, ConfigError, "restore it from a copy"):
         try:
-            found.append(Opening.model_validate(json.loads(line)))
-        except (json.JSONDecodeError, ValidationError):
+            found.append(Opening.model_validate(values))
+        except ValidationError:
             found.append(UNREADABLE)
     return tuple(o for o in found if o.manifest in (manifest.name, ""))
 

@@ -22,6 +22,7 @@ from counterface.detect.evaluation.file_score import FAILED
 from counterface.detect.scan import ScanConfig
 from counterface.errors import MediaError
 from counterface.media.image import write_bytes
+from counterface.project_files import read_parquet
 from counterface.weights import cache_dir
 
 FORMAT = 1
@@ -112,13 +113,8 @@ class ScoreStore:
     def _read(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         for part in sorted(self.folder.glob("*.parquet")):
-            try:
-                rows += pq.read_table(part, schema=_SCHEMA).to_pylist()
-            except (OSError, pa.ArrowException) as error:
-                raise MediaError(
-                    f"{part}: not a readable part of the scores: {error}; delete it, and its "
-                    "files are scanned again"
-                ) from error
+            advice = "delete it, and its files are scanned again"
+            rows += read_parquet(part, MediaError, advice, _SCHEMA).to_pylist()
         return rows
 
 

@@ -23,6 +23,7 @@ from counterface.detect.training.collect import collect_crops
 from counterface.detect.training.export import export_detector, uncalibrated
 from counterface.errors import TrainingError
 from counterface.media.video_writer import temporary_beside
+from counterface.project_files import reading, require_file
 from counterface.types import Image
 
 BATCH = 32
@@ -108,8 +109,10 @@ def collect_statistics(
     digest.update(config.model.model_dump_json().encode())
     cache = config.out / "statistics" / f"{digest.hexdigest()[:16]}.safetensors"
     if cache.exists():
-        kept = load_file(cache)
-        return Statistics(kept["values"], kept["item"])
+        with reading(cache, TrainingError, "delete it, and the files are looked at again"):
+            require_file(cache)
+            kept = load_file(cache)
+            return Statistics(kept["values"], kept["item"])
     values: list[NDArray[np.float32]] = []
     numbers: list[int] = []
     waiting: list[Image] = []

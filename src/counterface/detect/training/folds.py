@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from counterface.config import STRICT
 from counterface.datasets.labelled_faces import FaceClip, FacePool
@@ -39,6 +39,7 @@ from counterface.device import find_device
 from counterface.errors import StoppedBySignal, TrainingError
 from counterface.media.image import write_bytes
 from counterface.media.probe import file_sha256
+from counterface.project_files import read_bytes, reading
 
 FoldBy = Literal["frame", "video", "identity"]
 FOLD_BY: tuple[FoldBy, ...] = ("frame", "video", "identity")
@@ -276,10 +277,8 @@ def _read(path: Path, digest: str) -> FoldResult | None:
     """
     if not path.exists():
         return None
-    try:
-        result = FoldResult.model_validate_json(path.read_text(encoding="utf-8"))
-    except (ValidationError, ValueError) as error:
-        raise TrainingError(f"{path}: cannot be read: {error}; delete it") from error
+    with reading(path, TrainingError, "delete it", model=FoldResult):
+        result = FoldResult.model_validate_json(read_bytes(path))
     if result.recipe != digest:
         raise TrainingError(
             f"{path}: is of another recipe or other faces; restore them, or set another 'out'"

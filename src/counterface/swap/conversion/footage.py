@@ -31,6 +31,7 @@ from counterface.media import sandbox
 from counterface.media.image import write_bytes
 from counterface.media.probe import MediaInfo
 from counterface.media.sandbox import Limits
+from counterface.project_files import read_parquet, reading
 from counterface.types import Face, Floats, Frame, Image, Pose, Progress
 
 PIECE = 240  # frames in a file: what a kill may cost
@@ -242,13 +243,12 @@ def read_pieces(folder: Path) -> list[Look]:
     """
     looks: list[Look] = []
     while (path := folder / f"look-{len(looks):09d}.parquet").exists():
-        try:
-            records = pq.read_table(path).cast(_SCHEMA).to_pylist()
-            looks += [_from_record(record) for record in records]
-        except (OSError, pa.ArrowException, ArithmeticError, TypeError, ValueError) as error:
-            raise SwapError(
-                f"{path} cannot be read: {error}; delete it and run the same command again"
-            ) from error
+        advice = "delete it and run the same command again"
+        records = read_parquet(path, SwapError, advice, _SCHEMA)
+        with reading(path, SwapError, advice):
+            if not len(records):
+                raise ValueError("it holds no frames")
+            looks += [_from_record(record) for record in records.to_pylist()]
     return looks
 
 

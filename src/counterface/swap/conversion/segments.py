@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from typing import Any
 from counterface.errors import FacesetError, MediaError, SwapError
 from counterface.faceset.commits import locked
 from counterface.media.image import write_bytes
+from counterface.project_files import read_json
 
 MOST_NAMED = 6  # differences in a message
 
@@ -131,12 +133,9 @@ def _flat(values: dict[str, Any], head: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return None
-    except (OSError, ValueError) as error:
-        raise SwapError(f"{path} cannot be read: {error}; add --redo to begin again") from error
+    values = read_json(path, SwapError, "add --redo to begin again")
     return values if isinstance(values, dict) else {}
 
 

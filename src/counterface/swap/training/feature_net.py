@@ -15,13 +15,13 @@ from typing import Any
 import timm
 import torch
 from pydantic import BaseModel, Field
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from counterface.config import STRICT
 from counterface.errors import WeightsError
+from counterface.project_files import reading, require_file
 
 _log = logging.getLogger(__name__)
 
@@ -56,10 +56,9 @@ class FeatureNet(nn.Module):
             self.backbone: Any = timm.create_model(config.backbone, features_only=True)
         except RuntimeError as error:
             raise WeightsError(f"perceptual backbone {config.backbone!r}: {error}") from error
-        try:
+        with reading(weights, WeightsError, what=f"not weights of {config.backbone}"):
+            require_file(weights)
             missing = self.backbone.load_state_dict(load_file(weights), strict=False).missing_keys
-        except (SafetensorError, OSError, RuntimeError) as error:
-            raise WeightsError(f"{weights}: not weights of {config.backbone}: {error}") from error
         if missing:
             raise WeightsError(
                 f"{weights}: lacks {len(missing)} tensors of {config.backbone}, {missing[0]} first"

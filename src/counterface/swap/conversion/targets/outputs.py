@@ -24,6 +24,7 @@ from counterface.media.join import Piece, join_pieces, time_base_of
 from counterface.media.probe import MediaInfo, probe
 from counterface.media.video_reader import frames_at, sample_times
 from counterface.media.video_writer import VideoWriter
+from counterface.project_files import read_json, reading
 from counterface.provenance.mark import Marker
 from counterface.provenance.record import MadeRecord, record_path
 from counterface.swap.conversion.job import Job, Places
@@ -187,12 +188,10 @@ def is_sequence_made(job: Job, target_sha256: str, out: Path) -> bool:
     path = out / SEQUENCE_FILE
     if job.redo or not path.exists():
         return False
-    try:
-        was = json.loads(path.read_text(encoding="utf-8"))
+    was = read_json(path, SwapError, "add --redo to begin again")
+    with reading(path, SwapError, "add --redo to begin again"):
         names = [str(picture["name"]) for picture in was.pop("pictures")]
         was = {key: was[key] for key in job.facts(target_sha256)}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise SwapError(f"{path} cannot be read: {error!r}; add --redo to begin again") from error
     now = job.facts(target_sha256)
     if was != now:
         raise SwapError(
