@@ -173,3 +173,16 @@ def test_heic_is_read_where_its_reader_is_there(
     monkeypatch.setattr(image_module, "load_parsers", lambda: ["JPEG", "PNG"])
     with pytest.raises(MediaError, match=r"pip install 'counterface\[heif\]'"):
         read_image(path)
+
+
+def test_of_several_pictures_in_a_heic_the_first_is_read_with_a_note(tmp_path: Path) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    container = heif.from_pillow(PIL.Image.fromarray(draw(3, 192, 128)))
+    container.save(tmp_path / "one.heic", quality=95)
+    container.add_from_pillow(PIL.Image.fromarray(draw(9, 192, 128)))
+    container.save(tmp_path / "two.heic", quality=95)
+    for name, codes in (("one", []), ("two", ["several_streams"])):
+        notes: list[MediaNote] = []
+        image = read_image(tmp_path / f"{name}.heic", tell=notes.append)
+        assert np.abs(image.astype(int) - draw(3, 192, 128)).mean() < 4
+        assert [note.code for note in notes] == codes

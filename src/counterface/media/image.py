@@ -127,7 +127,9 @@ def _load(file: Path, picture: Any, tell: Tell | None) -> Any:
 
 
 def _has_pages(picture: Any) -> bool:
-    """Whether a TIFF holds a second picture that is no smaller copy of the first."""
+    """Whether a HEIC holds several pictures, or a TIFF a second that is no smaller copy."""
+    if picture.format == "HEIF":
+        return int(picture.n_frames) > 1  # without thumbnails, depth and gain maps
     if picture.format != "TIFF":
         return False
     try:

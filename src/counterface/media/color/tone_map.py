@@ -6,7 +6,8 @@ highest light that the file states. HLG is rendered for the display on which its
 cd/m2 of SDR; that is a peak of 400 and, by BT.2390, a gamma of 1.04.
 
 A picture goes through a table (signal to light on the scale of the SDR display), a matrix (its
-primaries to BT.709) and a table back: about 40 ms for a frame of 1920x1080 on one core.
+primaries to BT.709) and a table back: 54 to 62 ms for a frame of 1920x1080 on one busy core, and 23
+for the 16-bit RGB that it starts from.
 """
 
 from __future__ import annotations
