@@ -86,3 +86,14 @@ def test_a_whole_file_a_missing_number_and_too_few_frames_come_first():
     assert set_aside([a_frame(logit=None)], None, INFO, rules).code == "not_scored"
     assert set_aside([a_frame(face_px=20)], SCORE, INFO, rules).code == "brief"
     assert set_aside([a_frame(face_px=20)] * 3, SCORE, INFO, rules).code == "small"
+
+
+@pytest.mark.parametrize(
+    ("sharpness", "low", "code"),
+    [(0.58, 0.95, "soft"), (0.60, 0.95, None), (0.58, 0.3, None), (None, 0.95, None)],
+)
+def test_a_rather_soft_face_may_be_cleared_but_not_accused(sharpness, low, code):
+    score = SCORE.model_copy(update={"probability": 0.99, "low": low, "high": 0.995})
+    frames = [a_frame(sharpness=sharpness)] * 3
+    aside = set_aside(frames, score, INFO, Rules(looked_at=3))
+    assert (aside.code if aside else None) == code

@@ -16,6 +16,7 @@ from counterface.types import Floats, Image
 
 TEMPLATE, SIDE = "whole_face", 224  # of the crop that is measured
 LEAST_SHARPNESS = 0.52  # the median of sharp faces of 32 pixels; sharp ones of 64 lie above 0.56
+ACCUSING_SHARPNESS = 0.59  # below, a high score may be due to softness alone
 SOFT_SHARPNESS = 0.56  # below, a face has less detail than nearly all sharp ones of 64 pixels
 LEAST_TEXTURE = 0.36  # genuine faces lie above in 998 of 1,000; flat drawings below 0.3
 _UNCLIPPED = (8, 247)  # grey values; beyond, a bright sky or a burnt-out cheek is flat as well

@@ -60,7 +60,7 @@ def _track_notices(track: TrackFinding) -> Iterator[Notice]:
         turned = f"The head is turned by about {np.median(yaws):.0f} degrees"
         yield notice("turned_away", f"{turned}, so half of the face is hidden.")
     sharp = [f.sharpness for f in track.frames if f.sharpness is not None]
-    if sharp and float(np.median(sharp)) < SOFT_SHARPNESS and track.in_range:
+    if sharp and float(np.median(sharp)) < SOFT_SHARPNESS and track.in_range and aside != "soft":
         text = f"The face is rather soft (sharpness {np.median(sharp):.2f})"
         yield notice("rather_soft", f"{text}; softness of its own causes false alarms.")
     count, unscored = len(track.frames), sum(f.logit is None for f in track.frames)

@@ -14,7 +14,7 @@ import numpy as np
 
 from counterface.detect.detector import DetectorInfo, Range
 from counterface.detect.findings import FrameScore, Score, SetAside
-from counterface.detect.scanning.look import LEAST_SHARPNESS, LEAST_TEXTURE
+from counterface.detect.scanning.look import ACCUSING_SHARPNESS, LEAST_SHARPNESS, LEAST_TEXTURE
 from counterface.types import Face
 
 # Of the distance to the nearest known family over that family's own limit. No genuine face of the
@@ -99,7 +99,22 @@ def set_aside(
         many = f", which judges {info.frames} neighbouring frames together," * (info.frames > 1)
         text = f"the detector{many} gave no usable number for it"
         return SetAside(code="not_scored", text=text)
-    return _too_brief(frames, rules) or _never_in_range(frames, info.range)
+    accused = score.low > info.thresholds.likely_manipulated
+    return (
+        _too_brief(frames, rules)
+        or _never_in_range(frames, info.range)
+        or (_too_soft_to_accuse(frames) if accused else None)
+    )
+
+
+def _too_soft_to_accuse(frames: Sequence[FrameScore]) -> SetAside | None:
+    """Why a high score does not count: softness raises scores, and never lowers them."""
+    sharp = [f.sharpness for f in frames if f.in_range and f.sharpness is not None]
+    if not sharp or float(np.median(sharp)) >= ACCUSING_SHARPNESS:
+        return None
+    text = f"it is rather soft (sharpness {np.median(sharp):.2f}), which alone can raise a score"
+    least = f"a suspicious one needs at least {ACCUSING_SHARPNESS:g}"
+    return SetAside(code="soft", text=f"{text}; {least}")
 
 
 def _never_in_range(frames: Sequence[FrameScore], range_: Range) -> SetAside | None:
