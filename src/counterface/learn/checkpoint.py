@@ -25,6 +25,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from counterface.aside import new_folder
 from counterface.errors import TrainingError
 from counterface.project_files import parse_json, reading, require_file
 
@@ -81,19 +82,18 @@ def keep_backup(path: Path, folder: Path, keep: int) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     backup = folder / path.name
-    temporary = folder / f".{path.name}.{os.getpid()}.tmp"
     try:
-        try:
-            temporary.hardlink_to(path)
-        except OSError:
-            shutil.copyfile(path, temporary)
-            _sync(temporary)
-        temporary.replace(backup)
+        with new_folder(backup) as scratch:
+            temporary = scratch / path.name
+            try:
+                temporary.hardlink_to(path)
+            except OSError:
+                shutil.copyfile(path, temporary)
+                _sync(temporary)
+            temporary.replace(backup)
         _sync(folder)
     except OSError as error:
         raise TrainingError(f"{backup}: cannot be written: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     _drop_older(backup, keep)
     return backup
 
@@ -224,16 +224,15 @@ def _write(path: Path, tensors: Mapping[str, Tensor], record: dict[str, Any]) ->
     # a copy each: safetensors refuses tensors that share memory, as tied weights do
     own = {n: t.detach().to("cpu", copy=True).contiguous() for n, t in tensors.items()}
     record = {**record, "format": FORMAT, "sha256": _digest(own)}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        _save(own, temporary, {_KEY: json.dumps(record)})
-        _sync(temporary)
-        temporary.replace(path)
+        with new_folder(path) as scratch:
+            temporary = scratch / path.name
+            _save(own, temporary, {_KEY: json.dumps(record)})
+            _sync(temporary)
+            temporary.replace(path)
         _sync(path.parent)
     except OSError as error:
         raise TrainingError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:

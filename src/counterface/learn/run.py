@@ -162,12 +162,23 @@ class Run:
         if due:
             disk.keep_backup(path, self.out / "backups", self.config.backups)
 
+    def _refuse_links(self) -> None:
+        """A run may come from anyone: old checkpoints behind a link would be somebody else's."""
+        for folder in (self.folder, self.out / "backups"):
+            if folder.is_symlink():
+                raise TrainingError(
+                    f"{folder} is a link to {str(folder.readlink())!r}, where old checkpoints "
+                    "would be deleted; put the folder in its place, or delete the link"
+                )
+
     def restore(self, *, resume: bool, differences: Differences, instead: str) -> dict[str, float]:
         """The settings that are others from here on, once the newest checkpoint is loaded.
 
         Raises:
-            TrainingError: it is damaged, or of another run; or only backups are left.
+            TrainingError: it is damaged, or of another run; only backups are left; a folder of
+                the run is a link.
         """
+        self._refuse_links()
         self.out.mkdir(parents=True, exist_ok=True)
         self._started = time.monotonic()
         found = disk.checkpoints(self.folder)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from counterface.aside import new_folder
 from counterface.errors import TrainingError
 from counterface.project_files import read_json_lines
 
@@ -70,6 +70,7 @@ def _forget_after(path: Path, step: int) -> None:
     if not path.is_file():
         return
     kept = [row for row in read_log(path.parent) if float(row["step"]) <= step]
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
-    temporary.replace(path)
+    with new_folder(path) as scratch:
+        temporary = scratch / path.name
+        temporary.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+        temporary.replace(path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import struct
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from counterface.aside import new_file
 from counterface.errors import MediaError, ShapeError
 from counterface.media.color.tone_map import ColorTags
 from counterface.media.notes import MediaNote, Tell
@@ -295,17 +295,17 @@ def encode_mask(mask: Mask) -> bytes:
 def write_bytes(file: Path, data: bytes) -> None:
     """Nothing; the file holds all the bytes, or is as it was (temporary file, fsync, replace)."""
     try:
-        handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".counterface-")
+        temporary = new_file(file)
         try:
-            with os.fdopen(handle, "wb") as stream:
+            with temporary.open("wb") as stream:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-            Path(temporary).chmod(0o666 & ~_umask())  # mkstemp makes files private
-            Path(temporary).replace(file)
+            temporary.chmod(0o666 & ~_umask())  # it was private
+            temporary.replace(file)
         except BaseException:
             with suppress(OSError):
-                Path(temporary).unlink()
+                temporary.unlink()
             raise
     except OSError as error:
         raise MediaError(f"{show(file)} cannot be written: {error.strerror or error}") from error

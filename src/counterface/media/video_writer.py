@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from av.codec.context import Flags
 from av.video.reformatter import Interpolation
 
+from counterface.aside import new_file
 from counterface.errors import MediaError, ShapeError
 from counterface.media.open_file import ffmpeg_reason, show
 from counterface.media.stream.encoder import choose_encoder
@@ -228,9 +228,8 @@ def temporary_beside(path: Path) -> Path:
         MediaError: the folder cannot be written.
     """
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".counterface-", suffix=path.suffix)
+        temporary = new_file(path)
+        temporary.chmod(0o644)  # it was private
     except OSError as error:
         raise MediaError(f"{show(path)} cannot be written: {error.strerror}") from error
-    os.close(handle)
-    Path(name).chmod(0o644)  # mkstemp makes files private
-    return Path(name)
+    return temporary

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from counterface.aside import new_file
 from counterface.errors import ProvenanceError
 from counterface.project_files import read_bytes, reading
 
@@ -68,13 +68,13 @@ def read_or_make(file: Path, make: Callable[[], bytes]) -> bytes:
 
 def _create(file: Path, content: bytes) -> None:
     """Write the file unless another process has just done so."""
-    handle, name = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)  # mode 0600
+    temporary = new_file(file)
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with temporary.open("wb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         with suppress(FileExistsError):
-            os.link(name, file)  # unlike a rename, never replaces
+            os.link(temporary, file)  # unlike a rename, never replaces
     finally:
-        Path(name).unlink()
+        temporary.unlink()

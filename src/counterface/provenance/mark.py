@@ -6,12 +6,11 @@ pixels, because a detector must not learn it.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
-from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
+from counterface.aside import new_folder
 from counterface.errors import ProvenanceError
 from counterface.media.image import IMAGE_SUFFIXES
 from counterface.media.probe import file_sha256
@@ -91,40 +90,37 @@ class Marker:
         """
         record = record.model_copy(update={"output": MadeOutput(name=out.name), "marks": None})
         payload = self._payload_left(keyframes)
-        temporary = out.with_name(f".counterface-{secrets.token_hex(6)}{out.suffix}")
         try:
-            place = sign(
-                unsigned,
-                temporary,
-                self.signer,
-                name=out.name,
-                record_sha256=record.facts_sha256(),
-                target=target,
-                watermarked=payload is not None,
-            )
-            marks = MadeMarks(
-                credentials=place,
-                signer=self.fingerprint,
-                watermark=payload,
-                known_fakes=len(keyframes),
-            )
-            done = MadeOutput(
-                name=out.name, sha256=file_sha256(temporary), bytes=temporary.stat().st_size
-            )
-            record = record.model_copy(update={"output": done, "marks": marks})
-            self._register(record, out, keyframes, times)
-            write_record(record, record_path(out))
-            if place == "sidecar":
-                sidecar_path(temporary).replace(sidecar_path(out))
-            else:  # of an output of the same name that was made before
-                sidecar_path(out).unlink(missing_ok=True)
-            temporary.replace(out)
+            with new_folder(out) as scratch:
+                temporary = scratch / f"signed{out.suffix}"
+                place = sign(
+                    unsigned,
+                    temporary,
+                    self.signer,
+                    name=out.name,
+                    record_sha256=record.facts_sha256(),
+                    target=target,
+                    watermarked=payload is not None,
+                )
+                marks = MadeMarks(
+                    credentials=place,
+                    signer=self.fingerprint,
+                    watermark=payload,
+                    known_fakes=len(keyframes),
+                )
+                done = MadeOutput(
+                    name=out.name, sha256=file_sha256(temporary), bytes=temporary.stat().st_size
+                )
+                record = record.model_copy(update={"output": done, "marks": marks})
+                self._register(record, out, keyframes, times)
+                write_record(record, record_path(out))
+                if place == "sidecar":
+                    sidecar_path(temporary).replace(sidecar_path(out))
+                else:  # of an output of the same name that was made before
+                    sidecar_path(out).unlink(missing_ok=True)
+                temporary.replace(out)
         except OSError as error:
             raise ProvenanceError(f"{out}: cannot be written: {error.strerror or error}") from error
-        finally:
-            for leftover in (temporary, sidecar_path(temporary)):
-                with suppress(OSError):
-                    leftover.unlink()
         return record
 
     def _payload_left(self, keyframes: Sequence[Image]) -> int | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import tempfile
 import unicodedata
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,6 +19,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from counterface.aside import new_file
 from counterface.detect.pool import show_percent
 from counterface.errors import MediaError
 from counterface.report import figures
@@ -46,22 +46,22 @@ def write_html(reports: Sequence[Report], path: str | Path) -> None:
     """
     path = Path(path)
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".report-", suffix=".html")
+        temporary = new_file(path)
     except OSError as error:
         raise MediaError(
             f"{path}: the report cannot be written ({error.strerror}); name a folder that exists"
         ) from error
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with temporary.open("w", encoding="utf-8") as file:
             for part in _template().generate(**_page(reports)):
                 file.write(part)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
+        temporary.chmod(0o644)
+        temporary.replace(path)
     except BaseException:
         with suppress(OSError):
-            Path(name).unlink()
+            temporary.unlink()
         raise
 
 

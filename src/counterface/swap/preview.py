@@ -5,7 +5,6 @@ A preview shows a made face, so it needs the rights and gets the marks of any ot
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
+from counterface.aside import new_folder
 from counterface.config import STRICT
 from counterface.errors import MediaError, SwapError
 from counterface.faces.align import crop_matrix, warp_image
@@ -149,8 +149,8 @@ def preview(model: Path, target: Path, out: Path, config: PreviewConfig) -> Made
     tried = config.model_dump(mode="json", include={"at", "rows", "columns"})
     tried["merge"] = settings.model_dump(mode="json")
     record = record.model_copy(update={"settings": {**record.settings, "preview": tried}})
-    with tempfile.TemporaryDirectory() as folder:
-        unsigned = Path(folder) / out.name
+    with new_folder(out) as folder:
+        unsigned = folder / out.name
         write_image(unsigned, marked)
         return marker.finish(unsigned, out, record, target, [marked])
 

@@ -52,7 +52,9 @@ class DecoderProcess:
         self.ready = False
         self.memory_mb: int | None = None  # the limit it last ran under
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        own_path = [str(_PACKAGE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        # an empty entry would be the current folder, whose files must not be imported
+        named = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+        own_path = [str(_PACKAGE_ROOT), *named]
         environment |= {
             "PYTHONPATH": os.pathsep.join(own_path),
             "OPENBLAS_NUM_THREADS": "1",  # each thread would reserve address space

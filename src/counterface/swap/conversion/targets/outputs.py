@@ -6,7 +6,6 @@ Both are made segment by segment; a segment that is there was finished by an ear
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
+from counterface.aside import new_folder
 from counterface.errors import MediaError, SwapError
 from counterface.media.beside.plan import Companions
 from counterface.media.image import write_bytes, write_image
@@ -159,11 +159,11 @@ class PictureOutput:
     def segment(self, number: int, span: range) -> Iterator[Write]:
         """Encodes, signs and records picture after picture."""
         make_folder(self.out)
-        with tempfile.TemporaryDirectory(dir=self.out.parent, prefix=".counterface-") as folder:
+        with new_folder(self.out) as folder:
 
             def write(position: int, rendered: Rendered) -> None:
                 out, image = self.path(position), rendered.frame.image
-                unsigned = Path(folder) / out.name
+                unsigned = folder / out.name
                 write_image(unsigned, image, self.job.config.quality)
                 record = self.record_of(out, self.places[position : position + 1])
                 self.job.marker.finish(unsigned, out, record, None, [image])

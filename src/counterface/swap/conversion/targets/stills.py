@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
+from counterface.aside import new_folder
 from counterface.errors import ConfigError
 from counterface.media import sandbox
 from counterface.media.image import write_image
@@ -86,8 +86,8 @@ class StillConverter:
             truth.write_frame(0, rendered)
             truth.write_matrices(places)
         record = job.record(target, sha256, rights, out, places, notes)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".counterface-") as folder:
-            unsigned = Path(folder) / out.name
+        with new_folder(out) as folder:
+            unsigned = folder / out.name
             write_image(unsigned, rendered.frame.image, job.config.quality)
             job.marker.finish(unsigned, out, record, target, [rendered.frame.image])
         return Converted(

@@ -1,0 +1,109 @@
+"""Temporary files beside what is being written, and the sweeping of those of killed processes.
+
+A file is written under a temporary name in its own folder and moved into place when it is whole. A
+process that is killed leaves that file behind. The name tells whose it is:
+
+    .counterface-MACHINE-PROCESS-RANDOM.suffix
+
+so the first temporary file that a process makes in a folder sweeps what dead processes left there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+
+_OURS = re.compile(r"\.counterface-([0-9a-f]{8})-(\d+)-[a-z0-9_]{8}(\.[\w.]+)?")
+_STALE_S = 24 * 3600.0  # of another machine's, whose processes cannot be seen from here
+_swept: set[Path] = set()
+
+
+def new_file(target: Path) -> Path:
+    """A new empty file in the folder of the target, of its suffix, private to the user.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    _sweep_once(target.parent)
+    handle, name = tempfile.mkstemp(target.suffix, _prefix(), target.parent)
+    os.close(handle)
+    return Path(name)
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """A new folder beside the target, gone with all that is in it when the block ends.
+
+    Raises:
+        OSError: the folder of the target cannot be written.
+    """
+    _sweep_once(target.parent)
+    with tempfile.TemporaryDirectory(prefix=_prefix(), dir=target.parent) as name:
+        yield Path(name)
+
+
+def sweep(folder: Path) -> list[Path]:
+    """The temporary files and folders of dead processes that were deleted in a folder.
+
+    Those of living processes stay, and so do those of another machine until they are a day old. A
+    link is deleted, never what it points to.
+    """
+    dropped = []
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if (found := _OURS.fullmatch(entry.name)) and _is_left(entry, found[1], int(found[2])):
+                with suppress(OSError):
+                    if entry.is_dir(follow_symlinks=False):
+                        shutil.rmtree(entry.path)
+                    else:
+                        Path(entry.path).unlink()
+                    dropped.append(Path(entry.path))
+    return dropped
+
+
+def _sweep_once(folder: Path) -> None:
+    place = folder.absolute()
+    if place not in _swept:
+        _swept.add(place)
+        sweep(place)
+
+
+def _prefix() -> str:
+    return f".counterface-{_machine()}-{os.getpid()}-"
+
+
+@cache
+def _machine() -> str:
+    """What tells this machine, or this container's view of its processes, from others."""
+    view = ""
+    with suppress(OSError):
+        view = str(Path("/proc/self/ns/pid").readlink())
+    return hashlib.sha256(f"{platform.node()} {view}".encode()).hexdigest()[:8]
+
+
+def _is_left(entry: os.DirEntry[str], machine: str, process: int) -> bool:
+    if machine == _machine() and sys.platform != "win32":  # whose os.kill ends the process
+        return not _lives(process)
+    with suppress(OSError):
+        return time.time() - entry.stat(follow_symlinks=False).st_mtime > _STALE_S
+    return False
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
