@@ -67,7 +67,7 @@ COMMANDS = (  # in an order in which each finds what it needs
     "detect train detector.toml",
     "detect curves detector --html curves.html",
     "detect export detector/last.safetensors own.onnx",
-    "detect evaluate set.parquet --detector tiny.onnx --out evaluation",
+    "detect evaluate set.parquet --detector tiny.onnx --html evaluation.html",
     "weights list",
 )
 
