@@ -8,6 +8,7 @@ become the page's own, so that one drawing is readable on light and dark paper.
 from __future__ import annotations
 
 import io
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from xml.etree import ElementTree
 
 from counterface.errors import ConfigError
 from counterface.media.image import write_bytes
+from counterface.weights import cache_dir
 
 COLOURS = {  # name in the page's style sheet -> in matplotlib, and in PNG on white paper
     "ink": "#1a1c1f",
@@ -53,6 +55,8 @@ def require_matplotlib() -> None:
     Raises:
         ConfigError: matplotlib is not installed.
     """
+    # else it makes folders in the user's own configuration and cache
+    os.environ.setdefault("MPLCONFIGDIR", str(cache_dir().parent / "matplotlib"))
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
