@@ -25,6 +25,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from counterface.errors import WeightsError
+from counterface.project_files import reading
 
 Progress = Callable[[str], None]
 
@@ -315,7 +316,8 @@ def _keep(fetched: Path, wanted: WeightFile, folder: Path) -> None:
 
 def _hash(file: Path) -> str:
     digest = hashlib.sha256()
-    with file.open("rb") as stream:
+    advice = "delete it, or put a good copy in its place"
+    with reading(file, WeightsError, advice), file.open("rb") as stream:
         while block := stream.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()

@@ -113,10 +113,11 @@ class Judged(NamedTuple):
 class Detector:
     """A loaded detector: crops in, logits and evidence maps out, on one thread."""
 
-    def __init__(self, session: Any, info: DetectorInfo, sha256: str) -> None:
+    def __init__(self, session: Any, info: DetectorInfo, sha256: str, path: Path) -> None:
         """Wrap a ready session; use `Detector.load` instead."""
         self.info = info
         self.sha256 = sha256
+        self.path = path
         self._session = session
 
     @classmethod
@@ -150,7 +151,7 @@ class Detector:
             metadata = session.metadata
         info = _read_info(metadata, path)
         _check_signature(session, info, path)
-        return cls(session, info, hashlib.sha256(content).hexdigest())
+        return cls(session, info, hashlib.sha256(content).hexdigest(), path)
 
     def score(self, crops: NDArray[np.uint8]) -> tuple[Floats, Floats]:
         """The logit of each item, (B,), and its evidence map, (B, h, w); > 0 speaks for fake.
@@ -187,8 +188,8 @@ class Detector:
         """
         if "features" not in {output.name for output in self._session.get_outputs()}:
             raise DetectorError(
-                f"detector {self.info.name!r} has no output 'features'; export it anew from a net "
-                "with an `embedding`"
+                f"{self.path}: detector {self.info.name!r} has no output 'features'; export it "
+                "anew from a net with an `embedding`"
             )
         return np.concatenate([part for (part,) in self._run(["features"], crops)])
 
@@ -215,8 +216,9 @@ class Detector:
             fits = values.dtype.kind == "f" and values.ndim in dimensions
             if not fits or len(values) != count or (name == "logit" and values.size != count):
                 raise DetectorError(
-                    f"detector {self.info.name!r}: for {count} items its output {name!r} is "
-                    f"{values.dtype} {values.shape}; the file does not keep the format"
+                    f"{self.path}: for {count} items the output {name!r} of detector "
+                    f"{self.info.name!r} is {values.dtype} {values.shape}; "
+                    "the file does not keep the format"
                 )
 
 
