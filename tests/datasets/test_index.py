@@ -111,3 +111,9 @@ def test_a_wrong_tree_writes_nothing(tree: Path):
     with pytest.raises(DatasetError, match="expected:"):
         index_dataset("celeb_df", tree, tree / "manifest.parquet")
     assert sorted(path.name for path in tree.iterdir()) == ["fake", "real"]
+
+
+def test_a_name_too_long_for_the_file_of_hashes_is_one_clear_line(tree: Path, tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"has 243 bytes, and at most 242 are possible.*shorter"):
+        index_dataset("uadfv", tree, tmp_path / ("m" * 243 + ".parquet"))
+    index_dataset("uadfv", tree, tmp_path / ("m" * 242 + ".parquet"))

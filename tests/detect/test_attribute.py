@@ -62,3 +62,12 @@ def test_a_crop_is_as_far_as_from_the_nearest_family_by_that_family_s_limit():
     assert nearest([100.0, 150.0], known) == pytest.approx(1.5)
     assert nearest([100.0, float("nan")], known) == pytest.approx(2.0)
     assert nearest([float("nan")] * 2, known) is None
+
+
+def test_what_this_program_made_itself_is_not_named_as_a_generator():
+    members = [
+        m.model_copy(update={"generators": ("counterface 0.1.0 df",)}) for m in KNOWN.members
+    ]
+    found = attribute([[10.0, 12.0, 2.0]], KNOWN.model_copy(update={"members": tuple(members)}))
+    assert found.family == "face_swap"
+    assert found.note.startswith("Learnt from 30 files; ")

@@ -10,6 +10,7 @@ from counterface.detect.pool import (
     effective_count,
     judge_score,
     pool_logits,
+    show_interval,
     show_percent,
     t_quantile,
 )
@@ -112,3 +113,11 @@ def test_a_percentage_never_claims_certainty():
     assert show_percent(0.0001) == "under 1%"
     assert show_percent(0.9999) == "over 99%"
     assert show_percent(0.504) == "50%"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [(0.001, 0.004, "under 1%"), (0.001, 0.014, "under 1% to 1%"), (0.26, 0.262, "26%")],
+)
+def test_an_interval_that_reads_the_same_at_both_ends_is_said_once(low, high, words):
+    assert show_interval(low, high) == words

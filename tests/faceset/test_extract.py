@@ -227,9 +227,18 @@ def test_other_settings_for_a_file_that_is_done_are_refused(clip: Path, whole: F
     folder = tmp_path / "f"
     shutil.copytree(whole.folder, folder)
     summary = extract(clip, folder, SMALL.model_copy(update={"every": 2}))
-    assert "'every': 1" in summary.sources[0].error
+    assert "use those (--every 1)" in summary.sources[0].error
     assert "--redo" in summary.sources[0].error
     assert summary.crops == FRAMES
+
+
+def test_a_default_that_changed_since_is_no_other_setting():
+    default, before = ExtractConfig(), ExtractConfig(face_detector="mediapipe").decides()
+    del before["max_outside"]  # as in versions that did not know it
+    assert default.differing(before, done=True) == {}
+    assert default.differing(before, done=False) == {"face_detector": "mediapipe"}
+    asked = ExtractConfig(face_detector="centerface", every=2)
+    assert asked.differing(before, done=True) == {"every": 1, "face_detector": "mediapipe"}
 
 
 @pytest.mark.parametrize("change", [{"template": "face"}, {"size": 128}])

@@ -114,3 +114,11 @@ def test_the_pages_of_a_tiff_are_not_passed_over_in_silence(tmp_path: Path) -> N
     assert codes(sandbox.probe(tmp_path / "a.tif")) == ["several_streams"]
     assert codes(sandbox.probe(tmp_path / "b.tif")) == []
     assert np.array_equal(sandbox.read_image(tmp_path / "a.tif"), draw(0))
+
+
+def test_a_gif_is_not_called_an_interrupted_recording(tmp_path: Path) -> None:
+    path = tmp_path / "one.gif"
+    PIL.Image.fromarray(draw(0)).save(path)
+    assert codes(sandbox.probe(path)) == []
+    path.write_bytes(path.read_bytes()[:-40])
+    assert codes(sandbox.probe(path)) == ["cut_short"]

@@ -19,10 +19,13 @@ from counterface.config import STRICT
 from counterface.datasets.manifest import Entry, read_manifest, write_manifest
 from counterface.datasets.readers.layout import load_reader
 from counterface.errors import ConfigError, MediaError
+from counterface.media.open_file import show
 from counterface.media.probe import file_sha256
 from counterface.project_files import read_json_lines
 from counterface.types import Progress
 
+LOG_SUFFIX = ".hashes.jsonl"
+LONGEST_NAME = 255  # bytes, of the usual file systems
 Stamp = tuple[int, int]  # size, time of change in ns
 
 
@@ -115,7 +118,15 @@ class HashLog:
 
     def __init__(self, manifest: Path) -> None:
         """Reads what is known already; a line that a crash cut short is passed over."""
-        self.path = manifest.with_name(f"{manifest.stem}.hashes.jsonl")
+        self.path = manifest.with_name(f"{manifest.stem}{LOG_SUFFIX}")
+        longest = LONGEST_NAME - len(LOG_SUFFIX)
+        if len(os.fsencode(manifest.stem)) > longest:
+            raise ConfigError(
+                f"--out {show(manifest)}: the name without its suffix has "
+                f"{len(os.fsencode(manifest.stem))} bytes, and at most {longest} are possible, as "
+                f"the hashes are kept beside it in a file ending in {LOG_SUFFIX}; choose a shorter "
+                "one"
+            )
         self.known: dict[str, tuple[Stamp, str]] = {}
         self._file: IO[str] | None = None
         if not self.path.exists():

@@ -84,7 +84,7 @@ def attribute(distances: ArrayLike, families: Families) -> Attribution:
     unknown = _why_unknown(closest, float(mean[first]), float(share[first]))
     if unknown:
         return Attribution(family=UNKNOWN, confidence=None, shares=shares, note=unknown)
-    shown = ", ".join(closest.generators)
+    shown = ", ".join(name for name in closest.generators if not name.startswith("counterface "))
     return Attribution(
         family=closest.name,
         confidence=round(float(share[first]), 4),

@@ -41,6 +41,12 @@ def show_percent(probability: float) -> str:
     return "over 99%" if probability > 0.99 else f"{probability:.0%}"
 
 
+def show_interval(low: float, high: float) -> str:
+    """Both ends of an interval of probabilities, once where they read the same."""
+    first, last = show_percent(low), show_percent(high)
+    return first if first == last else f"{first} to {last}"
+
+
 def t_quantile(level: float, freedom: int) -> float:
     """Half width of the two-sided interval of Student's t in units of the standard error.
 

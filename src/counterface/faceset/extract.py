@@ -19,6 +19,8 @@ from counterface.media.sandbox import Limits
 from counterface.provenance.rights import Rights, find_rights, read_rights
 from counterface.types import Progress
 
+FORMER_DEFAULTS = {"face_detector": "mediapipe"}  # of earlier versions
+
 
 class ExtractConfig(BaseModel):
     """What is taken from footage, and in what form."""
@@ -55,6 +57,26 @@ class ExtractConfig(BaseModel):
         """The settings on which the crops of one source depend; template and size hold for all."""
         names = {"every", "faces", "min_size", "max_outside", "quality", "detect_every"}
         return self.model_dump(include=names | {"face_detector", "landmarker"})
+
+    def differing(self, before: OptionValues, *, done: bool) -> OptionValues:
+        """The settings of before that these contradict; empty where a source may be left or go on.
+
+        A default that is another one since does not contradict a source that is done: nobody asked
+        for anything else. A setting that was not there yet contradicts nothing.
+
+        Args:
+            before: the settings on which the crops of a source depended.
+            done: the source was read to its end.
+        """
+        now = self.decides()
+        differ = {name: value for name, value in before.items() if now.get(name) != value}
+        fields = type(self).model_fields
+        kept = {
+            name
+            for name, former in FORMER_DEFAULTS.items()
+            if done and before.get(name) == former and now[name] == fields[name].default
+        }
+        return {name: value for name, value in differ.items() if name not in kept}
 
 
 class ExtractSummary(BaseModel):

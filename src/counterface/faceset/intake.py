@@ -155,10 +155,11 @@ class Intake:
             self.commit_stills()
             remove_source(self.writer.folder, sha256)
             return fresh
-        if known.options != options:
-            differ = {k: v for k, v in known.options.items() if options.get(k) != v}
+        differ = self.config.differing(known.options, done=known.done)
+        if differ:
+            flags = ", ".join(_flag(name, value) for name, value in differ.items())
             raise _OtherSettingsError(
-                f"{show(path)} was extracted with other settings ({differ}); use those, choose "
+                f"{show(path)} was extracted with other settings; use those ({flags}), choose "
                 "another folder, or add --redo to replace its crops"
             )
         return known
@@ -268,6 +269,12 @@ def crop_stem(record: SourceRecord) -> str:
     """What the names of all crops of a source begin with."""
     stem = re.sub(r"[^\w.-]+", "_", Path(record.name).stem).strip("._-")[:40] or "source"
     return f"{stem}_{record.sha256[:8]}"
+
+
+def _flag(name: str, value: object) -> str:
+    """What to type for a setting of before."""
+    option = "--" + name.replace("_", "-")
+    return f"no {option}" if value is None else f"{option} {value}"
 
 
 class _OtherSettingsError(FacesetError):

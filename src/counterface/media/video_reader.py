@@ -218,8 +218,8 @@ class VideoReader:
             if stream.start_time is None:
                 self.start_s = found.start_s
             # A whole AVI may end in empty chunks, which mean "the same frame again".
-            # A PNG never states how long it is.
-            silent = self.missing_bytes == 0 and container.format.name in ("avi", "apng")
+            # A GIF or PNG never states how long it is; whether it has an end tells if it is whole.
+            silent = self.missing_bytes == 0 and container.format.name in ("avi", "apng", "gif")
             silent = silent or (self._jumps and not self.missing_bytes)  # said already
             if found.torn or not silent:
                 self.notes += length_notes(found, self.stated, self.interval, self.missing_bytes)

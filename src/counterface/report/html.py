@@ -20,7 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from counterface.aside import new_file
-from counterface.detect.pool import show_percent
+from counterface.detect.pool import show_interval, show_percent
 from counterface.errors import MediaError
 from counterface.report import figures
 from counterface.report.schema import Report
@@ -114,6 +114,7 @@ def _template() -> Any:
         visible=show_name,
         size=show_bytes,
         percent=show_percent,
+        interval=show_interval,
         clock=figures.clock_time,
         card_rows=card_rows,
         container=show_container,

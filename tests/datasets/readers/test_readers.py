@@ -327,6 +327,8 @@ class TestDeepfakeBench:
 def test_celeb_df_needs_its_list_for_its_split_alone(tree: Path):
     DRAWN["celeb_df"](tree)
     (tree / "List_of_testing_videos.txt").unlink()
+    with pytest.raises(DatasetError, match="--set official_split=false"):
+        load_reader("celeb_df").read(tree)
     found = load_reader("celeb_df", {"official_split": False}).read(tree)
     assert len(found) == 6
     assert {entry.split for entry in found} == {""}

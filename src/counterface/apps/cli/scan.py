@@ -184,7 +184,7 @@ def _tell(
 
 def describe(report: Report) -> list[str]:
     """The report in a few lines of plain words."""
-    from counterface.detect.pool import show_percent
+    from counterface.detect.pool import show_interval, show_percent
 
     name = output.printable(report.file.path)
     if report.verdict is None:
@@ -193,9 +193,8 @@ def describe(report: Report) -> list[str]:
     if report.verdict.value == "likely_manipulated":
         headline = headline.upper()
     if report.headline and report.headline.number is not None and report.score is not None:
-        low, high = show_percent(report.score.low), show_percent(report.score.high)
         headline += f"   {report.headline.number_name}: {show_percent(report.headline.number)}"
-        headline += f" (interval {low} to {high})"
+        headline += f" (interval {show_interval(report.score.low, report.score.high)})"
     notices = [notice for notice in report.notices if not _is_said(notice, report)]
     first = [_notice_line(notice) for notice in notices if notice.level == "trust"]
     rest = [_notice_line(notice) for notice in notices if notice.level != "trust"]

@@ -78,6 +78,12 @@ Celeb-DF-v2/
 
     def _listed(self, folder: Path) -> set[str]:
         """The test videos, once each line's label is that of its folder."""
+        if not (folder / TEST_LIST).is_file():
+            raise self.wrong(
+                folder,
+                f"{TEST_LIST} is not there; fetch it, or do without the authors' split: "
+                "--set official_split=false",
+            )
         names: set[str] = set()
         for line in self.read_lines(folder / TEST_LIST):
             flag, _, name = line.partition(" ")

@@ -23,7 +23,7 @@ from counterface.detect.findings import (
     Thumb,
     TrackFinding,
 )
-from counterface.detect.pool import calibrate, judge_score, pool_logits, show_percent
+from counterface.detect.pool import calibrate, judge_score, pool_logits, show_interval, show_percent
 from counterface.detect.scanning.look import Look
 from counterface.detect.scanning.standing import Rules, find_fault, set_aside
 from counterface.media.image import encode_image
@@ -270,9 +270,8 @@ def explain_verdict(
         return (
             f"The face cannot be judged: {aside.text}. Its score, {shown}, is therefore not used.",
         )
-    low, high = show_percent(score.low), show_percent(score.high)
     views = ", from views of the same crop" if score.spread_over == "views" else ""
-    spread = f"{shown} (interval {low} to {high}{views})"
+    spread = f"{shown} (interval {show_interval(score.low, score.high)}{views})"
     if verdict is Verdict.LIKELY_MANIPULATED:
         said = f"The score is {spread}; the whole interval lies above the line at {upper:.0%}."
     elif verdict is Verdict.NO_MANIPULATION_FOUND:
