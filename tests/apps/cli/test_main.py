@@ -267,3 +267,22 @@ def test_above_a_bar_a_line_stays_whole(monkeypatch):
     assert json.dumps(line) in sys.stderr.getvalue()
     output.say("after")
     assert sys.stdout.getvalue() == "after\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ulimit -v is Linux's")
+def test_a_tight_ulimit_is_named_before_anything_is_imported():
+    command = f"ulimit -v 500000; exec {sys.executable} -m counterface --version"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("counterface: ulimit -v 500000 is too little address space; at")
+
+
+def test_a_low_ulimit_keeps_openblas_to_one_thread(monkeypatch: pytest.MonkeyPatch):
+    from counterface import __main__ as entry
+
+    monkeypatch.setattr(sys, "argv", ["counterface", "--version"])
+    for room, threads in ((None, None), (entry.AMPLE_KB, None), (entry.LEAST_KB, "1")):
+        monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+        monkeypatch.setattr(entry, "address_space_kb", lambda room=room: room)
+        assert entry.run() == 0
+        assert os.environ.get("OPENBLAS_NUM_THREADS") == threads
