@@ -168,6 +168,8 @@ def draw_body(
         low = np.clip(where - reach, 0, None).astype(int)
         high = np.clip(np.ceil(where + reach), 0, None).astype(int)
         part = image[low[1] : high[1], low[0] : high[0]]  # only there is anything to do
+        if not part.size:
+            return
         cover = np.zeros(part.shape[:2], np.float32)
         spot = (round(where[0] * 16) - 16 * int(low[0]), round(where[1] * 16) - 16 * int(low[1]))
         cv2.ellipse(cover, spot, axes, roll, 0, 360, 1.0, -1, cv2.LINE_AA, 4)

@@ -225,11 +225,11 @@ def require_plain(values: Any, *, finite: bool = True) -> None:
                 raise ValueError(_TOO_DEEP)
             if isinstance(value, dict):
                 waiting.extend((key, depth + 1, where) for key in value)
-                waiting.extend((inner, depth + 1, f"{key}: ") for key, inner in value.items())
+                waiting.extend((v, depth + 1, f"{where}{key}.") for key, v in value.items())
             else:
-                waiting.extend((inner, depth + 1, where) for inner in value)
+                waiting.extend((v, depth + 1, f"{where}{i}.") for i, v in enumerate(value))
         elif fault := _fault(value, finite):
-            raise ValueError(where[:200] + fault)
+            raise ValueError(f"{where[:-1][:200]}{': ' if where else ''}{fault}")
 
 
 def describe_error(error: ValidationError, model: type[BaseModel] | None = None) -> str:
@@ -286,14 +286,14 @@ def _line(line: bytes) -> Any:
 
 def _toml_float(text: str) -> float:
     value = float(text)
-    if math.isnan(value) or (math.isinf(value) and "inf" not in text):
+    if math.isinf(value) and "inf" not in text:
         raise ValueError(f"{_brief.repr(text)} is no number that can be used")
     return value
 
 
 def _fault(value: Any, finite: bool) -> str:
     """Why nothing could use a plain value; empty for a good one."""
-    if isinstance(value, float) and finite and not math.isfinite(value):
+    if isinstance(value, float) and (math.isnan(value) or (finite and math.isinf(value))):
         return f"{value} is no finite number"
     if isinstance(value, int) and value not in _INTEGERS:
         return f"a whole number of {value.bit_length()} bits; 64 are the most"

@@ -274,7 +274,7 @@ def find_changes(config: SwapTrainConfig) -> dict[str, tuple[Any, Any]]:
     new = dict(_leaves(tomllib.loads(to_toml(config))))
     changes = {k: (old.get(k), new.get(k)) for k in old | new if old.get(k) != new.get(k)}
     wrong = [
-        f"{key} {then!r} -> {now!r}"
+        f"{key[:80]} {then!r} -> {now!r}"
         for key, (then, now) in changes.items()
         if not key.startswith(_MAY_CHANGE)
         or key.startswith(_MAY_NOT)

@@ -52,7 +52,7 @@ def test_a_wrong_tree_is_answered_with_the_expected_one_line_by_line(tree: Path,
     code, text, error = run(capsys, "index", "celeb_df", tree)
     assert (code, text) == (1, "")
     lines = error.splitlines()
-    assert "List_of_testing_videos.txt cannot be read" in lines[0]
+    assert "List_of_testing_videos.txt is not there; fetch it" in lines[0]
     assert "found 'genuine/', 'made/'" in lines[0]
     assert lines[1:4] == ["expected:", "Celeb-DF-v2/", "  Celeb-real/id0_0005.mp4"]
 

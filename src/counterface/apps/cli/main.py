@@ -182,7 +182,7 @@ def _in_words(error: Exception) -> str:
     model = getattr(argument, "hint", None)
     if not isinstance(model, type) or not issubclass(model, BaseModel):
         model = None
-    if isinstance(refused, ValidationError):
+    if isinstance(refused, ValidationError) and not isinstance(error, CounterfaceError):
         return describe_flags(refused, model) if model else describe_error(refused)
     return str(error).split("    For further information visit")[0]
 
