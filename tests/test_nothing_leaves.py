@@ -1,4 +1,6 @@
-"""Nothing leaves the machine: every noun of the command is watched at the system call level.
+"""Nothing leaves the machine: commands are watched at the system call level.
+
+Every command of the command line is watched, or stands in `NOT_WATCHED` with the reason.
 
 strace sees each process that a command starts. A command may not ask for a socket of the internet,
 look a name up, or write outside the folders it was given and Counterface's own. `weights fetch` is

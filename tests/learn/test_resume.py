@@ -14,6 +14,7 @@ import torch
 from learn import toy_task
 from learn.toy_task import CONFIG, Points, ToyTask
 
+from counterface.errors import TrainingError
 from counterface.learn.checkpoint import checkpoints, read_checkpoint
 from counterface.learn.loop import train
 from counterface.learn.run_log import read_log
@@ -127,3 +128,17 @@ def test_a_run_cut_within_a_log_line_continues(tmp_path: Path) -> None:
     train(ToyTask(), Points(), config, cut)
     assert_same_run(cut, whole)
     assert len(read_log(cut)) == len((cut / "log.jsonl").read_text().splitlines())
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "backups"])
+def test_a_link_in_a_run_deletes_nothing_elsewhere(tmp_path: Path, name: str) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    kept = theirs / "step-00000001.safetensors"
+    kept.write_bytes(b"of another run")
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / name).symlink_to(theirs)
+    with pytest.raises(TrainingError, match=f"{name} is a link to .*theirs"):
+        train(ToyTask(), Points(), CONFIG, run)
+    assert kept.read_bytes() == b"of another run"

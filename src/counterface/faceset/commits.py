@@ -96,8 +96,8 @@ def refuse_links(folder: Path) -> None:
         FacesetError: it holds one, or cannot be listed.
     """
     waiting = [str(folder)]
-    try:
-        while waiting:
+    while waiting:
+        try:
             with os.scandir(waiting.pop()) as entries:
                 for entry in entries:
                     if entry.is_symlink():
@@ -108,10 +108,10 @@ def refuse_links(folder: Path) -> None:
                         )
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
-    except FileNotFoundError:  # gone since: a running job merged it; or no folder at all
-        return
-    except OSError as error:
-        raise FacesetError(f"{folder} cannot be listed: {error.strerror or error}") from error
+        except FileNotFoundError:  # gone since: a running job merged it; or no folder at all
+            continue
+        except OSError as error:
+            raise FacesetError(f"{folder} cannot be listed: {error.strerror or error}") from error
 
 
 def read_commits(folder: Path) -> list[tuple[pa.Table, tuple[SourceRecord, ...]]]:

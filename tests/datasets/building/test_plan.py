@@ -151,3 +151,18 @@ def test_two_clips_of_one_name_do_not_meet(tmp_path: Path) -> None:
 def test_the_shipped_recipe_is_valid() -> None:
     config = read_config(BuildConfig, ROOT / "recipes" / "pairs.toml")
     assert all((ROOT / method).is_file() for method in config.methods)
+
+
+def test_a_link_in_the_folder_of_a_build_is_refused(
+    tmp_path: Path, people: dict[str, Path]
+) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("x")
+    out = tmp_path / "out"
+    (out / "work").mkdir(parents=True)
+    (out / "work" / "faces").symlink_to(mine)
+    config = build_config(out, people, list(write_recipes(tmp_path).values()))
+    with pytest.raises(ConfigError, match="faces is a link to"):
+        build(config)
+    assert [path.name for path in mine.iterdir()] == ["thesis.txt"]
