@@ -76,7 +76,7 @@ COMMANDS = (  # in an order in which each finds what it needs
 NOT_WATCHED = {  # what remains, each with its reason
     "weights fetch": "it is the one command that may ask for the network",
     "weights path": "it prints the name that `weights list` has read",
-    "demo": "extract, train, convert and scan, each watched above, on a fetched picture",
+    "demo": "extract, train, convert and scan, each watched above, on a picture of the package",
     "dataset build": "extract, train and convert, each watched above, of several people",
     "detect calibrate": "scans as `detect evaluate` does; needs more files than are drawn",
     "detect compare": "`detect evaluate` of two detectors",
