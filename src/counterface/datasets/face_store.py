@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -64,11 +64,16 @@ class FaceStoreConfig(BaseModel):
     )
     face_detector: str = Field("auto", description="registered name")
     landmarker: str = Field("mediapipe_mesh", description="registered name")
+    twins: bool = Field(
+        False,
+        description="cut a fake where the face is in the genuine file of the same source and size",
+    )
     limits: Limits = Field(Limits(), description="of the child process that decodes")
 
     def decides(self) -> OptionValues:
         """What the crops of one file depend on; template and size are the faceset's."""
         names = {"moments", "frames", "step", "pick", "face_detector", "landmarker"}
+        names |= {"twins"} if self.twins else set()  # older stores do not name it
         return self.model_dump(include=names)
 
 
@@ -112,6 +117,7 @@ class Sighting:
 
 
 Clip = tuple[Sighting, ...]  # one person, in time order
+Place = tuple[int, int, int]  # index, height and width of a frame
 
 
 def store_faces(
@@ -147,19 +153,22 @@ def store_faces(
         _require_same(records, config, folder, redo=redo)
         with CommitWriter(folder, quality=100) as writer:
             job = _Job(config, writer, records, redo=redo)
-            done: list[tuple[Entry, StoredFile]] = []
-            for number, entry in enumerate(entries, start=1):
-                done.append(job.read(entry))
+            done: dict[int, tuple[Entry, StoredFile]] = {}
+            for number in _genuine_first(entries) if config.twins else range(len(entries)):
+                done[number] = job.read(entries[number])
                 if progress is not None:
-                    progress(number, len(entries), entry.path.name)
+                    progress(len(done), len(entries), entries[number].path.name)
             job.commit()
         merge(folder)
-        _write_manifest([entry for entry, _ in done], folder)
+        told = [done[number] for number in range(len(entries))]
+        _write_manifest([entry for entry, _ in told], folder)
         crops = len(Faceset.open(folder))
-    return StoreSummary(folder=str(folder), files=tuple(file for _, file in done), crops=crops)
+    return StoreSummary(folder=str(folder), files=tuple(file for _, file in told), crops=crops)
 
 
-def cut_clips(path: Path, config: FaceStoreConfig) -> tuple[list[tuple[int, Clip]], str | None]:
+def cut_clips(
+    path: Path, config: FaceStoreConfig, known: Mapping[Place, Face] | None = None
+) -> tuple[list[tuple[int, Clip]], str | None]:
     """The clips of a file with the number of their moment, and why there are no more, if so.
 
     A moment counts where its person is seen in each of its frames.
@@ -167,7 +176,9 @@ def cut_clips(path: Path, config: FaceStoreConfig) -> tuple[list[tuple[int, Clip
     Args:
         path: a picture or a video; a picture gives a clip only where `config.frames` is 1.
         config: the settings.
+        known: faces that are not looked for, by the frame that they are in.
     """
+    known = known or {}
     moments: list[dict[int, Clip]] = []
     linker = FaceLinker()
     trouble = None
@@ -179,7 +190,7 @@ def cut_clips(path: Path, config: FaceStoreConfig) -> tuple[list[tuple[int, Clip
         models = load_models(config.face_detector, config.landmarker)
         search = FaceSearch(*models, video=media.kind != "image")
         for moment in found.moments:
-            moments.append(_people(moment, linker, search, config))
+            moments.append(_people(moment, linker, search, config, known))
     except MediaError as error:  # what came before the damage is kept
         trouble = str(error)
     return _pick(moments, config.pick), trouble
@@ -219,6 +230,8 @@ class _Job:
         self.config, self.writer, self.records, self.redo = config, writer, records, redo
         self._waiting: list[SourceRecord] = []  # read, not committed
         self._read: set[str] = set()
+        self._genuine: dict[str, dict[Place, Face]] = defaultdict(dict)  # by source
+        self._stored: dict[str, list[Row]] | None = None  # by content; looked up when needed
 
     def read(self, entry: Entry) -> tuple[Entry, StoredFile]:
         """The entry with its hash, and what became of it."""
@@ -238,8 +251,10 @@ class _Job:
                 self.commit()
                 remove_source(self.writer.folder, sha256)
             options = self.config.decides()
-            record = self._cut(entry.path, SourceRecord(name=name, sha256=sha256, options=options))
+            record = self._cut(entry, SourceRecord(name=name, sha256=sha256, options=options))
             status = "done"
+        elif self.config.twins and entry.source and not entry.label:
+            self._genuine[entry.source] |= self._faces_of(sha256)
         file = StoredFile(
             path=name,
             status="failed" if record.error else status,
@@ -260,11 +275,14 @@ class _Job:
         other = bool(known.error) or known.options != self.config.decides()
         return self.redo and other and known.sha256 not in self._read
 
-    def _cut(self, path: Path, record: SourceRecord) -> SourceRecord:
-        clips, trouble = cut_clips(path, self.config)
+    def _cut(self, entry: Entry, record: SourceRecord) -> SourceRecord:
+        twins = self._genuine[entry.source] if self.config.twins and entry.source else {}
+        clips, trouble = cut_clips(entry.path, self.config, twins if entry.label else None)
         for moment, clip in clips:
-            for place, sighting in enumerate(clip):
-                self.writer.add(_row(record, moment, place, sighting), sighting.crop)
+            for place, seen in enumerate(clip):
+                self.writer.add(_row(record, moment, place, seen), seen.crop)
+                if self.config.twins and entry.source and not entry.label:
+                    twins[seen.frame_index, seen.height, seen.width] = seen.face
         crops = sum(len(clip) for _, clip in clips)
         counts = {"frames": crops, "frames_with_face": crops, "crops": crops}
         record = record.model_copy(update={**counts, "done": True, "error": trouble})
@@ -275,16 +293,39 @@ class _Job:
             self.commit()
         return record
 
+    def _faces_of(self, sha256: str) -> dict[Place, Face]:
+        """The faces of a file that an earlier call cut."""
+        if self._stored is None:
+            self._stored = defaultdict(list)
+            for row in Faceset.open(self.writer.folder):
+                self._stored[row.source_sha256].append(row)
+        return {
+            (row.frame_index, row.frame_height, row.frame_width): Face(
+                row.box, row.score, landmarks=row.landmarks, pose=row.pose
+            )
+            for row in self._stored.get(sha256, [])
+        }
+
+
+def _genuine_first(entries: Sequence[Entry]) -> list[int]:
+    return sorted(range(len(entries)), key=lambda number: entries[number].label)
+
 
 def _people(
-    moment: Moment, linker: FaceLinker, search: FaceSearch, config: FaceStoreConfig
+    moment: Moment,
+    linker: FaceLinker,
+    search: FaceSearch,
+    config: FaceStoreConfig,
+    known: Mapping[Place, Face],
 ) -> dict[int, Clip]:
     """The clips of a moment by person, of those who are seen in each frame."""
     people: dict[int, list[Sighting]] = defaultdict(list)
     for frame in moment:
-        faces = [face for face in search.find(frame.image) if face.landmarks is not None]
-        crops = [align(frame.image, face, config.template, config.size) for face in faces]
         height, width = frame.image.shape[:2]
+        twin = known.get((frame.index, height, width))
+        faces = [twin] if twin else search.find(frame.image)
+        faces = [face for face in faces if face.landmarks is not None]
+        crops = [align(frame.image, face, config.template, config.size) for face in faces]
         who = linker.link(faces, [crop.image for crop in crops])
         for face, crop, person in zip(faces, crops, who, strict=True):
             people[person].append(

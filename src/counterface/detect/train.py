@@ -16,6 +16,7 @@ from counterface.datasets.labelled_faces import DrawConfig, FaceClip, FacePool, 
 from counterface.datasets.manifest import of_split, read_manifest
 from counterface.datasets.pairs.remake import AutoencoderRemake
 from counterface.datasets.pairs.training_pairs import Sources, TrainingPairs
+from counterface.datasets.twins import TwinFaces
 from counterface.detect.models.detector_model import DetectorModel, build_detector, clip_of
 from counterface.detect.models.parts.folded import START_FACES, start_from_folded
 from counterface.detect.training.detector_task import DetectorTask
@@ -112,7 +113,10 @@ def train_on(
         progress: called with each log line.
     """
     draw = DrawConfig(balance=config.data.balance, seed=config.loop.seed)
-    examples = LabelledFaces(pool, clips, draw, config.augment)
+    if config.data.twins is not None:
+        examples: Examples = TwinFaces(pool, clips, config.data.twins, config.loop.seed)
+    else:
+        examples = LabelledFaces(pool, clips, draw, config.augment)
     about = {"train": _count(pool, clips), "val": _count(pool, held_back)}
     _prepare(config)
     net = start_net(config, lambda: _first_faces(pool, clips))

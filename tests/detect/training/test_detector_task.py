@@ -42,7 +42,8 @@ def batch(real: int = 0, fake: int = 255) -> dict[str, Tensor]:
 
 def task(net: DetectorModel, cell_weight: float = 0.5, **changes: Any) -> DetectorTask:
     optimizer = {"name": "adamw", "lr": 1e-3, "head_lr": 1e-2, "weight_decay": 0.1}
-    loss = {name: changes.pop(name) for name in ("kind", "triplet_share") if name in changes}
+    names = ("kind", "triplet_share", "rank", "centre")
+    loss = {name: changes.pop(name) for name in names if name in changes}
     return DetectorTask(
         net,
         OptimizerConfig(**(optimizer | changes)),
@@ -74,6 +75,20 @@ def test_the_loss_is_the_crops_and_the_cells_share(cell_weight: float):
     assert log["crop_loss"] == pytest.approx(math.log(2))
     assert ("cell_loss" in log) == (cell_weight > 0)
     assert loss == pytest.approx((1 + cell_weight) * math.log(2))
+
+
+@pytest.mark.parametrize(("real", "fake", "gap"), [(0, 255, 20.0), (255, 0, -20.0), (99, 99, 0)])
+def test_a_fake_that_is_not_above_its_twin_costs(real: int, fake: int, gap: float):
+    plain, _ = loss_of(task(Bright(20.0), 0), batch(real, fake))
+    ranked, log = loss_of(task(Bright(20.0), 0, rank=0.5), batch(real, fake))
+    assert ranked - plain == pytest.approx(0.5 * math.log1p(math.exp(-gap)), abs=1e-5)
+    assert log["twins"] == float(gap > 0)
+
+
+def test_genuine_crops_are_drawn_to_one_place():
+    plain, _ = loss_of(task(Bright(20.0), 0), batch(real=255, fake=0))
+    centred, _ = loss_of(task(Bright(20.0), 0, centre=0.1), batch(real=255, fake=0))
+    assert centred - plain == pytest.approx(0.1 * 10.0**2)  # of the genuine logit alone
 
 
 def test_every_weight_is_in_one_group_and_only_matrices_decay():

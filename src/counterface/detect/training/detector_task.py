@@ -15,7 +15,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits
+from torch.nn.functional import (
+    adaptive_avg_pool2d,
+    binary_cross_entropy_with_logits,
+    softplus,
+)
 from torch.optim import Optimizer
 
 from counterface.detect.models.detector_model import DetectorModel
@@ -128,12 +132,20 @@ class DetectorTask:
             whole = binary_cross_entropy_with_logits(logit, wanted)
         log["crop_loss"] = whole.detach()
         log["accuracy"] = ((logit > 0) == (labels > 0.5)).float().mean()
+        if masks is not None:
+            whole = whole + self._twin_loss(logit[0::2], logit[1::2], log)
         if masks is None or not self.loss.cell_weight:
             return whole
         shares = adaptive_avg_pool2d(masks[:, None], activation.shape[1:])[:, 0]
         cells = binary_cross_entropy_with_logits(activation, shares)
         log["cell_loss"] = cells.detach()
         return whole + self.loss.cell_weight * cells
+
+    def _twin_loss(self, real: Tensor, fake: Tensor, log: dict[str, float | Tensor]) -> Tensor:
+        """What pairs add: a fake is above its twin, and genuine crops lie at one place."""
+        log["twins"] = (fake > real).float().mean()
+        ranks = softplus(real - fake).mean()
+        return self.loss.rank * ranks + self.loss.centre * real.square().mean()
 
     def _in_head(self, weight: str) -> bool:
         return weight.startswith(tuple(f"{part}." for part in self.net.HEAD))

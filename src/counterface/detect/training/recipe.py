@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, model_validator
 from counterface.config import STRICT
 from counterface.datasets.augment import AugmentConfig
 from counterface.datasets.pairs.training_pairs import PairConfig
+from counterface.datasets.twins import TwinConfig
 from counterface.detect.models.detector_model import DetectorConfig, build_config
 from counterface.learn.loop import LoopConfig
 from counterface.learn.optimizers import OptimizerName
@@ -66,6 +67,9 @@ class DataConfig(BaseModel):
     balance: Literal["even", "repeat"] = Field(
         "even", description="even: real and fake take turns; repeat: by the manifest's `repeat`"
     )
+    twins: TwinConfig | None = Field(
+        None, description="draw fakes beside their genuine twins, in place of `balance`"
+    )
     val_clips: int = Field(
         32, ge=1, description="clips or crops of each file that validation looks at"
     )
@@ -115,6 +119,10 @@ class LossConfig(BaseModel):
     triplet_share: float = Field(
         0.7, gt=0, lt=1, description="of the run that learns distances, before the head"
     )
+    rank: float = Field(
+        0.0, ge=0, description="of fakes that are not above their twins, beside the label's loss"
+    )
+    centre: float = Field(0.0, ge=0, description="of the squared logits of genuine crops")
     cell_weight: float = Field(
         0.0, ge=0, description="of the cells' loss beside the crop's; where masks are known"
     )
