@@ -16,7 +16,7 @@ from counterface.datasets.labelled_faces import DrawConfig, FaceClip, FacePool, 
 from counterface.datasets.manifest import of_split, read_manifest
 from counterface.datasets.pairs.remake import AutoencoderRemake
 from counterface.datasets.pairs.training_pairs import Sources, TrainingPairs
-from counterface.datasets.twins import TwinFaces
+from counterface.datasets.twin_faces import TwinFaces
 from counterface.detect.models.detector_model import DetectorModel, build_detector, clip_of
 from counterface.detect.models.parts.folded import START_FACES, start_from_folded
 from counterface.detect.training.detector_task import DetectorTask

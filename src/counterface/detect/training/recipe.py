@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, model_validator
 from counterface.config import STRICT
 from counterface.datasets.augment import AugmentConfig
 from counterface.datasets.pairs.training_pairs import PairConfig
-from counterface.datasets.twins import TwinConfig
+from counterface.datasets.twin_faces import TwinConfig
 from counterface.detect.models.detector_model import DetectorConfig, build_config
 from counterface.learn.loop import LoopConfig
 from counterface.learn.optimizers import OptimizerName

@@ -12,7 +12,7 @@ import pytest
 from counterface.datasets.face_store import FaceStoreConfig, store_faces
 from counterface.datasets.labelled_faces import FacePool
 from counterface.datasets.manifest import Entry
-from counterface.datasets.twins import TwinConfig, TwinFaces
+from counterface.datasets.twin_faces import TwinConfig, TwinFaces
 from counterface.errors import TrainingError
 from counterface.faceset.store import Faceset
 from counterface.media.image import write_image
