@@ -24,6 +24,7 @@ LIGHT = (  # the modules of those folders that a scan or an evaluation needs
     "counterface.datasets.balance",
     "counterface.datasets.index",
     "counterface.datasets.inspect",
+    "counterface.datasets.leave_out",
     "counterface.datasets.partition",
     "counterface.datasets.split",
     "counterface.datasets.readers",

@@ -92,6 +92,7 @@ FULL = Entry(
     sha256="0" * 64,
     mask=Path("masks/a.mp4"),
     repeat=3,
+    origin="a/collection",
 )
 
 
@@ -101,6 +102,17 @@ def test_nothing_is_lost_between_writing_and_reading(tmp_path: Path, name: str):
     entries = [placed, Entry(Path("/elsewhere/b.png"), 0)]
     write_manifest(entries, tmp_path / name)
     assert read_manifest(tmp_path / name) == entries
+
+
+def test_a_manifest_of_an_earlier_version_has_no_origin_and_is_read(tmp_path: Path):
+    entries = [replace(FULL, path=tmp_path / "a.mp4", mask=None)]
+    write_manifest(entries, tmp_path / "m.parquet")
+    table = pq.read_table(tmp_path / "m.parquet")
+    pq.write_table(table.drop_columns(["origin"]), tmp_path / "m.parquet")
+    assert read_manifest(tmp_path / "m.parquet") == [replace(entries[0], origin="")]
+    pq.write_table(table.drop_columns(["source"]), tmp_path / "m.parquet")
+    with pytest.raises(ConfigError, match=r"lacks the columns \['source'\]"):
+        read_manifest(tmp_path / "m.parquet")
 
 
 def test_a_name_that_a_spreadsheet_would_run_is_text_in_the_csv_and_reads_back(tmp_path: Path):

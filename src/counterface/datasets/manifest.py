@@ -45,8 +45,10 @@ SCHEMA = pa.schema(
         pa.field("sha256", pa.string(), nullable=False),
         pa.field("mask", pa.string()),
         pa.field("repeat", pa.int32(), nullable=False),
+        pa.field("origin", pa.string()),
     ]
 )
+_LATER = ("origin",)  # columns that manifests of earlier versions lack
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Entry:
     sha256: str = ""  # of the content; "" until it was read
     mask: Path | None = None  # video or picture: white where it was manipulated
     repeat: int = 1  # sequences or frames that training draws from it, in multiples of others
+    origin: str = ""  # where it was published: a collection or a repository
 
 
 def read_manifest(path: Path) -> list[Entry]:
@@ -78,9 +81,32 @@ def read_manifest(path: Path) -> list[Entry]:
         ConfigError: unreadable, a missing column or name, an unknown label or split, a file named
             twice.
     """
-    records = _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
+    if path.suffix.lower() == ".csv":
+        return entries_of_rows(_named_rows(path), path)
+    return _entries(enumerate(_read_parquet(path), start=2), path)
+
+
+def entries_of_rows(rows: Iterable[tuple[int, dict[str, Any]]], path: Path) -> list[Entry]:
+    """The entries of a CSV's rows, by the manifest's columns; identities are one text.
+
+    Args:
+        rows: each with its line in the file.
+        path: the file, for paths relative to it and for errors.
+
+    Raises:
+        ConfigError: as `read_manifest`.
+    """
+    split = []
+    for number, row in rows:
+        people = row.get("identities") or ""
+        names = [name.strip() for name in people.split(";") if name.strip()]
+        split.append((number, row | {"identities": names}))
+    return _entries(split, path)
+
+
+def _entries(records: Iterable[tuple[int, dict[str, Any]]], path: Path) -> list[Entry]:
     with reading(path, ConfigError, "mend the row, or make the manifest anew"):
-        entries = [_entry(record, path, number) for number, record in enumerate(records, start=2)]
+        entries = [_entry(record, path, number) for number, record in records]
     twice = [str(p) for p, count in Counter(item.path for item in entries).items() if count > 1]
     if twice:
         raise ConfigError(f"{path}: named more than once: {twice[:3]}; each file may stand once")
@@ -161,7 +187,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=separator))
 
 
-def _read_csv(path: Path) -> list[dict[str, Any]]:
+def _named_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
     rows = read_rows(path)
     named: list[dict[str, Any]] = [
         {
@@ -173,10 +199,7 @@ def _read_csv(path: Path) -> list[dict[str, Any]]:
     if not named or not {"path", "label"} <= set(named[0]):
         found = [str(name)[:40] for name in rows[0]][:12] if rows else []
         raise ConfigError(f"{path}: needs rows with the columns 'path' and 'label', found {found}")
-    for row in named:
-        people = row.get("identities") or ""
-        row["identities"] = [name.strip() for name in people.split(";") if name.strip()]
-    return named
+    return list(enumerate(named, start=2))
 
 
 def _read_parquet(path: Path) -> list[dict[str, Any]]:
@@ -184,6 +207,10 @@ def _read_parquet(path: Path) -> list[dict[str, Any]]:
     table = read_parquet(path, ConfigError, advice)
     with reading(path, ConfigError, advice, what="not a readable manifest"):
         about = dict(parse_json((table.schema.metadata or {}).get(_KEY, b"{}")))
+        for name in _LATER:
+            if name not in table.column_names:
+                nothing = pa.nulls(len(table), SCHEMA.field(name).type)
+                table = table.append_column(SCHEMA.field(name), nothing)
         missing = [name for name in SCHEMA.names if name not in table.column_names]
         if about.get("format") != FORMAT or missing:
             raise ConfigError(
@@ -219,7 +246,7 @@ def _entry(record: dict[str, Any], path: Path, number: int) -> Entry:
     )
 
 
-_TEXTS = ("method", "source", "generator", "compression", "split", "licence", "sha256")
+_TEXTS = ("method", "source", "generator", "compression", "split", "licence", "sha256", "origin")
 
 
 def _record(entry: Entry, folder: Path) -> dict[str, Any]:

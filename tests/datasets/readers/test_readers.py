@@ -421,3 +421,54 @@ def test_labels_of_the_dfdc_test_set_are_spelt_in_several_ways(tree: Path):
     (tree / "labels.csv").write_text("filename,label\na.mp4,0.5\n")
     with pytest.raises(DatasetError, match=r"labels\.csv, line 2: 'a\.mp4' has label '0\.5'"):
         load_reader("dfdc_test").read(tree)
+
+
+def test_a_list_with_its_own_columns_and_a_third_class_is_read_by_naming_them(tmp_path: Path):
+    rows = [
+        "file,label,family,method,pair,person,repo,path",
+        "a.mp4,real,real,original,p1,ann,x/y,src/a",
+        "b.mp4,fake,swap,roop,p1,ann;bob,x/y,src/b",
+        "c.mp4,restored,restore,gpen,,,x/z,src/c",
+    ]
+    (tmp_path / "labels.csv").write_text("\n".join(rows) + "\n")
+    for name in "abc":
+        (tmp_path / f"{name}.mp4").touch()
+    columns = {
+        "path": "file",
+        "method": "family",
+        "generator": "method",
+        "source": "pair",
+        "identities": "person",
+        "origin": "repo",
+    }
+    options = {"columns": columns, "prefix": "mm:", "only": {"label": "real, fake"}}
+    real, fake = load_reader("csv", options).read(tmp_path)
+    assert (real.label, real.method, real.generator, real.origin) == (0, "real", "original", "x/y")
+    assert fake == Entry(
+        tmp_path / "b.mp4",
+        1,
+        "swap",
+        "mm:p1",
+        ("mm:ann", "mm:bob"),
+        generator="roop",
+        origin="x/y",
+    )
+    third = {"columns": columns, "only": {"label": "restored"}, "labels": {"restored": "fake"}}
+    (restored,) = load_reader("csv", third).read(tmp_path)
+    assert (restored.path.name, restored.label, restored.generator) == ("c.mp4", 1, "gpen")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"columns": {"path": "file"}}, "line 4: label 'restored'; use real or fake"),
+        ({"columns": {"method": "kind"}}, r"lacks the columns \['kind'\]; it has \['file'"),
+        ({"columns": {"who": "person"}}, r"unknown \['who'\]; known: path, label"),
+        ({"only": {"label": "maybe"}}, "no row has label maybe; it has 3 rows"),
+        ({"only": {"kind": "a"}}, r"lacks the columns \['kind'\]"),
+    ],
+)
+def test_a_list_read_by_wrong_names_is_refused(tmp_path: Path, options: dict, says: str):
+    (tmp_path / "labels.csv").write_text("file,label\na.mp4,real\nb.mp4,fake\nc.mp4,restored\n")
+    with pytest.raises(ConfigError, match=says):
+        load_reader("csv", options).read(tmp_path)

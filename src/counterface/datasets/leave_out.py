@@ -1,0 +1,129 @@
+"""What may be learnt from when a method, a family or an origin is to be judged as never met.
+
+A method is left out together with whoever and whatever its files show and with the collection that
+published it: a detector that knew the actor, the clip or the repository's codec would be judged on
+that. People and footage of one hop are enough here (`linked_groups` follows all): a third file that
+shares nothing with the judged ones may stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from counterface.datasets.manifest import Entry
+from counterface.errors import ConfigError
+
+LeaveOut = Literal["method", "family", "origin"]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What is left out: one method, family of methods, or origin."""
+
+    by: LeaveOut
+    name: str
+
+
+def unit_of(entry: Entry, by: LeaveOut) -> str:
+    """The entry's method, family or origin; "" for a genuine file unless origins are asked for.
+
+    The method is the column `generator`; where that is empty, the family (`method`) stands for it.
+    """
+    if by == "origin":
+        return entry.origin
+    if not entry.label:
+        return ""
+    return entry.method if by == "family" else entry.generator or entry.method
+
+
+def list_units(entries: Iterable[Entry], by: LeaveOut) -> list[Unit]:
+    """All units of the entries, by name.
+
+    Raises:
+        ConfigError: no file says what its method, family or origin is.
+    """
+    names = {unit_of(entry, by) for entry in entries} - {""}
+    if not names:
+        columns = {"method": "generator (or method)", "family": "method", "origin": "origin"}
+        raise ConfigError(f"no file has the column {columns[by]}; fill it in to leave a {by} out")
+    return [Unit(by, name) for name in sorted(names)]
+
+
+def judged_part(entries: Iterable[Entry], unit: Unit) -> list[Entry]:
+    """The unit's own files, and genuine files of the footage that they show (their twins)."""
+    entries = list(entries)
+    own = [entry for entry in entries if unit_of(entry, unit.by) == unit.name]
+    footage = {entry.source for entry in own} - {""}
+    paths = {entry.path for entry in own}
+    return [
+        entry
+        for entry in entries
+        if entry.path in paths or (not entry.label and entry.source in footage)
+    ]
+
+
+def training_part(entries: Iterable[Entry], unit: Unit) -> list[Entry]:
+    """The entries that share neither the unit nor a person, footage or origin with its files."""
+    entries = list(entries)
+    return _apart(entries, judged_part(entries, unit))
+
+
+def leave_out_folds(
+    entries: Sequence[Entry], folds: int
+) -> list[tuple[tuple[str, ...], list[Entry]]]:
+    """Groups of methods, each with what may be learnt from when its methods are judged.
+
+    Methods that share people, footage or an origin go to one group as far as that keeps groups
+    about equally large: what they share is then left out once.
+
+    Args:
+        entries: all of them.
+        folds: how many groups.
+
+    Raises:
+        ConfigError: fewer methods than folds.
+    """
+    units = list_units(entries, "method")
+    if not 1 < folds <= len(units):
+        raise ConfigError(f"{len(units)} methods make 2 to {len(units)} folds, not {folds}")
+    own = {unit: [e for e in entries if unit_of(e, "method") == unit.name] for unit in units}
+    largest = -(-len(units) // folds)
+    groups: list[list[Unit]] = [[] for _ in range(folds)]
+    ties: list[set[str]] = [set() for _ in range(folds)]
+    for unit in sorted(units, key=lambda u: (-len(own[u]), u.name)):
+        mine = set().union(*(_ties(entry) for entry in own[unit]))
+        open_groups = [i for i in range(folds) if len(groups[i]) < largest]
+        best = min(open_groups, key=lambda i: (-len(mine & ties[i]), len(groups[i]), i))
+        groups[best].append(unit)
+        ties[best] |= mine
+    _fill_empty(groups)
+    found = []
+    for group in groups:
+        judged = [entry for unit in group for entry in judged_part(entries, unit)]
+        names = tuple(sorted(unit.name for unit in group))
+        found.append((names, _apart(entries, judged)))
+    return found
+
+
+def _fill_empty(groups: list[list[Unit]]) -> None:
+    """Each group has a method: an empty one takes the last of the largest."""
+    for group in groups:
+        if not group:
+            group.append(max(groups, key=len).pop())
+
+
+def _apart(entries: Sequence[Entry], judged: Sequence[Entry]) -> list[Entry]:
+    """The entries that share nothing with the judged ones."""
+    ties = set().union(*(_ties(entry) for entry in judged)) if judged else set()
+    paths = {entry.path for entry in judged}
+    return [e for e in entries if e.path not in paths and not ties & _ties(e)]
+
+
+def _ties(entry: Entry) -> set[str]:
+    """All that may not be on both sides, the method of a fake among it."""
+    maker = unit_of(entry, "method")
+    named = {"method": maker, "source": entry.source, "origin": entry.origin}
+    people = {f"identity:{name}" for name in entry.identities}
+    return people | {f"{kind}:{name}" for kind, name in named.items() if name}

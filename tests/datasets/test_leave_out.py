@@ -1,0 +1,113 @@
+"""Leaving out a method, family or origin: nothing that could be remembered is on both sides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from counterface.datasets.leave_out import (
+    Unit,
+    judged_part,
+    leave_out_folds,
+    list_units,
+    training_part,
+    unit_of,
+)
+from counterface.datasets.manifest import Entry
+from counterface.errors import ConfigError
+
+NAMES = st.sampled_from(["", "a", "b", "c", "d"])
+
+
+@st.composite
+def entry_lists(draw: st.DrawFn) -> list[Entry]:
+    """Up to 24 files with few people, footage and origins, so that much is shared."""
+    rows = draw(
+        st.lists(
+            st.tuples(st.integers(0, 1), NAMES, NAMES, NAMES, st.lists(NAMES, max_size=2), NAMES),
+            min_size=1,
+            max_size=24,
+        )
+    )
+    return [
+        Entry(
+            Path(f"{number}.mp4"),
+            label,
+            method=f"family {family}" if family else "",
+            generator=maker,
+            source=source,
+            identities=tuple(name for name in people if name),
+            origin=origin,
+        )
+        for number, (label, family, maker, source, people, origin) in enumerate(rows)
+    ]
+
+
+def shared(one: list[Entry], other: list[Entry]) -> set[str]:
+    """Files, people, footage and origins on both sides."""
+
+    def named(entries: list[Entry]) -> set[str]:
+        found = {f"path {e.path}" for e in entries}
+        found |= {f"who {name}" for e in entries for name in e.identities}
+        found |= {f"footage {e.source}" for e in entries if e.source}
+        return found | {f"origin {e.origin}" for e in entries if e.origin}
+
+    return named(one) & named(other)
+
+
+@given(entry_lists(), st.sampled_from(["method", "family", "origin"]))
+def test_no_person_footage_origin_or_unit_is_on_both_sides(entries, by):
+    try:
+        units = list_units(entries, by)
+    except ConfigError:
+        assert not any(unit_of(e, by) for e in entries)
+        return
+    for unit in units:
+        judged, learnt = judged_part(entries, unit), training_part(entries, unit)
+        assert any(unit_of(e, by) == unit.name for e in judged)
+        assert not shared(judged, learnt)
+        assert unit.name not in {unit_of(e, by) for e in learnt}
+
+
+@given(entry_lists(), st.integers(2, 4))
+def test_folds_hold_every_method_once_and_learn_from_nothing_of_theirs(entries, folds):
+    methods = {unit_of(e, "method") for e in entries} - {""}
+    if len(methods) < folds:
+        with pytest.raises(ConfigError):
+            leave_out_folds(entries, folds)
+        return
+    found = leave_out_folds(entries, folds)
+    assert sorted(name for names, _ in found for name in names) == sorted(methods)
+    for names, learnt in found:
+        assert names
+        judged = [e for name in names for e in judged_part(entries, Unit("method", name))]
+        assert not shared(judged, learnt)
+
+
+def test_what_shares_nothing_stays():
+    fake = Entry(Path("fake"), 1, "swap", "clip 1", ("ann", "bob"), "roop", origin="repo")
+    twin = Entry(Path("twin"), 0, "real", "clip 1", ("ann",), origin="other")
+    ties = [
+        Entry(Path("same person"), 0, "real", "clip 2", ("bob",)),
+        Entry(Path("same repository"), 1, "swap", "clip 3", generator="simswap", origin="repo"),
+        Entry(Path("origin of the twin"), 1, "swap", "clip 4", generator="fsgan", origin="other"),
+        Entry(Path("same method"), 1, "swap", "clip 5", generator="roop"),
+    ]
+    free = [
+        Entry(Path("other swap"), 1, "swap", "clip 6", ("eve",), "ghost", origin="third"),
+        Entry(Path("genuine"), 0, "real", "clip 7", origin="third"),
+    ]
+    entries = [fake, twin, *ties, *free]
+    assert training_part(entries, Unit("method", "roop")) == free
+    assert judged_part(entries, Unit("method", "roop")) == [fake, twin, ties[3]]
+    left = training_part(entries, Unit("family", "swap"))
+    assert all(not entry.label for entry in left)
+
+
+def test_a_list_without_the_column_is_refused():
+    with pytest.raises(ConfigError, match="no file has the column origin"):
+        list_units([Entry(Path("a"), 1, "swap")], "origin")
+    assert list_units([Entry(Path("a"), 1, "swap")], "method") == [Unit("method", "swap")]
