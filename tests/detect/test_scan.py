@@ -1,3 +1,4 @@
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -11,9 +12,14 @@ from counterface.detect.scan_files import scan_files
 from counterface.errors import DetectorError, MediaError
 from counterface.faces.align import align
 from counterface.faces.face_detector import find_faces
+from counterface.media import sandbox
 from counterface.media.image import read_image, write_image
+from counterface.media.notes import MediaNote
+from counterface.media.probe import probe
 from counterface.media.video_reader import frames_at, sample_times
 from counterface.types import Verdict
+
+GREY = MediaNote("grey", "Its colours (Dolby Vision) cannot be read.")
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +149,14 @@ def test_a_file_compressed_beyond_the_range_is_inconclusive(clip, tmp_path):
     assert result.verdict is Verdict.INCONCLUSIVE
     assert "compressed more strongly" in result.reasons[0]
     assert "compression_out_of_range" in {notice.code for notice in result.notices}
+
+
+def test_colours_that_cannot_be_read_give_no_verdict(picture, tmp_path, monkeypatch):
+    monkeypatch.setattr(sandbox, "probe", lambda *a: replace(probe(picture), notes=(GREY,)))
+    result = scan_file(picture, tiny_config(tmp_path, gain=4000.0))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "colours" in result.reasons[0]
+    assert [n.code for n in result.notices if n.level == "trust"] == ["grey"]
 
 
 def test_a_small_face_is_warned_about(tmp_path):

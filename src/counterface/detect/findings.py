@@ -53,7 +53,16 @@ class FrameScore(_Record):
 
 
 AsideCode = Literal[
-    "compressed", "not_scored", "drawing", "strange", "soft", "small", "turned", "tilted", "brief"
+    "compressed",
+    "grey",
+    "not_scored",
+    "drawing",
+    "strange",
+    "soft",
+    "small",
+    "turned",
+    "tilted",
+    "brief",
 ]
 
 

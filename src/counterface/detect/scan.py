@@ -337,6 +337,9 @@ class _ScanJob:
         if strength > most:
             text = f"the file is compressed more strongly ({strength:.2f}) than what the detector "
             whole_file = SetAside(code="compressed", text=f"{text}was measured on ({most:.2f})")
+        if any(note.code == "grey" for note in self.media.notes):
+            text = "the colours of the file cannot be read, and grey ones say too little"
+            whole_file = SetAside(code="grey", text=text)
         moments = -(-self.read // info.frames)
         return Rules(moments, _brief_below(self.mode, moments), whole_file)
 

@@ -15,13 +15,13 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from counterface.errors import MediaError
-from counterface.media.color.tone_map import PQ, ColorTags, tone_map_for
+from counterface.media.color.tone_map import ColorTags
 from counterface.media.notes import MediaNote
 from counterface.media.open_file import check_file, ffmpeg_reason, show, sniff
 from counterface.media.picture.animation import ANIMATED, AnimationReader, shown_at
 from counterface.media.picture.kinds import is_animated_webp
 from counterface.media.stream.choice import choice_notes
-from counterface.media.stream.color_tags import color_tags_of, stated_peak
+from counterface.media.stream.color_tags import color_tags_of, first_color_tags, needs_first
 from counterface.media.stream.decoder import StreamDecoder, first_frame
 from counterface.media.stream.deinterlace import COMBED, WOVEN
 from counterface.media.stream.extent import (
@@ -366,7 +366,8 @@ class VideoReader:
     def _first_look(self) -> tuple[Turn, ColorTags]:
         if self._first is None:
             decoded = first_frame(self.path)
-            self._first = turn_of(decoded), color_tags_of(decoded, stated_peak(decoded))
+            tag = str(self.decoder.stream.codec_context.codec_tag)
+            self._first = turn_of(decoded), first_color_tags(decoded, tag)
         return self._first
 
     def _check_size(self, width: int, height: int) -> None:
@@ -396,16 +397,14 @@ class VideoReader:
             self._shown_rotation, self._shown_turn = rotation, turn_of(decoded)
         return self._shown_turn
 
-    def _color_of(self, decoded: Any) -> ColorTags:
-        tags = color_tags_of(decoded)
-        return replace(tags, peak=self.color.peak) if tags.transfer == PQ else tags
-
     def _frame(self, decoded: Any, index: int, pts: Fraction) -> Frame:
         self._check_size(decoded.width, decoded.height)
         try:
             self._is_combed = self._is_combed or bool(decoded.interlaced_frame)
-            tone_map = tone_map_for(self._color_of(decoded))
-            stored = to_rgb(decoded, self._reformatter, tone_map, exact=self._exact)
+            tags = color_tags_of(decoded)
+            if needs_first(decoded, tags):
+                tags = color_tags_of(decoded, self.color)
+            stored = to_rgb(decoded, self._reformatter, tags, exact=self._exact)
             image = self._turn_of(decoded).apply(stored)
             return Frame(np.require(image, requirements=["C", "W"]), index, pts)
         except (av.FFmpegError, MemoryError) as error:

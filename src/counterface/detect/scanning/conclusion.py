@@ -33,6 +33,7 @@ _WORST_FIRST = (
 _FAILED: tuple[AsideCode, ...] = ("not_scored", "drawing", "strange", "soft")
 _IN_SHORT: dict[AsideCode, str] = {
     "compressed": "too strongly compressed",
+    "grey": "without their colours",
     "not_scored": "without a number",
     "drawing": "not a photograph",
     "strange": "like nothing that the detector knows",

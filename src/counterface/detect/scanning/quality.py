@@ -23,6 +23,7 @@ COARSE_PX = 48  # faces over this would have counted: the shipped detector judge
 SOFT_YAW = 60  # degrees; half of the face is hidden
 _ASIDE_NOTICES: dict[AsideCode, str] = {
     "compressed": "compression_out_of_range",
+    "grey": "grey",
     "not_scored": "not_scored",
     "drawing": "not_a_photograph",
     "strange": "not_a_photograph",
@@ -45,7 +46,7 @@ def _track_notices(track: TrackFinding) -> Iterator[Notice]:
         return Notice(code=code, text=text, track=track.id, level=level)
 
     aside = track.aside.code if track.aside else None
-    if track.aside and aside != "compressed":  # said once, of the whole file
+    if track.aside and aside not in ("compressed", "grey"):  # said once, of the whole file
         text = f"Does not count: {track.aside.text}."
         yield notice(
             _ASIDE_NOTICES[track.aside.code], text, "trust" if aside in _FAILED_CHECKS else "care"

@@ -58,11 +58,14 @@ class ColorTags:
         transfer: 16 is PQ, 18 HLG.
         primaries: 9 is BT.2020, 12 P3 with white D65.
         peak: highest light that the file states, cd/m2; None where it states none.
+        unread: name of the way in which colour is coded, where no frame can be brought back from
+            it; its brightness can, and frames are grey.
     """
 
     transfer: int = UNSPECIFIED
     primaries: int = UNSPECIFIED
     peak: float | None = None
+    unread: str | None = None
 
     @property
     def hdr(self) -> Literal["PQ", "HLG"] | None:
@@ -78,6 +81,9 @@ class ColorTags:
     @property
     def note(self) -> MediaNote | None:
         """What whoever relies on the frames must know; None where they are as they were."""
+        if self.unread:
+            text = f"Its colours ({self.unread}) cannot be read: only its brightness was looked at,"
+            return MediaNote("grey", f"{text} in grey.")
         if self.is_plain:
             return None
         if self.hdr:
