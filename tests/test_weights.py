@@ -227,6 +227,6 @@ def test_every_built_in_row_is_complete() -> None:
         assert set(row.sha256) <= set("0123456789abcdef")
         assert row.bytes > 0
         assert row.licence
-        assert row.sources
+        assert row.sources or name == "taef2"  # its values lie nowhere as plain tensors
     files = [row.cache_name for row in weights.ROWS.values()]
     assert len(set(files)) == len(files)

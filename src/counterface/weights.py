@@ -122,6 +122,15 @@ _TABLE = (
         ),
     ),
     WeightFile(
+        "taef2",
+        "taef2.safetensors",
+        "883b24fc3f2758156d47162300241e8133f841f449c4040de7fab2eb464b79c6",
+        5_368_422,
+        "MIT (Ollin Boer Bohan, madebyollin/taesd)",
+        "TAEF2: tiny autoencoder of FLUX.2's latent space, encoder and decoder in one file",
+        (),  # published as two pickled files, which are not read here: bring the tensors yourself
+    ),
+    WeightFile(
         "astronaut",
         "astronaut.png",
         "88431cd9653ccd539741b555fb0a46b61558b301d4110412b5bc28b5e3ea6cb5",

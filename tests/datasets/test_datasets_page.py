@@ -30,7 +30,7 @@ def test_the_examples_of_the_page_run(
     write_image(tmp_path / "portrait.png", actors.draw_actor(1, size=400).image)
     actors.write_clip(tmp_path / "clip.mp4", actors.draw_clip([1], 12, 480, 270))
     monkeypatch.chdir(tmp_path)
-    assert run_examples("datasets.md") == 4
+    assert run_examples("datasets.md") == 5
     said = capsys.readouterr().out
     assert "12 6 6 ()" in said
     assert "10 {'train': 0.8, 'val': 0.1, 'test': 0.1} ()" in said

@@ -10,7 +10,7 @@ from actors import draw_actor
 from drawn_people import DRAWN
 
 from counterface.config import read_config
-from counterface.datasets.building import blended as module
+from counterface.datasets.building import write_pair as module
 from counterface.datasets.building.blended import BlendConfig, build_blended
 from counterface.datasets.manifest import Entry, read_manifest
 from counterface.errors import ConfigError, RightsError

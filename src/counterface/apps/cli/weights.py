@@ -53,12 +53,13 @@ def fetch(*names: str, json_output: Json = False) -> int:
     """Fetch model files that are not on this machine yet.
 
     Args:
-        names: Which; all where none is given.
+        names: Which; all that can be fetched where none is given.
     """
     failed = 0
-    for name in names or tuple(weights.ROWS):
+    names = names or tuple(name for name, row in weights.ROWS.items() if row.sources)
+    for name in names:
         weights.row(name)  # an unknown name is a usage error, not a failed fetch
-    for name in names or tuple(weights.ROWS):
+    for name in names:
         try:
             path = weights.path(name, progress=lambda line: print(line, file=sys.stderr))
         except WeightsError as error:

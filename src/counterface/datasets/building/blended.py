@@ -12,7 +12,6 @@ OUT/
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +20,6 @@ from pydantic import BaseModel, Field, field_validator
 
 from counterface import __version__
 from counterface.config import STRICT, Settings
-from counterface.datasets.building.genuine import pad_like
 from counterface.datasets.building.plan import (
     MANIFEST_FILE,
     Person,
@@ -29,6 +27,7 @@ from counterface.datasets.building.plan import (
     find_clips,
 )
 from counterface.datasets.building.splits import split_groups
+from counterface.datasets.building.write_pair import Place, write_pair
 from counterface.datasets.manifest import Entry, write_manifest
 from counterface.datasets.pairs.degrade import degrade
 from counterface.datasets.pairs.self_blended import FaceSample, Kind, make_pair
@@ -40,13 +39,7 @@ from counterface.faceset.extract import ExtractConfig, extract
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset
 from counterface.media.find_media import VIDEO_SUFFIXES
-from counterface.media.image import (
-    IMAGE_SUFFIXES,
-    encode_image,
-    encode_mask,
-    write_bytes,
-    write_image,
-)
+from counterface.media.image import IMAGE_SUFFIXES
 from counterface.media.probe import file_sha256
 from counterface.provenance.mark import Marker
 from counterface.provenance.record import (
@@ -99,28 +92,6 @@ class BlendSummary(BaseModel):
     fake: int
     made: int = Field(description="pairs that were not there before this call")
     failed: tuple[str, ...] = Field(description="files that could not be read, with the reason")
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """One pair of pictures on disk."""
-
-    out: Path
-    person: str
-    number: int
-    suffix: str
-
-    @property
-    def real(self) -> Path:
-        return self.out / "real" / self.person / f"{self.number:06d}.{self.suffix}"
-
-    @property
-    def fake(self) -> Path:
-        return self.out / "fake" / self.person / f"{self.number:06d}.{self.suffix}"
-
-    @property
-    def mask(self) -> Path:
-        return self.out / "masks" / self.person / f"{self.number:06d}.png"
 
 
 def build_blended(
@@ -183,15 +154,15 @@ def _faces(
     return faceset, failed
 
 
-def _chosen(config: BlendConfig, name: str, faceset: Faceset) -> Iterator[tuple[_Place, Row]]:
+def _chosen(config: BlendConfig, name: str, faceset: Faceset) -> Iterator[tuple[Place, Row]]:
     """The rows that pairs are made of, even over the faceset; a row may come several times."""
     for number, index in enumerate(np.linspace(0, len(faceset) - 1, config.pairs).round()):
-        yield _Place(config.out, name, number, config.format), faceset.rows[int(index)]
+        yield Place(config.out, name, number, config.format), faceset.rows[int(index)]
 
 
 def _make(
     config: BlendConfig,
-    place: _Place,
+    place: Place,
     faceset: Faceset,
     row: Row,
     rights: Rights,
@@ -203,8 +174,6 @@ def _make(
     sample = FaceSample(faceset.read(row).image, warp_points(row.landmarks, row.frame_to_crop))
     pair = make_pair(sample, rng, weights=config.kinds)
     real, fake = degrade([pair.real, pair.fake], rng, strength=config.degrade)
-    for path in (place.real, place.fake, place.mask):
-        path.parent.mkdir(parents=True, exist_ok=True)
     record = MadeRecord(
         output=MadeOutput(name=place.fake.name),
         inputs=(MadeInput(role="target", name=row.source, sha256=row.source_sha256),),
@@ -217,19 +186,10 @@ def _make(
         },
         rights=(MadeRights(of="target", rights=rights),),
     )
-    unsigned = place.fake.with_name(f".{place.fake.stem}-unsigned.{place.suffix}")
-    try:
-        write_image(unsigned, fake, config.quality)
-        marker.finish(unsigned, place.fake, record, None, [fake])
-    finally:
-        unsigned.unlink(missing_ok=True)
-    write_bytes(place.mask, encode_mask(pair.mask))
-    name = {"jpg": "JPEG", "png": "PNG"}[place.suffix]
-    plain = encode_image(real, name, config.quality)
-    write_bytes(place.real, pad_like(plain, place.fake.read_bytes()))
+    write_pair(place, real, fake, pair.mask, record, config.quality, marker)
 
 
-def _entries(place: _Place, row: Row, rights: Rights, config: BlendConfig) -> list[Entry]:
+def _entries(place: Place, row: Row, rights: Rights, config: BlendConfig) -> list[Entry]:
     kind = str(read_record(record_path(place.fake)).settings["kind"])
     common: dict[str, Any] = {
         "source": f"{place.person}/{row.source}",

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from counterface.datasets.pairs.paste_masks import FACE_MASKS, PART_MASKS, draw_mask
 from counterface.faces.align import umeyama
 from counterface.faces.landmarks import INNER
 from counterface.faces.mask import hull_mask
@@ -53,6 +54,7 @@ class Pair:
 # lip-sync edits
 _HULLS = ("whole", "whole", "no_forehead", "no_forehead", "inner", "lower", "upper", "mouth")
 _RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)  # of the blend, as in the paper
+_PASTED = 0.4  # share of masks as face swappers and lip-sync programs paste by
 
 
 def self_blend(face: FaceSample, rng: Generator) -> Pair:
@@ -61,19 +63,25 @@ def self_blend(face: FaceSample, rng: Generator) -> Pair:
     One of the two copies is changed; the unchanged outside of a changed target is part of the real
     sample too, so no colour or sharpness alone tells the classes apart.
     """
+    source, target, mask = self_blend_parts(face, rng)
+    return Pair(target, blend(source, target, mask), mask, "self_blended")
+
+
+def self_blend_parts(face: FaceSample, rng: Generator) -> tuple[Image, Image, Mask]:
+    """What `self_blend` lays over what, and where: source, target, mask."""
     image = face.image
     changed = _restyle(image, rng)
     source, target = (changed, image) if rng.random() < 0.5 else (image, changed)
     mask = blend_mask(face.landmarks, image.shape[:2], rng)
-    size = image.shape[0]
+    size = image.shape[1::-1]
     span = float(np.ptp(face.landmarks[:, 0]))
     zoom = rng.uniform(0.95, 1.05)
     centre = face.landmarks.mean(axis=0)
     shift = centre - zoom * centre + span * rng.uniform([-0.03, -0.015], [0.03, 0.015])
     move = np.array([[zoom, 0, shift[0]], [0, zoom, shift[1]]], dtype=np.float32)
-    source = cv2.warpAffine(source, move, (size, size), borderMode=cv2.BORDER_REFLECT_101)
-    mask = cv2.warpAffine(mask, move, (size, size))
-    return Pair(target, blend(source, target, mask), mask, "self_blended")
+    source = cv2.warpAffine(source, move, size, borderMode=cv2.BORDER_REFLECT_101)
+    mask = cv2.warpAffine(mask, move, size)
+    return np.asarray(source, np.uint8), target, np.asarray(mask, np.float32)
 
 
 def swap_in(face: FaceSample, donor: FaceSample, rng: Generator) -> Pair:
@@ -174,11 +182,12 @@ def _sharpen(image: Image, rng: Generator) -> Image:
 
 
 def _soften(image: Image, rng: Generator) -> Image:
-    size = image.shape[0]
-    small = round(size / rng.uniform(1.3, 3.0))
-    low = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
+    height, width = image.shape[:2]
+    share = rng.uniform(1.3, 3.0)
+    small = (round(width / share), round(height / share))
+    low = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
     back = cv2.INTER_CUBIC if rng.random() < 0.5 else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(low, (size, size), interpolation=back), dtype=np.uint8)
+    return np.asarray(cv2.resize(low, (width, height), interpolation=back), dtype=np.uint8)
 
 
 def _restyle(image: Image, rng: Generator) -> Image:
@@ -193,7 +202,7 @@ def _restyle(image: Image, rng: Generator) -> Image:
 def blend_mask(
     landmarks: Floats, shape: tuple[int, int], rng: Generator, *, strong: bool = False
 ) -> Mask:
-    """A hull, bent by a coarse noise field and softened twice, at half size and back.
+    """A bent and softened hull, or, two times in five, a mask that programs in use paste by.
 
     Args:
         landmarks: (68, 2) pixels.
@@ -201,6 +210,17 @@ def blend_mask(
         rng: the only source of chance.
         strong: blend fully rather than by a share.
     """
+    if rng.random() < _PASTED:
+        mask, _ = draw_mask({**FACE_MASKS, **PART_MASKS}, landmarks, shape, rng)
+    else:
+        mask = _bent_hull(landmarks, shape, rng)
+    peak = max(float(mask.max()), 1e-6)  # a face outside the picture has no mask
+    ratio = 1.0 if strong else _RATIOS[rng.integers(len(_RATIOS))]
+    return np.asarray(mask * (ratio / peak), dtype=np.float32)
+
+
+def _bent_hull(landmarks: Floats, shape: tuple[int, int], rng: Generator) -> Mask:
+    """A hull, bent by a coarse noise field and softened twice, at half size and back."""
     height, width = (side // 2 for side in shape)
     kind = _HULLS[rng.integers(len(_HULLS))]
     jitter = rng.normal(0, 0.008 * np.ptp(landmarks[:, 0]), landmarks.shape)
@@ -218,9 +238,7 @@ def blend_mask(
     if rng.random() < 0.5:  # erode half of them; the blur may have left a small hull below 1
         mask[mask < 0.97 * float(mask.max())] = 0.0
     mask = cv2.GaussianBlur(mask, (0, 0), float(rng.uniform(0.7, 4.5)) * unit)
-    peak = max(float(mask.max()), 1e-6)  # a face outside the picture has no mask
-    ratio = 1.0 if strong else _RATIOS[rng.integers(len(_RATIOS))]
-    full = cv2.resize(mask * (ratio / peak), shape[::-1], interpolation=cv2.INTER_LINEAR)
+    full = cv2.resize(mask, shape[::-1], interpolation=cv2.INTER_LINEAR)
     return np.asarray(full, dtype=np.float32)
 
 

@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import torch
-
-from counterface.datasets.pairs.face_autoencoder import AutoencoderTask, export_autoencoder
+from counterface.datasets.decoders.architectures import architecture
+from counterface.datasets.decoders.autoencoder import export_autoencoder
+from counterface.datasets.decoders.autoencoder_task import AutoencoderTask
+from counterface.datasets.decoders.train_bank import train_autoencoder as train_net
 from counterface.datasets.pairs.faceset_bank import (
     FacesetBank,
     banks_by_clip,
     match_pairs,
     open_for_training,
 )
-from counterface.datasets.pairs.remake import SIDE
 from counterface.datasets.pairs.training_pairs import Bank, Sources
 from counterface.detect.training.recipe import DataConfig, TrainConfig
-from counterface.errors import StoppedBySignal, TrainingError
-from counterface.faces.align import crop_matrix, warp_image
-from counterface.learn.checkpoint import read_weights
-from counterface.learn.loop import LoopConfig, train
+from counterface.errors import TrainingError
+from counterface.learn.loop import LoopConfig
+
+_REMAKES = "nested128"  # decoder of the bank that re-makes faces
 
 
 def read_sources(data: DataConfig) -> Sources:
@@ -64,7 +63,7 @@ def train_autoencoder(
     out = config.out / "autoencoder"
     if (out / "autoencoder.onnx").exists():
         return out / "autoencoder.onnx"
-    task = AutoencoderTask()
+    task = AutoencoderTask(architecture(_REMAKES), config.autoencoder_steps)
     loop = LoopConfig(
         steps=config.autoencoder_steps,
         batch_size=16,
@@ -76,29 +75,6 @@ def train_autoencoder(
         device=config.loop.device,
         seed=config.loop.seed,
     )
-    faces = _AutoencoderFaces(sources, config.loop.seed)
-    result = train(task, faces, loop, out, progress=progress)
-    if result.stopped == "signal":
-        where = f"stopped at step {result.step} of {loop.steps} of the autoencoder"
-        raise StoppedBySignal(result.signal, where)
-    modules, _ = read_weights(result.weights)
-    task.net.load_state_dict(modules["autoencoder"])
-    export_autoencoder(task.net.cpu(), out / "autoencoder.onnx")
+    net = train_net(task, sources.real, loop, out, progress)
+    export_autoencoder(net, out / "autoencoder.onnx")
     return out / "autoencoder.onnx"
-
-
-class _AutoencoderFaces:
-    """Tight crops of the real faces: RGB float32 [0, 1] (3, 128, 128) by index."""
-
-    def __init__(self, sources: Sources, seed: int) -> None:
-        self.sources, self.seed = sources, seed
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        rng = np.random.default_rng((self.seed, index))
-        bank = self.sources.real[int(rng.integers(len(self.sources.real)))]
-        face = bank[int(rng.integers(len(bank)))]
-        matrix = crop_matrix(face.landmarks, "face", SIDE) * np.float32(rng.uniform(0.92, 1.05))
-        image = warp_image(face.image, matrix, SIDE)
-        if rng.random() < 0.5:
-            image = image[:, ::-1]
-        return torch.from_numpy(image.copy()).permute(2, 0, 1).float() / 255

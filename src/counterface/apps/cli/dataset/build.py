@@ -34,6 +34,7 @@ def build(
     estimate: Flag = False,
     rank: Flag = False,
     self_blended: Flag = False,
+    twins: Flag = False,
     yes: Flag = False,
     json_output: Json = False,
 ) -> int:
@@ -51,13 +52,16 @@ def build(
         rank: Only say who resembles whom; faces are extracted for it.
         self_blended: The recipe is one of pictures: real faces and pseudo-fakes made from them,
             without any swap model; see `recipes/blended.toml`.
+        twins: The recipe is one of twins: genuine pictures and fakes minted from them by a bank of
+            decoders; see `recipes/twins.toml`.
         yes: Start at once: measure nothing, ask nothing.
     """
-    if self_blended:
-        if methods or crf or steps or estimate or rank:
-            raise ConfigError(
-                "--self-blended trains no model: it goes with --out, --yes and --json alone"
-            )
+    if self_blended or twins:
+        name = "--twins" if twins else "--self-blended"
+        if methods or crf or steps or estimate or rank or (self_blended and twins):
+            raise ConfigError(f"{name} trains no model: it goes with --out, --yes and --json alone")
+        if twins:
+            return _build_twins(recipe, out, json_output=json_output)
         return _build_blended(recipe, out, json_output=json_output)
     from counterface.datasets.build import build as run
     from counterface.datasets.build import estimate_build, rank_people
@@ -103,6 +107,29 @@ def _build_blended(recipe: Path, out: Path | None, *, json_output: bool) -> int:
             f"{output.printable(str(summary.manifest))}: {summary.real} real pictures, "
             f"{summary.fake} pseudo-fakes made from them, {summary.made} of them now; signed and "
             "recorded"
+        )
+    return 2 if summary.failed else 0
+
+
+def _build_twins(recipe: Path, out: Path | None, *, json_output: bool) -> int:
+    from counterface.datasets.building.twins import TwinsConfig, build_twins
+
+    config = read_config_with(TwinsConfig, recipe, {"out": str(out)} if out else {})
+    with output.progress("build") as report:
+        summary = build_twins(config, progress=report)
+    if json_output:
+        output.print_json(summary)
+    else:
+        for text in summary.failed:
+            print(f"failed   {output.printable(text)}")
+        for family, figures in summary.guard.items():
+            print(
+                f"{family:14}{figures.pairs:6} pairs; fake minus twin, log sharpness "
+                f"{figures.mean:+.3f}, {figures.softer:.0%} softer"
+            )
+        print(
+            f"{output.printable(str(summary.manifest))}: {summary.pairs} pairs, {summary.made} of "
+            f"them now, {summary.dropped} dropped by the guard; fakes signed and recorded"
         )
     return 2 if summary.failed else 0
 

@@ -1,0 +1,355 @@
+"""A data set of minted twins: genuine pictures, and fakes made of them by a bank of decoders.
+
+    build_twins(read_config(TwinsConfig, Path("twins.toml")))
+
+OUT/
+  manifest.parquet        both of every pair that the guard keeps
+  real/stills/000012.jpg  the genuine picture, or a frame of a clip
+  fake/stills/000012.jpg  its twin; signed, its record beside it
+  masks/stills/000012.png 255 where all is foreign
+  work/faces/stills/      the faceset that says where faces are
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby, islice
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.random import Generator
+from pydantic import BaseModel, Field, field_validator, model_validator
+
+from counterface.config import STRICT, Settings
+from counterface.datasets.building.plan import MANIFEST_FILE, Person, find_all_rights, find_clips
+from counterface.datasets.building.splits import split_groups
+from counterface.datasets.building.write_pair import Place, write_pair
+from counterface.datasets.decoders.bank import Decoder, open_bank
+from counterface.datasets.manifest import Entry, write_manifest
+from counterface.datasets.pairs.paste_masks import eye_distance
+from counterface.datasets.pairs.self_blended import FaceSample
+from counterface.datasets.split import SplitConfig
+from counterface.datasets.twins.layers import Family
+from counterface.datasets.twins.mint import LEAST_EYES, Twin, cut_view, mint, treat_alike
+from counterface.datasets.twins.sharpness import (
+    GuardFigures,
+    inner_part,
+    keep_guard,
+    log_sharpness,
+    measure_guard,
+)
+from counterface.errors import ConfigError, FacesetError, MediaError
+from counterface.faceset.commits import locked
+from counterface.faceset.extract import ExtractConfig, extract
+from counterface.faceset.row import Row
+from counterface.faceset.store import Faceset
+from counterface.media import sandbox
+from counterface.media.find_media import VIDEO_SUFFIXES
+from counterface.media.image import IMAGE_SUFFIXES
+from counterface.media.probe import file_sha256
+from counterface.provenance.mark import Marker
+from counterface.provenance.record import (
+    MadeInput,
+    MadeOutput,
+    MadeRecord,
+    MadeRights,
+    read_record,
+    record_path,
+)
+from counterface.provenance.rights import Rights
+from counterface.types import Floats, Image, Progress
+
+_TOGETHER = 12  # pairs of one clip whose frames are held at once
+_TRIES = 3  # of one pair, until a fake is as sharp as its twin
+
+
+class Crowd(Person):
+    """Pictures and clips under one rights record."""
+
+    person: Literal["file", "folder", "all"] = Field(
+        "file", description="who is one person: who a file shows, a folder, or all files"
+    )
+
+
+class TwinsConfig(Settings):
+    """A data set of genuine pictures and fakes minted from them."""
+
+    out: Path = Field(Path("data/twins"), description="folder of the data set")
+    people: dict[str, Crowd] = Field(min_length=1, description="pictures and clips, by name of set")
+    decoders: Path = Field(
+        Path("runs/decoders"), description="bank of decoders, see recipes/decoders.toml"
+    )
+    only: tuple[str, ...] = Field((), description="decoders of the bank by name; all by default")
+    pairs: int = Field(1000, ge=1, description="pairs, even over the sets; more may follow later")
+    families: dict[Family, float] = Field(
+        {"redrawn": 0.25, "pasted": 0.35, "mouth": 0.15, "reenact": 0.1, "self_blended": 0.15},
+        description="share of each family of fakes",
+    )
+    quality: tuple[int, int] = Field((60, 98), description="JPEG qualities, least and most")
+    split: SplitConfig | None = Field(None, description="by people and footage; unset: none")
+    seed: int = Field(0, ge=0, description="of everything random but the split")
+    extract: ExtractConfig = ExtractConfig(
+        template="head", size=384, faces=1, every=6, max_outside=0.9
+    )
+
+    @field_validator("families")
+    @classmethod
+    def _something_is_made(cls, value: dict[Family, float]) -> dict[Family, float]:
+        if not value or min(value.values()) < 0 or sum(value.values()) <= 0:
+            raise ValueError("shares are not negative, and one at least is above 0")
+        return value
+
+    @model_validator(mode="after")
+    def _qualities_in_order(self) -> TwinsConfig:
+        low, high = self.quality
+        if not 1 <= low <= high <= 100:
+            raise ValueError(f"quality is least and most of 1 to 100, got {list(self.quality)}")
+        return self
+
+
+class TwinsSummary(BaseModel):
+    """What was made."""
+
+    model_config = STRICT
+
+    manifest: str
+    pairs: int = Field(description="in the manifest")
+    made: int = Field(description="pairs that were not there before this call")
+    dropped: int = Field(description="pairs that the guard against soft fakes left out")
+    guard: dict[str, GuardFigures] = Field(description="sharpness beside the twins, by family")
+    failed: tuple[str, ...] = Field(description="files that could not be read, with the reason")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    """One pair to be."""
+
+    place: Place
+    row: Row
+    other: Row | None  # the same clip at another moment
+    driver: Row | None  # another moment of the clip, or another person
+    seed: tuple[int, ...]
+
+
+def build_twins(
+    config: TwinsConfig, *, marker: Marker | None = None, progress: Progress | None = None
+) -> TwinsSummary:
+    """What was made; run again to continue. Fakes are signed and recorded, not watermarked.
+
+    Args:
+        config: the build.
+        marker: what signs; the local identity by default. It leaves no watermark.
+        progress: called as (pairs or frames, total or None, what is going on).
+
+    Raises:
+        RightsError: a set has no rights record; nothing was made.
+        MediaError: a set has no footage.
+        ConfigError: no such decoders; another process builds there; no face was found; the split is
+            not possible.
+    """
+    told = progress or (lambda done, total, text: None)
+    clips = find_clips(config.people, VIDEO_SUFFIXES | IMAGE_SUFFIXES)
+    rights = find_all_rights(config.people, clips)
+    decoders = open_bank(config.decoders, config.only)
+    marker = marker or Marker(watermark=False)
+    failed: list[str] = []
+    entries: list[tuple[Entry, Entry]] = []
+    differences: list[tuple[str, float]] = []
+    made = 0
+    try:
+        with locked(config.out):
+            for name in config.people:
+                rows, bad = _find_faces(config, name, rights[name], told)
+                failed += bad
+                jobs = list(_jobs(config, name, rows))
+                work = _minted(config, name, jobs, decoders, rights[name], marker, failed)
+                for done, new in enumerate(work, start=1):
+                    made += new
+                    told(done, len(jobs), f"pairs of {name}")
+                for job in jobs:
+                    if job.place.real.exists():
+                        pair, family, apart = _entries(job, config.people[name], rights[name])
+                        entries.append(pair)
+                        differences.append((family, apart))
+            kept, guard = _guard(differences)
+            chosen = [entry for number in kept for entry in entries[number]]
+            if config.split is not None:
+                chosen = split_groups(chosen, config.split)
+            write_manifest(chosen, config.out / MANIFEST_FILE)
+    except FacesetError as error:
+        raise ConfigError(str(error)) from error
+    return TwinsSummary(
+        manifest=str(config.out / MANIFEST_FILE),
+        pairs=len(kept),
+        made=made,
+        dropped=len(entries) - len(kept),
+        guard=guard,
+        failed=tuple(failed),
+    )
+
+
+def _find_faces(
+    config: TwinsConfig, name: str, rights: Rights, told: Progress
+) -> tuple[list[Row], list[str]]:
+    """The faces of a set that are large enough, and the files that gave nothing."""
+    folder = config.out / "work" / "faces" / name
+    settings = config.extract.model_copy(update={"rights": rights})
+    summary = extract(config.people[name].clips, folder, settings, progress=told)
+    failed = [f"{source.path}: {source.error}" for source in summary.failed]
+    rows = [row for row in Faceset.open(folder) if eye_distance(row.landmarks) >= LEAST_EYES]
+    if not rows:
+        raise ConfigError(f"people.{name}: no face of {LEAST_EYES:g} px between the eyes was found")
+    return rows, failed
+
+
+def _jobs(config: TwinsConfig, name: str, rows: list[Row]) -> Iterator[_Job]:
+    """The pairs of a set, those of one file together; a face may come several times."""
+    names = list(config.people)
+    place = names.index(name)
+    share = len(range(place, config.pairs, len(names)))
+    order = np.random.default_rng([config.seed, place]).permutation(len(rows))
+    of_source: dict[str, list[Row]] = {}
+    for row in rows:
+        of_source.setdefault(row.source, []).append(row)
+    jobs = []
+    for number in range(share):
+        row = rows[int(order[number % len(rows)])]
+        seed = (config.seed, place, number)
+        rng = np.random.default_rng([*seed, 1])
+        others = [one for one in of_source[row.source] if one.frame_index != row.frame_index]
+        other = others[int(rng.integers(len(others)))] if others else None
+        driver = other or rows[int(rng.integers(len(rows)))]
+        jobs.append(_Job(Place(config.out, name, number, "jpg"), row, other, driver, seed))
+    yield from sorted(jobs, key=lambda job: (job.row.source, job.place.number))
+
+
+def _minted(
+    config: TwinsConfig,
+    name: str,
+    jobs: list[_Job],
+    decoders: list[Decoder],
+    rights: Rights,
+    marker: Marker,
+    failed: list[str],
+) -> Iterator[bool]:
+    """For each job whether it was done now: not if it was before, or no twin came about."""
+    for source, group in groupby(jobs, key=lambda job: job.row.source):
+        while together := list(islice(group, _TOGETHER)):
+            todo = [job for job in together if not job.place.real.exists()]
+            try:
+                frames = _read_frames(config.people[name], source, todo)
+            except MediaError as error:
+                failed.append(str(error))
+                frames = {}
+            for job in together:
+                twin = None
+                if job in todo and job.row.frame_index in frames:
+                    twin = _mint(config, job, frames, decoders)
+                if twin is not None:
+                    _write(config, job, twin, rights, marker)
+                yield twin is not None
+
+
+def _read_frames(crowd: Crowd, source: str, jobs: list[_Job]) -> dict[int, Image]:
+    """The frames that the jobs of one file need, by number."""
+    if not jobs:
+        return {}
+    roots = [path if path.is_dir() else path.parent for path in crowd.clips]
+    path = next((root / source for root in roots if (root / source).is_file()), None)
+    if path is None:
+        raise MediaError(f"{source}: is no longer in {', '.join(map(str, roots))}")
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return {0: sandbox.read_image(path)}
+    rows = [row for job in jobs for row in (job.row, job.other) if row is not None]
+    wanted = sorted({row.pts: row.frame_index for row in rows}.items())
+    read = sandbox.frames_at(path, [pts for pts, _ in wanted])
+    return {index: frame.image for (_, index), frame in zip(wanted, read, strict=False)}
+
+
+def _mint(
+    config: TwinsConfig, job: _Job, frames: Mapping[int, Image], decoders: list[Decoder]
+) -> Twin | None:
+    """The pair, its pictures treated alike; None where no try gave twins of like sharpness."""
+
+    def moment(rng: Generator) -> FaceSample | None:
+        if job.other is None or job.other.frame_index not in frames:
+            return None
+        return FaceSample(frames[job.other.frame_index], job.other.landmarks)
+
+    def driver(rng: Generator) -> Floats:
+        return (job.driver or job.row).landmarks
+
+    for attempt in range(_TRIES):
+        rng = np.random.default_rng([*job.seed, 2, attempt])
+        view = cut_view(FaceSample(frames[job.row.frame_index], job.row.landmarks), rng)
+        if view is None:
+            return None
+        twin = mint(
+            view, rng, shares=config.families, decoders=decoders, driver=driver, moment=moment
+        )
+        if twin is not None:
+            return treat_alike(twin, rng)
+    return None
+
+
+def _write(config: TwinsConfig, job: _Job, twin: Twin, rights: Rights, marker: Marker) -> None:
+    rng = np.random.default_rng([*job.seed, 3])
+    quality = int(rng.integers(config.quality[0], config.quality[1] + 1))
+    inside = inner_part(twin.mask)
+    record = MadeRecord(
+        output=MadeOutput(name=job.place.fake.name),
+        inputs=(MadeInput(role="target", name=job.row.source, sha256=job.row.source_sha256),),
+        settings={
+            "family": twin.family,
+            "maker": twin.maker,
+            "mask": twin.how,
+            "seed": list(job.seed),
+            "frame": job.row.frame_index,
+            "quality": quality,
+            "landmarks": [[round(float(x), 2), round(float(y), 2)] for x, y in twin.landmarks],
+            "sharper": round(
+                log_sharpness(twin.fake, inside) - log_sharpness(twin.real, inside), 4
+            ),
+        },
+        rights=(MadeRights(of="target", rights=rights),),
+    )
+    write_pair(job.place, twin.real, twin.fake, twin.mask, record, quality, marker)
+
+
+def _entries(job: _Job, crowd: Crowd, rights: Rights) -> tuple[tuple[Entry, Entry], str, float]:
+    """Genuine picture and fake, the fake's family, and by how much it is sharper."""
+    settings = read_record(record_path(job.place.fake)).settings
+    name, source = job.place.person, Path(job.row.source)
+    who = {"file": source.as_posix(), "folder": source.parent.as_posix(), "all": ""}[crowd.person]
+    common: dict[str, Any] = {
+        "source": f"{name}/{job.row.source}",
+        "identities": (f"{name}/{who}".rstrip("/."),),
+        "compression": f"jpg{settings['quality']}",
+        "licence": f"{rights.basis}: {rights.reference}",
+    }
+    real = Entry(job.place.real, 0, "genuine", sha256=file_sha256(job.place.real), **common)
+    fake = Entry(
+        job.place.fake,
+        1,
+        str(settings["family"]),
+        generator=str(settings["maker"]),
+        sha256=file_sha256(job.place.fake),
+        mask=job.place.mask,
+        **common,
+    )
+    return (real, fake), str(settings["family"]), float(str(settings["sharper"]))
+
+
+def _guard(differences: list[tuple[str, float]]) -> tuple[list[int], dict[str, GuardFigures]]:
+    """Which pairs are kept, family by family, and the figures of those."""
+    kept: list[int] = []
+    figures = {}
+    for family in sorted({family for family, _ in differences}):
+        numbers = [n for n, (of, _) in enumerate(differences) if of == family]
+        values = [differences[n][1] for n in numbers]
+        chosen = keep_guard(values)
+        kept += [numbers[place] for place in chosen]
+        figures[family] = measure_guard([values[place] for place in chosen])
+    return sorted(kept), figures

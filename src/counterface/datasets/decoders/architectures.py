@@ -1,0 +1,61 @@
+"""The bank of face decoders by name: how each halves, codes, up-samples, and what it learns by.
+
+A detector that is taught by one decoder knows one decoder. These differ in what leaves a trace: the
+up-sampling, the size, the code and the loss. No torch in here.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from counterface.config import STRICT
+from counterface.errors import RegistryError
+
+Up = Literal["nearest", "bilinear", "transposed", "shuffle"]
+
+
+class Architecture(BaseModel):
+    """One face autoencoder; convolutions alone, so it takes any size that it can halve."""
+
+    model_config = STRICT
+
+    up: Up = Field(description="how the decoder doubles a side")
+    side: int = Field(128, ge=32, description="side of the crops it is trained on, pixels")
+    halvings: int = Field(3, ge=1, le=4, description="from the picture to the code")
+    code: int = Field(24, ge=1, description="channels of the code")
+    fewest: int | None = Field(
+        None, ge=1, description="channels kept at least in training, the last are dropped; all"
+    )
+    codes: int = Field(0, ge=0, description="entries of the code book; 0 = not quantised")
+    perceptual: float = Field(0.0, ge=0, description="weight of the features' distance")
+    adversarial: float = Field(0.0, ge=0, description="weight of the patch critic")
+
+    @property
+    def step(self) -> int:
+        """What sides must be multiples of, pixels."""
+        return int(2**self.halvings)
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "nested128": Architecture(up="shuffle", fewest=3),  # what `remade` pairs are made with
+    "nearest128": Architecture(up="nearest", code=16),
+    "bilinear160": Architecture(up="bilinear", side=160, code=20, perceptual=0.2),
+    "transposed96": Architecture(up="transposed", side=96, code=16, adversarial=0.05),
+    "shuffle256": Architecture(
+        up="shuffle", side=256, halvings=4, code=48, perceptual=0.1, adversarial=0.05
+    ),
+    "quantised128": Architecture(up="nearest", halvings=2, code=8, codes=1024),
+}
+
+
+def architecture(name: str) -> Architecture:
+    """The architecture of that name.
+
+    Raises:
+        RegistryError: there is none.
+    """
+    if name not in ARCHITECTURES:
+        raise RegistryError(f"no decoder named {name!r}; known: {sorted(ARCHITECTURES)}")
+    return ARCHITECTURES[name]
