@@ -22,6 +22,7 @@ from numpy.random import Generator
 from counterface.datasets.pairs.paste_masks import (
     FACE_MASKS,
     PART_MASKS,
+    SPAN,
     draw_mask,
     eye_distance,
     face_box,
@@ -29,7 +30,7 @@ from counterface.datasets.pairs.paste_masks import (
     soften,
     square_matrix,
 )
-from counterface.datasets.pairs.self_blended import FaceSample, self_blend_parts
+from counterface.datasets.pairs.self_blended import FaceSample, match_colors, self_blend_parts
 from counterface.datasets.twins.mesh import warp_mesh
 from counterface.datasets.twins.sharpness import sharpen
 from counterface.faces.align import umeyama, warp_image, warp_points
@@ -99,12 +100,14 @@ def paste_redrawn(face: FaceSample, rng: Generator, decoders: Sequence[Redraws])
     another detector would set them; colours that drift, sharpening, and a second decoder at 256 px
     in the part of a face restorer.
     """
-    native = 3.6 * eye_distance(face.landmarks)
-    shares = np.array(SIDE_SHARES) * (np.array(SIDES) <= max(1.6 * native, 112))
-    side = int(rng.choice(SIDES, p=shares / shares.sum()))
+    native = SPAN * eye_distance(face.landmarks)
+    side = _draw_side(native, rng)
     jitter = rng.normal(0, 0.012 * eye_distance(face.landmarks), face.landmarks.shape)
     to_crop = square_matrix((face.landmarks + jitter).astype(np.float32), side)
     drawn, maker = redraw(warp_image(face.image, to_crop, side), decoders, rng)
+    if rng.random() < 0.6:  # a small decoder misses colours more than a swap model does
+        whole = np.ones((side, side), bool)
+        drawn = match_colors(drawn, warp_image(face.image, to_crop, side), whole, 1.0)
     if rng.random() < 0.5:
         gains = rng.uniform(0.94, 1.06, 3).astype(np.float32)
         drawn = np.clip(drawn * gains, 0, 255).astype(np.uint8)
@@ -200,6 +203,14 @@ def blend_over_itself(face: FaceSample, rng: Generator) -> Layer:
     """The face over itself, shifted, re-coloured or re-scaled; no decoder."""
     source, target, mask = self_blend_parts(face, rng)
     return Layer(target, source, mask, "self_blended", "blend", "hull_or_paste")
+
+
+def _draw_side(native: float, rng: Generator) -> int:
+    """The side of a pasted crop: not far above the face's own, nor below half of it."""
+    sides = np.array(SIDES)
+    fits = (sides <= max(1.6 * native, SIDES[1])) & (sides >= min(native / 2.2, SIDES[-1]))
+    shares = np.array(SIDE_SHARES) * fits
+    return int(rng.choice(sides, p=shares / shares.sum()))
 
 
 def _smaller_and_back(image: Image, factor: float) -> Image:
