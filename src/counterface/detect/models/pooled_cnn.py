@@ -29,7 +29,7 @@ class PooledCNNConfig(DetectorConfig):
 
     backbone: str = Field("resnet18", description="any timm model with `forward_features`")
     dropout: float = Field(0.0, ge=0, lt=1, description="before the logit")
-    pretrained: bool = Field(False, description="timm's ImageNet weights, fetched from its hub")
+    pretrained: bool = Field(False, description="ImageNet weights, fetched if need be")
 
 
 class PooledCNN(DetectorModel):

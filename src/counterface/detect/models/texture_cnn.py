@@ -21,7 +21,7 @@ from torch.nn.functional import interpolate
 
 from counterface.detect.models.detector_model import DetectorConfig, DetectorModel
 from counterface.detect.models.parts.map_head import PRIOR_STD
-from counterface.detect.models.parts.timm_backbone import create_cut_backbone
+from counterface.detect.models.parts.timm_backbone import create_cut_backbone, signed_input
 
 FLAT = 1e-6  # keeps the deviation of a constant channel differentiable
 
@@ -36,7 +36,7 @@ class TextureCNNConfig(DetectorConfig):
         0, ge=0, le=1024, description="that the crop is brought to in the net; 0 = as it is"
     )
     dropout: float = Field(0.3, ge=0, lt=1, description="before the logit")
-    pretrained: bool = Field(False, description="timm's ImageNet weights, fetched from its hub")
+    pretrained: bool = Field(False, description="ImageNet weights, fetched if need be")
 
 
 class TextureHead(nn.Module):
@@ -86,6 +86,7 @@ class TextureCNN(DetectorModel):
         self.backbone, channels = create_cut_backbone(
             config.backbone, config.stage, config.pretrained, config.pad_type
         )
+        self.factor, self.subtrahend = signed_input(config.backbone)
         self.head = TextureHead(channels, config.dropout)
 
     def train(self, mode: bool = True) -> Self:
@@ -100,7 +101,7 @@ class TextureCNN(DetectorModel):
         """The stage's, (B, C, h, w)."""
         if side := self.config.side:
             images = interpolate(images, (side, side), mode="bilinear", align_corners=False)
-        found: Tensor = self.backbone(images * 2 - 1)[0]
+        found: Tensor = self.backbone(images * self.factor - self.subtrahend)[0]
         return found
 
 

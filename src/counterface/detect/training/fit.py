@@ -78,11 +78,11 @@ class Statistics:
     item: NDArray[np.intp]  # (N,) which file
 
 
-def start_statistics(config: FitConfig, faces: Sequence[Image]) -> FrameStatistics:
+def start_statistics(config: FitConfig, faces: Sequence[Image] = ()) -> FrameStatistics:
     """The net with its backbone's weights and empty heads.
 
     Args:
-        config: names the folded file, or asks timm for pretrained weights.
+        config: names the folded file, or asks for pretrained weights.
         faces: crops that set the batch norms of a folded backbone; 32 or more.
     """
     model = config.model.model_copy(update={"heads": len(config.heads)})
@@ -243,7 +243,7 @@ def fit_detector(
             "no manifest is named; say --manifest list.csv, or set manifest in the recipe"
         )
     items = read_manifest(config.manifest)
-    net = start_statistics(config, real_faces(items, config))
+    net = start_statistics(config, real_faces(items, config) if config.folded else ())
     found = collect_statistics(net, items, config, progress, failed)
     fit_heads(net, found, items, config)
     joined = join_evidence(net, config)

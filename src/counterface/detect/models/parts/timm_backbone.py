@@ -1,4 +1,8 @@
-"""A timm model by its name, or an error that says what to do."""
+"""A timm model by its name, with its ImageNet weights if asked for, or an error that helps.
+
+EfficientNet-Lite (https://github.com/tensorflow/tpu, Apache-2.0) takes its weights from the weight
+store; all other models take theirs from timm's hub.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +10,34 @@ from difflib import get_close_matches
 from typing import Any
 
 import timm
+import torch
 
+from counterface import weights
+from counterface.detect.models.parts.torch_file import COUNTER, read_torch_tensors
 from counterface.errors import ConfigError, TrainingError
+
+STORED = {f"tf_efficientnet_lite{n}": f"efficientnet_lite{n}" for n in range(3)}  # rows of weights
+_LITE_MEAN, _LITE_STD = 127 / 255, 128 / 255  # its authors' input is (x * 255 - 127) / 128
 
 
 def create_backbone(name: str, pretrained: bool, **options: Any) -> Any:
-    """A timm model, with ImageNet weights from timm's hub if asked for.
+    """A timm model, with ImageNet weights from the weight store or timm's hub if asked for.
+
+    Its `default_cfg` tells the mean and deviation of the input that the weights were trained on.
 
     Raises:
         ConfigError: timm knows no such model.
-        TrainingError: its weights cannot be fetched.
+        TrainingError: its weights cannot be fetched from the hub.
+        WeightsError: they cannot be fetched for the store.
     """
     bare = name.partition(".")[0]  # what follows the dot names the weights
+    if bare in STORED:
+        backbone = timm.create_model(bare, **options)
+        of_input = {"mean": (_LITE_MEAN,) * 3, "std": (_LITE_STD,) * 3}
+        backbone.default_cfg = {**backbone.default_cfg, **of_input}
+        if pretrained:
+            _fill(backbone, STORED[bare])
+        return backbone
     if not timm.is_model(bare):
         near = get_close_matches(bare, timm.list_models(), n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -57,3 +77,24 @@ def create_cut_backbone(
     if module.startswith("blocks."):  # timm keeps the blocks after the last feature map
         backbone.blocks = backbone.blocks[: int(module.split(".")[1]) + 1]
     return backbone, int(backbone.feature_info.channels()[-1])
+
+
+def signed_input(name: str) -> tuple[float, float]:
+    """Factor and subtrahend that bring [0, 1] to the [-1, 1] that a backbone's weights want."""
+    if name.partition(".")[0] in STORED:
+        return 1 / _LITE_STD, _LITE_MEAN / _LITE_STD
+    return 2.0, 1.0
+
+
+@torch.no_grad()
+def _fill(backbone: Any, row: str) -> None:
+    """Copies the tensors of a row of the store in order; a backbone may end before the file."""
+    path = weights.path(row)
+    state = {name: to for name, to in backbone.state_dict().items() if not name.endswith(COUNTER)}
+    found = read_torch_tensors(path)
+    for (name, to), values in zip(state.items(), found.values(), strict=False):
+        if tuple(to.shape) != values.shape:
+            raise TrainingError(f"{path}: {name} is {tuple(to.shape)}, the file's {values.shape}")
+        to.copy_(torch.from_numpy(values))
+    if len(state) > len(found):
+        raise TrainingError(f"{path}: holds {len(found)} tensors, the backbone {len(state)}")
