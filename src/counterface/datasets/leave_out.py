@@ -114,8 +114,23 @@ def _fill_empty(groups: list[list[Unit]]) -> None:
             group.append(max(groups, key=len).pop())
 
 
+def shares_nothing(entries: Iterable[Entry], shut: Iterable[Entry]) -> list[Entry]:
+    """The entries of which no person and no footage is in the shut ones, nor they themselves."""
+    shut = list(shut)
+    people = {name for entry in shut for name in entry.identities}
+    footage = {entry.source for entry in shut} - {""}
+    paths = {entry.path for entry in shut}
+    return [
+        entry
+        for entry in entries
+        if entry.path not in paths
+        and entry.source not in footage
+        and not people & set(entry.identities)
+    ]
+
+
 def _apart(entries: Sequence[Entry], judged: Sequence[Entry]) -> list[Entry]:
-    """The entries that share nothing with the judged ones."""
+    """The entries that share nothing with the judged ones, methods and origins among it."""
     ties = set().union(*(_ties(entry) for entry in judged)) if judged else set()
     paths = {entry.path for entry in judged}
     return [e for e in entries if e.path not in paths and not ties & _ties(e)]

@@ -14,11 +14,18 @@ from counterface.detect.evaluation.cross import CrossMatrix
 from counterface.detect.evaluation.file_score import FileScore
 from counterface.detect.evaluation.measure import Number, Slice
 from counterface.detect.evaluation.robustness import Robustness
+from counterface.detect.generalisation.controls import CONTROLS
+from counterface.detect.generalisation.meter import Compared, Generalisation
 from counterface.report import charts
 from counterface.report.lab_page import write_outputs
 
 WORST = 12  # files shown of each kind of error
 Figures = dict[str, tuple[Any, str]]
+CONTROL_LABELS = {
+    "ring": "the detector, with the face covered",
+    "equalised": "the detector, all at one size and JPEG quality",
+    **{name: f"alone: {text}" for name, text in CONTROLS.items()},
+}
 
 
 def write_evaluation(
@@ -107,6 +114,40 @@ def write_robustness(
         html, png, "robustness.html.j2", f"Robustness of {name}", robustness_charts(found),
         found=found,
     )  # fmt: skip
+
+
+def write_generalisation(
+    found: Generalisation,
+    compared: Sequence[Compared] = (),
+    *,
+    html: Path | None = None,
+    png: Path | None = None,
+) -> None:
+    """Nothing; the tables and the chart of methods, where they are wanted.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+        MediaError: they cannot be written there.
+    """
+    if html is None and png is None:
+        return
+    rows = [(row.name, Number(value=row.auc)) for row in found.rows if row.auc is not None]
+    figures: Figures = {}
+    if rows:
+        title = "AUC by method"
+        figures["methods"] = (charts.draw_parts(title, rows, "AUC", null=0.5), title)
+    data = found.opened.name if found.opened else f"{found.files} files"
+    write_outputs(
+        html,
+        png,
+        "generalisation.html.j2",
+        f"{found.name} on {data}",
+        figures,
+        found=found,
+        compared=compared,
+        controls=CONTROL_LABELS,
+        cells={(row.control, row.name): row for row in found.controls},
+    )
 
 
 def evaluation_charts(found: Evaluation) -> Figures:

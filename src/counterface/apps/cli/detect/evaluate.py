@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from cyclopts import Parameter
 
 from counterface.apps.cli import output
+from counterface.apps.cli.detect.leave_out import evaluate_left_out
 from counterface.apps.cli.output import Json
+from counterface.datasets.leave_out import LeaveOut
 from counterface.detect.evaluate import EvaluateConfig
 from counterface.detect.evaluation.robustness import RobustnessConfig
 
@@ -31,6 +33,7 @@ def evaluate(
     *,
     detector: Annotated[tuple[str, ...], Parameter(negative="")] = ("default",),
     against: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    leave_out: LeaveOut | None = None,
     config: Annotated[EvaluateConfig, Parameter(name="*")] = EvaluateConfig(),  # noqa: B008
     html: Html = None,
     png: Png = None,
@@ -47,12 +50,20 @@ def evaluate(
         manifests: Parquet, or CSV with the columns path and label (real or fake).
         detector: 'default' or the path of an ONNX detector file; several may be named.
         against: Other detectors, each compared with the first on the same files.
+        leave_out: Judge by method, family or origin instead, beside controls: fakes among genuine
+            files of like quality and above their twins. A recipe of 'detect fit' (.toml) named as
+            the detector is fitted anew without each of them.
     """
     from counterface.detect.evaluation.compare import compare_evaluations
     from counterface.detect.evaluation.cross import cross_evaluate
     from counterface.report.evaluation import write_cross, write_evaluation
 
     _check_outputs(html, png)
+    if leave_out is not None:
+        return evaluate_left_out(
+            manifests, (*detector, *against), leave_out, config,
+            html=html, png=png, json_output=json_output,
+        )  # fmt: skip
     config = _with_cache(config)
     with output.progress("evaluate") as report:
         matrix, columns = cross_evaluate(manifests, (*detector, *against), config, progress=report)

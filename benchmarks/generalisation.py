@@ -1,0 +1,153 @@
+"""Detectors on makers that they never met: the tables of `detect evaluate --leave-out`.
+
+    python benchmarks/generalisation.py default new.onnx       the build part, side by side
+    python benchmarks/generalisation.py recipe.toml --leave-out family
+    python benchmarks/generalisation.py default --gate         the gate: logged, once a release
+
+Of each maker and each origin of genuine files at most `--limit` are looked at, even over their
+names, so that a large set has no more say than a small one. Everything is kept below `runs/`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from default_data import RUNS
+from generalisation_data import (
+    GATE,
+    HALVES,
+    all_entries,
+    build_part,
+    gate_part,
+    restored_entries,
+)
+
+from counterface.datasets.manifest import Entry, write_manifest
+from counterface.detect.evaluate import DetectorFacts
+from counterface.detect.evaluation.measure import Number
+from counterface.detect.evaluation.openings import log_opening
+from counterface.detect.generalisation.meter import (
+    Generalisation,
+    GeneraliseConfig,
+    compare_generalisation,
+    is_recipe,
+    judge_detector,
+    measure_generalisation,
+)
+from counterface.detect.training.leave_out_fit import refit_recipe
+from counterface.media.probe import file_sha256
+
+
+def draw(entries: Sequence[Entry], limit: int) -> list[Entry]:
+    """At most `limit` files of each maker in each origin, even over the list."""
+    parts: dict[tuple[int, str, str], list[Entry]] = defaultdict(list)
+    for entry in entries:
+        parts[entry.label, entry.generator or entry.method, entry.origin].append(entry)
+    return [e for part in parts.values() for e in part[:: max(1, -(-len(part) // limit))]]
+
+
+def shown(number: Number | float | None) -> str:
+    """With its interval where it has one."""
+    if number is None:
+        return "-"
+    if not isinstance(number, Number):
+        return f"{number:.2f}"
+    spread = "" if number.low is None else f" [{number.low:.2f}, {number.high:.2f}]"
+    return f"{number.value:.2f}{spread}"
+
+
+def tables(found: Generalisation) -> Iterator[str]:
+    """Markdown."""
+    yield f"### {found.name} ({found.files} files, {found.no_face} without a face)\n"
+    yield "| part | methods | fakes | AUC | twins | equally sharp | worst quarter | under 0.5 |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for s in found.summaries:
+        yield (
+            f"| {s.name} | {s.methods} | {s.fakes} | {shown(s.auc)} | {shown(s.twins)} "
+            f"| {shown(s.equal)} | {shown(s.worst_quarter)} | {s.below_chance} of {s.ranked} |"
+        )
+    yield "\n| AUC / twins of | " + " | ".join(s.name for s in found.summaries) + " |"
+    yield "|---" * (len(found.summaries) + 1) + "|"
+    rows = defaultdict(dict)
+    for row in found.controls:
+        rows[row.control][row.name] = f"{_value(row.auc)} / {_value(row.twins)}"
+    for control, cells in rows.items():
+        yield f"| {control} | " + " | ".join(cells.get(s.name, "-") for s in found.summaries) + " |"
+    yield "\n| method | family | fakes | AUC, or above 95 % of genuine | twins | equally sharp |"
+    yield "|---|---|---|---|---|---|"
+    for row in found.rows:
+        place = f"{row.found:.3g} of {row.scored}" if row.auc is None else f"{row.auc:.2f}"
+        yield (
+            f"| {row.name} | {row.family} | {row.fakes} | {place} | {shown(row.twins)} "
+            f"| {shown(row.equal)} |"
+        )
+    yield "\n| genuine files of | files | called fake | above the others' 5 % line |"
+    yield "|---|---|---|---|"
+    for alarm in found.alarms:
+        yield f"| {alarm.origin} | {alarm.files} | {shown(alarm.called)} | {shown(alarm.beyond)} |"
+    yield from (f"\n{caution.text}" for caution in found.cautions)
+
+
+def _value(number: Number | None) -> str:
+    return "-" if number is None else f"{number.value:.2f}"
+
+
+def restored_line(build: Sequence[Entry], name: str, config: GeneraliseConfig) -> str:
+    """Where restored photographs lie: neither genuine nor made, so apart."""
+    genuine = [entry for entry in build if not entry.label]
+    found = judge_detector([*genuine, *restored_entries()], name, "method", config)
+    places = [r.above for r in found.results if r.above is not None]
+    return f"\nRestored photographs: {len(places)}, above {np.mean(places):.2f} of genuine ones."
+
+
+def told(done: int, total: int | None, name: str) -> None:
+    """A line now and then."""
+    if done % 50 == 0:
+        print(f"  {done} of {total}: {name}", flush=True)
+
+
+def main() -> None:
+    """Measures, prints, and writes JSON beside the manifest."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("detectors", nargs="+", help="'default', ONNX files, recipes (.toml)")
+    parser.add_argument("--leave-out", default="method", choices=("method", "family", "origin"))
+    parser.add_argument("--gate", action="store_true", help="the gate in place of the build part")
+    parser.add_argument("--limit", type=int, default=24, help="files of a maker and origin")
+    parser.add_argument("--frames", type=int, default=8, help="moments of a video")
+    parser.add_argument("--halves", type=Path, default=HALVES, help="of the pairs")
+    words = parser.parse_args()
+    folder = RUNS / "generalisation"
+    folder.mkdir(parents=True, exist_ok=True)
+    entries = all_entries(words.halves)
+    part = gate_part(entries) if words.gate else draw(build_part(entries), words.limit)
+    manifest = folder / ("gate.parquet" if words.gate else "build.parquet")
+    write_manifest([replace(e, split="test") if words.gate else e for e in part], manifest)
+    if words.gate:  # a second log, which is kept with the project
+        facts = [DetectorFacts.load(name) for name in words.detectors if not is_recipe(name)]
+        who = [(fact.name, fact.sha256) for fact in facts]
+        log_opening(GATE, file_sha256(GATE), "gate", who)
+    config = GeneraliseConfig(frames=words.frames, cache=RUNS, split="all")
+    found = measure_generalisation(
+        manifest, words.detectors, words.leave_out, config, refit=refit_recipe, progress=told
+    )
+    for name, one in zip(words.detectors, found, strict=True):
+        print("\n".join(tables(one)))
+        if not is_recipe(name) and not words.gate:
+            print(restored_line(part, name, config))
+        print(flush=True)
+    for other in found[1:]:
+        gaps = compare_generalisation(other, found[0]).differences
+        told_gaps = ", ".join(f"{name} {shown(gap)}" for name, gap in gaps.items())
+        print(f"{other.name} less {found[0].name}: {told_gaps}")
+    values = [one.model_dump(mode="json") for one in found]
+    (folder / f"{manifest.stem}.json").write_text(json.dumps(values, indent=1))
+
+
+if __name__ == "__main__":
+    main()

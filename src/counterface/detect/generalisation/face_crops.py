@@ -1,0 +1,176 @@
+"""The largest face of a file at some of its moments, cut as a scan cuts it, and kept on disk.
+
+Every table needs the same crops many times over (as they are, blurred, equalised, with the face
+covered, by this detector and the next), so each file is decoded once. The largest face stands for
+the file: a label says nothing of an inset or of people behind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from counterface.datasets.manifest import Entry
+from counterface.detect.generalisation.controls import file_controls
+from counterface.errors import MediaError
+from counterface.faces.align import TEMPLATES, align, matrix_scale
+from counterface.faces.face_detector import FaceDetector, Landmarker, load_models
+from counterface.faces.face_search import FaceSearch
+from counterface.media import sandbox
+from counterface.media.image import write_bytes
+from counterface.media.probe import MediaInfo, file_sha256
+from counterface.media.sample_frames import sample_frames
+from counterface.project_files import parse_json, read_parquet, reading
+from counterface.types import Face, Frame, Image
+
+FORMAT = 1
+STILL_FRAMES = 4  # a video of fewer is a picture that was stored as one
+
+
+@dataclass(frozen=True)
+class CropConfig:
+    """How faces are cut; a detector or recipe says most of it."""
+
+    template: str
+    size: int
+    moments: int  # of a video
+    together: int = 1  # frames of a moment
+    step: int = 1  # frames of the video between them
+
+    @property
+    def key(self) -> str:
+        """Names the folder of kept crops."""
+        text = json.dumps([FORMAT, *vars(self).values()])
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, eq=False)
+class FaceCrops:
+    """One file's faces and what is known of the file."""
+
+    sha256: str
+    crops: Image  # (M, T, S, S, 3); M is 0 where no face was found
+    face_px: float  # median over the moments: pixels of the file between the eyes
+    still: bool  # a picture, or a video of equal frames
+    controls: dict[str, float]  # see `CONTROLS`; {} without a face
+
+
+def cut_faces(
+    entries: Sequence[Entry],
+    config: CropConfig,
+    folder: Path,
+    *,
+    progress: Callable[[int, int | None, str], None] | None = None,
+) -> list[FaceCrops | str]:
+    """The faces of each file, or the reason why it cannot be read; kept ones are not cut anew.
+
+    Args:
+        entries: pictures and videos.
+        config: how.
+        folder: of kept crops; one Parquet file for each content.
+        progress: called as (done, total, name).
+    """
+    store = folder / config.key
+    store.mkdir(parents=True, exist_ok=True)
+    search = _Search(config)
+    found: list[FaceCrops | str] = []
+    for number, entry in enumerate(entries):
+        try:
+            path = store / f"{file_sha256(entry.path)}.parquet"
+            if path.is_file():
+                faces = _read(path)
+            else:
+                faces = search.cut(entry.path)
+                _write(faces, path)
+            found.append(faces)
+        except (MediaError, OSError) as error:
+            found.append(str(error))
+        if progress:
+            progress(number + 1, len(entries), entry.path.name)
+    return found
+
+
+class _Search:
+    """Models, loaded when the first file needs them."""
+
+    def __init__(self, config: CropConfig) -> None:
+        self.config = config
+        self.models: tuple[FaceDetector, Landmarker] | None = None
+
+    def cut(self, path: Path) -> FaceCrops:
+        config = self.config
+        self.models = self.models or load_models("auto", "mediapipe_mesh")
+        media = sandbox.probe(path)
+        finder, landmarker = self.models
+        search = FaceSearch(finder, landmarker, video=media.kind != "image")
+        sample = sample_frames(path, media, config.moments, config.together, config.step)
+        crops: list[Image] = []
+        pixels: list[float] = []
+        frames = 0
+        for moment in sample.moments:
+            frames += len(moment)
+            part = [self._largest(search.find(frame.image), frame) for frame in moment]
+            cut = [found for found in part if found is not None]
+            if len(cut) == config.together:
+                crops.append(np.stack([image for image, _ in cut]))
+                pixels += [distance for _, distance in cut]
+        return self._facts(path, media, crops, pixels, frames)
+
+    def _largest(self, faces: Sequence[Face], frame: Frame) -> tuple[Image, float] | None:
+        known = [face for face in faces if face.landmarks is not None]
+        if not known:
+            return None
+        face = max(known, key=lambda f: float((f.box[2] - f.box[0]) * (f.box[3] - f.box[1])))
+        crop = align(frame.image, face, self.config.template, self.config.size)
+        eyes = _eye_distance(self.config.template, self.config.size)
+        return crop.image, eyes / matrix_scale(crop.frame_to_crop)
+
+    def _facts(
+        self, path: Path, media: MediaInfo, crops: list[Image], pixels: list[float], frames: int
+    ) -> FaceCrops:
+        side, together = self.config.size, self.config.together
+        stack = np.stack(crops) if crops else np.zeros((0, together, side, side, 3), np.uint8)
+        held = media.frame_count or frames
+        controls = {}
+        if crops:
+            flat = stack.reshape(-1, side, side, 3)
+            facts = {"width": media.width, "height": media.height, "size": path.stat().st_size}
+            controls = file_controls(flat, self.config.template, frames=held, **facts)
+        still = media.kind == "image" or held < STILL_FRAMES
+        return FaceCrops(
+            file_sha256(path), stack, float(np.median(pixels)) if pixels else 0.0, still, controls
+        )
+
+
+def _eye_distance(template: str, size: int) -> float:
+    return size / TEMPLATES[template][0]
+
+
+def _write(faces: FaceCrops, path: Path) -> None:
+    row = {
+        "shape": list(faces.crops.shape),
+        "crops": faces.crops.tobytes(),
+        "face_px": faces.face_px,
+        "still": faces.still,
+        "controls": json.dumps(faces.controls),
+    }
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist([row]), sink, compression="zstd")
+    write_bytes(path, bytes(sink.getvalue()))
+
+
+def _read(path: Path) -> FaceCrops:
+    advice = "delete it, and the file is looked at again"
+    (row,) = read_parquet(path, MediaError, advice).to_pylist()
+    with reading(path, MediaError, advice):
+        crops = np.frombuffer(row["crops"], np.uint8).reshape(row["shape"])
+        return FaceCrops(
+            path.stem, crops, row["face_px"], row["still"], parse_json(row["controls"])
+        )
