@@ -91,6 +91,8 @@ def test_a_manifest_of_twins_and_a_build_that_goes_on(
         assert record.settings["family"] == fake.method
         assert np.array(record.settings["landmarks"]).shape == (68, 2)
         assert record.rights[0].rights == DRAWN
+    assert len({entry.source for entry in entries}) == summary.pairs  # each its own footage
+    assert {entry.origin for entry in entries} <= {"stills", "clips"}
     people = {entry.identities for entry in entries}
     assert people <= {("stills/ann",), ("stills/bob",), ("clips/cy/talk.mp4",)}
 

@@ -324,7 +324,8 @@ def _entries(job: _Job, crowd: Crowd, rights: Rights) -> tuple[tuple[Entry, Entr
     name, source = job.place.person, Path(job.row.source)
     who = {"file": source.as_posix(), "folder": source.parent.as_posix(), "all": ""}[crowd.person]
     common: dict[str, Any] = {
-        "source": f"{name}/{job.row.source}",
+        "source": f"{name}/{job.row.source}#{job.place.number}",  # of this pair alone: twins
+        "origin": name,
         "identities": (f"{name}/{who}".rstrip("/."),),
         "compression": f"jpg{settings['quality']}",
         "licence": f"{rights.basis}: {rights.reference}",

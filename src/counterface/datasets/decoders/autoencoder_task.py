@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from counterface.datasets.decoders.architectures import Architecture
 from counterface.datasets.decoders.autoencoder import FaceAutoencoder
@@ -51,13 +52,17 @@ class FaceCrops:
         return torch.from_numpy(image.copy()).permute(2, 0, 1).float() / 255
 
 
-class PatchCritic(nn.Sequential):
-    """RGB [0, 1] -> logits (B, 1, h, w) of overlapping 22 px patches, > 0 is genuine."""
+class PatchCritic(nn.Module):
+    """RGB [0, 1] -> logits (B, 1, h, w) of overlapping 22 px patches, > 0 is genuine.
+
+    It is shown the fine detail apart, enlarged: what a decoder lacks, and in few steps hard to see.
+    """
 
     def __init__(self) -> None:
         """Random weights."""
-        super().__init__(
-            nn.Conv2d(3, 24, 4, 2, 1),
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(6, 24, 4, 2, 1),
             nn.LeakyReLU(0.2),
             nn.Conv2d(24, 48, 4, 2, 1),
             nn.LeakyReLU(0.2),
@@ -65,6 +70,12 @@ class PatchCritic(nn.Sequential):
             nn.LeakyReLU(0.2),
             nn.Conv2d(64, 1, 3, 1, 1),
         )
+
+    def forward(self, image: Tensor) -> Tensor:
+        """The logits."""
+        fine = image - functional.avg_pool2d(image, 3, 1, 1)
+        logits: Tensor = self.layers(torch.cat([image * 2 - 1, 8 * fine], 1))
+        return logits
 
 
 class AutoencoderTask:
@@ -100,7 +111,7 @@ class AutoencoderTask:
         adam = torch.optim.Adam(self.net.parameters(), self.lr, betas=(0.9, 0.99))
         if self.critic is None:
             return {"adam": adam}
-        other = torch.optim.Adam(self.critic.parameters(), self.lr / 4, betas=(0.5, 0.99))
+        other = torch.optim.Adam(self.critic.parameters(), self.lr / 2, betas=(0.5, 0.99))
         return {"adam": adam, "critic": other}
 
     def losses(
