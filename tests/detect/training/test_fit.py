@@ -294,3 +294,30 @@ def test_voters_join_a_question_or_ask_their_own(tmp_path: Path):
 def test_a_recipe_without_a_manifest_is_refused(tmp_path: Path):
     with pytest.raises(TrainingError, match="no manifest is named"):
         fit_detector(tiny_config(tmp_path), tmp_path / "own.onnx")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_a_tuned_backbone_is_mixed_with_its_start(share: float, tmp_path: Path):
+    from counterface.learn.checkpoint import write_weights
+
+    torch.manual_seed(0)
+    start = start_statistics(tiny_config(tmp_path))  # random weights, by the seed
+    torch.manual_seed(1)
+    tuned = start_statistics(tiny_config(tmp_path))
+    write_weights(tmp_path / "last.safetensors", {"net": tuned}, {})
+    torch.manual_seed(0)
+    config = tiny_config(tmp_path, tuned=tmp_path / "last.safetensors", tuned_share=share)
+    mixed = start_statistics(config).backbone.state_dict()
+    for name, value in start.backbone.state_dict().items():
+        if value.is_floating_point():
+            other = tuned.backbone.state_dict()[name]
+            assert torch.allclose(mixed[name], (1 - share) * value + share * other, atol=1e-6)
+
+
+def test_a_tuned_backbone_of_another_kind_is_refused(tmp_path: Path):
+    from counterface.learn.checkpoint import write_weights
+
+    write_weights(tmp_path / "last.safetensors", {"net": torch.nn.Linear(2, 2)}, {})
+    config = tiny_config(tmp_path, tuned=tmp_path / "last.safetensors")
+    with pytest.raises(TrainingError, match="is not the recipe's"):
+        start_statistics(config)

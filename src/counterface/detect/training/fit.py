@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 from safetensors.numpy import load_file, save_file
+from torch import nn
 
 from counterface.config import STRICT
 from counterface.datasets.manifest import Entry, read_manifest
@@ -22,6 +23,8 @@ from counterface.detect.train import load_detector
 from counterface.detect.training.collect import collect_crops
 from counterface.detect.training.export import export_detector, uncalibrated
 from counterface.errors import TrainingError
+from counterface.learn.checkpoint import read_weights
+from counterface.media.probe import file_sha256
 from counterface.media.video_writer import temporary_beside
 from counterface.project_files import reading, require_file
 from counterface.types import Image
@@ -64,6 +67,12 @@ class FitConfig(BaseModel):
     template: str = Field("whole_face", description="alignment of the crops")
     size: int = Field(224, ge=64, description="side of the crops, pixels")
     folded: Path | None = Field(None, description="TFLite file that gives the backbone's weights")
+    tuned: Path | None = Field(
+        None, description="weights of a run that tuned such a backbone, .safetensors"
+    )
+    tuned_share: float = Field(
+        0.5, ge=0, le=1, description="of the tuned weights in the backbone; the rest is its start"
+    )
     ridge: float = Field(0.3, gt=0, description="penalty on standardised weights")
     heads: tuple[HeadConfig, ...] = Field(description="the questions")
     model: FrameStatisticsConfig = FrameStatisticsConfig()
@@ -89,7 +98,37 @@ def start_statistics(config: FitConfig, faces: Sequence[Image] = ()) -> FrameSta
     net = FrameStatistics(model)
     if config.folded is not None:
         start_from_folded(net.backbone, config.folded, faces)
+    if config.tuned is not None:
+        _mix_tuned(net.backbone, config.tuned, config.tuned_share)
     return net.eval()
+
+
+@torch.no_grad()
+def _mix_tuned(backbone: nn.Module, path: Path, share: float) -> None:
+    """Moves a backbone towards the one of a run, along the straight line between their weights.
+
+    What was tuned on few methods forgets what the start knew of others; halfway between the two
+    both are kept (Wortsman et al. 2022, https://arxiv.org/abs/2109.01903).
+
+    Raises:
+        TrainingError: not a run's weights, or those of another backbone.
+    """
+    modules, _ = read_weights(path)
+    found = {
+        name.removeprefix("backbone."): value
+        for name, value in modules.get("net", {}).items()
+        if name.startswith("backbone.")
+    }
+    own = backbone.state_dict()
+    wrong = [name for name in own if name not in found or found[name].shape != own[name].shape]
+    if wrong:
+        raise TrainingError(
+            f"{path}: its backbone is not the recipe's: {len(wrong)} of {len(own)} tensors are "
+            f"missing or of another shape, the first is {wrong[0]!r}; name the same model.backbone"
+        )
+    for name, value in own.items():
+        if value.is_floating_point():
+            value.lerp_(found[name].to(value), share)
 
 
 @torch.no_grad()
@@ -107,6 +146,8 @@ def collect_statistics(
         digest.update(f"{item.path.resolve()} {size}\n".encode())
     digest.update(f"{config.frames} {config.template} {config.size} {config.folded}".encode())
     digest.update(config.model.model_dump_json().encode())
+    if config.tuned is not None:
+        digest.update(f"{file_sha256(config.tuned)} {config.tuned_share}".encode())
     cache = config.out / "statistics" / f"{digest.hexdigest()[:16]}.safetensors"
     if cache.exists():
         with reading(cache, TrainingError, "delete it, and the files are looked at again"):
