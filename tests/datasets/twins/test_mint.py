@@ -12,7 +12,7 @@ from numpy.random import Generator
 
 from counterface.datasets.pairs.paste_masks import FACE_MASKS, PART_MASKS, eye_distance, mouth_box
 from counterface.datasets.pairs.self_blended import FaceSample
-from counterface.datasets.twins.layers import Family, redraw
+from counterface.datasets.twins.layers import Family, keep_colors, redraw
 from counterface.datasets.twins.mesh import triangulate, warp_mesh
 from counterface.datasets.twins.mint import FAMILIES, Twin, cut_view, mint, shrink, treat_alike
 from counterface.datasets.twins.sharpness import (
@@ -190,3 +190,14 @@ def test_two_decoders_in_a_row_are_both_named():
     names = {redraw(image, BANK, np.random.default_rng(seed))[1] for seed in range(60)}
     assert {"one", "two"} < names
     assert names & {"one+two", "two+one"}
+
+
+def test_broad_shifts_of_colour_are_taken_back_and_texture_is_not():
+    image = head_sample(1, 128).image
+    grain = np.random.default_rng(1).integers(-20, 21, image.shape)
+    drawn = np.clip(image.astype(int) * 0.9 + 12 + grain, 0, 255).astype(np.uint8)
+    back = keep_colors(drawn, image, 1.0)
+    apart = [np.abs((a.astype(float) - image).mean(axis=(0, 1))).max() for a in (drawn, back)]
+    assert apart[1] < 0.2 * apart[0]
+    assert np.std(back.astype(float) - image) > 0.7 * np.std(grain)
+    assert np.array_equal(keep_colors(drawn, image, 0.0), drawn)

@@ -30,7 +30,7 @@ from counterface.datasets.pairs.paste_masks import (
     soften,
     square_matrix,
 )
-from counterface.datasets.pairs.self_blended import FaceSample, match_colors, self_blend_parts
+from counterface.datasets.pairs.self_blended import FaceSample, self_blend_parts
 from counterface.datasets.twins.mesh import warp_mesh
 from counterface.datasets.twins.sharpness import sharpen
 from counterface.faces.align import umeyama, warp_image, warp_points
@@ -69,11 +69,15 @@ class Layer:
 
 
 def redraw(image: Image, decoders: Sequence[Redraws], rng: Generator) -> tuple[Image, str]:
-    """The picture by a decoder drawn by lot, now and then by two in a row; and their names."""
+    """The picture by a decoder drawn by lot, now and then by two in a row; and their names.
+
+    Half or more of the broad shifts of colour, which small decoders make, are taken back.
+    """
     first = decoders[int(rng.integers(len(decoders)))]
     drawn = first.redraw(image, rng)
+    kept = float(rng.uniform(0.5, 1.0))
     if rng.random() >= 0.15 or len(decoders) < 2:
-        return drawn, first.name
+        return keep_colors(drawn, image, kept), first.name
     others = [decoder for decoder in decoders if decoder.name != first.name]
     second = others[int(rng.integers(len(others)))]
     between = rng.random()
@@ -81,7 +85,28 @@ def redraw(image: Image, decoders: Sequence[Redraws], rng: Generator) -> tuple[I
         drawn = recompress_jpeg(drawn, int(rng.integers(70, 96)))
     elif between < 0.6:
         drawn = _smaller_and_back(drawn, float(rng.uniform(0.6, 0.95)))
-    return second.redraw(drawn, rng), f"{first.name}+{second.name}"
+    drawn = keep_colors(second.redraw(drawn, rng), image, kept)
+    return drawn, f"{first.name}+{second.name}"
+
+
+def keep_colors(drawn: Image, image: Image, share: float) -> Image:
+    """The drawn picture with a share of what is broad in its difference taken back.
+
+    Broad is wider than about an eighth of the picture, so texture and edges stay the decoder's.
+
+    Args:
+        drawn: RGB uint8 (H, W, 3).
+        image: what it was drawn from, same shape.
+        share: 0 leaves the drawn picture, 1 takes all back.
+    """
+    height, width = image.shape[:2]
+    size = (max(8, width // 4), max(8, height // 4))
+    off = np.asarray(image, np.float32) - drawn
+    broad = cv2.GaussianBlur(
+        cv2.resize(off, size, interpolation=cv2.INTER_AREA), (0, 0), max(size) / 16
+    )
+    broad = cv2.resize(broad, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(np.clip(drawn + share * broad + 0.5, 0, 255), dtype=np.uint8)
 
 
 def redraw_whole(face: FaceSample, rng: Generator, decoders: Sequence[Redraws]) -> Layer:
@@ -105,9 +130,6 @@ def paste_redrawn(face: FaceSample, rng: Generator, decoders: Sequence[Redraws])
     jitter = rng.normal(0, 0.012 * eye_distance(face.landmarks), face.landmarks.shape)
     to_crop = square_matrix((face.landmarks + jitter).astype(np.float32), side)
     drawn, maker = redraw(warp_image(face.image, to_crop, side), decoders, rng)
-    if rng.random() < 0.6:  # a small decoder misses colours more than a swap model does
-        whole = np.ones((side, side), bool)
-        drawn = match_colors(drawn, warp_image(face.image, to_crop, side), whole, 1.0)
     if rng.random() < 0.5:
         gains = rng.uniform(0.94, 1.06, 3).astype(np.float32)
         drawn = np.clip(drawn * gains, 0, 255).astype(np.uint8)
@@ -241,7 +263,8 @@ def _restore(
     large = cv2.resize(drawn, (_RESTORED, _RESTORED), interpolation=cv2.INTER_CUBIC)
     restorer = decoders[int(rng.integers(len(decoders)))]
     share = float(rng.uniform(0.5, 1.0))
-    mixed = cv2.addWeighted(restorer.redraw(large, rng), share, large, 1 - share, 0)
+    restored = keep_colors(restorer.redraw(large, rng), large, 1.0)
+    mixed = cv2.addWeighted(restored, share, large, 1 - share, 0)
     matrix = factor * to_crop + [[0, 0, (factor - 1) / 2]] * 2
     return np.asarray(mixed, np.uint8), matrix.astype(np.float32), restorer.name
 
