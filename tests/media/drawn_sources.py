@@ -25,6 +25,7 @@ CODECS = {  # container -> video, sound
     ".webm": ("libvpx-vp9", "libopus"),
     ".avi": ("mpeg4", "libmp3lame"),
 }
+Rates = dict[str, int]
 Packets = list[tuple[bytes, Fraction]]
 
 
@@ -154,3 +155,41 @@ def trim(path: Path, samples: int, length: int) -> None:
     assert entries == 1
     struct.pack_into(">Qq" if version else ">Ii", data, place + 4, length, samples)
     path.write_bytes(bytes(data))
+
+
+def edit(path: Path, entries: Sequence[tuple[float, float | None]]) -> Path:
+    """Gives every stream of an MP4 file, whose header stands last, an edit list of its own.
+
+    Args:
+        path: the file, rewritten.
+        entries: (length, where it begins in the stream, None for nothing at all), seconds.
+    """
+    data = path.read_bytes()
+    path.write_bytes(_edited(data, entries, {}))
+    return path
+
+
+def _edited(data: bytes, entries: Sequence[tuple[float, float | None]], rates: Rates) -> bytes:
+    made, at = b"", 0
+    while at + 8 <= len(data):
+        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        body = data[at + 8 : at + length]
+        if kind == b"mvhd":
+            rates["movie"] = int.from_bytes(body[12:16], "big")
+        if kind == b"trak":
+            place = body.index(b"mdhd") + 4
+            rates["stream"] = int.from_bytes(body[place + 12 : place + 16], "big")
+        if kind == b"elst":
+            body = struct.pack(">II", 0, len(entries)) + b"".join(
+                struct.pack(
+                    ">Iii",
+                    round(lasts * rates["movie"]),
+                    -1 if start is None else round(start * rates["stream"]),
+                    0x10000,
+                )
+                for lasts, start in entries
+            )
+        elif kind in (b"moov", b"trak", b"edts", b"mdia"):
+            body = _edited(body, entries, rates)
+        made, at = made + struct.pack(">I4s", 8 + len(body), kind) + body, at + length
+    return made

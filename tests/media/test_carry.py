@@ -10,6 +10,7 @@ import av
 import pytest
 from drawn_sources import (
     CODECS,
+    edit,
     encode_tone,
     packets,
     samples_heard,
@@ -20,6 +21,7 @@ from drawn_sources import (
 )
 
 from counterface.media.beside.plan import Companions, plan_companions
+from counterface.media.beside.sound import compare_sound
 from counterface.media.join import join_pieces
 from counterface.media.video_reader import read_video
 
@@ -71,6 +73,36 @@ def test_an_edit_list_that_cuts_the_sound_cuts_it_at_the_same_sample(
     assert samples_heard(out) == samples_heard(source) < whole - 10_000
 
 
+SEVERAL = ([(0.4, 0.0), (0.4, 0.6)], [(0.2, None), (0.4, 0.2), (0.2, 0.7)], [(0.4, 0.28)])
+
+
+@pytest.mark.parametrize("entries", SEVERAL)
+@pytest.mark.parametrize("out_suffix", [".mp4", ".mkv"])
+def test_what_an_edit_list_leaves_out_is_not_heard_again(
+    tmp_path: Path, entries: list[tuple[float, float | None]], out_suffix: str
+) -> None:
+    times = [Fraction(i, 25) for i in range(25)]
+    source = edit(write_source(tmp_path / "source.mp4", times), entries)
+    shown = [frame.pts for frame in read_video(source)]
+    out = tmp_path / f"out{out_suffix}"
+    join_pieces([write_piece(tmp_path / "piece.mp4", shown)], out, Companions(source))
+    near = Fraction(1, 1000) if out_suffix == ".mkv" else Fraction(0)
+    again = [frame.pts for frame in read_video(out)]
+    assert max(abs(a - b) for a, b in zip(again, shown, strict=True)) <= near
+    assert compare_sound(out, source) == "identical"
+    before, after = heard(source), heard(out)
+    packet = Fraction(1024, 48_000)  # where entries meet, packets overlap
+    assert max(abs(a - b) for a, b in zip(after, before, strict=True)) <= packet + near
+    assert min(after) >= 0 or out_suffix == ".mp4"
+
+
+def heard(path: Path) -> list[Fraction]:
+    """When the packets of the sound begin that are not left out."""
+    with av.open(str(path)) as container:
+        found = [p for p in container.demux(audio=0) if p.size and not p.is_discard]
+        return [p.pts * p.time_base for p in found]
+
+
 def described(path: Path) -> dict[str, object]:
     """What a player shows of a file beside the pictures."""
     with av.open(str(path)) as container:
@@ -119,11 +151,13 @@ def test_languages_subtitles_chapters_title_and_time_code_are_kept(
         (Fraction(0), Fraction(2, 5), "One"),
         (Fraction(2, 5), Fraction(1), "Two"),
     ]
-    moved = next(read_video(out)).pts - next(read_video(source)).pts  # Matroska begins at 0
-    assert [(text, time - moved) for text, time in lines(out)] == lines(source)
+    assert lines(out) == lines(source)
+    assert next(read_video(out)).pts == 0
     assert [text for text, _ in lines(source)] == ["Bonjour", "deux\nlignes"]
+    cut = Fraction(0) if out_suffix == ".mkv" else Fraction(-1)  # Matroska knows no time before 0
     for index in range(2):
-        assert [p for p, _ in packets(out, index)] == [p for p, _ in packets(source, index)]
+        wanted = [p for p, time in packets(source, index) if time >= cut]
+        assert [p for p, _ in packets(out, index)] == wanted
     assert plan_companions(Companions(source), out_suffix).lost == ()
 
 

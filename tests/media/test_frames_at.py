@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drawn_media import draw, write_clip
+from drawn_sources import edit
 
 from counterface.media import sandbox
 from counterface.media.video_reader import VideoReader, frames_at, read_video, sample_times
@@ -126,3 +127,19 @@ def test_real_clips_equal_reading_from_the_start(footage: Path) -> None:
             expected = shown_at(whole, when)
             assert (frame.pts, frame.index) == (expected.pts, expected.index)
             assert np.array_equal(frame.image, expected.image)
+
+
+def test_an_edit_list_of_several_entries_plays_parts_in_its_own_order(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "a.mp4", 25, options={"g": "8", "bf": "2"})
+    for entries in ([(0.4, 0.0), (0.32, 0.6)], [(0.32, 0.6), (0.4, 0.0)], [(0.3, 0.2)] * 2):
+        edit(clip, entries)
+        frames = list(read_video(clip))
+        times = sample_times(Fraction(frames[-1].pts), 7, frames[0].pts)
+        found = frames_at(clip, times)
+        for time_s, frame in zip(times, found, strict=True):
+            shown = [f for f in frames if f.pts <= time_s][-1]
+            assert frame.pts == shown.pts
+            assert np.array_equal(frame.image, shown.image)
+        assert sandbox.probe(clip).frame_count == pytest.approx(
+            len(frames), abs=2
+        )  # some are lost at the seams

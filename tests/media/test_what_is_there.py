@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import PIL.Image
 import pytest
 from drawn_media import draw, write_clip
 
@@ -40,6 +41,23 @@ def whole(tmp_path_factory) -> dict[str, Path]:
         (folder / kind).mkdir()
         made[kind] = write_clip(folder / kind / name, 50, **settings)
     return made
+
+
+@pytest.mark.parametrize("tail", [b"\0", bytes(range(1, 256)) * 400, b"\xff\xd8 a picture"])
+def test_what_lies_behind_the_end_is_no_loss(whole, tmp_path: Path, tail: bytes) -> None:
+    for path in (*whole.values(), write_gif(tmp_path / "a.gif")):
+        longer = tmp_path / f"longer{path.suffix}"
+        longer.write_bytes(path.read_bytes() + tail)
+        assert not missing_bytes(longer), path.name
+        before, after = probe(path), probe(longer)
+        assert [n.code for n in after.notes] == [n.code for n in before.notes], path.name
+        assert after.duration_s == before.duration_s
+
+
+def write_gif(path: Path) -> Path:
+    images = [PIL.Image.fromarray(draw(i)) for i in range(3)]
+    images[0].save(path, save_all=True, append_images=images[1:], duration=40)
+    return path
 
 
 def cut(path: Path, folder: Path, share: float) -> Path:

@@ -224,7 +224,10 @@ def _probe_video(reader: VideoReader, tick: SignOfLife) -> MediaInfo:
     compression = _video_compression(reader, duration)
     duration_s = max(0.0, float(duration))
     counted = extent.frames or stream.frames
-    frame_count = counted or (round(duration * reader.fps) if reader.fps else None)
+    expected = round(duration * reader.fps) if reader.fps else None
+    if not extent.frames and expected and counted > expected + 1:  # an edit list leaves some out
+        counted = expected
+    frame_count = counted or expected
     fps = reader.fps or (Fraction(counted) / duration if counted and duration > 0 else None)
     return MediaInfo(
         path=str(reader.path),

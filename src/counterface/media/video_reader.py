@@ -35,7 +35,7 @@ from counterface.media.stream.extent import (
     times_jump_back,
 )
 from counterface.media.stream.outline import missing_bytes
-from counterface.media.stream.seek import NoTimestamps, Target, find_targets
+from counterface.media.stream.seek import NoTimestamps, Target, find_targets, goes_back
 from counterface.media.stream.upright import Turn, to_rgb, turn_of
 from counterface.types import Frame
 
@@ -46,6 +46,7 @@ JUMPS = (
     "taken to follow each other evenly."
 )
 _JOINED = frozenset({"mpegts", "mpeg"})  # what can be joined end to end
+_SILENT = frozenset({"avi", "apng", "gif", "asf"})
 _FASTEST = 1000  # frames a second; a guess above echoes the time base
 _RAW = frozenset({"h264", "hevc", "mpegvideo", "m4v", "mjpeg", "obu"})  # frames without times
 
@@ -219,7 +220,8 @@ class VideoReader:
                 self.start_s = found.start_s
             # A whole AVI may end in empty chunks, which mean "the same frame again".
             # A GIF or PNG never states how long it is; whether it has an end tells if it is whole.
-            silent = self.missing_bytes == 0 and container.format.name in ("avi", "apng", "gif")
+            # FFmpeg takes no length from an ASF file with something behind it.
+            silent = self.missing_bytes == 0 and container.format.name in _SILENT
             silent = silent or (self._jumps and not self.missing_bytes)  # said already
             if found.torn or not silent:
                 self.notes += length_notes(found, self.stated, self.interval, self.missing_bytes)
@@ -336,7 +338,7 @@ class VideoReader:
         self.close()
 
     def _find_targets(self, times: list[Fraction], tolerance: Fraction) -> list[Target]:
-        if self._jumps:
+        if self._jumps or goes_back(self.decoder.stream):
             raise NoTimestamps
         lead = int(self.decoder.is_interlaced)
         return find_targets(self.path, self.decoder.stream.index, times, tolerance, lead)

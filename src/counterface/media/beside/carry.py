@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -12,6 +12,7 @@ import av
 from counterface.media.beside.language import language_in
 from counterface.media.beside.plan import Companions, Plan
 from counterface.media.beside.subtitle_text import ASS_HEADER, packet_of, words_of
+from counterface.media.stream.seek import goes_back
 
 Timed = tuple[float, Any]  # seconds, packet
 _MILLISECOND = Fraction(1, 1000)
@@ -26,6 +27,7 @@ class _Track:
     codec: str | None  # that its words are written as; None where packets are copied
     free: int | None = None  # the first tick that no packet has taken
     end: int = 0  # when the last packet ends, ticks
+    drops: bool = False  # packets that an edit list of the source leaves out
 
 
 def carry(output: Any, source: Any, companions: Companions, plan: Plan) -> Iterator[Timed]:
@@ -47,7 +49,14 @@ def carry(output: Any, source: Any, companions: Companions, plan: Plan) -> Itera
             output.add_stream_from_template(stream)  # it lies in the header, without packets
         elif stream.index in plan.copied:
             tracks[stream.index] = _copied(output, stream)
-    return _packets(source, tracks, companions) if tracks else iter(())
+    return _packets(source, tracks, _heard(output, companions)) if tracks else iter(())
+
+
+def _heard(output: Any, companions: Companions) -> Companions:
+    """The same; of Matroska, which knows no time before 0, nothing from before it."""
+    if output.format.name != "matroska" or companions.start is not None:
+        return companions
+    return replace(companions, start=companions.shift)
 
 
 def tick_rates(source: Any, plan: Plan) -> list[int]:
@@ -68,7 +77,9 @@ def _clock(stream: Any) -> Fraction:
 def _copied(output: Any, stream: Any) -> _Track:
     made = output.add_stream_from_template(stream)
     _describe(made, stream)
-    return _Track(made, _clock(stream), None)
+    cannot_cut = output.format.name == "matroska"  # it has no edit lists
+    free = 0 if cannot_cut else None
+    return _Track(made, _clock(stream), None, free, drops=cannot_cut or goes_back(stream))
 
 
 def _written(output: Any, stream: Any, codec: str) -> _Track:
@@ -91,7 +102,7 @@ def _describe(made: Any, stream: Any) -> None:
 def _packets(source: Any, tracks: dict[int, _Track], companions: Companions) -> Iterator[Timed]:
     for packet in source.demux([source.streams[index] for index in tracks]):
         track = tracks[packet.stream.index]
-        if not packet.size:  # the end of the stream
+        if not packet.size or (packet.is_discard and track.drops):  # empty: the stream's end
             continue
         begin, end = _span(packet, track, companions.shift)
         if companions.end is not None and begin >= companions.end:
@@ -120,7 +131,8 @@ def _span(packet: Any, track: _Track, shift: Fraction) -> tuple[Fraction, Fracti
 def _place(packet: Any, track: _Track, begin: Fraction, length: Fraction) -> None:
     """The packet, on its track; a tick after the one before where it would not come later.
 
-    Short packets of a file that counts in milliseconds share a time, and edit lists overlap.
+    Short packets of a file that counts in milliseconds share a time, and edit lists overlap. The
+    first packet of a part may begin before it.
     """
     ticks = round(begin / track.clock)
     if track.free is not None:

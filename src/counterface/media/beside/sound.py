@@ -16,7 +16,10 @@ _ADTS = (b"\xff\xf1", b"\xff\xf9")  # how a packet of AAC begins in MPEG-TS: a h
 _ADTS_BYTES = 7
 
 
-def hash_sound(path: str | os.PathLike[str]) -> tuple[tuple[bytes, ...], ...]:
+Hashes = tuple[tuple[bytes, ...], ...]  # one tuple a stream
+
+
+def hash_sound(path: str | os.PathLike[str]) -> Hashes:
     """For each sound stream the SHA-256 of each packet; streams without packets are left out.
 
     Packets are equal bit for bit, whatever the container: the headers that MPEG-TS puts before
@@ -25,7 +28,13 @@ def hash_sound(path: str | os.PathLike[str]) -> tuple[tuple[bytes, ...], ...]:
     Raises:
         MediaError: the file cannot be read.
     """
-    found: dict[int, list[bytes]] = {}
+    return _hash_sound(path)[0]
+
+
+def _hash_sound(path: str | os.PathLike[str]) -> tuple[Hashes, Hashes]:
+    """The hashes of all packets, and of those that no edit list leaves out."""
+    every: dict[int, list[bytes]] = {}
+    heard: dict[int, list[bytes]] = {}
     try:
         with open_container(check_file(path)) as container:
             sounds = container.streams.audio
@@ -34,32 +43,41 @@ def hash_sound(path: str | os.PathLike[str]) -> tuple[tuple[bytes, ...], ...]:
                     data = bytes(packet)
                     data = data[_ADTS_BYTES:] if data[:2] in _ADTS else data
                     digest = hashlib.sha256(data).digest()
-                    found.setdefault(packet.stream.index, []).append(digest)
+                    every.setdefault(packet.stream.index, []).append(digest)
+                    if not packet.is_discard:
+                        heard.setdefault(packet.stream.index, []).append(digest)
     except av.FFmpegError as error:
         raise MediaError(f"{show(path)}: sound cannot be read: {ffmpeg_reason(error)}") from error
-    return tuple(tuple(packets) for packets in found.values())
+    first, second = (tuple(map(tuple, found.values())) for found in (every, heard))
+    return first, second
 
 
 def compare_sound(out: str | os.PathLike[str], target: str | os.PathLike[str]) -> Likeness:
     """How the sound of a result is that of its target.
 
-    "identical" in all packets of all streams; "identical part" where the result's are a run of the
-    target's, as after a cut; "none" where the target has no sound.
+    "identical" in all packets of all streams, or all that are heard: Matroska cannot hold what an
+    edit list leaves out. "identical part" where the result's are a run of the target's, as after a
+    cut; "none" where the target has no sound.
 
     Raises:
         MediaError: a file cannot be read.
     """
-    heard, wanted = hash_sound(out), hash_sound(target)
-    if not wanted:
+    made, wanted = _hash_sound(out), _hash_sound(target)
+    if not wanted[0]:
         return "none"
-    if not heard:
+    if not made[0]:
         return "left out"
-    if heard == wanted:
+    pairs = [(a, b) for a in made for b in wanted]
+    if any(a == b for a, b in pairs):
         return "identical"
-    if len(heard) != len(wanted):
+    if len(made[0]) != len(wanted[0]):
         return "different"
-    runs = all(_is_run(part, whole) for part, whole in zip(heard, wanted, strict=True))
-    return "identical part" if runs else "different"
+    runs = (
+        all(_is_run(part, whole) for part, whole in zip(a, b, strict=True))
+        for a, b in pairs
+        if len(a) == len(b)
+    )
+    return "identical part" if any(runs) else "different"
 
 
 def _is_run(part: tuple[bytes, ...], whole: tuple[bytes, ...]) -> bool:

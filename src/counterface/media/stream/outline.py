@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -16,13 +17,19 @@ _ASF_INDEX = (
 )
 _EBML = b"\x1a\x45\xdf\xa3"
 _BOX = re.compile(rb"[ -~\xa9]{4}")  # a type as MP4 has them
+_CUT_BOXES = frozenset(  # in which a file may break off
+    {b"ftyp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"styp", b"pnot", b"uuid"}
+    | {b"meta", b"sidx", b"mfra", b"emsg", b"udta", b"idat", b"prft"}
+)
 _SEGMENT = b"\x18\x53\x80\x67"  # of Matroska
 _PACK = b"\0\0\1\xba"  # begins an MPEG program stream
+_SYSTEM = 0xBB  # the lowest kind of a packet in it
 _PES = re.compile(rb"\x00\x00\x01[\xbd-\xef]")  # a packet of it; no picture holds these bytes
 _TAIL = 70_000  # bytes; a packet of a program stream and a page of Ogg have at most 65 kB
 _MOST_PARTS = 1_000_000  # a fragmented recording of a day has 100,000
-_TS_SYNC = 0x47
+_TS_SYNC, _TS_PACKET = 0x47, 188
 
+_IsWhole = Callable[[bytes], bool]  # of the last bytes
 _PartEnd = Callable[[BinaryIO, int], int | None]  # where the part that starts there ends
 
 
@@ -31,21 +38,45 @@ def missing_bytes(path: Path) -> int | None:
 
     MP4, Matroska, AVI, WebP and ASF state the length of their parts, a transport stream consists of
     packets of one length, others have marks at the end or packets that say how long they are; of
-    those 1 means "some". A recording that was written without going back (piped, streamed,
-    interrupted) gives no account.
+    those 1 means "some". What was appended behind the end is no loss. A recording that was written
+    without going back (piped, streamed, interrupted) gives no account.
     """
     size = path.stat().st_size
     with path.open("rb") as stream:
         head = stream.read(208)
         for signature, is_whole in _BY_THEIR_END.items():
             if head.startswith(signature):
-                stream.seek(max(0, size - _TAIL))
-                return 0 if is_whole(stream.read()) else 1
+                return 0 if _has_its_end(stream, size, signature, is_whole) else 1
         packet = _packet_length(head)
         if packet:
-            return -size % packet
+            return _missing_of_packets(stream, size, packet)
         part_end = _part_end_of(head)
-        return None if part_end is None else _walk(stream, size, part_end)
+        end = None if part_end is None else _end_of_parts(stream, size, part_end)
+        return None if end is None else max(0, end - size)
+
+
+def _has_its_end(stream: BinaryIO, size: int, signature: bytes, is_whole: _IsWhole) -> bool:
+    """Whether the mark at the end is there, or else where the parts end: something lies behind."""
+    stream.seek(max(0, size - _TAIL))
+    if is_whole(stream.read()):
+        return True
+    part_end = _PARTS.get(signature)
+    end = None if part_end is None else _end_of_parts(stream, size, part_end)
+    if end is None or end > size:
+        return False
+    stream.seek(max(0, end - _TAIL))
+    return is_whole(stream.read(min(end, _TAIL)))
+
+
+def _missing_of_packets(stream: BinaryIO, size: int, length: int) -> int:
+    """What a transport stream lacks; nothing where what breaks its beat is no packet."""
+    rest = size % length
+    for begin in (size - rest - length, size - rest):
+        stream.seek(begin + length - _TS_PACKET)
+        mark = stream.read(1)
+        if mark and mark[0] != _TS_SYNC:
+            return 0
+    return -size % length
 
 
 def _packet_length(head: bytes) -> int | None:
@@ -63,22 +94,23 @@ def _part_end_of(head: bytes) -> _PartEnd | None:
         return _ebml_end
     if head[:16] == _ASF:
         return _asf_end
-    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp", b"pnot"):
+    if head[4:8] in _CUT_BOXES:
         return _box_end
     return None
 
 
-def _walk(stream: BinaryIO, size: int, part_end: _PartEnd) -> int | None:
+def _end_of_parts(stream: BinaryIO, size: int, part_end: _PartEnd) -> int | None:
+    """Where the last part ends, by its own account; None where that is not said."""
     at = 0
     for _ in range(_MOST_PARTS):
         if at >= size:
-            return at - size
+            return at
         stream.seek(at)
         end = part_end(stream, at)
         if end is None:
             return None
         if end <= at:  # something else lies behind the last part
-            return 0
+            return at
         at = end
     return None
 
@@ -90,7 +122,10 @@ def _box_end(stream: BinaryIO, at: int) -> int | None:
         return at
     if length == 1:
         length = int.from_bytes(head[8:16], "big")
-    return at + length if length else None  # 0: up to the end, wherever that is
+    if not length:
+        return None  # up to the end, wherever that is
+    fits = at + length <= os.fstat(stream.fileno()).st_size
+    return at + length if fits or head[4:8] in _CUT_BOXES else at  # else: any text
 
 
 def _riff_end(stream: BinaryIO, at: int) -> int | None:
@@ -118,6 +153,60 @@ def _ebml_end(stream: BinaryIO, at: int) -> int | None:
         return at
     length = int.from_bytes(head[4 : 4 + width], "big") & ((1 << 7 * width) - 1)
     return None if length == (1 << 7 * width) - 1 else at + 4 + width + length
+
+
+def _gif_end(stream: BinaryIO, at: int) -> int | None:
+    head = stream.read(13 if at == 0 else 10)
+    colors = head[10:11] if at == 0 else head[9:10]
+    table = 3 << (colors[0] & 7) + 1 if colors and colors[0] & 0x80 else 0
+    if at == 0:
+        return at + 13 + table
+    if head[:1] == b";":
+        return at + 1
+    if head[:1] not in (b"!", b","):
+        return at
+    place = at + (2 if head[:1] == b"!" else 11 + table)
+    for _ in range(_MOST_PARTS):  # blocks of up to 255 bytes, then an empty one
+        stream.seek(place)
+        length = stream.read(1)
+        place += 1 + (length[0] if length else 1)
+        if not length or not length[0]:
+            return place
+    return None
+
+
+def _ogg_end(stream: BinaryIO, at: int) -> int | None:
+    head = stream.read(27)
+    if head[:4] != b"OggS" or len(head) < 27:
+        return at
+    return at + 27 + head[26] + sum(stream.read(head[26]))
+
+
+def _flv_end(stream: BinaryIO, at: int) -> int | None:
+    head = stream.read(11)
+    if at == 0:
+        return int.from_bytes(head[5:9], "big") + 4
+    if len(head) < 11 or head[0] & 0x1F not in (8, 9, 18) or head[8:] != b"\0\0\0":
+        return at
+    return at + 11 + int.from_bytes(head[1:4], "big") + 4
+
+
+def _program_end(stream: BinaryIO, at: int) -> int | None:
+    head = stream.read(14)
+    if head[:4] == _PACK and len(head) > 4:  # of MPEG-2, or of MPEG-1
+        return at + (14 + (head[-1] & 7) if head[4] >> 6 == 1 else 12)
+    if head[:4] == b"\0\0\1\xb9":
+        return at + 4
+    if head[:3] != b"\0\0\1" or len(head) < 6 or head[3] < _SYSTEM:
+        return at
+    return at + 6 + int.from_bytes(head[4:6], "big")
+
+
+def _png_end(stream: BinaryIO, at: int) -> int | None:
+    if at == 0:
+        return 8
+    head = stream.read(8)
+    return at + 12 + int.from_bytes(head[:4], "big") if _BOX.fullmatch(head[4:]) else at
 
 
 def _gif_is_whole(tail: bytes) -> bool:
@@ -159,11 +248,18 @@ def _jpeg_is_whole(tail: bytes) -> bool:
     return tail.rfind(b"\xff\xd9") > tail.rfind(b"\xff\xd8\xff")
 
 
-_BY_THEIR_END: dict[bytes, Callable[[bytes], bool]] = {
+_BY_THEIR_END: dict[bytes, _IsWhole] = {
     b"\x89PNG": _png_is_whole,
     b"\xff\xd8\xff": _jpeg_is_whole,
     b"GIF": _gif_is_whole,
     b"OggS": _ogg_is_whole,
     b"FLV": _flv_is_whole,
     _PACK: _program_is_whole,
+}
+_PARTS: dict[bytes, _PartEnd] = {
+    b"\x89PNG": _png_end,
+    b"GIF": _gif_end,
+    b"OggS": _ogg_end,
+    b"FLV": _flv_end,
+    _PACK: _program_end,
 }

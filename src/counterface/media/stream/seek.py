@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,19 @@ def find_targets(
         ticks = [max(-LAST_TICK, min(int(t // stream.time_base), LAST_TICK)) for t in times]
         reach = int(tolerance // stream.time_base)
         return [plan.locate(t, reach) for t in ticks]
+
+
+def goes_back(stream: Any) -> bool:
+    """Whether packets come again, as where an edit list of MP4 has several entries.
+
+    Seeking finds the first of them, whichever is meant. Only an index that has not one entry for
+    each frame is walked through.
+    """
+    index = stream.index_entries
+    if not stream.frames or len(index) in (0, stream.frames):
+        return False
+    times = [index[number].timestamp for number in range(len(index))]
+    return any(later <= earlier for earlier, later in pairwise(times))
 
 
 class _Plan:
