@@ -16,16 +16,9 @@ from counterface.datasets.decoders.autoencoder_task import AutoencoderTask, Face
 from counterface.datasets.decoders.bank import Decoder, open_bank
 from counterface.datasets.decoders.taef2 import Taef2, export_taef2, read_taef2
 from counterface.errors import ConfigError, RegistryError, WeightsError
+from counterface.media.image import read_image
 
 TINY = Architecture(up="shuffle", halvings=2, code=4, fewest=1, side=32)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def faces(side: int = 32) -> torch.Tensor:
@@ -151,6 +144,19 @@ def test_taef2_reads_its_tensors_by_name_and_no_others(tmp_path: Path):
     save_file(tensors, tmp_path / "bad.safetensors")
     with pytest.raises(WeightsError, match=r"bad\.safetensors.*encoder\.14\.bias"):
         read_taef2(tmp_path / "bad.safetensors")
+
+
+@pytest.mark.footage
+def test_taef2_redraws_faces_at_30_to_34_decibels(footage: Path):
+    """The published figure for faces; wrong layers or a wrong order lie far below."""
+    net = read_taef2(footage / "weights" / "taef2" / "taef2.safetensors")
+    errors = []
+    for path in sorted((footage / "faces_ffhq256").glob("*.jpg"))[:3]:
+        image = torch.from_numpy(read_image(path)[64:192, 64:192].copy())
+        tensor = image.permute(2, 0, 1)[None].float() / 255
+        with torch.no_grad():
+            errors.append(float(((net(tensor) - tensor) ** 2).mean()))
+    assert 29 < 10 * np.log10(1 / np.mean(errors)) < 35
 
 
 def test_a_bank_without_decoders_says_how_to_make_them(tmp_path: Path):
