@@ -335,7 +335,7 @@ def _entries(job: _Job, crowd: Crowd, rights: Rights) -> tuple[tuple[Entry, Entr
         job.place.fake,
         1,
         str(settings["family"]),
-        generator=str(settings["maker"]),
+        generator=str(settings["maker"]).rpartition("+")[2],  # who drew last; the record has all
         sha256=file_sha256(job.place.fake),
         mask=job.place.mask,
         **common,
