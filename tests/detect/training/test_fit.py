@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +122,25 @@ def shared(copies: int = 1, share: float = 1.0) -> Heads:
     for _ in range(copies):
         files.add(1, "a", cloud(20, 2, 2.0))
     return files.fit(head)
+
+
+def test_in_an_even_head_a_generator_and_an_origin_weigh_the_same_whatever_they_count():
+    def fitted(many: int, *, even: bool = True) -> Heads:
+        head = HeadConfig(name="h", fakes={"swap": 1.0}, reals={"clip": 1.0}, even=even)
+        files = Files()
+        made = [(0, "a", 30, 1, 0.0), (0, "b", 30 * many, 2, 0.3)]
+        made += [(1, "roop", 20, 3, 1.0), (1, "dfl", 20 * many, 4, 2.0)]
+        for label, name, count, seed, shift in made:
+            files.add(label, "swap" if label else "clip", cloud(count, seed, shift))
+            column = "generator" if label else "origin"
+            files.items[-1] = replace(files.items[-1], **{column: name})
+        return files.fit(head)
+
+    probe = cloud(10, 9)
+    few, many = fitted(1).score(probe), fitted(20).score(probe)
+    crowded = fitted(20, even=False).score(probe)
+    assert np.abs(many - few).mean() < np.abs(crowded - few).mean() / 2
+    assert fitted(1, even=False).score(probe) == pytest.approx(few, abs=1e-4)  # of equal counts
 
 
 def test_a_method_has_its_share_however_many_crops_it_has():

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from counterface.datasets.leave_out import LeaveOut
-from counterface.datasets.manifest import Entry
+from counterface.datasets.manifest import LABELS, Entry
 from counterface.detect.detector import Detector
 from counterface.detect.evaluate import DetectorFacts, EvaluateConfig, Opened, open_manifest
 from counterface.detect.evaluation.measure import Number
@@ -217,10 +217,10 @@ def gather(
     )
     seen = {e.label for e, f in both if len(f.crops)}
     if seen != {0, 1}:
+        where = f"{LABELS[seen.pop()]} files alone" if seen else "none"
         raise ConfigError(
-            f"of {len(items)} files {len(both)} could be read; faces are needed in genuine and in "
-            f"fake files, and were found in {['genuine', 'fake'][seen.pop()] if seen else 'no'} "
-            "files alone"
+            f"of {len(items)} files {len(both)} could be read; faces are needed in real and in "
+            f"fake files, and were found in {where}"
         )
     entries, known = tuple(e for e, _ in both), tuple(f for _, f in both)
     pairs = find_twins(entries)

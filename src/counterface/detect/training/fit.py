@@ -40,6 +40,11 @@ class HeadConfig(BaseModel):
     name: str = Field(description="what the head looks for")
     fakes: dict[str, float] = Field(description="method -> share of the fakes")
     reals: dict[str, float] = Field(description="method -> share of the real ones")
+    even: bool = Field(
+        False,
+        description="each generator of the fakes and each origin of the real ones has the whole "
+        "share of its method, however many files it has",
+    )
     scale: float = Field(3.0, gt=0, description="of the raw score (-1 to 1) toward log-odds")
     offset: float = Field(0.0, description="added then")
     ridge: float | None = Field(None, gt=0, description="its own penalty; None = the recipe's")
@@ -192,7 +197,8 @@ def fit_heads(
 ) -> None:
     """Fills every head of the net by weighted ridge regression on -1 (real) and 1 (fake).
 
-    Each method has its share however many crops it has, and both classes weigh the same.
+    Each method has its share however many crops it has, and both classes weigh the same. In an
+    even head its generators (of real files, its origins) have that share each.
 
     Args:
         net: its heads are replaced.
@@ -207,13 +213,18 @@ def fit_heads(
     labels = np.array([items[i].label for i in found.item])
     methods = np.array([items[i].method for i in found.item])
     used = np.array([items[i].source not in leave_out for i in found.item])
+    makers = np.array(
+        [items[i].generator if items[i].label else items[i].origin for i in found.item]
+    )
     for number, head in enumerate(config.heads):
         weights = np.zeros(len(labels))
         for label, shares in ((0, head.reals), (1, head.fakes)):
             for method, share in shares.items():
                 rows = used & (labels == label) & (methods == method)
-                if rows.any():
-                    weights[rows] = share / rows.sum()
+                for part in set(makers[rows].tolist()) if head.even else (None,):
+                    mine = rows if part is None else rows & (makers == part)
+                    if mine.any():
+                        weights[mine] = share / mine.sum()
             total = weights[labels == label].sum()
             if not total:
                 kind = "fake" if label else "real"
