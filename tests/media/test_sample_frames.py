@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
 import actors
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from counterface.media import sandbox
-from counterface.media.sample_frames import moment_times, sample_frames
+from counterface.media.sample_frames import moment_times, sample_frames, square
 from counterface.media.video_reader import read_video, sample_times
+from counterface.types import Frame
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +77,24 @@ def test_a_picture_is_one_moment_of_one_frame(tmp_path: Path):
     sample = sample_frames(tmp_path / "a.png", sandbox.probe(tmp_path / "a.png"), 8, 5)
     ((frame,),) = list(sample.moments)
     assert (sample.mode, frame.index) == ("image", 0)
+
+
+@pytest.mark.parametrize(
+    ("aspect", "rotation", "size"),
+    [
+        (Fraction(64, 45), 0, (1024, 576)),
+        (Fraction(8, 9), 0, (720, 648)),
+        (Fraction(64, 45), 90, (720, 819)),
+        (Fraction(1), 0, (720, 576)),
+        (Fraction(101, 100), 0, (720, 576)),
+        (Fraction(9000, 1), 0, (720, 576)),  # damaged
+    ],
+)
+def test_pixels_become_square(aspect: Fraction, rotation: int, size: tuple[int, int], clip: Path):
+    media = replace(sandbox.probe(clip), pixel_aspect=aspect, rotation=rotation)
+    frame = Frame(np.zeros((576, 720, 3), np.uint8), 3, Fraction(1, 8))
+    made = square(frame, media)
+    assert made.image.shape == (size[1], size[0], 3)
+    assert (made.index, made.pts) == (3, Fraction(1, 8))
+    notes = [note.code for note in sample_frames(clip, media, 2).notes]
+    assert notes == (["anamorphic"] if size != (720, 576) else [])

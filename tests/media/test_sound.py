@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 from drawn_media import write_clip
 from drawn_sources import write_piece, write_source
@@ -36,3 +37,19 @@ def test_other_sound_and_none_are_told_apart(tmp_path: Path) -> None:
     assert compare_sound(silent, one) == "left out"
     assert compare_sound(one, silent) == "none"
     assert compare_sound(one, other) == "different"
+
+
+def test_pcm_is_identical_however_it_is_cut_into_packets(tmp_path: Path) -> None:
+    source = write_source(tmp_path / "source.mov", TIMES)  # of PCM
+    again = tmp_path / "again.mkv"
+    with av.open(str(source)) as container, av.open(str(again), "w") as output:
+        sound = container.streams.audio[0]
+        made = output.add_stream_from_template(sound)
+        for number, packet in enumerate(p for p in container.demux(sound) if p.size):
+            for half, data in enumerate((bytes(packet)[:512], bytes(packet)[512:])):
+                part = av.Packet(data)
+                part.pts = part.dts = 2 * number + half
+                part.stream, part.time_base = made, Fraction(1, 100)
+                output.mux(part)
+    assert hash_sound(again) != hash_sound(source)
+    assert compare_sound(again, source) == "identical"

@@ -141,8 +141,11 @@ def test_rotation_odd_sizes_and_ten_bits_are_dealt_with_and_noted(tmp_path: Path
     done = run(turned, tmp_path / "a.mp4")
     assert frames(tmp_path / "a.mp4")[0].shape == (190, 254, 3)
     assert done.notes == ("stored turned by 90 degrees, written upright",)
-    odd = write_target(tmp_path / "odd.mkv", images, codec="ffv1", pixel_format="yuv444p10le")
+    late = [36_000 + Fraction(i, 25) for i in range(6)]  # the clock of a broadcast
+    odd = write_target(tmp_path / "odd.mkv", images, late, codec="ffv1", pixel_format="yuv444p10le")
     done = run(odd, tmp_path / "b.mp4")
+    assert [f.pts for f in read_video(tmp_path / "b.mp4")] == [time - 36_000 for time in late]
+    assert done.notes[3] == "the target's clock starts at 36000.000 s, the output's at 0"
     assert frames(tmp_path / "b.mp4")[0].shape == (192, 256, 3)
     assert done.notes[0] == "10 bits a sample in, 8 bits out"
     assert done.notes[1] == "colour resolution 4:4:4 in, 4:2:0 out"

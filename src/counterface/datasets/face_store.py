@@ -37,7 +37,7 @@ from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset, merge, open_or_create, remove_source
 from counterface.media import sandbox
 from counterface.media.probe import file_sha256
-from counterface.media.sample_frames import Moment, sample_frames
+from counterface.media.sample_frames import Moment, sample_frames, square
 from counterface.media.sandbox import Limits
 from counterface.types import Face, Floats, Image, Progress
 
@@ -190,6 +190,8 @@ def cut_clips(
         models = load_models(config.face_detector, config.landmarker)
         search = FaceSearch(*models, video=media.kind != "image")
         for moment in found.moments:
+            if not known:  # those lie in the frames as they are stored
+                moment = tuple(square(frame, media) for frame in moment)
             moments.append(_people(moment, linker, search, config, known))
     except MediaError as error:  # what came before the damage is kept
         trouble = str(error)

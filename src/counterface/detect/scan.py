@@ -48,7 +48,7 @@ from counterface.faces.link import FaceLinker
 from counterface.media import sandbox
 from counterface.media.notes import merge_notes
 from counterface.media.probe import MediaInfo, file_sha256
-from counterface.media.sample_frames import Moment, sample_frames
+from counterface.media.sample_frames import Moment, sample_frames, square
 from counterface.media.sample_frames import Sample as FrameSample
 from counterface.media.sandbox import Limits
 from counterface.media.tags.metadata import Metadata
@@ -234,7 +234,7 @@ class _ScanJob:
             for frame in self.scanner.change(moment):
                 if self.marks is not None:
                     self.marks.add(frame.image, expected)
-                self._look_at(frame)
+                self._look_at(square(frame, self.media))
             self._judge_moment()
             if progress and self.mode != "image":
                 # A header may promise fewer frames than there are.

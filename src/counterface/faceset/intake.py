@@ -31,11 +31,15 @@ from counterface.media import sandbox
 from counterface.media.notes import MediaNote, merge_notes
 from counterface.media.open_file import check_file, show, sniff
 from counterface.media.probe import file_sha256
+from counterface.media.sample_frames import upright_aspect
 from counterface.types import Face, Frame, Progress
 
 if TYPE_CHECKING:
     from counterface.faceset.extract import ExtractConfig
 
+SQUEEZED = (
+    "Its pixels are {:.2f} times as wide as high; faces are stored as they lie in it, squeezed."
+)
 SEGMENT = 64  # looked-at frames in a commit: a second or less of work to lose
 MERGE_AFTER = 500  # commits; whoever opens the faceset meanwhile has to read each of them
 
@@ -184,7 +188,11 @@ class Intake:
         return record
 
     def _read_video(self, path: Path, record: SourceRecord, *, report: bool) -> SourceRecord:
-        total = sandbox.probe(path, self.config.limits).frame_count if report else None
+        info = sandbox.probe(path, self.config.limits)
+        total = info.frame_count if report else None
+        if (aspect := upright_aspect(info)) != 1:
+            text = SQUEEZED.format(float(aspect))
+            self._notes.append(MediaNote("anamorphic", text))
         length = SEGMENT * self.config.every
         crops: list[FrameCrops] = []  # of each frame of the segment
         try:

@@ -73,7 +73,7 @@ class MediaInfo:
         compression: how strongly, and how that was found out.
         audio: the sound streams.
         bytes: size of the file.
-        pixel_aspect: width of a pixel over its height; frames are not stretched by it.
+        pixel_aspect: width of a pixel over its height; frames as read are not stretched by it.
         hdr: the transfer function of HDR; frames are tone-mapped to SDR by it.
         stored_size: width and height in the file, upright, of a picture too large to be read
             at its full size; `width` and `height` are then those that it is read at.

@@ -1,17 +1,21 @@
 """Which frames of a file are looked at: moments even over its time, a few frames at each.
 
 A scan, the crops that a detector is trained on and those it is calibrated on come from here, so
-that all see the same frames. One frame a moment judges pictures; several judge what moves.
+that all see the same frames. One frame a moment judges pictures; several judge what moves. Frames
+are as they are stored, where marks are looked for; faces are looked at in square pixels (`square`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import Literal
+
+import cv2
+import numpy as np
 
 from counterface.media import sandbox
 from counterface.media.notes import MediaNote
@@ -20,6 +24,12 @@ from counterface.media.sandbox import Limits
 from counterface.media.video_reader import sample_times
 from counterface.types import Frame
 
+STRETCHED = (
+    "Its pixels are {:.2f} times as wide as high; frames were stretched before anything looked at "
+    "them, as players do."
+)
+_ALMOST_SQUARE = Fraction(2, 100)
+_WIDEST = 4  # what claims more is damaged; it is taken for square
 MOMENT_S = 1e-3  # of a video whose only frame has no duration
 USUAL_FPS = Fraction(25)  # of a file that does not say; only sets how far apart a clip's frames lie
 
@@ -65,6 +75,8 @@ def sample_frames(
     """
     bounds = limits or Limits()
     notes: list[MediaNote] = []
+    if (aspect := upright_aspect(media)) != 1:
+        notes.append(MediaNote("anamorphic", STRETCHED.format(float(aspect))))
     if media.kind == "image":
         still = Frame(sandbox.read_image(path, bounds, notes.append), 0, Fraction(0))
         return Sample(iter([(still,)]), "image", None, notes)
@@ -77,6 +89,25 @@ def sample_frames(
     )
     found = _chunks(sandbox.frames_at(path, times, bounds, tell=notes.append), frames, 1)
     return Sample(_without_repeats(found), "even", wanted, notes)
+
+
+def upright_aspect(media: MediaInfo) -> Fraction:
+    """The width of a pixel of the upright picture over its height; 1 where nobody sees it."""
+    stored = media.pixel_aspect or Fraction(1)
+    aspect = 1 / stored if media.rotation in (90, 270) else stored
+    is_sane = Fraction(1, _WIDEST) <= aspect <= _WIDEST
+    return aspect if is_sane and abs(aspect - 1) >= _ALMOST_SQUARE else Fraction(1)
+
+
+def square(frame: Frame, media: MediaInfo) -> Frame:
+    """The frame with square pixels; made wider or taller, so that no detail is lost."""
+    aspect = upright_aspect(media)
+    if aspect == 1:
+        return frame
+    height, width = frame.image.shape[:2]
+    size = (round(width * max(aspect, 1)), round(height / min(aspect, 1)))
+    image = np.asarray(cv2.resize(frame.image, size, interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+    return replace(frame, image=image)
 
 
 def moment_times(

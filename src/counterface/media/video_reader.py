@@ -406,6 +406,8 @@ class VideoReader:
             tags = color_tags_of(decoded)
             if needs_first(decoded, tags):
                 tags = color_tags_of(decoded, self.color)
+            if tags.note is not None and tags.note not in self.notes:
+                self.notes.append(tags.note)
             stored = to_rgb(decoded, self._reformatter, tags, exact=self._exact)
             image = self._turn_of(decoded).apply(stored)
             return Frame(np.require(image, requirements=["C", "W"]), index, pts)

@@ -10,7 +10,7 @@ from counterface.faces.align import align
 from counterface.faces.face_detector import load_models
 from counterface.faces.face_search import FaceSearch
 from counterface.media import sandbox
-from counterface.media.sample_frames import sample_frames
+from counterface.media.sample_frames import sample_frames, square
 from counterface.types import Image
 
 
@@ -39,9 +39,10 @@ def collect_crops(
             media = sandbox.probe(item.path)
             search = FaceSearch(*models, video=media.kind != "image")
             for (frame,) in sample_frames(item.path, media, frames).moments:
-                faces = search.find(frame.image)
+                image = square(frame, media).image
+                faces = search.find(image)
                 if faces and faces[0].landmarks is not None:
-                    yield number, align(frame.image, faces[0], template, size).image
+                    yield number, align(image, faces[0], template, size).image
         except MediaError as error:
             if failed is None:
                 raise

@@ -143,8 +143,9 @@ def plan_streams(source: Any, companions: Companions, suffix: str) -> Plan:
         more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
         told.append(f"the tags {', '.join(others[:_MOST_NAMED])}{more}")
     timecode = _timecode(source)
-    if timecode is not None and (companions.shift or not _is_timecode(timecode, video)):
-        told.append(f"the time code {timecode[:20]}{' of a part' if companions.shift else ''}")
+    is_part = companions.start is not None or companions.end is not None
+    if timecode is not None and (is_part or not _is_timecode(timecode, video)):
+        told.append(f"the time code {timecode[:20]}{' of a part' if is_part else ''}")
         timecode = None
     return Plan(tuple(copied), written, kept, timecode, tuple(told))
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import av
 
@@ -19,6 +20,15 @@ _ADTS_BYTES = 7
 Hashes = tuple[tuple[bytes, ...], ...]  # one tuple a stream
 
 
+@dataclass(slots=True)
+class _Heard:
+    """One stream, hashed packet by packet and as a whole."""
+
+    every: list[bytes] = field(default_factory=list)
+    heard: list[bytes] = field(default_factory=list)  # without what an edit list leaves out
+    samples: Any = None  # the hash of all of PCM, which each container cuts into packets anew
+
+
 def hash_sound(path: str | os.PathLike[str]) -> Hashes:
     """For each sound stream the SHA-256 of each packet; streams without packets are left out.
 
@@ -31,32 +41,42 @@ def hash_sound(path: str | os.PathLike[str]) -> Hashes:
     return _hash_sound(path)[0]
 
 
-def _hash_sound(path: str | os.PathLike[str]) -> tuple[Hashes, Hashes]:
-    """The hashes of all packets, and of those that no edit list leaves out."""
-    every: dict[int, list[bytes]] = {}
-    heard: dict[int, list[bytes]] = {}
+def _hash_sound(path: str | os.PathLike[str]) -> tuple[Hashes, Hashes, Hashes]:
+    """The hashes of all packets, of those that no edit list leaves out, and of whole streams."""
+    found: dict[int, _Heard] = {}
     try:
         with open_container(check_file(path)) as container:
             sounds = container.streams.audio
             for packet in container.demux(sounds) if sounds else ():
                 if packet.size:
-                    data = bytes(packet)
-                    data = data[_ADTS_BYTES:] if data[:2] in _ADTS else data
-                    digest = hashlib.sha256(data).digest()
-                    every.setdefault(packet.stream.index, []).append(digest)
-                    if not packet.is_discard:
-                        heard.setdefault(packet.stream.index, []).append(digest)
+                    _take(found.setdefault(packet.stream.index, _Heard()), packet)
     except av.FFmpegError as error:
         raise MediaError(f"{show(path)}: sound cannot be read: {ffmpeg_reason(error)}") from error
-    first, second = (tuple(map(tuple, found.values())) for found in (every, heard))
-    return first, second
+    return (
+        tuple(tuple(stream.every) for stream in found.values()),
+        tuple(tuple(stream.heard) for stream in found.values()),
+        tuple((s.samples.digest(),) if s.samples else tuple(s.every) for s in found.values()),
+    )
+
+
+def _take(stream: _Heard, packet: Any) -> None:
+    data = bytes(packet)
+    data = data[_ADTS_BYTES:] if data[:2] in _ADTS else data
+    digest = hashlib.sha256(data).digest()
+    stream.every.append(digest)
+    if not packet.is_discard:
+        stream.heard.append(digest)
+    codec = packet.stream.codec_context
+    if codec is not None and codec.name.startswith("pcm_"):
+        stream.samples = stream.samples or hashlib.sha256(codec.name.encode())
+        stream.samples.update(data)
 
 
 def compare_sound(out: str | os.PathLike[str], target: str | os.PathLike[str]) -> Likeness:
     """How the sound of a result is that of its target.
 
-    "identical" in all packets of all streams, or all that are heard: Matroska cannot hold what an
-    edit list leaves out. "identical part" where the result's are a run of the target's, as after a
+    "identical" in all packets of all streams, or all that are heard (Matroska cannot hold what an
+    edit list leaves out), or in all samples of PCM. "identical part" where the result's are a run of the target's, as after a
     cut; "none" where the target has no sound.
 
     Raises:

@@ -68,6 +68,11 @@ class LookConfig(BaseModel):
         return self
 
     @property
+    def is_part(self) -> bool:
+        """Whether a part of the file is meant."""
+        return self.from_s is not None or self.to_s is not None
+
+    @property
     def start(self) -> Fraction | None:
         """`from_s`, exact to a microsecond."""
         return None if self.from_s is None else Fraction(round(self.from_s * 1_000_000), 1_000_000)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from counterface.media.probe import MediaInfo
+from counterface.media.sample_frames import upright_aspect
 from counterface.media.stream.pixel_layout import read_pixel_layout
 from counterface.swap.conversion.settings import ConvertConfig
 
@@ -32,7 +33,10 @@ def note_changes(
             f"{info.width}x{info.height} became {size}: {config.encoder().label} needs even sides, "
             "the last row or column is there twice"
         )
-    if config.start is not None or config.end is not None:
+    if (aspect := upright_aspect(info)) != 1:
+        wide = f"pixels are {float(aspect):.2f} times as wide as high"
+        yield f"{wide} and stay so: faces are made as they are stored, squeezed"
+    if config.is_part:
         yield "the output's time starts at 0"
         if info.audio and config.sound:
             yield "sound is cut at whole packets, up to one packet beyond"

@@ -34,6 +34,7 @@ from counterface.swap.conversion.settings import ConvertConfig
 from counterface.swap.conversion.truth import whole_mask
 from counterface.types import Frame, Image
 
+LATE_S = 10  # a clock that starts later is that of a broadcast or a tape: players show nothing
 KEYFRAMES = 240  # pictures of the output that go into the registry of known fakes, at most
 SEQUENCE_FILE = "sequence.json"
 _KEYFRAME_SIDE = 512  # pixels: hashing reduces pictures to this side anyway
@@ -245,9 +246,8 @@ def open_writer(
 
 
 def time_shift(config: ConvertConfig, times: Sequence[Fraction]) -> Fraction:
-    """Seconds taken off the target's times: a part begins at 0."""
-    is_part = config.start is not None or config.end is not None
-    return times[0] if is_part else Fraction(0)
+    """Seconds taken off the target's times: a part begins at 0, and what would begin late."""
+    return times[0] if config.is_part or times[0] > LATE_S else Fraction(0)
 
 
 def join_segments(
@@ -274,9 +274,10 @@ def join_segments(
         for n, span in enumerate(split_times(times, config.segment_s))
     ]
     companions = None if target is None else Companions(target, sound=config.sound)
-    if companions is not None and (config.start is not None or config.end is not None):
+    if companions is not None and config.is_part:
         step = times[-1] - times[-2] if len(times) > 1 else Fraction(0)
-        companions = replace(companions, start=times[0], end=times[-1] + step, shift=shift)
+        companions = replace(companions, start=times[0], end=times[-1] + step)
+    companions = companions and replace(companions, shift=shift)
     join_pieces(pieces, out or work.unsigned, companions)
 
 

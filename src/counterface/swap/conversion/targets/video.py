@@ -96,6 +96,9 @@ class VideoConversion:
                 placement = place_faces(footage, cast, chosen, self.config.smooth)
             self.work.start(self.job.facts(source.sha256))
             shift = time_shift(self.config, footage.times)
+            if shift and not self.config.is_part:
+                late = f"the target's clock starts at {float(shift):.3f} s"
+                self.notes.append(f"{late}, the output's at 0")
             places = [
                 (position, look.pts - shift, placement.faces.get(look.index, ()))
                 for position, look in enumerate(footage.looks)
@@ -144,7 +147,8 @@ class VideoConversion:
         info = sandbox.probe(path, self.config.limits)
         lost: tuple[str, ...] = ()
         if path == self.target and not self.config.pictures:
-            wanted = Companions(path, sound=self.config.sound)
+            config = self.config
+            wanted = Companions(path, config.start, config.end, sound=config.sound)
             lost = plan_companions(wanted, self.out.suffix).lost
         self.notes += [note.text for note in info.notes]
         self.notes += note_changes(info, self.config, self.out, lost)
