@@ -76,8 +76,8 @@ def compare_sound(out: str | os.PathLike[str], target: str | os.PathLike[str]) -
     """How the sound of a result is that of its target.
 
     "identical" in all packets of all streams, or all that are heard (Matroska cannot hold what an
-    edit list leaves out), or in all samples of PCM. "identical part" where the result's are a run of the target's, as after a
-    cut; "none" where the target has no sound.
+    edit list leaves out), or in all samples of PCM. "identical part" where the result's are a run
+    of the target's, as after a cut; "none" where the target has no sound.
 
     Raises:
         MediaError: a file cannot be read.
