@@ -71,6 +71,7 @@ DETECTORS = Registry(
     {
         "frame_cnn": f"{_DETECT}.frame_cnn:FrameCNN",
         "texture_cnn": f"{_DETECT}.texture_cnn:TextureCNN",
+        "witness": f"{_DETECT}.witness:Witness",
         "pooled_cnn": f"{_DETECT}.pooled_cnn:PooledCNN",
         "resnet34_frames": f"{_DETECT}.pooled_cnn:ResNet34Frames",
         "xception": f"{_DETECT}.pooled_cnn:Xception",

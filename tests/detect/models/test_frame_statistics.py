@@ -9,8 +9,8 @@ from torch import Tensor
 from counterface.detect.models.frame_statistics import (
     FrameStatistics,
     FrameStatisticsConfig,
-    inner_face,
 )
+from counterface.detect.models.parts.stage_statistics import inner_face
 from counterface.errors import ShapeError
 
 TINY = FrameStatisticsConfig(backbone="test_efficientnet", heads=2, cells=6)

@@ -59,7 +59,7 @@ def test_a_backbone_of_the_store_starts_from_its_file_whole_or_cut(
     for net in (
         create_backbone("test_efficientnet", True),
         create_backbone("test_efficientnet.any", True, num_classes=0),
-        create_cut_backbone("test_efficientnet", 2, True)[0],
+        create_cut_backbone("test_efficientnet", (2,), True)[0],
     ):
         assert len(net.state_dict()) > 10
         for name, tensor in net.state_dict().items():

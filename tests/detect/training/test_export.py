@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,20 @@ import onnx
 import pytest
 import torch
 from drawn_samples import head_sample
+from onnx import numpy_helper
 from torch import Tensor, nn
 
 from counterface.detect.detector import Calibration, Detector, Thresholds
 from counterface.detect.models.evidence_sum import EvidenceSum
 from counterface.detect.models.frame_cnn import FrameCNN, FrameCNNConfig
 from counterface.detect.models.frame_statistics import FrameStatistics, FrameStatisticsConfig
-from counterface.detect.training.export import export_detector, stamp_detector, uncalibrated
+from counterface.detect.models.witness import Witness, WitnessConfig
+from counterface.detect.training.export import (
+    LARGE,
+    export_detector,
+    stamp_detector,
+    uncalibrated,
+)
 from counterface.errors import DetectorError
 from counterface.types import Image
 
@@ -39,6 +47,13 @@ def evidence_sum() -> nn.Module:
         net.set_head(head, torch.randn(net.weight.shape[1]) * 0.2, 0.1)
     mix = [[3.0, 0.0, 0.0], [0.0, 1.5, 0.0], [0.0, 0.0, 0.25]]
     return EvidenceSum(net, [frame_cnn()], mix, [0.0, -1.0, -1.0])
+
+
+def witness() -> nn.Module:
+    torch.manual_seed(0)
+    net = Witness(WitnessConfig(backbone=BACKBONE, size=96))
+    nn.init.normal_(net.head.line.weight, std=0.3)
+    return net
 
 
 def crops(count: int) -> Image:
@@ -143,3 +158,32 @@ def test_an_uncalibrated_file_says_so_and_calls_only_the_extreme():
     assert "Not calibrated" in INFO.card["summary"]
     assert INFO.thresholds.likely_manipulated >= 0.99
     assert INFO.thresholds.no_manipulation_found <= 0.01
+
+
+def test_weights_in_16_bits_halve_the_file_and_keep_the_scores(tmp_path: Path):
+    net = witness()
+    export_detector(net, INFO, tmp_path / "whole.onnx")
+    export_detector(net, INFO, tmp_path / "half.onnx", half=True)
+    sizes = [(tmp_path / name).stat().st_size for name in ("whole.onnx", "half.onnx")]
+    assert sizes[1] < 0.75 * sizes[0]  # a tiny net: the graph itself is a third of it
+    whole, half = (Detector.load(tmp_path / name) for name in ("whole.onnx", "half.onnx"))
+    (logits, maps), (near, near_maps) = whole.score(crops(3)), half.score(crops(3))
+    assert not np.array_equal(logits, near)
+    assert np.allclose(logits, near, atol=1e-2, rtol=1e-2)
+    assert np.allclose(maps, near_maps, atol=5e-2, rtol=5e-2)
+
+
+def test_a_weight_that_16_bits_cannot_hold_stays_whole(tmp_path: Path):
+    net = witness()
+    with torch.no_grad():
+        large = next(w for w in net.backbone.parameters() if w.numel() >= LARGE)
+        large[0, 0] = 1e6
+    export_detector(net, INFO, tmp_path / "half.onnx", half=True)
+    kinds = Counter(t.data_type for t in onnx.load(tmp_path / "half.onnx").graph.initializer)
+    whole = [
+        numpy_helper.to_array(t)
+        for t in onnx.load(tmp_path / "half.onnx").graph.initializer
+        if t.data_type == onnx.TensorProto.FLOAT
+    ]
+    assert kinds[onnx.TensorProto.FLOAT16] > 0
+    assert max(values.size for values in whole) >= LARGE

@@ -50,9 +50,9 @@ class FrameCNN(DetectorModel):
     def __init__(self, config: FrameCNNConfig | None = None) -> None:
         """Random weights unless `config.pretrained`."""
         super().__init__(config or FrameCNNConfig())
-        self.backbone, channels = create_cut_backbone(
+        self.backbone, (channels,) = create_cut_backbone(
             self.config.backbone,
-            self.config.stage,
+            (self.config.stage,),
             self.config.pretrained,
             self.config.pad_type,
         )

@@ -83,8 +83,8 @@ class TextureCNN(DetectorModel):
     def __init__(self, config: TextureCNNConfig) -> None:
         """Random weights unless `config.pretrained`."""
         super().__init__(config)
-        self.backbone, channels = create_cut_backbone(
-            config.backbone, config.stage, config.pretrained, config.pad_type
+        self.backbone, (channels,) = create_cut_backbone(
+            config.backbone, (config.stage,), config.pretrained, config.pad_type
         )
         self.factor, self.subtrahend = signed_input(config.backbone)
         self.head = TextureHead(channels, config.dropout)

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
@@ -20,6 +21,8 @@ from counterface.errors import DetectorError
 from counterface.media.video_writer import temporary_beside
 
 CLOSE = 1e-3  # logits of the file and of the net may differ by this, relatively
+CLOSE_HALF = 1e-2  # where weights are stored in 16 bits
+LARGE = 4096  # numbers of a weight that is worth it
 
 
 class _Stamped(nn.Module):
@@ -41,7 +44,7 @@ def _has_features(net: nn.Module) -> bool:
     return hasattr(net, "embedding")
 
 
-def export_detector(net: nn.Module, info: DetectorInfo, path: Path) -> None:
+def export_detector(net: nn.Module, info: DetectorInfo, path: Path, *, half: bool = False) -> None:
     """Writes the net and what is known of it; the file is checked before it replaces another.
 
     Args:
@@ -50,6 +53,7 @@ def export_detector(net: nn.Module, info: DetectorInfo, path: Path) -> None:
             the file has the output `features`.
         info: stored in the file.
         path: ends in .onnx.
+        half: stores large weights in 16 bits, which halves the file; they are computed in 32.
 
     Raises:
         DetectorError: the file's logits differ from the net's.
@@ -77,11 +81,13 @@ def export_detector(net: nn.Module, info: DetectorInfo, path: Path) -> None:
             dynamo=False,
         )
     fold_pads(partial)
+    if half:
+        store_half(partial)
     stamp_detector(partial, info)
     session = onnxruntime.InferenceSession(str(partial), providers=["CPUExecutionProvider"])
     got = session.run(["logit"], {name: example.numpy()})[0]
     error = float((np.abs(got - wanted) / (1 + np.abs(wanted))).max())
-    if not error < CLOSE:
+    if not error < (CLOSE_HALF if half else CLOSE):
         partial.unlink()
         raise DetectorError(f"{path}: the exported file's logits differ by {error:.2g}; not kept")
     partial.replace(path)
@@ -124,6 +130,31 @@ def describe_net(net: DetectorModel, name: str) -> DetectorInfo:
     """What the file of a net says of itself before it is calibrated."""
     c = net.config
     return uncalibrated(name, c.template, c.size, net.frames, net.step)
+
+
+def store_half(path: Path) -> None:
+    """Nothing; large float32 weights of an ONNX file are stored as float16, each with a cast back.
+
+    A runtime casts once, when it loads the file. Weights that float16 cannot hold stay.
+    """
+    model: Any = onnx.load(str(path))
+    graph = model.graph
+    casts = []
+    for tensor in graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < LARGE:
+            continue
+        if not np.abs(values).max() <= np.finfo(np.float16).max:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+        casts.append(
+            onnx.helper.make_node("Cast", [tensor.name], [name], to=onnx.TensorProto.FLOAT)
+        )
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.save(model, str(path))
 
 
 def stamp_detector(path: Path, info: DetectorInfo) -> None:

@@ -82,6 +82,7 @@ class FitConfig(BaseModel):
     heads: tuple[HeadConfig, ...] = Field(description="the questions")
     model: FrameStatisticsConfig = FrameStatisticsConfig()
     voters: tuple[VoterConfig, ...] = Field((), description="further nets")
+    half: bool = Field(False, description="weights of the file in 16 bits: half its size")
 
 
 @dataclass(frozen=True, eq=False)
@@ -299,7 +300,8 @@ def fit_detector(
     found = collect_statistics(net, items, config, progress, failed)
     fit_heads(net, found, items, config)
     joined = join_evidence(net, config)
-    export_detector(joined, uncalibrated("frame statistics", config.template, config.size), path)
+    info = uncalibrated("frame statistics", config.template, config.size)
+    export_detector(joined, info, path, half=config.half)
 
 
 def real_faces(items: Sequence[Entry], config: FitConfig) -> list[Image]:

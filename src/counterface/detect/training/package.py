@@ -56,6 +56,7 @@ def package_detector(
     recipe: Path | None = None,
     manifest: Path | None = None,
     jobs: int = 1,
+    half: bool = False,
     progress: Progress | None = None,
 ) -> Packaged:
     """What was written; the detector is calibrated on the manifest's split `val`, where it can be.
@@ -67,6 +68,7 @@ def package_detector(
         recipe: of weights that do not say what they are.
         manifest: with a split `val`; that of the recipe beside the weights where None.
         jobs: processes that scan for the calibration.
+        half: stores weights in 16 bits.
         progress: called with each file that was scanned.
 
     Raises:
@@ -77,7 +79,7 @@ def package_detector(
     net = load_detector(weights, choice)
     card = make_card(weights, choice)
     info = describe_net(net, name or str(card["architecture"])).model_copy(update={"card": card})
-    export_detector(net, info, path)
+    export_detector(net, info, path, half=half)
     return _calibrated(path, info, _validation_files(weights, manifest), jobs, progress)
 
 

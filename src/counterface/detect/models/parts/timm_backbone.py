@@ -6,6 +6,7 @@ store; all other models take theirs from timm's hub.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -55,15 +56,15 @@ def create_backbone(name: str, pretrained: bool, **options: Any) -> Any:
 
 
 def create_cut_backbone(
-    name: str, stage: int, pretrained: bool, pad_type: str = ""
-) -> tuple[Any, int]:
-    """A timm model that ends at one of its feature maps, and the channels of that.
+    name: str, stages: Sequence[int], pretrained: bool, pad_type: str = ""
+) -> tuple[Any, list[int]]:
+    """A timm model that ends at the last of some of its feature maps, and the channels of each.
 
-    `backbone(images)` gives a list of one tensor, (B, C, h, w).
+    `backbone(images)` gives a list of one tensor a stage, (B, C, h, w).
 
     Args:
         name: of a timm model with feature maps.
-        stage: 0 is stride 2, 3 is 16, 4 is 32.
+        stages: in rising order; 0 is stride 2, 3 is 16, 4 is 32.
         pretrained: with ImageNet weights.
         pad_type: 'same' for weights that come from TensorFlow.
 
@@ -72,11 +73,13 @@ def create_cut_backbone(
         TrainingError: its weights cannot be fetched.
     """
     extra = {"pad_type": pad_type} if pad_type else {}
-    backbone = create_backbone(name, pretrained, features_only=True, out_indices=(stage,), **extra)
-    module = backbone.feature_info.info[stage]["module"]
+    backbone = create_backbone(
+        name, pretrained, features_only=True, out_indices=tuple(stages), **extra
+    )
+    module = backbone.feature_info.info[stages[-1]]["module"]
     if module.startswith("blocks."):  # timm keeps the blocks after the last feature map
         backbone.blocks = backbone.blocks[: int(module.split(".")[1]) + 1]
-    return backbone, int(backbone.feature_info.channels()[-1])
+    return backbone, [int(count) for count in backbone.feature_info.channels()]
 
 
 def signed_input(name: str) -> tuple[float, float]:

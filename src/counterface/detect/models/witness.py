@@ -1,0 +1,114 @@
+"""A backbone tuned whole, judged by mean and deviation of several of its stages: was skin drawn?
+
+What `frame_statistics` reads off a frozen backbone, with all of the backbone learning: low stages
+see the grain of a decoder, high ones where a face does not hang together. Compare Gragnaniello et
+al. 2021 (https://arxiv.org/abs/2104.02617) and `texture_cnn`, which reads one stage. Ours reads
+each channel over the whole crop and over the part where a face is swapped. The statistics are
+standardised, since those of low stages are many times larger, and then weighed by one line, so the
+logit is the mean of a map over cells. Batch norms of the backbone keep the statistics that they
+started with: the faces of a batch are too alike to measure them. ImageNet weights: as for
+`frame_cnn`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from counterface.detect.models.detector_model import DetectorConfig, DetectorModel
+from counterface.detect.models.parts.map_head import PRIOR_STD
+from counterface.detect.models.parts.stage_statistics import StageStatistics
+from counterface.detect.models.parts.timm_backbone import create_cut_backbone, signed_input
+
+
+class WitnessConfig(DetectorConfig):
+    """The architecture."""
+
+    backbone: str = Field("tf_efficientnet_lite0", description="any timm model with feature maps")
+    pad_type: str = Field("", description="'same' for weights that come from TensorFlow")
+    stages: tuple[int, ...] = Field(
+        (1, 2, 3, 4), min_length=1, description="maps that are read, in rising order"
+    )
+    size: int = Field(224, ge=32, le=1024, multiple_of=32, description="crop side, pixels")
+    dropout: float = Field(0.3, ge=0, lt=1, description="of the statistics")
+    pretrained: bool = Field(False, description="ImageNet weights, fetched if need be")
+
+
+class StatisticsHead(nn.Module):
+    """Maps of several stages -> logit (B,) and activation (B, side, side), whose mean it is."""
+
+    def __init__(self, channels: list[int], side: int, dropout: float) -> None:
+        """A head near even odds.
+
+        Args:
+            channels: of each stage.
+            side: of the activation, cells.
+            dropout: share of the statistics left out in training.
+        """
+        super().__init__()
+        self.side = side
+        self.read = StageStatistics(channels)
+        self.norm = nn.BatchNorm1d(self.read.length, affine=False)
+        self.dropout = nn.Dropout(dropout)
+        self.line = nn.Linear(self.read.length, 1)
+        nn.init.normal_(self.line.weight, std=PRIOR_STD)
+        nn.init.zeros_(self.line.bias)
+
+    def forward(self, maps: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """The logit, and each cell's part in it."""
+        logit: Tensor = self.line(self.dropout(self.embed(maps)))[:, 0]
+        assert self.norm.running_var is not None
+        slope = self.line.weight * (self.norm.running_var + self.norm.eps).rsqrt()
+        cells = self.read.cells(maps, slope, self.side)[:, 0]
+        # the constant part, spread evenly; in training also what dropout and the batch have changed
+        return logit, cells + (logit - cells.mean(dim=(1, 2)))[:, None, None]
+
+    def embed(self, maps: list[Tensor]) -> Tensor:
+        """The standardised statistics, (B, 4 sum(C))."""
+        found: Tensor = self.norm(self.read(maps))
+        return found
+
+
+class Witness(DetectorModel):
+    """RGB float32 [0, 1] (B, 3, S, S) -> logit (B,) and activation (B, S / 16, S / 16)."""
+
+    Config = WitnessConfig
+    TINY: ClassVar[Mapping[str, Any]] = {"backbone": "test_efficientnet", "size": 64}
+    SIGNED = True
+
+    config: WitnessConfig
+
+    def __init__(self, config: WitnessConfig) -> None:
+        """Random weights unless `config.pretrained`."""
+        super().__init__(config)
+        self.backbone, channels = create_cut_backbone(
+            config.backbone, config.stages, config.pretrained, config.pad_type
+        )
+        self.factor, self.subtrahend = signed_input(config.backbone)
+        self.head: StatisticsHead = StatisticsHead(channels, config.size // 16, config.dropout)
+
+    def train(self, mode: bool = True) -> Self:
+        """Batch norms of the backbone stay as they are in training too."""
+        super().train(mode)
+        for module in self.backbone.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        return self
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """The backbone's, one a stage, (B, C, h, w)."""
+        self.check(images)
+        found: list[Tensor] = self.backbone(images * self.factor - self.subtrahend)
+        return found
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The logit of each crop, and the map whose mean it is."""
+        logit, activation = self.head(self.maps(images))
+        return logit, activation
+
+    def embedding(self, images: Tensor) -> Tensor:
+        """The standardised statistics, (B, 4 sum(C))."""
+        return self.head.embed(self.maps(images))
