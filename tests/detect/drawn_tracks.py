@@ -13,9 +13,11 @@ from counterface.detect.pool import judge_score
 LINES = Thresholds(likely_manipulated=0.8, no_manipulation_found=0.2)
 CODES: tuple[AsideCode, ...] = (
     "compressed",
+    "grey",
     "not_scored",
     "drawing",
     "soft",
+    "toned",
     "small",
     "turned",
     "tilted",

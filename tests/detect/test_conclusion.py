@@ -48,7 +48,7 @@ def test_a_file_of_faces_that_do_not_count_is_inconclusive(code, probability):
 def test_the_main_face_without_a_number_keeps_a_bystander_from_clearing_the_file(code):
     clear = a_track(0, 0.05, face_px=70)
     main = a_track(1, None if code == "not_scored" else 0.05, code, face_px=300)
-    kept = code in ("not_scored", "drawing", "soft")
+    kept = code in ("not_scored", "drawing", "soft", "toned")
     verdict = Verdict.INCONCLUSIVE if kept else Verdict.NO_MANIPULATION_FOUND
     assert outcome([clear, main])[0] is verdict
     fake = a_track(2, 0.95, face_px=70)

@@ -12,7 +12,13 @@ from scan_media import drawn_clip, tiny_config
 
 from counterface.detect.findings import ScanResult
 from counterface.detect.scan import ScanConfig, scan_file
-from counterface.detect.scanning.look import LEAST_SHARPNESS, LEAST_TEXTURE, SIDE, measure_look
+from counterface.detect.scanning.look import (
+    LEAST_COLOR,
+    LEAST_SHARPNESS,
+    LEAST_TEXTURE,
+    SIDE,
+    measure_look,
+)
 from counterface.faces.align import align
 from counterface.faces.face_detector import find_faces
 from counterface.media.image import read_image, write_image
@@ -51,6 +57,20 @@ def test_neither_measure_depends_on_exposure_or_contrast(portrait: Image):
     darker = measure_look((crop * 0.4 + 20).astype(np.uint8))
     assert darker.sharpness == pytest.approx(plain.sharpness, rel=0.05)
     assert darker.texture == pytest.approx(plain.texture, rel=0.1)
+
+
+TONES = {"sepia": (240, 200, 145), "bronze": (190, 140, 80), "blue": (150, 200, 240)}
+
+
+@pytest.mark.parametrize("tone", TONES)
+def test_one_tone_over_a_picture_in_grey_is_no_colour(portrait: Image, tone: str):
+    assert measure_look(crop_of(portrait)).color > LEAST_COLOR
+    grey = cv2.cvtColor(portrait, cv2.COLOR_RGB2GRAY)[..., None] / 255
+    toned = np.clip(grey**1.2 * TONES[tone] + 15, 0, 255).astype(np.uint8)
+    code = cv2.imencode(".jpg", toned[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
+    again = np.ascontiguousarray(cv2.imdecode(code, cv2.IMREAD_COLOR)[..., ::-1])
+    assert measure_look(crop_of(again)).color < LEAST_COLOR
+    assert measure_look(crop_of(np.repeat((grey * 255).astype(np.uint8), 3, 2))).color < 0.1
 
 
 def test_a_burnt_out_face_has_no_texture_to_speak_of():

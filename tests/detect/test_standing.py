@@ -97,3 +97,12 @@ def test_a_rather_soft_face_may_be_cleared_but_not_accused(sharpness, low, code)
     frames = [a_frame(sharpness=sharpness)] * 3
     aside = set_aside(frames, score, INFO, Rules(looked_at=3))
     assert (aside.code if aside else None) == code
+
+
+@pytest.mark.parametrize(
+    ("color", "low", "code"), [(1.2, 0.95, "toned"), (3.0, 0.95, None), (0.0, 0.3, None)]
+)
+def test_a_face_in_one_tone_may_be_cleared_but_not_accused(color, low, code):
+    score = SCORE.model_copy(update={"probability": 0.99, "low": low, "high": 0.995})
+    aside = set_aside([a_frame(color=color)] * 3, score, INFO, Rules(looked_at=3))
+    assert (aside.code if aside else None) == code

@@ -46,6 +46,9 @@ class FrameScore(_Record):
     fake_score: float | None = Field(description="calibrated, of this frame alone")
     sharpness: float | None = Field(None, description="of the aligned face; null: not measured")
     texture: float | None = Field(None, description="between its edges; null: not measured")
+    color: float | None = Field(
+        None, description="chroma that its brightness does not tell, of 255; null: not measured"
+    )
     strangeness: float | None = Field(
         None, description="distance to the nearest family that the detector knows, 1 = its limit"
     )
@@ -59,6 +62,7 @@ AsideCode = Literal[
     "drawing",
     "strange",
     "soft",
+    "toned",
     "small",
     "turned",
     "tilted",

@@ -30,7 +30,7 @@ _WORST_FIRST = (
 )
 # Of a face that the detector was measured on, yet that gave nothing to go by. Where it is the main
 # face, the others cannot clear the file.
-_FAILED: tuple[AsideCode, ...] = ("not_scored", "drawing", "strange", "soft")
+_FAILED: tuple[AsideCode, ...] = ("not_scored", "drawing", "strange", "soft", "toned")
 _IN_SHORT: dict[AsideCode, str] = {
     "compressed": "too strongly compressed",
     "grey": "without their colours",
@@ -38,6 +38,7 @@ _IN_SHORT: dict[AsideCode, str] = {
     "drawing": "not a photograph",
     "strange": "like nothing that the detector knows",
     "soft": "too soft",
+    "toned": "without colours of their own",
     "small": "too small",
     "turned": "turned away",
     "tilted": "tilted",

@@ -1,7 +1,8 @@
-"""Whether an aligned face has the detail of a photograph: sharpness, and texture between its edges.
+"""Whether an aligned face has the detail and the colours of a photograph.
 
-Both are ratios of the same picture, so that contrast and exposure cancel; the lines are where
-genuine faces of the known sets end (`benchmarks/quality_gate.py`, `docs/results.md`).
+Sharpness, and texture between its edges, are ratios of the same picture, so that contrast and
+exposure cancel; the lines are where genuine faces of the known sets end
+(`benchmarks/quality_gate.py`, `docs/results.md`).
 """
 
 from __future__ import annotations
@@ -19,15 +20,18 @@ LEAST_SHARPNESS = 0.52  # the median of sharp faces of 32 pixels; sharp ones of 
 ACCUSING_SHARPNESS = 0.59  # below, a high score may be due to softness alone
 SOFT_SHARPNESS = 0.56  # below, a face has less detail than nearly all sharp ones of 64 pixels
 LEAST_TEXTURE = 0.36  # genuine faces lie above in 998 of 1,000; flat drawings below 0.3
+LEAST_COLOR = 2.2  # genuine faces in colour lie above 2.5, toned and grey ones below 1.9
 _UNCLIPPED = (8, 247)  # grey values; beyond, a bright sky or a burnt-out cheek is flat as well
+_LEVELS = 64  # of brightness, each with as many pixels
 _ENOUGH = 200  # pixels that are not clipped
 
 
 class Look(NamedTuple):
-    """Two measures of an aligned face; the less, the less like a sharp photograph."""
+    """Measures of an aligned face; the less, the less like a sharp photograph in colour."""
 
     sharpness: float  # detail of 2 to 4 pixels of the crop over detail of 4 to 8; blur lowers it
     texture: float | None  # median over mean of the steps between pixels; None: burnt out or black
+    color: float  # what of its chroma its brightness does not tell, of 255; 0 where it is grey
 
 
 def measure_look(crop: Image) -> Look:
@@ -35,7 +39,8 @@ def measure_look(crop: Image) -> Look:
 
     Sharpness compares two octaves of a Laplacian pyramid (Burt and Adelson 1983) within the face.
     A photograph has some texture everywhere; a drawing has none between its outlines, so that the
-    median step between neighbours is small beside the mean.
+    median step between neighbours is small beside the mean. Where one tone was laid over a picture
+    in grey (sepia, bronze), each level of brightness has one colour; lips and skin have two.
     """
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
     half = cv2.pyrDown(grey)
@@ -43,7 +48,8 @@ def measure_look(crop: Image) -> Look:
     eighth = cv2.pyrDown(quarter)
     fine, coarse = _octave(half, quarter), _octave(quarter, eighth)
     small = cv2.resize(crop, (SIDE // 2, SIDE // 2), interpolation=cv2.INTER_AREA)
-    return Look(fine / coarse if coarse > 0 else 0.0, _texture(np.asarray(small)))
+    small = np.asarray(small)
+    return Look(fine / coarse if coarse > 0 else 0.0, _texture(small), _color(small))
 
 
 def _octave(level: Floats, below: Floats) -> float:
@@ -63,6 +69,15 @@ def _texture(small: Image) -> float | None:
     if len(steps) < _ENOUGH or not steps.any():
         return None
     return float(np.median(steps) / steps.mean())
+
+
+def _color(small: Image) -> float:
+    planes = cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb).astype(np.float32)
+    used = _window(len(small)) > 0.2
+    grey, chroma = planes[used, 0], cv2.GaussianBlur(planes, (0, 0), 1.0)[used, 1:]
+    levels = np.array_split(chroma[np.argsort(grey)], _LEVELS)
+    apart = np.concatenate([level - np.median(level, axis=0) for level in levels])
+    return float(np.sqrt((apart**2).sum(axis=1).mean()))
 
 
 @cache

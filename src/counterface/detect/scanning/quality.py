@@ -11,7 +11,7 @@ import numpy as np
 from counterface.detect.attribute import UNKNOWN
 from counterface.detect.detector import Range
 from counterface.detect.findings import AsideCode, Check, Notice, Sampling, TrackFinding
-from counterface.detect.scanning.look import SOFT_SHARPNESS
+from counterface.detect.scanning.look import LEAST_COLOR, SOFT_SHARPNESS
 from counterface.detect.scanning.marks import mark_checks
 from counterface.media.probe import MediaInfo
 from counterface.provenance.verify import Provenance
@@ -28,6 +28,7 @@ _ASIDE_NOTICES: dict[AsideCode, str] = {
     "drawing": "not_a_photograph",
     "strange": "not_a_photograph",
     "soft": "soft",
+    "toned": "no_color",
     "small": "out_of_range",
     "turned": "out_of_range",
     "tilted": "out_of_range",
@@ -38,6 +39,7 @@ _FAILED_CHECKS = (
     "drawing",
     "strange",
     "soft",
+    "toned",
 )  # of a face that one would have wanted judged
 
 
@@ -64,6 +66,10 @@ def _track_notices(track: TrackFinding) -> Iterator[Notice]:
     if sharp and float(np.median(sharp)) < SOFT_SHARPNESS and track.in_range and aside != "soft":
         text = f"The face is rather soft (sharpness {np.median(sharp):.2f})"
         yield notice("rather_soft", f"{text}; softness of its own causes false alarms.")
+    colors = [f.color for f in track.frames if f.color is not None]
+    if colors and float(np.median(colors)) < LEAST_COLOR and track.in_range and aside != "toned":
+        text = "The face is in grey or in one tone"
+        yield notice("no_color", f"{text}; that raises scores, and the detector saw few such ones.")
     count, unscored = len(track.frames), sum(f.logit is None for f in track.frames)
     if unscored and aside != "not_scored":
         yield notice("not_scored", f"The detector gave no number for {unscored} of {count} frames.")

@@ -14,7 +14,12 @@ import numpy as np
 
 from counterface.detect.detector import DetectorInfo, Range
 from counterface.detect.findings import FrameScore, Score, SetAside
-from counterface.detect.scanning.look import ACCUSING_SHARPNESS, LEAST_SHARPNESS, LEAST_TEXTURE
+from counterface.detect.scanning.look import (
+    ACCUSING_SHARPNESS,
+    LEAST_COLOR,
+    LEAST_SHARPNESS,
+    LEAST_TEXTURE,
+)
 from counterface.types import Face
 
 # Of the distance to the nearest known family over that family's own limit. No genuine face of the
@@ -103,7 +108,7 @@ def set_aside(
     return (
         _too_brief(frames, rules)
         or _never_in_range(frames, info.range)
-        or (_too_soft_to_accuse(frames) if accused else None)
+        or (_too_soft_to_accuse(frames) or _too_grey_to_accuse(frames) if accused else None)
     )
 
 
@@ -115,6 +120,17 @@ def _too_soft_to_accuse(frames: Sequence[FrameScore]) -> SetAside | None:
     text = f"it is rather soft (sharpness {np.median(sharp):.2f}), which alone can raise a score"
     least = f"a suspicious one needs at least {ACCUSING_SHARPNESS:g}"
     return SetAside(code="soft", text=f"{text}; {least}")
+
+
+def _too_grey_to_accuse(frames: Sequence[FrameScore]) -> SetAside | None:
+    """The same of faces in black and white, or under one tone such as sepia."""
+    colors = [f.color for f in frames if f.in_range and f.color is not None]
+    if not colors or float(np.median(colors)) >= LEAST_COLOR:
+        return None
+    text = f"it is in grey or in one tone (colour {np.median(colors):.1f}), which alone can raise"
+    return SetAside(
+        code="toned", text=f"{text} a score; a suspicious one needs at least {LEAST_COLOR:g}"
+    )
 
 
 def _never_in_range(frames: Sequence[FrameScore], range_: Range) -> SetAside | None:

@@ -160,6 +160,7 @@ class TrackBook:
             fake_score=None if logit is None else float(calibrate(logit, info.calibration)),
             sharpness=sample.look.sharpness if sample.look else None,
             texture=sample.look.texture if sample.look else None,
+            color=sample.look.color if sample.look else None,
             strangeness=strangeness,
             in_range=False,
         )
