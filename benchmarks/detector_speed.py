@@ -17,9 +17,9 @@ import time
 import warnings
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import onnxruntime
 import timm
 import torch
 from torch import nn
@@ -34,8 +34,10 @@ YARDSTICK = "MobileNetV3-Large 224"
 LITE = "tf_efficientnet_lite"
 
 
-def open_session(path: Path) -> onnxruntime.InferenceSession:
+def open_session(path: Path) -> Any:
     """The file in one thread of this process, so that its CPU time is this process's."""
+    import onnxruntime  # after counterface, which has its telemetry off
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -108,9 +110,7 @@ def main() -> None:
         print(f"| {title} | {megabytes[title]:.1f} | {cost} |")
 
 
-def take_turns(
-    sessions: dict[str, onnxruntime.InferenceSession], rounds: int
-) -> dict[str, list[float]]:
+def take_turns(sessions: dict[str, Any], rounds: int) -> dict[str, list[float]]:
     """CPU milliseconds of each file for one crop of noise, round by round."""
     rng = np.random.default_rng(0)
     given = {}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +17,7 @@ from counterface.detect.models.detector_model import build_detector
 from counterface.detect.models.frame_difference import FrameDifference, FrameDifferenceConfig
 from counterface.detect.models.parts.motion import follow_motion, shifted_copies
 from counterface.detect.models.resnet3d import ResNet3D, ResNet3DConfig
+from counterface.testing import check_detector_model
 
 MARGIN = 8
 
@@ -141,3 +145,30 @@ def test_resnet3d_has_the_layout_of_34_layers():
         for net in (ours, theirs)
     ]
     assert convs[0] == convs[1]
+
+
+class _OnBackbone(ConvLSTM):
+    """`ConvLSTM` whose frames a backbone reads; the activation is the exact share of each cell."""
+
+    TINY: ClassVar[Mapping[str, Any]] = {
+        **ConvLSTM.TINY, "size": 64, "backbone": "test_efficientnet", "input": "colour",
+    }  # fmt: skip
+
+
+def test_a_backbone_may_read_the_frames_of_the_conv_lstm():
+    check_detector_model(_OnBackbone)
+
+
+@pytest.mark.parametrize("seen", ["canny", "grey"])
+@torch.no_grad()
+def test_a_backbone_sees_edges_and_grey_levels_in_three_channels(seen: str):
+    net = _OnBackbone(ConvLSTMConfig.model_validate({**_OnBackbone.TINY, "input": seen})).eval()
+    given: list[Tensor] = []
+    net.backbone.register_forward_pre_hook(lambda module, inputs: given.append(inputs[0]))
+    clip = torch.stack([face(side=64), face(2, side=64)], dim=1)
+    logit, activation = net(clip)
+    assert torch.equal(given[0][:, 0], given[0][:, 2])
+    assert given[0].min() >= -1
+    assert given[0].std() > 0.1
+    assert activation.shape == (1, 4, 4)
+    assert torch.allclose(activation.mean(dim=(1, 2)), logit, atol=1e-4)

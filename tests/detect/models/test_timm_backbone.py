@@ -79,14 +79,22 @@ def test_a_file_of_another_architecture_is_refused(stored: dict[str, torch.Tenso
         create_backbone("test_efficientnet", True)
 
 
-@pytest.mark.parametrize("name", ["frame_cnn", "texture_cnn", "pooled_cnn"])
+EACH_KIND = [
+    "frame_cnn", "texture_cnn", "pooled_cnn", "efficientnet_b4_attention", "witness",
+    "convlstm_canny",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EACH_KIND)
 def test_nets_on_efficientnet_lite_see_what_it_was_trained_on(name: str):
-    net = build_detector(name, {"backbone": LITE, "size": 64}).eval()
+    options = {"input": "colour", "frames": 2} if name == "convlstm_canny" else {}
+    net = build_detector(name, {"backbone": LITE, "size": 64, **options}).eval()
     seen: list[torch.Tensor] = []
     net.backbone.conv_stem.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
-    image = torch.rand(1, 3, 64, 64)
-    net(image)
-    torch.testing.assert_close(seen[0], (image * 255 - 127) / 128)
+    images = torch.rand(net.input_shape())
+    net(images)
+    crops = images.reshape(-1, 3, 64, 64)
+    torch.testing.assert_close(seen[0], (crops * 255 - 127) / 128)
 
 
 @pytest.mark.slow

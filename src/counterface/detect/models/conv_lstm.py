@@ -4,7 +4,8 @@ https://arxiv.org/abs/1506.04214. After a course project on DFDC: a face crop's 
 frames, a ConvLSTM over them, dense layers; with grey and coloured crops as its other two inputs.
 Its report leaves the sizes of the layers open, so they are ours, and so are a strided convolution
 ahead of the cells and edges found inside the net. The cells are Shi's without the peephole weights.
-No weights.
+In place of that convolution a timm backbone, cut at stride 8, can read the frames: ours too, for
+sets that are too small to learn how to see. Its weights: as for `frame_cnn`.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from torch.nn.functional import max_pool2d
 from counterface.detect.models.detector_model import ClipConfig, DetectorModel, Template
 from counterface.detect.models.parts.canny import CannyConfig, find_edges, grey_levels
 from counterface.detect.models.parts.map_head import DenseMapHead
+from counterface.detect.models.parts.timm_backbone import create_cut_backbone, signed_input
 
 STRIDE = 16
+BACKBONE_STAGE = 2  # stride 8: 16 cells a side at 128 px, which two ConvLSTM cells can afford
 
 
 class ConvLSTMConfig(ClipConfig):
@@ -34,6 +37,8 @@ class ConvLSTMConfig(ClipConfig):
     )
     canny: CannyConfig = Field(CannyConfig(), description="which edges count")
     stem: int = Field(8, ge=1, description="channels of the convolution ahead of the cells")
+    backbone: str = Field("", description="a timm model that reads frames; empty: the convolution")
+    pretrained: bool = Field(False, description="the backbone's ImageNet weights")
     widths: tuple[int, int] = Field((16, 32), description="channels of the two cells")
     hidden: int = Field(32, ge=1, description="width of the first dense layer")
     dropout: float = Field(0.5, ge=0, lt=1, description="before each dense layer")
@@ -61,10 +66,17 @@ class ConvLSTM(DetectorModel):
     def __init__(self, config: ConvLSTMConfig) -> None:
         """Random weights; the cells start by remembering."""
         super().__init__(config)
-        channels = 3 if config.input == "colour" else 1
-        self.stem = nn.Conv2d(channels, config.stem, 3, stride=2, padding=1)
+        seen, channels = (3 if config.input == "colour" else 1), config.stem
+        if config.backbone:
+            self.backbone, (channels,) = create_cut_backbone(
+                config.backbone, (BACKBONE_STAGE,), config.pretrained
+            )
+        else:
+            self.stem = nn.Conv2d(seen, channels, 3, stride=2, padding=1)
+        self.factor, self.subtrahend = signed_input(config.backbone)
+        self.pools = (1, 2) if config.backbone else (2, 4)  # after each cell: stride 16 in the end
         first, second = config.widths
-        self.cells = nn.ModuleList([_Cell(config.stem, first), _Cell(first, second)])
+        self.cells = nn.ModuleList([_Cell(channels, first), _Cell(first, second)])
         self.head = DenseMapHead(
             second, config.size // STRIDE, config.hidden, dropout=config.dropout
         )
@@ -72,11 +84,16 @@ class ConvLSTM(DetectorModel):
     def features(self, images: Tensor) -> Tensor:
         """What the second cell remembers after the last frame, (B, C, S / 16, S / 16)."""
         seen = self.see(images.flatten(0, 1))
-        clips: Tensor = torch.relu(self.stem(seen * 2 - 1))
+        seen = seen * self.factor - self.subtrahend
+        if self.config.backbone:
+            clips: Tensor = self.backbone(seen.expand(-1, 3, -1, -1))[0]
+        else:
+            clips = torch.relu(self.stem(seen))
         clips = clips.reshape(-1, self.frames, *clips.shape[1:])
-        first = [max_pool2d(memory, 2) for memory in self.cells[0](list(clips.unbind(1)))]
+        between, after = self.pools
+        first = [max_pool2d(memory, between) for memory in self.cells[0](list(clips.unbind(1)))]
         last: Tensor = self.cells[1](first)[-1]
-        return max_pool2d(last, 4)
+        return max_pool2d(last, after)
 
     def see(self, frames: Tensor) -> Tensor:
         """What the net looks at: edges or grey levels (N, 1, S, S), or colours (N, 3, S, S)."""
