@@ -12,18 +12,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from drawn_facesets import RIGHTS
+from drawn_keras import write_keras
+from drawn_trees import DRAWN
 from swap_files import write_df
 from tiny_detector import metadata
 
-from counterface.config import write_config
+from counterface.config import read_config, write_config
 from counterface.datasets.building.plan import PAIRS_FILE, BuildConfig, Pair, Person, Plan
 from counterface.datasets.index import HashLog
 from counterface.datasets.manifest import Entry, read_manifest, write_manifest
 from counterface.detect.detector import _read_info
 from counterface.detect.evaluation.openings import LOG_NAME, log_opening, read_openings
 from counterface.detect.evaluation.score_store import _SCHEMA, ScoreStore
+from counterface.detect.models.parts.keras_file import read_keras_weights
 from counterface.detect.scan import ScanConfig
 from counterface.detect.training import folds
+from counterface.detect.training.fit import Statistics, read_statistics, write_statistics
 from counterface.faceset.commits import WORK_FOLDER, CommitWriter, locked
 from counterface.faceset.header import SourceRecord
 from counterface.faceset.row import Row
@@ -31,16 +35,24 @@ from counterface.faceset.store import Faceset, merge
 from counterface.learn.checkpoint import Checkpoint, read_checkpoint, read_record, read_weights
 from counterface.learn.checkpoint import write_checkpoint as write_checkpoint_file
 from counterface.learn.run_log import read_log
+from counterface.media.image import read_image, write_image
+from counterface.media.probe import probe
+from counterface.media.video_reader import read_video
+from counterface.media.video_writer import VideoWriter
 from counterface.provenance import record as made
 from counterface.provenance.fingerprint import KnownFakes, hash_image
+from counterface.provenance.home import WATERMARK_FILE
+from counterface.provenance.record_check import check_facts
 from counterface.provenance.rights import read_rights
 from counterface.provenance.signer import local_signer, read_anchor
+from counterface.provenance.watermark import load_or_make_key
+from counterface.registry import DATASET_READERS
 from counterface.report.training import FOLDS_FILE, read_folds
 from counterface.swap.conversion import footage, segments
 from counterface.swap.merge.plan import MergePlan
 from counterface.swap.swap_model import read_model
 from counterface.swap.train import CONFIG_FILE, SwapTrainConfig, find_changes
-from counterface.types import Face, Pose
+from counterface.types import Face, Frame, Pose
 
 Reader = tuple[Path, Callable[[], object]]  # a valid file, and what reads it
 
@@ -312,9 +324,76 @@ def detector_metadata(folder: Path) -> Reader:
     return path, read
 
 
+def record_beside(folder: Path) -> Reader:
+    """The record beside a made file, as a check of it reads it: frame by frame."""
+    path, _ = made_record(folder)
+    sha256 = "1" * 64
+    record = made.read_record(path)
+    output = record.output.model_copy(update={"sha256": sha256})
+    made.write_record(record.model_copy(update={"output": output}), path)
+    return path, lambda: check_facts(path, sha256)
+
+
+def build_recipe(folder: Path) -> Reader:
+    """The recipe of a build."""
+    path = folder / "build.toml"
+    path.write_text('out = "o"\n[people]\na = { clips = "x" }\nb = { clips = "y" }\n')
+    return path, lambda: read_config(BuildConfig, path)
+
+
+def fit_statistics(folder: Path) -> Reader:
+    """What a fit has seen of its files."""
+    path = folder / "a.safetensors"
+    write_statistics(path, Statistics(np.zeros((4, 3), np.float32), np.zeros(4, np.intp)))
+    return path, lambda: read_statistics(path)
+
+
+def keras_weights(folder: Path) -> Reader:
+    """Weights that an architecture's authors published."""
+    path = folder / "net.h5"
+    write_keras(path, {"conv2d_1": {"kernel": np.zeros((2, 2), np.float32)}})
+    return path, lambda: read_keras_weights(path)
+
+
+def watermark_key(folder: Path) -> Reader:
+    """This machine's watermark key."""
+    load_or_make_key(folder)
+    return folder / WATERMARK_FILE, lambda: load_or_make_key(folder)
+
+
+def picture(folder: Path) -> Reader:
+    """A picture."""
+    path = folder / "a.png"
+    write_image(path, np.zeros((16, 16, 3), np.uint8))
+    return path, lambda: read_image(path)
+
+
+def video(folder: Path) -> Reader:
+    """A video: what is known of it, and its frames."""
+    path = folder / "a.mp4"
+    with VideoWriter(path, 64, 64) as writer:
+        writer.write(Frame(np.zeros((64, 64, 3), np.uint8), 0, Fraction(0)))
+    return path, lambda: (probe(path), list(read_video(path)))
+
+
+def list_of(layout: str) -> Callable[[Path], Reader]:
+    """The first list of a data set's layout."""
+
+    def make(folder: Path) -> Reader:
+        DRAWN[layout](folder)
+        lists = [p for p in folder.rglob("*") if p.suffix in (".json", ".txt", ".csv")]
+        return min(lists), lambda: DATASET_READERS.load(layout)().read(folder)
+
+    make.__name__ = f"list_of_{layout}"
+    return make
+
+
+_LISTED = ("dfdc", "dfdc_test", "dfdcp", "faceforensics", "celeb_df", "deepfakebench", "csv")
+LISTS = tuple(map(list_of, _LISTED))
 READERS = (
     *(rights, merge_plan, run_settings, made_record, faceset_header, faceset_rows, faceset_commit),
     *(manifest, manifest_csv, known_hashes, build_pairs, checkpoint, checkpoint_record, swap_model),
     *(run_log, openings, scores, fold_result, fold_report, known_fakes, identity, anchor, looks),
-    *(conversion_facts, detector_metadata),
+    *(conversion_facts, detector_metadata, record_beside, build_recipe, fit_statistics),
+    *(keras_weights, watermark_key, picture, video, *LISTS),
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from counterface import aside
-from counterface.media.image import write_bytes
+from counterface.aside import write_bytes
 
 KILLED = (
     "import os, sys, pathlib; from counterface import aside; out = pathlib.Path(sys.argv[1]);"

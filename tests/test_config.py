@@ -218,7 +218,7 @@ class Numbers(BaseModel):
         ({"count": "many"}, "--count many: takes a whole number from 1 up to 100"),
         ({"share": 2}, "--share 2: takes a number above 0 below 1"),
         ({"kind": "c"}, "--kind c: takes one of a, b"),
-        ({"name": 3}, "--name 3: Input should be a valid string"),
+        ({"name": 3}, "--name 3: must be a valid string"),
     ],
 )
 def test_a_refused_flag_says_what_it_takes(values: dict[str, object], said: str):

@@ -6,6 +6,7 @@ process that is killed leaves that file behind. The name tells whose it is:
     .counterface-MACHINE-PROCESS-RANDOM.suffix
 
 so the first temporary file that a process makes in a folder sweeps what dead processes left there.
+Nearly every writer goes through `replacing` or `write_bytes`, whose errors name the file.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
+from counterface.errors import CounterfaceError, MediaError
+from counterface.project_files import writing
+
 _OURS = re.compile(r"\.counterface-([0-9a-f]{8})-(\d+)-[a-z0-9_]{8}(\.[\w.]+)?")
 _STALE_S = 24 * 3600.0  # of another machine's, whose processes cannot be seen from here
 _swept: set[Path] = set()
@@ -38,6 +42,66 @@ def new_file(target: Path) -> Path:
     handle, name = tempfile.mkstemp(target.suffix, _prefix(), target.parent)
     os.close(handle)
     return Path(name)
+
+
+@contextmanager
+def replacing(
+    path: Path, error: type[CounterfaceError] = MediaError, advice: str = ""
+) -> Iterator[Path]:
+    """A temporary file that takes the path's place, synced, when the block ends without an error.
+
+    After an error the path is as it was.
+
+    Args:
+        path: the file; its folder must exist.
+        error: of the folder that writes it.
+        advice: the next step where the disk refuses.
+
+    Raises:
+        CounterfaceError: of the type `error`: the file cannot be written.
+    """
+    with writing(path, error, advice):
+        temporary = new_file(path)
+        try:
+            yield temporary
+            sync(temporary)
+            temporary.chmod(0o666 & ~_umask())  # it was private
+            temporary.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+
+
+def write_bytes(
+    path: Path, data: bytes, error: type[CounterfaceError] = MediaError, advice: str = ""
+) -> None:
+    """Nothing; the file holds all the bytes, or is as it was; see `replacing`."""
+    with replacing(path, error, advice) as temporary:
+        temporary.write_bytes(data)
+
+
+def make_folder(folder: Path, error: type[CounterfaceError] = MediaError, advice: str = "") -> None:
+    """Nothing; the folder is there, and those that it lies in.
+
+    Raises:
+        CounterfaceError: of the type `error`: it cannot be made.
+    """
+    with writing(folder, error, advice):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Nothing; the content of a file, or the names in a folder, would survive a loss of power.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager
@@ -76,6 +140,12 @@ def _sweep_once(folder: Path) -> None:
     if place not in _swept:
         _swept.add(place)
         sweep(place)
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
 
 
 def _prefix() -> str:

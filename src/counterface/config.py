@@ -16,9 +16,10 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from counterface.aside import write_bytes
 from counterface.errors import ConfigError
 from counterface.project_files import describe_error as describe_error  # beside the settings
-from counterface.project_files import describe_problem, parse_toml, read_toml
+from counterface.project_files import marked_problem, parse_toml, read_toml
 
 STRICT = ConfigDict(extra="forbid", frozen=True)
 
@@ -115,8 +116,12 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
 
 
 def write_config(config: BaseModel, path: Path) -> None:
-    """The settings as a TOML file that `read_config` reads back to an equal model."""
-    path.write_text(to_toml(config), encoding="utf-8")
+    """The settings as a TOML file that `read_config` reads back to an equal model.
+
+    Raises:
+        ConfigError: a setting has no form in TOML, or the file cannot be written.
+    """
+    write_bytes(path, to_toml(config).encode(), ConfigError)
 
 
 def to_toml(config: BaseModel) -> str:
@@ -137,16 +142,21 @@ def to_toml(config: BaseModel) -> str:
 _BOUNDS = (("ge", "from"), ("gt", "above"), ("le", "up to"), ("lt", "below"))
 
 
-def describe_flags(error: ValidationError, model: type[BaseModel]) -> str:
+def describe_flags(error: ValidationError, model: type[BaseModel] | None = None) -> str:
     """A pydantic error about flags in one line: each flag, its value, and what it takes."""
     parts = []
     for problem in error.errors(include_url=False):
         keys = [str(part) for part in problem["loc"]]
-        flag = "--" + ".".join(keys).replace("_", "-")
-        allowed = allowed_values(model, keys)
-        what = f"takes {allowed}" if allowed else describe_problem(problem)
-        parts.append(f"{flag} {problem['input']}: {what}" if keys else what)
+        allowed = allowed_values(model, keys) if model and problem["type"] != "missing" else ""
+        what = re.sub("`(.+?)`", lambda m: _flag(m[1]), marked_problem(problem))
+        seen = "" if problem["type"] == "missing" else f" {problem['input']}"
+        said = f"takes {allowed}" if allowed else what
+        parts.append(f"{_flag('.'.join(keys))}{seen}: {said}" if keys else said)
     return "; ".join(parts)
+
+
+def _flag(key: str) -> str:
+    return "--" + key.replace("_", "-")
 
 
 def allowed_values(model: type[BaseModel], keys: Sequence[str]) -> str:

@@ -8,11 +8,15 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
 
 from counterface.errors import ConfigError
+from counterface.wording import unknown_name
 
 DEVICE_NAMES = r"auto|cpu|gpu|cuda(:\d{1,3})?|mps"  # what a user may say
+_DEVICES = ("auto", "cpu", "gpu", "cuda", "cuda:1", "mps")  # the same, to be read
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # from glibc's malloc.h
 
 
@@ -79,6 +83,15 @@ def onnx_options() -> Any:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     return options
+
+
+def _known_device(name: str) -> str:
+    if not re.fullmatch(DEVICE_NAMES, name):
+        raise ValueError(unknown_name("device", name, _DEVICES))
+    return name
+
+
+Device = Annotated[str, AfterValidator(_known_device)]  # of settings
 
 
 def find_device(name: str) -> str:

@@ -3,12 +3,17 @@
 Recipes, facesets, manifests, checkpoints and the like may come from anybody, or be damaged. Every
 reader goes through this module: its functions limit size and depth and refuse numbers and text that
 nothing after them could use, and `reading` turns what a parser raises into the caller's error.
+`writing` does the same for what a disk refuses.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
+import re
+import sqlite3
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from counterface.errors import CounterfaceError
+from counterface.errors import CounterfaceError, is_disk_full
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,6 +36,23 @@ MOST_ROWS = 50_000_000  # of a Parquet file, whose columns may be thousands of t
 _MOST_WORDS = 1000  # characters of a reason in an error
 _MOST_FAULTS = 8  # values named in an error
 _INTEGERS = range(-(2**63), 2**64)
+_UNWRITTEN = "cannot be written"
+_STEPS = {
+    errno.ENOENT: "check the path",
+    errno.EACCES: "change its permissions, or name another",
+    errno.EPERM: "change its permissions, or name another",
+    errno.ENOTDIR: "check the path, a part of it is a file",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room",
+}
+_WRITE_STEPS = _STEPS | {
+    errno.ENOENT: "make its folder first",
+    errno.EISDIR: "a folder is there; name a file",
+    errno.EEXIST: "move away what is there, or name another",
+    errno.EROFS: "name another place",
+    errno.EFBIG: "raise the limit on the size of a file ('ulimit -f'), or name another disk",
+}
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -66,12 +88,40 @@ def reading(
     try:
         yield
     except CounterfaceError as known:
-        if path.name not in str(known):
-            known.args = (f"{path}: {known.args[0] if known.args else what}", *known.args[1:])
+        _name(known, path, what)
         raise
-    except Exception as fault:  # parsers and what walks their values raise anything
-        then = f"; {advice}" if advice else ""
-        raise error(f"{path}: {what}: {_reason(fault, model)}{then}") from fault
+    except Exception as fault:  # noqa: BLE001  # parsers and what walks their values raise anything
+        refused = _as_os_error(fault)
+        then = _next_step(refused, advice, _STEPS)
+        raise error(f"{path}: {what}: {_reason(fault, model)}{then}") from refused or fault
+
+
+@contextmanager
+def writing(path: Path, error: type[CounterfaceError], advice: str = "") -> Iterator[None]:
+    """A block that writes a file or makes a folder: what the disk refuses is one error of its name.
+
+    An error of the project that is raised inside keeps its type and text, and gets the name in
+    front where it lacks it. What is neither is a fault of the program, and goes through.
+
+    Args:
+        path: what is written, not the temporary file beside it.
+        error: of the folder that writes it.
+        advice: the next step, where the reason does not tell it.
+
+    Raises:
+        CounterfaceError: of the type `error`.
+    """
+    try:
+        yield
+    except CounterfaceError as known:
+        _name(known, path, _UNWRITTEN)
+        raise
+    except Exception as fault:
+        refused = _as_os_error(fault)
+        if refused is None:
+            raise
+        then = _next_step(refused, advice, _WRITE_STEPS)
+        raise error(f"{path} {_UNWRITTEN}: {_reason(refused, None)}{then}") from refused
 
 
 def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
@@ -255,8 +305,42 @@ def describe_error(error: ValidationError, model: type[BaseModel] | None = None)
 
 
 def describe_problem(problem: Mapping[str, Any]) -> str:
-    """What is wrong by one of a pydantic error's parts, without its label of our own errors."""
-    return str(problem["msg"]).removeprefix("Value error, ")
+    """What is wrong by one of a pydantic error's parts; settings that it names have no marks."""
+    return marked_problem(problem).replace("`", "")
+
+
+def marked_problem(problem: Mapping[str, Any]) -> str:
+    """The same, settings between `marks` where a validator of ours sets them."""
+    if problem["type"] == "missing":
+        return "is missing"
+    text = str(problem["msg"]).removeprefix("Value error, ").split(", unable to")[0]
+    return re.sub(r"^(Input|String|List|Tuple|Dictionary|Value) should", "must", text)
+
+
+def _name(error: CounterfaceError, path: Path, what: str) -> None:
+    """Puts the file's name in front of an error's text that lacks it."""
+    if path.name not in str(error):
+        error.args = (f"{path}: {error.args[0] if error.args else what}", *error.args[1:])
+
+
+def _as_os_error(fault: Exception) -> OSError | None:
+    """What the system said, where a library tells it in its own way."""
+    if isinstance(fault, OSError):
+        return fault
+    if isinstance(getattr(fault, "errno", None), int):  # FFmpeg
+        return OSError(fault.errno, fault.strerror)  # type: ignore[attr-defined]
+    if isinstance(fault, sqlite3.Error):
+        full = getattr(fault, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) if full else None
+    number = re.search(r"\(os error (\d+)\)", str(fault))  # safetensors, c2pa
+    return OSError(int(number[1]), os.strerror(int(number[1]))) if number else None
+
+
+def _next_step(refused: OSError | None, advice: str, steps: Mapping[int, str]) -> str:
+    """The end of an error: the advice, or what helps against what the system said."""
+    own = steps.get(refused.errno or 0, "") if refused else ""
+    then = own if is_disk_full(refused) or not advice else advice
+    return f"; {then}" if then else ""
 
 
 def _reason(fault: Exception, model: type[BaseModel] | None) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
 from counterface.errors import RegistryError
+from counterface.wording import unknown_name
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,7 @@ class Registry:
         if target is None:
             target = next((e.value for e in entry_points(group=self.group) if e.name == name), None)
         if target is None:
-            near = get_close_matches(name, self.names(), n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise RegistryError(f"no {self.kind} named {name!r}{hint} Known: {self.names()}")
+            raise RegistryError(unknown_name(self.kind, name, self.names()))
         module, _, attribute = target.partition(":")
         try:
             return getattr(import_module(module), attribute)

@@ -19,13 +19,13 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
 from counterface.errors import WeightsError
 from counterface.project_files import reading
+from counterface.wording import unknown_name
 
 Progress = Callable[[str], None]
 
@@ -175,9 +175,7 @@ def row(name: str) -> WeightFile:
         WeightsError: no row of that name.
     """
     if name not in ROWS:
-        near = get_close_matches(name, ROWS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise WeightsError(f"no model file named {name!r}{hint} Known: {sorted(ROWS)}")
+        raise WeightsError(unknown_name("model file", name, sorted(ROWS)))
     return ROWS[name]
 
 
@@ -235,7 +233,7 @@ def path(name: str, *, fetch: bool = True, progress: Progress | None = None) -> 
         return _fetch(wanted, progress or _log.warning)
     except OSError as error:
         raise WeightsError(
-            f"{name}: cannot be stored in {cache_dir()}: {error}; "
+            f"{name}: cannot be stored in {cache_dir()}: {error.strerror or error}; "
             "set COUNTERFACE_CACHE to a folder that you may write to"
         ) from error
 

@@ -60,7 +60,7 @@ def test_a_face_half_outside_the_image_is_cut_not_refused() -> None:
 
 def test_wrong_input_is_refused() -> None:
     landmarks = draw_actor(1).landmarks
-    with pytest.raises(ShapeError, match=r"no mask kind 'hole'.*whole"):
+    with pytest.raises(ShapeError, match=r"no mask is named 'hole'.*whole"):
         hull_mask(landmarks, SHAPE, "hole")
     with pytest.raises(ShapeError, match=r"\(68, 2\)"):
         hull_mask(landmarks[:60], SHAPE)
@@ -88,7 +88,7 @@ def test_hull_points_enclose_their_region() -> None:
     exact = fill_convex(hull_points(landmarks, "inner"), (128, 128)) > 0.5
     rounded = hull_mask(landmarks, (128, 128), "inner") > 0.5
     assert (exact & rounded).sum() > 0.96 * (exact | rounded).sum()
-    with pytest.raises(ShapeError, match="no mask kind 'hat'"):
+    with pytest.raises(ShapeError, match="no mask is named 'hat'"):
         hull_points(landmarks, "hat")
 
 

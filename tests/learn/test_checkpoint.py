@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 import counterface
+from counterface import aside
 from counterface.errors import TrainingError, is_disk_full
 from counterface.learn import checkpoint as disk
 from counterface.learn.checkpoint import Checkpoint
@@ -80,8 +81,11 @@ def test_the_new_file_is_on_disk_before_the_old_one_goes(
     write(tmp_path, 1)
     write(tmp_path, 2)
     events: list[str] = []
-    real_sync, real_replace, real_unlink = disk._sync, Path.replace, Path.unlink
-    monkeypatch.setattr(disk, "_sync", lambda p: (events.append(f"sync {p.suffix}"), real_sync(p)))
+    real_sync, real_replace, real_unlink = aside.sync, Path.replace, Path.unlink
+    for module in (aside, disk):
+        monkeypatch.setattr(
+            module, "sync", lambda p: (events.append(f"sync {p.suffix}"), real_sync(p))
+        )
     monkeypatch.setattr(
         Path, "replace", lambda s, d: (events.append("replace"), real_replace(s, d))[1]
     )
@@ -239,7 +243,7 @@ def test_a_full_disk_is_one_error_with_the_file(
 
     path = disk.write_checkpoint(tmp_path, Checkpoint(3, some_tensors(), {}))
     monkeypatch.setattr(disk, "save_file", full)
-    with pytest.raises(TrainingError, match=r"w\.safetensors: cannot be written") as error:
+    with pytest.raises(TrainingError, match=r"w\.safetensors cannot be written") as error:
         disk.write_weights(tmp_path / "w.safetensors", {"net": nn.Linear(2, 2)}, {})
     assert is_disk_full(error.value)
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
@@ -253,6 +257,6 @@ def test_a_log_on_a_full_disk_is_one_error_with_the_file(
 
     log = RunLog(tmp_path, 0, tensorboard=False)
     monkeypatch.setattr(log, "_file", SimpleNamespace(write=full))
-    with pytest.raises(TrainingError, match=r"log\.jsonl: cannot be written: No space") as error:
+    with pytest.raises(TrainingError, match=r"log\.jsonl cannot be written: No space") as error:
         log.write("train", 1, {"loss": 1.0})
     assert is_disk_full(error.value)

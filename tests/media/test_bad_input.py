@@ -99,7 +99,7 @@ def dangling_link(folder: Path) -> Path:
 
 BAD_VIDEOS: list[tuple[Callable[[Path], Path], str]] = [
     (empty, "empty"),
-    (text, "cannot be opened as a video"),
+    (text, "is text, not a picture or video"),
     (truncated_before_the_index, r"cut short \(\d+ bytes of its end are missing\)"),
     (without_frames, "no stream of any kind"),
     (undecodable, "no frame can be decoded"),
@@ -109,6 +109,50 @@ BAD_VIDEOS: list[tuple[Callable[[Path], Path], str]] = [
     (a_pipe, "not a regular file"),
     (dangling_link, "does not exist"),
 ]
+
+
+FOREIGN = [
+    ("page.mp4", b"\n<!DOCTYPE html>\n<html><body>Sign in</body></html>", "a web page (HTML)"),
+    ("page.jpg", "\ufeff<HTML lang='en'><head>".encode(), "a web page (HTML)"),
+    ("answer.png", b'{"error": "not found"}', "a JSON document"),
+    ("answer.mov", b"<Error><Code>AccessDenied</Code></Error>", "an XML document"),
+    ("drawing.png", b'<?xml version="1.0"?>\n<svg xmlns="x"></svg>', "an SVG drawing"),
+    ("notes.jpg", "Grüße, this is no picture".encode(), "text"),
+    ("notes.mkv", "Grüße, this is no video".encode("utf-16"), "text"),
+    ("long.mp4", "é".encode() * 5000, "text"),
+    ("paper.jpg", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", "a PDF document"),
+    ("clips.mp4", b"PK\x03\x04" + bytes(30), "a ZIP archive"),
+    (
+        "lfs.mp4",
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0",
+        "a pointer of Git LFS",
+    ),
+    ("lost.jpg", bytes(5000), "nothing but zeros"),
+    ("._photo.jpg", b"\x00\x05\x16\x07" + bytes(60), "what macOS keeps beside a file"),
+    ("new.jpg", b"\xff\x0a" + bytes(60), "a JPEG XL picture"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "said"), FOREIGN, ids=[name for name, *_ in FOREIGN])
+def test_what_is_neither_picture_nor_video_is_told_by_what_it_is(
+    name: str, content: bytes, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    for ask in (probe, read_image):
+        with pytest.raises(MediaError) as caught:
+            ask(path)
+        assert f"{name}' is {said}" in str(caught.value)
+        assert "; " in str(caught.value)
+
+
+def test_what_cannot_be_told_has_no_words_of_a_library(tmp_path: Path) -> None:
+    path = tmp_path / "noise.mp4"
+    path.write_bytes(bytes(range(128, 256)) * 40)
+    with pytest.raises(MediaError) as caught:
+        probe(path)
+    assert not {"Invalid", "argument"} & set(str(caught.value).split())
+    assert "noise.mp4" in str(caught.value)
 
 
 @pytest.mark.parametrize(("make", "reason"), BAD_VIDEOS, ids=[m.__name__ for m, _ in BAD_VIDEOS])

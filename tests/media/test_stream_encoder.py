@@ -86,10 +86,10 @@ def test_lossless_gives_any_picture_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"codec": "av1"}, "no codec 'av1'; known: h264, h265, prores"),
+        ({"codec": "av1"}, "no codec is named 'av1'; known: h264, h265, prores"),
         ({"codec": "prores", "crf": 18}, "ProRes has no crf"),
         ({"codec": "prores", "bits": 8}, "ProRes is written with 10 bits a sample, not 8"),
-        ({"codec": "h264", "preset": "hq"}, "H.264 has no preset 'hq'; it has veryfast"),
+        ({"codec": "h264", "preset": "hq"}, "no preset of H.264 is named 'hq'; known: veryfast"),
         ({"codec": "h265", "crf": 52}, "crf of H.265 is 0 to 51, not 52"),
         ({"codec": "h265", "bits": 12}, "H.265 is written with 8 or 10 bits a sample, not 12"),
     ],

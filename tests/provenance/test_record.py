@@ -113,7 +113,7 @@ def test_the_record_lies_beside_its_output(tmp_path: Path):
     [
         ("{", "no record"),
         ("[" * 100_000, "no record"),
-        ("{}", "output: Field required"),
+        ("{}", "output: is missing"),
         ('{"kind": "faceset"}', "kind"),
         ('{"more": 1, "output": {"name": "a"}, "inputs": []}', "unknown key 'more'"),
         ('{"output": {"name": "a"}, "inputs": [], "format": 2}', "format"),

@@ -36,7 +36,7 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path):
 def test_a_missing_field_is_named(tmp_path: Path, field: str):
     lines = [line for line in TEXT.splitlines() if not line.startswith(field)]
     (tmp_path / "rights.toml").write_text("\n".join(lines))
-    with pytest.raises(RightsError, match=f"{field}: Field required"):
+    with pytest.raises(RightsError, match=f"{field}: is missing"):
         find_rights(tmp_path)
 
 

@@ -160,7 +160,7 @@ def test_what_cannot_be_decoded_is_said_and_the_rest_is_looked_at(maker: Path, t
     (tmp_path / "notes.mp4").write_text("no video")
     found = verify_file(tmp_path / "notes.mp4")
     assert found.watermark.state == "not_run"
-    assert "opened" in found.watermark.reason
+    assert "is text" in found.watermark.reason
     assert found.known_fake.state == "not_run"
     assert found.credentials.state == "none"
 

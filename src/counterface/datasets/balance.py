@@ -33,7 +33,7 @@ class BalanceConfig(BaseModel):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if self.ratio is not None and self.even:
-            raise ValueError("give --ratio or --even, not both")
+            raise ValueError("give `ratio` or `even`, not both")
         return self
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -21,7 +22,7 @@ from counterface.datasets.readers.layout import load_reader
 from counterface.errors import ConfigError, MediaError
 from counterface.media.open_file import show
 from counterface.media.probe import file_sha256
-from counterface.project_files import read_json_lines
+from counterface.project_files import read_json_lines, writing
 from counterface.types import Progress
 
 LOG_SUFFIX = ".hashes.jsonl"
@@ -138,20 +139,22 @@ class HashLog:
 
     def __enter__(self) -> HashLog:
         """The log, open for more."""
-        try:
+        with self._writing():
             self._file = self.path.open("a", encoding="utf-8")
-        except OSError as error:
-            raise MediaError(
-                f"{self.path} cannot be written: {error.strerror}; name another place with --out"
-            ) from error
-        if self._file.tell():
-            self._file.write("\n")  # after a line that was cut short; empty ones are passed over
+            if self._file.tell():
+                self._file.write(
+                    "\n"
+                )  # after a line that was cut short; empty ones are passed over
         return self
 
     def __exit__(self, *_: object) -> None:
         """Closed; everything is on disk."""
         if self._file is not None:
-            self._file.close()
+            with self._writing():
+                self._file.close()
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return writing(self.path, MediaError, "name another place with --out")
 
     def sha256(self, path: Path) -> tuple[str, bool]:
         """The file's hash, and whether it had to be read.
@@ -167,8 +170,9 @@ class HashLog:
         found = file_sha256(path)
         self.known[name] = (stamp, found)
         if self._file is not None:
-            self._file.write(json.dumps([name, *stamp, found]) + "\n")
-            self._file.flush()
+            with self._writing():
+                self._file.write(json.dumps([name, *stamp, found]) + "\n")
+                self._file.flush()
         return found, True
 
 

@@ -38,7 +38,7 @@ class SplitConfig(BaseModel):
     def _whole(self) -> Self:
         total = self.train + self.val + self.test
         if abs(total - 1) > 1e-6:
-            raise ValueError(f"train, val and test must sum to 1, not {total:g}")
+            raise ValueError(f"`train`, `val` and `test` must sum to 1, not {total:g}")
         return self
 
 

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict, Field
 
 from counterface.errors import ShapeError
+from counterface.wording import counted
 
 UNKNOWN = "unknown"
 MAJORITY = 0.5  # share that a family needs to be named
@@ -90,7 +91,7 @@ def attribute(distances: ArrayLike, families: Families) -> Attribution:
         confidence=round(float(share[first]), 4),
         shares=shares,
         note=(
-            f"Learnt from {closest.files} files"
+            f"Learnt from {counted(closest.files, 'file')}"
             + (f" made by {shown}" if shown else "")
             + "; a method that resembles them cannot be told from them."
         ),

@@ -28,6 +28,7 @@ from counterface.errors import DetectorError
 from counterface.faces.align import TEMPLATES
 from counterface.project_files import parse_json, reading
 from counterface.types import Floats
+from counterface.wording import unknown_name
 
 DEFAULT = "default"
 BATCH = 4  # crops a run: activations of the shipped net stay under 100 MB, at the same speed
@@ -98,7 +99,7 @@ class DetectorInfo(_Part):
     @model_validator(mode="after")
     def _known_template(self) -> DetectorInfo:
         if self.template not in TEMPLATES:
-            raise ValueError(f"template {self.template!r} is unknown; known: {sorted(TEMPLATES)}")
+            raise ValueError(unknown_name("template", self.template, TEMPLATES))
         return self
 
 

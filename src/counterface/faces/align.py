@@ -17,6 +17,7 @@ import numpy as np
 from counterface.errors import ShapeError
 from counterface.faces.landmarks import INNER
 from counterface.types import Crop, Face, Floats, Image
+from counterface.wording import unknown_name
 
 GREY = 128  # of crops outside their frame
 
@@ -103,7 +104,7 @@ def template_points(template: str, size: int) -> Floats:
         ShapeError: no template of that name.
     """
     if template not in TEMPLATES:
-        raise ShapeError(f"no template named {template!r}; known: {sorted(TEMPLATES)}")
+        raise ShapeError(unknown_name("template", template, TEMPLATES))
     side, eye_line = TEMPLATES[template]
     centre = np.array([0.5, eye_line], dtype=np.float32)
     return ((MEAN_SHAPE / side + centre) * size - 0.5).astype(np.float32)

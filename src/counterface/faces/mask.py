@@ -8,6 +8,7 @@ import numpy as np
 from counterface.errors import ShapeError
 from counterface.faces.landmarks import BROWS, INNER, JAW, MOUTH, NOSE
 from counterface.types import Floats, Mask
+from counterface.wording import unknown_name
 
 FINE = 4  # `fill_convex` draws this many times finer
 _TURN = np.linspace(0, 2 * np.pi, 16, endpoint=False)
@@ -36,7 +37,7 @@ def _region(landmarks: Floats, kind: str) -> Floats:
     if kind == "mouth":
         mouth = landmarks[MOUTH]
         return np.concatenate([mouth.mean(axis=0) + 1.35 * (mouth - mouth.mean(axis=0))])
-    raise ShapeError(f"no mask kind {kind!r}; known: {list(MASK_KINDS)}")
+    raise ShapeError(unknown_name("mask", kind, MASK_KINDS))
 
 
 MASK_KINDS = ("whole", "no_forehead", "inner", "lower", "upper", "mouth")

@@ -14,17 +14,18 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from counterface.aside import make_folder, write_bytes
 from counterface.errors import FacesetError
-from counterface.faceset.header import FORMAT, SourceRecord, write_file
+from counterface.faceset.header import FORMAT, SourceRecord
 from counterface.faceset.row import SCHEMA, Row, require_columns, rows_to_table
 from counterface.media.image import encode_image
-from counterface.project_files import parse_json, read_parquet, reading
+from counterface.project_files import parse_json, read_parquet, reading, writing
 from counterface.types import Image
 
 WORK_FOLDER = ".extract"
@@ -62,7 +63,7 @@ class CommitWriter:
     def add(self, row: Row, image: Image) -> None:
         """Nothing; the crop is being written, and becomes part of the faceset with `commit`."""
         if not self._rows:
-            self._pending.mkdir(parents=True, exist_ok=True)
+            make_folder(self._pending, FacesetError)
         self._rows.append(row)
         target = self._pending / row.file
         self._writes.append(self._pool.submit(_write_crop, target, image, self.quality))
@@ -73,15 +74,14 @@ class CommitWriter:
         Raises:
             FacesetError: the folder cannot be written; nothing of this commit is in the faceset.
         """
-        try:
+        with writing(self.folder, FacesetError):
             for write in self._writes:
                 write.result()
             self._pending.parent.mkdir(exist_ok=True)
-            write_file(_next_commit(self.folder), _to_parquet(self._rows, sources))
+            commit = _to_parquet(self._rows, sources)
+            write_bytes(_next_commit(self.folder), commit, FacesetError)
             for row in self._rows:
                 (self._pending / row.file).replace(self.folder / row.file)
-        except OSError as error:
-            raise _unwritable(self.folder, error) from error
         self.count += 1
         self._rows, self._writes = [], []
 
@@ -97,21 +97,21 @@ def refuse_links(folder: Path) -> None:
     """
     waiting = [str(folder)]
     while waiting:
-        try:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    if entry.is_symlink():
-                        target = str(Path(entry.path).readlink())
-                        raise FacesetError(
-                            f"{entry.path} is a link to {target!r}; a faceset "
-                            "holds files alone: put the file in its place, or delete the link"
-                        )
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
-        except FileNotFoundError:  # gone since: a running job merged it; or no folder at all
-            continue
-        except OSError as error:
-            raise FacesetError(f"{folder} cannot be listed: {error.strerror or error}") from error
+        # gone since: a running job merged it; or no folder at all
+        with (
+            reading(folder, FacesetError, what="cannot be listed"),
+            suppress(FileNotFoundError),
+            os.scandir(waiting.pop()) as entries,
+        ):
+            for entry in entries:
+                if entry.is_symlink():
+                    target = str(Path(entry.path).readlink())
+                    raise FacesetError(
+                        f"{entry.path} is a link to {target!r}; a faceset "
+                        "holds files alone: put the file in its place, or delete the link"
+                    )
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
 
 
 def read_commits(folder: Path) -> list[tuple[pa.Table, tuple[SourceRecord, ...]]]:
@@ -179,11 +179,9 @@ def locked(folder: Path) -> Iterator[None]:
         FacesetError: another process writes to the faceset, or the folder cannot be written.
     """
     refuse_links(folder)
-    try:
+    with writing(folder, FacesetError):
         folder.mkdir(parents=True, exist_ok=True)
         handle = (folder / LOCK_FILE).open("a+b")
-    except OSError as error:
-        raise _unwritable(folder, error) from error
     with handle:
         try:
             _lock(handle.fileno())
@@ -229,7 +227,3 @@ def _write_crop(path: Path, image: Image, quality: int) -> None:
         file.write(encode_image(image, "PNG" if path.suffix == ".png" else "JPEG", quality))
         file.flush()
         os.fsync(file.fileno())
-
-
-def _unwritable(folder: Path, error: OSError) -> FacesetError:
-    return FacesetError(f"{folder} cannot be written: {error.strerror or error}")

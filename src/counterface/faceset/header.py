@@ -13,10 +13,10 @@ import pyarrow as pa
 from pydantic import BaseModel, Field
 
 from counterface import __version__
+from counterface.aside import write_bytes
 from counterface.config import STRICT
-from counterface.errors import FacesetError, MediaError
+from counterface.errors import FacesetError
 from counterface.faces.align import outside_share
-from counterface.media.image import write_bytes
 from counterface.project_files import read_json, reading
 from counterface.provenance.rights import Rights
 
@@ -143,16 +143,4 @@ def write_header(folder: Path, header: Header) -> None:
         FacesetError: the folder cannot be written.
     """
     text = json.dumps(header.model_dump(mode="json"), indent=2)
-    write_file(folder / HEADER_FILE, (text + "\n").encode())
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Nothing; the file holds all the bytes, or is as it was.
-
-    Raises:
-        FacesetError: it cannot be written.
-    """
-    try:
-        write_bytes(path, data)
-    except MediaError as error:
-        raise FacesetError(str(error)) from error
+    write_bytes(folder / HEADER_FILE, (text + "\n").encode(), FacesetError)

@@ -16,6 +16,7 @@ from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset
 from counterface.provenance.rights import Rights
 from counterface.types import Floats, Progress
+from counterface.wording import counted
 
 # How far a crop may be from the place its landmarks ask for. Crops cut here are off by rounding;
 # adopted ones may have been aligned by another tool with other points, which differ by this much.
@@ -208,13 +209,17 @@ def _angle(matrix: Floats) -> float:
 def _notes(faceset: Faceset) -> list[str]:
     notes = []
     if faceset.gone:
-        notes.append(f"{faceset.gone} crops were deleted; their rows go with the next write")
+        notes.append(
+            f"{counted(faceset.gone, 'crop was', 'crops were')} deleted; the rows go with "
+            "the next write"
+        )
     if unfinished := [s.name for s in faceset.header.sources if not s.done]:
         notes.append(f"not read to the end: {', '.join(unfinished)}; extract again to go on")
     if cut := sum(row.outside >= OUTSIDE_TOLD for row in faceset):
         worst = max(faceset, key=lambda row: row.outside)
         notes.append(
-            f"{cut} crops lie by {OUTSIDE_TOLD:.0%} or more outside their frames, "
+            f"{counted(cut, 'crop lies', 'crops lie')} by {OUTSIDE_TOLD:.0%} or more "
+            "outside their frames, "
             f"most {worst.file} by {worst.outside:.0%}; delete those that you do not want"
         )
     if faceset.header.rights is None:

@@ -33,6 +33,7 @@ from counterface.media.open_file import check_file, show, sniff
 from counterface.media.probe import file_sha256
 from counterface.media.sample_frames import upright_aspect
 from counterface.types import Face, Frame, Progress
+from counterface.wording import counted
 
 if TYPE_CHECKING:
     from counterface.faceset.extract import ExtractConfig
@@ -336,11 +337,15 @@ def _outside_notes(record: SourceRecord) -> Iterator[str]:
     """What is to be said of faces that the edge of the picture cuts."""
     if record.partly_outside:
         yield (
-            f"{record.partly_outside} of {record.crops} crops lie by {OUTSIDE_TOLD:.0%} or more "
+            f"{record.partly_outside} of {counted(record.crops, 'crop')} lie by "
+            f"{OUTSIDE_TOLD:.0%} or more "
             "outside their frames and are grey there; --max-outside leaves such out"
         )
     if record.left_out:
-        yield f"{record.left_out} faces were left out, of which too much lies outside their frames"
+        yield (
+            f"{counted(record.left_out, 'face was', 'faces were')} left out, of which "
+            "too much lies outside their frames"
+        )
 
 
 def _side(face: Face) -> float:

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from counterface.aside import write_bytes
 from counterface.errors import FacesetError, RightsError, ShapeError
 from counterface.faces.align import template_points
 from counterface.faceset.commits import drop_commits, locked, read_commits, recover, refuse_links
@@ -32,7 +33,6 @@ from counterface.faceset.header import (
     SourceRecord,
     migrate,
     read_plain_header,
-    write_file,
     write_header,
 )
 from counterface.faceset.row import SCHEMA, Row, require_columns, rows_to_table, table_to_rows
@@ -280,14 +280,12 @@ def _order(row: Row) -> tuple[str, str, int, int]:
 
 
 def _pictures(folder: Path) -> list[str]:
-    try:
+    with reading(folder, FacesetError, what="cannot be listed"):
         return sorted(
             path.name
             for path in folder.iterdir()
             if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
         )
-    except OSError as error:
-        raise FacesetError(f"{folder} cannot be listed: {error.strerror or error}") from error
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -308,4 +306,4 @@ def _read_table(folder: Path) -> pa.Table:
 def _write_table(folder: Path, table: pa.Table) -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
-    write_file(folder / ROWS_FILE, bytes(sink.getvalue()))
+    write_bytes(folder / ROWS_FILE, bytes(sink.getvalue()), FacesetError)

@@ -7,10 +7,8 @@ fresh start.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -20,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from counterface.aside import new_folder
+from counterface.aside import make_folder, new_folder, replacing, sync
 from counterface.errors import TrainingError
-from counterface.project_files import parse_json, reading, require_file
+from counterface.project_files import parse_json, reading, require_file, writing
 
 FORMAT = 1
 _NAME = re.compile(r"step-(\d{8,})\.safetensors")
@@ -45,7 +43,7 @@ class Checkpoint:
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
     """The path of the new file; older ones beyond `keep` are deleted once it is safely on disk."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, TrainingError)
     path = folder / f"step-{checkpoint.step:08d}.safetensors"
     _write(path, checkpoint.tensors, {"step": checkpoint.step, **checkpoint.record})
     _drop_older(path, keep)
@@ -80,20 +78,18 @@ def keep_backup(path: Path, folder: Path, keep: int) -> Path:
 
     A hard link where the file system has them: no copy in time or space.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, TrainingError)
     backup = folder / path.name
-    try:
+    with writing(backup, TrainingError):
         with new_folder(backup) as scratch:
             temporary = scratch / path.name
             try:
                 temporary.hardlink_to(path)
             except OSError:
                 shutil.copyfile(path, temporary)
-                _sync(temporary)
+                sync(temporary)
             temporary.replace(backup)
-        _sync(folder)
-    except OSError as error:
-        raise TrainingError(f"{backup}: cannot be written: {error}") from error
+        sync(folder)
     _drop_older(backup, keep)
     return backup
 
@@ -107,7 +103,7 @@ def _drop_older(newest: Path, keep: int) -> None:
 
 def write_weights(path: Path, modules: Mapping[str, nn.Module], record: Mapping[str, Any]) -> None:
     """Writes the weights and buffers of modules alone, for use after training."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent, TrainingError)
     _write(path, pack_modules("module", modules), dict(record))
 
 
@@ -224,29 +220,10 @@ def _write(path: Path, tensors: Mapping[str, Tensor], record: dict[str, Any]) ->
     # a copy each: safetensors refuses tensors that share memory, as tied weights do
     own = {n: t.detach().to("cpu", copy=True).contiguous() for n, t in tensors.items()}
     record = {**record, "format": FORMAT, "sha256": _digest(own)}
-    try:
-        with new_folder(path) as scratch:
-            temporary = scratch / path.name
-            _save(own, temporary, {_KEY: json.dumps(record)})
-            _sync(temporary)
-            temporary.replace(path)
-        _sync(path.parent)
-    except OSError as error:
-        raise TrainingError(f"{path}: cannot be written: {error.strerror or error}") from error
-
-
-def _save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
-    """Writes a safetensors file.
-
-    Raises:
-        OSError: it cannot be written; safetensors tells the system's number in its text alone.
-    """
-    try:
-        save_file(tensors, path, metadata=metadata)
-    except SafetensorError as error:
-        found = re.search(r"os error (\d+)", str(error))
-        number = int(found[1]) if found else errno.EIO
-        raise OSError(number, os.strerror(number) if found else str(error)) from error
+    with replacing(path, TrainingError) as temporary:
+        save_file(own, temporary, metadata={_KEY: json.dumps(record)})
+    with writing(path, TrainingError):
+        sync(path.parent)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -289,11 +266,3 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from counterface.errors import TrainingError
+from counterface.wording import unknown_name
 
 OptimizerName = Literal["adam", "adamw", "adabelief", "rmsprop", "sgd"]
 Weights = Iterable[Tensor] | Iterable[dict[str, Any]]  # tensors, or groups of them
@@ -67,7 +68,7 @@ def make_optimizer(
         "sgd": (torch.optim.SGD, {"momentum": momentum, "fused": fused}, 0.0),
     }
     if name not in makers:
-        raise TrainingError(f"there is no optimizer {name!r}; known: {', '.join(makers)}")
+        raise TrainingError(unknown_name("optimizer", name, makers))
     make, options, usual_eps = makers[name]
     if name != "sgd":
         options["eps"] = usual_eps if eps is None else eps

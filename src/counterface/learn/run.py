@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 from torch.optim import Optimizer
 
-from counterface.device import DEVICE_NAMES
+from counterface.aside import make_folder
+from counterface.device import Device
 from counterface.errors import TrainingError
 from counterface.learn import checkpoint as disk
 from counterface.learn.average import Average
@@ -53,10 +54,8 @@ class LoopConfig(BaseModel):
     log_every: int = Field(50, ge=1, description="steps that one log line averages")
     workers: int = Field(0, ge=0, description="processes that prepare examples; 0 = this one")
     tensorboard: bool = Field(True, description="also log for TensorBoard")
-    device: str = Field(
-        "auto",
-        pattern=f"^({DEVICE_NAMES})$",
-        description="auto (an accelerator if present), cpu, gpu, cuda, cuda:1, mps",
+    device: Device = Field(
+        "auto", description="auto (an accelerator if present), cpu, gpu, cuda, cuda:1, mps"
     )
     winograd: bool = Field(True, description="on a CPU, wide convolutions by fewer products")
     memory_format: Literal["auto", "contiguous", "channels_last"] = Field(
@@ -179,7 +178,7 @@ class Run:
                 the run is a link.
         """
         self._refuse_links()
-        self.out.mkdir(parents=True, exist_ok=True)
+        make_folder(self.out, TrainingError)
         self._started = time.monotonic()
         found = disk.checkpoints(self.folder)
         if not found:

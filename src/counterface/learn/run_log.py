@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from counterface.aside import new_folder
+from counterface.aside import write_bytes
 from counterface.errors import TrainingError
-from counterface.project_files import read_json_lines
+from counterface.project_files import read_json_lines, writing
 
 
 class RunLog:
@@ -20,7 +20,8 @@ class RunLog:
     def __init__(self, out: Path, step: int, *, tensorboard: bool) -> None:
         self.path = out / "log.jsonl"
         _forget_after(self.path, step)
-        self._file = self.path.open("a", encoding="utf-8")
+        with writing(self.path, TrainingError):
+            self._file = self.path.open("a", encoding="utf-8")
         self._board = None
         if tensorboard:
             from torch.utils.tensorboard import SummaryWriter  # imports for a second: only if asked
@@ -33,12 +34,9 @@ class RunLog:
         Raises:
             TrainingError: it cannot be written, as on a full disk.
         """
-        try:
+        with writing(self.path, TrainingError):
             self._file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
             self._file.flush()
-        except OSError as error:
-            text = f"{self.path}: cannot be written: {error.strerror or error}"
-            raise TrainingError(text) from error
         if self._board is not None:
             for name, value in values.items():
                 self._board.add_scalar(f"{kind}/{name}", value, step)
@@ -70,7 +68,5 @@ def _forget_after(path: Path, step: int) -> None:
     if not path.is_file():
         return
     kept = [row for row in read_log(path.parent) if float(row["step"]) <= step]
-    with new_folder(path) as scratch:
-        temporary = scratch / path.name
-        temporary.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
-        temporary.replace(path)
+    lines = "".join(json.dumps(row) + "\n" for row in kept)
+    write_bytes(path, lines.encode(), TrainingError)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from counterface.aside import new_file
+from counterface.aside import write_bytes
 from counterface.errors import MediaError, ShapeError
 from counterface.media.color.tone_map import ColorTags
 from counterface.media.notes import MediaNote, Tell
@@ -25,6 +25,7 @@ from counterface.media.picture.leftovers import (
     load_leftovers,
     mend_webp,
 )
+from counterface.media.stream.foreign import name_foreign
 from counterface.media.stream.outline import missing_bytes
 from counterface.types import Image, Mask
 
@@ -154,6 +155,8 @@ def open_picture(file: Path, max_pixels: int = MAX_PIXELS) -> Any:
         with _any_size():
             picture = PIL.Image.open(mend_webp(file) or file, formats=formats)
     except (OSError, ValueError, SyntaxError, TypeError, OverflowError) as error:
+        if foreign := name_foreign(file):
+            raise MediaError(f"{show(file)} is {foreign}") from error
         raise MediaError(
             f"{show(file)} cannot be read as a picture: {_why(file, error)}"
         ) from error
@@ -290,31 +293,6 @@ def encode_mask(mask: Mask) -> bytes:
     levels = np.rint(np.clip(mask, 0, 1) * 255).astype(np.uint8)
     PIL.Image.fromarray(levels).save(stream, "PNG")
     return stream.getvalue()
-
-
-def write_bytes(file: Path, data: bytes) -> None:
-    """Nothing; the file holds all the bytes, or is as it was (temporary file, fsync, replace)."""
-    try:
-        temporary = new_file(file)
-        try:
-            with temporary.open("wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.chmod(0o666 & ~_umask())  # it was private
-            temporary.replace(file)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink()
-            raise
-    except OSError as error:
-        raise MediaError(f"{show(file)} cannot be written: {error.strerror or error}") from error
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 def load_parsers() -> list[str]:

@@ -6,7 +6,6 @@ A piece's own clock does not count: its frames get the times that the caller giv
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -19,12 +18,13 @@ from typing import Any
 
 import av
 
+from counterface.aside import replacing
 from counterface.errors import MediaError
 from counterface.media.beside.carry import carry, tick_rates
 from counterface.media.beside.plan import Companions, plan_streams
-from counterface.media.open_file import check_file, ffmpeg_reason, open_container, show
+from counterface.media.open_file import check_file, open_container, show
 from counterface.media.picture.kinds import is_animated_webp
-from counterface.media.video_writer import CONTAINERS, TIME_BASE, temporary_beside
+from counterface.media.video_writer import CONTAINERS, TIME_BASE
 
 MAX_RATE = 10_000_000  # ticks a second: finer clocks overflow 32-bit fields within minutes
 
@@ -84,34 +84,25 @@ def join_pieces(pieces: Sequence[Piece], out: Path, companions: Companions | Non
         companions = None  # it holds nothing but pictures
     clock = _Clock.of([time for piece in pieces for time in piece.times], out)
     orders = [_order(piece) for piece in pieces]
-    temporary = temporary_beside(out)
-    try:
-        with ExitStack() as opened:
-            source, plan, rates = None, None, []
-            if companions is not None:
-                source = opened.enter_context(closing(open_container(companions.path)))
-                plan = plan_streams(source, companions, out.suffix)
-                rates = tick_rates(source, plan)
-            output = opened.enter_context(_create(temporary, out.suffix, clock.base, rates))
-            first = opened.enter_context(closing(open_container(pieces[0].path)))
-            video = output.add_stream_from_template(first.streams.video[0])
-            video.time_base = clock.base
-            if CONTAINERS[out.suffix.lower()] != "matroska":  # which knows no such tags
-                video.codec_context.codec_tag = first.streams.video[0].codec_context.codec_tag
-            streams = [_seen(pieces, orders, clock, video)]
-            if companions is not None and plan is not None:
-                if plan.timecode is not None:
-                    video.metadata["timecode"] = plan.timecode
-                streams.append(carry(output, source, companions, plan))
-            for _, packet in merge(*streams, key=lambda timed: timed[0]):
-                output.mux(packet)
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
-        temporary.replace(out)
-    except (av.FFmpegError, OSError) as error:
-        raise MediaError(f"{show(out)} cannot be written: {ffmpeg_reason(error)}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(out) as temporary, ExitStack() as opened:
+        source, plan, rates = None, None, []
+        if companions is not None:
+            source = opened.enter_context(closing(open_container(companions.path)))
+            plan = plan_streams(source, companions, out.suffix)
+            rates = tick_rates(source, plan)
+        output = opened.enter_context(_create(temporary, out.suffix, clock.base, rates))
+        first = opened.enter_context(closing(open_container(pieces[0].path)))
+        video = output.add_stream_from_template(first.streams.video[0])
+        video.time_base = clock.base
+        if CONTAINERS[out.suffix.lower()] != "matroska":  # which knows no such tags
+            video.codec_context.codec_tag = first.streams.video[0].codec_context.codec_tag
+        streams = [_seen(pieces, orders, clock, video)]
+        if companions is not None and plan is not None:
+            if plan.timecode is not None:
+                video.metadata["timecode"] = plan.timecode
+            streams.append(carry(output, source, companions, plan))
+        for _, packet in merge(*streams, key=lambda timed: timed[0]):
+            output.mux(packet)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Everything in `media` that reads a file passes through here, so the whitelists s
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, Literal
 
 from counterface.errors import MediaError
 from counterface.media.picture.kinds import holds_a_clip
+from counterface.media.stream.foreign import name_foreign
 from counterface.media.stream.outline import missing_bytes
 
 Kind = Literal["image", "video"]
@@ -78,9 +80,11 @@ def sniff(path: Path) -> Kind:
         head = stream.read(32)
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if text.startswith(_PLAYLISTS):
+        if (foreign := name_foreign(path)).startswith(("a web page", "an SVG")):
+            raise MediaError(f"{show(path)} is {foreign}")
         raise MediaError(
-            f"{show(path)} is a playlist or text file, not a video (it starts with {text[:12]!r}); "
-            "playlists are refused because they make a reader open other files"
+            f"{show(path)} is a playlist, not a video (it starts with {text[:12]!r}); playlists "
+            "are refused because they make a reader open other files: name the video itself"
         )
     is_picture = (
         head.startswith(_SIGNATURES)
@@ -112,8 +116,10 @@ def open_container(path: Path, **options: str) -> Any:
     try:
         return av.open(url, format=kind, options={**options, **OPTIONS}, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError, MemoryError) as error:
+        if foreign := name_foreign(path):
+            raise MediaError(f"{show(path)} is {foreign}") from error
         raise MediaError(
-            f"{show(path)} cannot be opened as a video: {_why_closed(path, error)}"
+            f"{show(path)} cannot be opened as a picture or video: {_why_closed(path, error)}"
         ) from error
 
 
@@ -122,8 +128,9 @@ def _why_closed(path: Path, error: BaseException) -> str:
     if missing:
         lost = f"{missing} bytes of its end are missing" if missing > 1 else "its end is missing"
         return f"it is cut short ({lost}), and nothing can be read without them; fetch it again"
-    reason = ffmpeg_reason(error)
-    return f"{reason}; it is damaged, cut short, or of a kind that Counterface does not read"
+    common = isinstance(error, ValueError) or getattr(error, "errno", None) == errno.EINVAL
+    reason = "" if common else f"{ffmpeg_reason(error)}; "  # "Invalid data": of whatever it is
+    return f"{reason}it is damaged, cut short, or of a kind that is not read here; fetch it again"
 
 
 def ffmpeg_reason(error: BaseException) -> str:

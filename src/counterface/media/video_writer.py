@@ -14,10 +14,11 @@ import numpy as np
 from av.codec.context import Flags
 from av.video.reformatter import Interpolation
 
-from counterface.aside import new_file
+from counterface.aside import new_file, sync
 from counterface.errors import MediaError, ShapeError
-from counterface.media.open_file import ffmpeg_reason, show
+from counterface.media.open_file import show
 from counterface.media.stream.encoder import choose_encoder
+from counterface.project_files import writing
 from counterface.types import Frame
 
 # Holds 24, 25, 30, 50, 60 and the 1000/1001 rates exactly, and the ticks of MPEG-TS and Matroska.
@@ -88,15 +89,14 @@ class VideoWriter:
         self._last: int | None = None
         self._written = 0
         try:
-            self._temporary = temporary_beside(self.path)
-            self._output = av.open(str(self._temporary), "w", format=container)
-            self.time_base = time_base or TIME_BASE
-            fps = fps or Fraction(30)
-            self._interval = max(1, round(1 / (fps * self.time_base)))
-            self._video = self._add_video(fps, pixel_aspect)
-        except av.FFmpegError as error:
-            self._abandon()
-            raise MediaError(f"{show(path)} cannot be written: {ffmpeg_reason(error)}") from error
+            with writing(self.path, MediaError):
+                self._temporary = new_file(self.path)
+                self._temporary.chmod(0o644)  # it was private
+                self._output = av.open(str(self._temporary), "w", format=container)
+                self.time_base = time_base or TIME_BASE
+                fps = fps or Fraction(30)
+                self._interval = max(1, round(1 / (fps * self.time_base)))
+                self._video = self._add_video(fps, pixel_aspect)
         except BaseException:
             self._abandon()
             raise
@@ -150,12 +150,13 @@ class VideoWriter:
                 for packet in packets:  # x265 gives them what its memory held before
                     packet.dts = packet.pts  # so few frames are never reordered
             self._mux(packets)
-            try:
+            with writing(self.path, MediaError):
                 self._output.close()
-            except (av.FFmpegError, OSError) as error:
-                raise self._failed(error) from error
-            self._output = None
-            self._put_in_place()
+                self._output = None
+                assert self._temporary is not None
+                sync(self._temporary)
+                self._temporary.replace(self.path)
+                self._temporary = None
         finally:
             self._abandon()
 
@@ -192,24 +193,9 @@ class VideoWriter:
         return video
 
     def _mux(self, packets: list[Any]) -> None:
-        try:
+        with writing(self.path, MediaError):
             for packet in packets:
                 self._output.mux(packet)
-        except (av.FFmpegError, OSError) as error:
-            raise self._failed(error) from error
-
-    def _failed(self, error: BaseException) -> MediaError:
-        return MediaError(f"{show(self.path)} cannot be written: {ffmpeg_reason(error)}")
-
-    def _put_in_place(self) -> None:
-        assert self._temporary is not None
-        try:
-            with self._temporary.open("rb") as stream:
-                os.fsync(stream.fileno())
-            self._temporary.replace(self.path)
-        except OSError as error:
-            raise self._failed(error) from error
-        self._temporary = None
 
     def _abandon(self) -> None:
         if self._output is not None:
@@ -219,17 +205,3 @@ class VideoWriter:
         if self._temporary is not None:
             self._temporary.unlink(missing_ok=True)
             self._temporary = None
-
-
-def temporary_beside(path: Path) -> Path:
-    """A new empty file of the same suffix in the same folder.
-
-    Raises:
-        MediaError: the folder cannot be written.
-    """
-    try:
-        temporary = new_file(path)
-        temporary.chmod(0o644)  # it was private
-    except OSError as error:
-        raise MediaError(f"{show(path)} cannot be written: {error.strerror}") from error
-    return temporary

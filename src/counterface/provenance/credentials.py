@@ -7,24 +7,24 @@ Specification: https://spec.c2pa.org; library: c2pa-python, pinned, under Apache
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
 import struct
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field
 
 from counterface import __version__
+from counterface.aside import write_bytes
 from counterface.config import STRICT
 from counterface.errors import ProvenanceError
-from counterface.media.image import write_bytes
 from counterface.media.open_file import show
+from counterface.project_files import writing
 from counterface.provenance import manifest_process
 
 if TYPE_CHECKING:
@@ -52,7 +52,6 @@ _MARKERS = (b"jumdc2pa", b"c2pa.claim", bytes.fromhex("d8fec3d61b0e483c929758288
 MEMORY_MB = 1500
 _START_S, _BYTES_A_SECOND = 30, 50_000_000  # reading hashes the whole file
 _MOST_SIDECAR = 50_000_000
-_MOST_MANIFEST = 100_000  # bytes that signing adds, ingredients' own credentials left aside
 _PIECE = 1 << 20  # bytes searched at a time
 
 State = Literal["trusted", "valid_unknown_signer", "invalid", "none", "not_run"]
@@ -135,34 +134,21 @@ def sign(
     made = {"record_sha256": record_sha256}
     beside = None if kind else str(sidecar_path(signed))
     request = {"path": str(signed), "sidecar": beside, "anchors": [signer.root]}
-    try:
-        if kind is not None and kind.startswith("video/"):
-            made["unhashed_sha256"] = manifest_process.unhashed_sha256(unsigned)
-        manifest = _manifest(name, made, target, watermarked)
-        for carry in (True, False):
-            _write(manifest, signer, (unsigned, signed), kind, (target, carry))
-            found = manifest_process.answer(request)
-            if found.get("state") == "Trusted" and "loose" not in found:
-                return "sidecar" if kind is None else "embedded"
-            # The target's own credentials are damaged, or of a form that we cannot follow.
-    except (c2pa.C2paError, OSError, ValueError, struct.error) as error:
-        cause = error if isinstance(error, OSError) else _full_disk(unsigned, signed) or error
-        raise ProvenanceError(f"{show(name)}: cannot be signed: {cause}") from cause
+    with writing(Path(name), ProvenanceError):
+        try:
+            if kind is not None and kind.startswith("video/"):
+                made["unhashed_sha256"] = manifest_process.unhashed_sha256(unsigned)
+            manifest = _manifest(name, made, target, watermarked)
+            for carry in (True, False):
+                _write(manifest, signer, (unsigned, signed), kind, (target, carry))
+                found = manifest_process.answer(request)
+                if found.get("state") == "Trusted" and "loose" not in found:
+                    return "sidecar" if kind is None else "embedded"
+                # The target's own credentials are damaged, or of a form that we cannot follow.
+        except (c2pa.C2paError, ValueError, struct.error) as error:
+            raise ProvenanceError(f"{show(name)}: cannot be signed: {error}") from error
     why = found.get("error") or found.get("loose") or found.get("failures")
     raise ProvenanceError(f"{show(name)}: what was just signed does not hold: {why}")
-
-
-def _full_disk(unsigned: Path, signed: Path) -> OSError | None:
-    """The reason that the signing library leaves out, where the copy had no room."""
-    try:
-        room = shutil.disk_usage(signed.parent).free + (
-            signed.stat().st_size if signed.exists() else 0
-        )
-        if room > unsigned.stat().st_size + _MOST_MANIFEST:
-            return None
-    except OSError:
-        return None
-    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _write(
@@ -189,7 +175,13 @@ def _write(
             source.seek(0)
             shutil.copyfileobj(source, out, 1 << 20)
         else:
-            builder.sign(native, kind, source, out)
+            copy = _Copy(out)
+            try:
+                builder.sign(native, kind, source, copy)
+            except c2pa.C2paError as error:
+                if copy.refused:
+                    raise copy.refused from error
+                raise
         out.flush()
         os.fsync(out.fileno())
 
@@ -227,6 +219,36 @@ def _add_target(builder: Any, target: Path, *, carry: bool) -> None:
         except c2pa.C2paError:  # named mp4 but something else, or credentials beyond repair
             stream.seek(0)
             builder.add_ingredient(about, _OTHER, stream)
+
+
+class _Copy:
+    """The signed copy while it is written; the library does not tell what the disk refused."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.refused: OSError | None = None
+
+    def _asked(self, work: Callable[..., Any], *given: Any) -> Any:
+        try:
+            return work(*given)
+        except OSError as error:
+            self.refused = self.refused or error
+            raise
+
+    def read(self, size: int = -1) -> Any:
+        return self._asked(self.file.read, size)
+
+    def write(self, data: bytes) -> Any:
+        return self._asked(self.file.write, data)
+
+    def seek(self, offset: int, whence: int = 0) -> Any:
+        return self._asked(self.file.seek, offset, whence)
+
+    def tell(self) -> Any:
+        return self._asked(self.file.tell)
+
+    def flush(self) -> Any:
+        return self._asked(self.file.flush)
 
 
 class _Nowhere:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from counterface.aside import new_file
 from counterface.errors import ProvenanceError
-from counterface.project_files import read_bytes, reading
+from counterface.project_files import read_bytes, reading, writing
 
 IDENTITY_FILE = "identity.pem"  # key and certificates of the local signer
 WATERMARK_FILE = "watermark.key"
@@ -46,10 +46,12 @@ def read_or_make(file: Path, make: Callable[[], bytes]) -> bytes:
     Raises:
         ProvenanceError: others may read the file, or it cannot be read or written.
     """
-    try:
+    advice = "set COUNTERFACE_HOME to a folder that is yours"
+    with writing(file, ProvenanceError, advice):
         if not file.exists():
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _create(file, make())
+    with reading(file, ProvenanceError, advice):
         if sys.platform != "win32":  # Windows keeps rights elsewhere, inherited from the folder
             mode = stat.S_IMODE(file.stat().st_mode)
             if mode & 0o077:
@@ -57,13 +59,7 @@ def read_or_make(file: Path, make: Callable[[], bytes]) -> bytes:
                     f"{file} can be read by others (mode {mode:o}); run 'chmod 600 {file}', "
                     "or delete it if others may have copied it"
                 )
-        with reading(file, ProvenanceError, "restore it from a copy"):
-            return read_bytes(file, MOST_BYTES)
-    except OSError as error:
-        raise ProvenanceError(
-            f"{file} cannot be read or written: {error.strerror}; "
-            "set COUNTERFACE_HOME to a folder that is yours"
-        ) from error
+        return read_bytes(file, MOST_BYTES)
 
 
 def _create(file: Path, content: bytes) -> None:

@@ -14,6 +14,7 @@ from counterface.aside import new_folder
 from counterface.errors import ProvenanceError
 from counterface.media.image import IMAGE_SUFFIXES
 from counterface.media.probe import file_sha256
+from counterface.project_files import writing
 from counterface.provenance.credentials import sidecar_path, sign
 from counterface.provenance.fingerprint import KnownFakes, hash_copies
 from counterface.provenance.home import home_dir
@@ -90,37 +91,34 @@ class Marker:
         """
         record = record.model_copy(update={"output": MadeOutput(name=out.name), "marks": None})
         payload = self._payload_left(keyframes)
-        try:
-            with new_folder(out) as scratch:
-                temporary = scratch / f"signed{out.suffix}"
-                place = sign(
-                    unsigned,
-                    temporary,
-                    self.signer,
-                    name=out.name,
-                    record_sha256=record.facts_sha256(),
-                    target=target,
-                    watermarked=payload is not None,
-                )
-                marks = MadeMarks(
-                    credentials=place,
-                    signer=self.fingerprint,
-                    watermark=payload,
-                    known_fakes=len(keyframes),
-                )
-                done = MadeOutput(
-                    name=out.name, sha256=file_sha256(temporary), bytes=temporary.stat().st_size
-                )
-                record = record.model_copy(update={"output": done, "marks": marks})
-                self._register(record, out, keyframes, times)
-                write_record(record, record_path(out))
-                if place == "sidecar":
-                    sidecar_path(temporary).replace(sidecar_path(out))
-                else:  # of an output of the same name that was made before
-                    sidecar_path(out).unlink(missing_ok=True)
-                temporary.replace(out)
-        except OSError as error:
-            raise ProvenanceError(f"{out}: cannot be written: {error.strerror or error}") from error
+        with writing(out, ProvenanceError), new_folder(out) as scratch:
+            temporary = scratch / f"signed{out.suffix}"
+            place = sign(
+                unsigned,
+                temporary,
+                self.signer,
+                name=out.name,
+                record_sha256=record.facts_sha256(),
+                target=target,
+                watermarked=payload is not None,
+            )
+            marks = MadeMarks(
+                credentials=place,
+                signer=self.fingerprint,
+                watermark=payload,
+                known_fakes=len(keyframes),
+            )
+            done = MadeOutput(
+                name=out.name, sha256=file_sha256(temporary), bytes=temporary.stat().st_size
+            )
+            record = record.model_copy(update={"output": done, "marks": marks})
+            self._register(record, out, keyframes, times)
+            write_record(record, record_path(out))
+            if place == "sidecar":
+                sidecar_path(temporary).replace(sidecar_path(out))
+            else:  # of an output of the same name that was made before
+                sidecar_path(out).unlink(missing_ok=True)
+            temporary.replace(out)
         return record
 
     def _payload_left(self, keyframes: Sequence[Image]) -> int | None:

@@ -20,9 +20,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, Field, field_validator
 
 from counterface import __version__
+from counterface.aside import write_bytes
 from counterface.config import STRICT
-from counterface.errors import MediaError, ProvenanceError
-from counterface.media.image import write_bytes
+from counterface.errors import ProvenanceError
 from counterface.project_files import read_bytes, reading
 from counterface.provenance.rights import Rights
 
@@ -192,10 +192,7 @@ def write_record(record: MadeRecord, path: Path) -> None:
     Raises:
         ProvenanceError: it cannot be written.
     """
-    try:
-        write_bytes(path, "".join(_lines(record)).encode())
-    except MediaError as error:
-        raise ProvenanceError(f"{path}: the record cannot be written: {error}") from error
+    write_bytes(path, "".join(_lines(record)).encode(), ProvenanceError)
 
 
 def read_record(

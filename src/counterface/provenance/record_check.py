@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from counterface.config import describe_error
 from counterface.errors import ProvenanceError
+from counterface.project_files import reading, require_file
 from counterface.provenance.record import FrameSwaps, MadeRecord, read_record
 
 CHECKED_BYTES = 400_000_000  # six hours with three faces have 300 MB and take under a minute
@@ -42,8 +43,8 @@ def check_facts(path: Path, sha256: str) -> str | None:
     Raises:
         ProvenanceError: it cannot be read, is beyond a limit, or is no made record.
     """
-    try:
-        size = path.stat().st_size
+    with reading(path, ProvenanceError):
+        size = require_file(path)
         if size > CHECKED_BYTES:
             raise ProvenanceError(
                 f"{path}: {size} bytes, more than the {CHECKED_BYTES} that are read"
@@ -61,8 +62,6 @@ def check_facts(path: Path, sha256: str) -> str | None:
                 if record.output.sha256 != sha256:
                     return None
                 return _facts(record, _frames(path, file))
-    except OSError as error:
-        raise ProvenanceError(f"{path}: cannot be read: {error.strerror or error}") from error
     whole = read_record(path, _WHOLE_BYTES, _WHOLE_PARTS)
     return whole.facts_sha256() if whole.output.sha256 == sha256 else None
 

@@ -37,6 +37,7 @@ from counterface.provenance.record import record_path
 from counterface.provenance.record_check import check_facts
 from counterface.provenance.watermark import Watermark, WatermarkSearch, load_or_make_key
 from counterface.types import Image
+from counterface.wording import counted
 
 FRAMES = 12  # of a video, even over its time: more cost time and find little more
 
@@ -341,7 +342,8 @@ def _alike(match: KnownFakeMatch) -> KnownFakeCheck:
     return KnownFakeCheck(
         state="match",
         reason=f"It looks like {match.fake.name!r}{mirrored}, registered on "
-        f"{match.fake.when:%Y-%m-%d} ({match.images_matched} of {match.images_compared} pictures, "
+        f"{match.fake.when:%Y-%m-%d} ({match.images_matched} of "
+        f"{counted(match.images_compared, 'picture')}, "
         f"nearest {match.distance} of 256 bits away): either a copy of it, or the footage that it "
         "was made from.",
         name=match.fake.name,

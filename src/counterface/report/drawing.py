@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from counterface.aside import make_folder, write_bytes
 from counterface.errors import ConfigError
-from counterface.media.image import write_bytes
 from counterface.weights import cache_dir
 
 COLOURS = {  # name in the page's style sheet -> in matplotlib, and in PNG on white paper
@@ -144,7 +144,7 @@ def write_pngs(figures: dict[str, Any], folder: Path) -> list[Path]:
     Raises:
         MediaError: they cannot be written there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     paths = []
     for name, figure in figures.items():
         paths.append(folder / f"{name}.png")

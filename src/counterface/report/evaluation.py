@@ -18,6 +18,7 @@ from counterface.detect.generalisation.controls import CONTROLS
 from counterface.detect.generalisation.meter import Compared, Generalisation
 from counterface.report import charts
 from counterface.report.lab_page import write_outputs
+from counterface.wording import counted
 
 WORST = 12  # files shown of each kind of error
 Figures = dict[str, tuple[Any, str]]
@@ -44,7 +45,7 @@ def write_evaluation(
     if html is None and png is None:
         return
     name = found.detector.name if found.detector else "A detector"
-    data = found.opened.name if found.opened else f"{len(found.files)} files"
+    data = found.opened.name if found.opened else f"{counted(len(found.files), 'file')}"
     write_outputs(
         html,
         png,

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import unicodedata
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,9 +17,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from counterface.aside import new_file
+from counterface.aside import replacing
 from counterface.detect.pool import show_interval, show_percent
-from counterface.errors import MediaError
 from counterface.report import figures
 from counterface.report.schema import Report
 from counterface.report.views import (
@@ -32,6 +29,7 @@ from counterface.report.views import (
     limits_of,
     row_view,
 )
+from counterface.wording import spoken
 
 
 def write_html(reports: Sequence[Report], path: str | Path) -> None:
@@ -45,24 +43,8 @@ def write_html(reports: Sequence[Report], path: str | Path) -> None:
         MediaError: the page cannot be written there.
     """
     path = Path(path)
-    try:
-        temporary = new_file(path)
-    except OSError as error:
-        raise MediaError(
-            f"{path}: the report cannot be written ({error.strerror}); name a folder that exists"
-        ) from error
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            for part in _template().generate(**_page(reports)):
-                file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.writelines(_template().generate(**_page(reports)))
 
 
 def render_html(reports: Sequence[Report]) -> str:
@@ -118,6 +100,7 @@ def _template() -> Any:
         clock=figures.clock_time,
         card_rows=card_rows,
         container=show_container,
+        spoken=spoken,
     )
     return environment.get_template("page.html.j2")
 

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from counterface.media.image import write_bytes
+from counterface.aside import write_bytes
 from counterface.report.html import show_name
 from counterface.swap.quality import Number, ReportCard
+from counterface.wording import counted
 
 
 class Line(NamedTuple):
@@ -43,7 +44,10 @@ def card_lines(card: ReportCard) -> list[Line]:
         if number is None:
             lines.append(Line(label, "not measured", "", better))
         else:
-            spread = f"{number.p5:.{digits}f} to {number.p95:.{digits}f}, {number.frames} frames"
+            spread = (
+                f"{number.p5:.{digits}f} to {number.p95:.{digits}f}, "
+                f"{counted(number.frames, 'frame')}"
+            )
             lines.append(Line(label, f"{number.mean:.{digits}f}", spread, better))
     for name, label in (("jitter_out", "result"), ("jitter_target", "target")):
         value: float | None = getattr(card, name)

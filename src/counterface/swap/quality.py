@@ -30,6 +30,7 @@ from counterface.media import sandbox
 from counterface.media.beside.sound import Likeness, compare_sound
 from counterface.swap.perceptual import PerceptualDistance
 from counterface.types import Face, Floats, Frame, Image, Progress
+from counterface.wording import counted
 
 _SAME_FACE = 0.3  # overlap of the target's box and the result's, intersection over union
 _SAME_MOMENT_S = Fraction(1, 500)
@@ -152,7 +153,8 @@ def measure_quality(
             progress(frames, None, out.name)
     if not tally.points:
         raise SwapError(
-            f"{out}: in none of {frames} frames a face was found where {target} shows one"
+            f"{out}: in none of {counted(frames, 'frame')} a face was found where "
+            f"{target} shows one"
         )
     return _card(tally, out, target, source, frames)
 

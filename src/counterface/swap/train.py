@@ -22,14 +22,14 @@ import torch
 from pydantic import Field, model_validator
 from torch import nn
 
+from counterface.aside import write_bytes
 from counterface.config import Settings, to_toml
 from counterface.device import keep_freed_memory, use_free_cores
 from counterface.errors import ConfigError, SwapError, TrainingError
 from counterface.faceset.store import Faceset
 from counterface.learn.checkpoint import checkpoints
 from counterface.learn.loop import LoopConfig, Progress, TrainResult, train
-from counterface.media.image import write_bytes
-from counterface.project_files import read_toml
+from counterface.project_files import read_toml, writing
 from counterface.swap.same_run import find_differences
 from counterface.swap.swap_model import (
     MODULE,
@@ -49,6 +49,7 @@ from counterface.swap.training.autoencoder_task import (
 from counterface.swap.training.examples import ExamplesConfig, Side, SwapExamples
 from counterface.swap.training.gan_task import GanConfig, GanTask
 from counterface.swap.training.picture import Preview, PreviewRow, to_image
+from counterface.wording import unknown_name
 
 _log = logging.getLogger(__name__)
 
@@ -134,8 +135,9 @@ class SwapTrainConfig(Settings):
         """
         presets = model_kind(self.model).PRESETS
         if self.preset and self.preset not in presets:
-            known = f"known: {', '.join(presets)}" if presets else "it has none"
-            raise ConfigError(f"model {self.model!r} has no preset {self.preset!r}; {known}")
+            if not presets:
+                raise ConfigError(f"model {self.model!r} has no presets; leave preset out")
+            raise ConfigError(unknown_name(f"preset of {self.model!r}", self.preset, presets))
         return {**presets.get(self.preset, {}), **self.options}
 
 
@@ -310,10 +312,11 @@ class _Hook:
 
     def _record(self, step: int) -> None:
         out = self.config.out
-        write_bytes(out / CONFIG_FILE, to_toml(self.config).encode())
+        write_bytes(out / CONFIG_FILE, to_toml(self.config).encode(), TrainingError)
         shown = {key: list(pair) for key, pair in self.changes.items() if key != "out"}
         if shown:
-            with (out / CHANGES_FILE).open("a", encoding="utf-8") as file:
+            log = out / CHANGES_FILE
+            with writing(log, TrainingError), log.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"step": step - 1, "changed": shown}) + "\n")
 
 

@@ -286,3 +286,58 @@ def test_a_low_ulimit_keeps_openblas_to_one_thread(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(entry, "address_space_kb", lambda room=room: room)
         assert entry.run() == 0
         assert os.environ.get("OPENBLAS_NUM_THREADS") == threads
+
+
+CONVERT = ("swap", "convert", "m", "a.mp4", "b.mp4")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("swp",), "no command is named 'swp'; did you mean 'swap'? Known: scan, dataset,"),
+        (("weights", "fetch", "x"), "no model file is named 'x'; known: astronaut, centerface,"),
+        (
+            ("dataset", "index", "dfcd", "x", "--out", "y"),
+            "no data set layout is named 'dfcd'; did",
+        ),
+        ((*CONVERT, "--from", "5", "--to", "2"), "--to 2 s is not after --from 5 s"),
+        ((*CONVERT, "--person", "1", "--who", "all"), "--person and --who are given;"),
+        ((*CONVERT, "--device", "gqu"), "--device gqu: no device is named 'gqu'; did you mean"),
+        ((*CONVERT, "--rights.basis", "x"), "--rights.basis x: must be 'consent', 'licence',"),
+        ((*CONVERT, "--rights.basis", "consent"), "--rights.shown: is missing"),
+    ],
+)
+def test_what_is_typed_wrong_is_told_in_the_words_that_were_typed(
+    words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+):
+    assert main(words) == 1
+    told = capsys.readouterr().err
+    assert said in told
+    assert not [jargon for jargon in ("[", "Input", "_s ", "Field") if jargon in told]
+
+
+def test_a_recipe_may_follow_the_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    recipe = tmp_path / "r.toml"
+    recipe.write_text('modle = "df"\n')
+    settings = ("--set", "loop.steps=1", "loop.nope=2", str(recipe), "--source", "a=b")
+    for noun in ("swap", "detect"):
+        words = settings if noun == "swap" else settings[:4]
+        assert main([noun, "train", *words]) == 1
+        told = capsys.readouterr().err
+        assert "r.toml with the flags given: unknown key" in told
+        assert "'modle'" in told
+        assert "unknown key 'loop.nope'" in told
+
+
+def test_an_error_of_the_system_is_told_by_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    from counterface.provenance import signer
+
+    def refuse(*_: object) -> None:
+        os.replace(tmp_path / "absent", tmp_path / "there.pem")  # noqa: PTH105
+
+    monkeypatch.setattr(signer, "open_signer", refuse)
+    assert main(["provenance", "identity"]) == 1
+    told = capsys.readouterr().err
+    assert told == f"counterface: {tmp_path / 'there.pem'}: No such file or directory\n"

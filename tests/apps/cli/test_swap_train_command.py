@@ -63,27 +63,33 @@ def test_flags_win_over_the_recipe_and_settings_reach_everything(tmp_path: Path)
     recipe = tmp_path / "recipe.toml"
     recipe.write_text('model = "df"\nsource = ["x"]\n[loop]\nsteps = 9\nbatch_size = 4\n')
     given = {"model": "liae", "target": (Path("y"), Path("z")), "preset": None, "source": ()}
-    config = read_settings(recipe, given, (), 7, ("loss.gan_power=0.1", "options.ae_dims=64"))
+    config = read_settings(
+        recipe,
+        given,
+        (),
+        {"steps": 7, "device": "cuda:1"},
+        ("loss.gan_power=0.1", "options.ae_dims=64"),
+    )
     assert (config.model, config.source, config.target) == (
         "liae",
         (Path("x"),),
         (Path("y"), Path("z")),
     )
-    assert (config.loop.steps, config.loop.batch_size) == (7, 4)
+    assert (config.loop.steps, config.loop.batch_size, config.loop.device) == (7, 4, "cuda:1")
     assert (config.loss.gan_power, config.options) == (0.1, {"ae_dims": 64})
 
 
 def test_people_of_many_by_flags():
     words = ("anna=f/1", "ben=f/2", "anna=f/3")
-    config = read_settings(None, {"model": "many"}, words, None, ())
+    config = read_settings(None, {"model": "many"}, words, {"steps": None}, ())
     assert config.identities == {"anna": (Path("f/1"), Path("f/3")), "ben": (Path("f/2"),)}
     with pytest.raises(ConfigError, match=r"'anna' names nobody; write NAME=FACESET"):
-        read_settings(None, {"model": "many"}, ("anna",), None, ())
+        read_settings(None, {"model": "many"}, ("anna",), {}, ())
 
 
 def test_the_next_command_of_many_names_whom_to_put_in():
     words = ("anna=f/1", "ben=f/2", "carl=f/3")
-    config = read_settings(None, {"model": "many", "out": Path("r")}, words, None, ())
+    config = read_settings(None, {"model": "many", "out": Path("r")}, words, {"steps": None}, ())
     files = {"checkpoint": Path("r/checkpoint"), "weights": Path("r/last.safetensors")}
     result = TrainResult(step=9, stopped="finished", best_step=None, best_score=None, **files)
     assert train_lines(config, result)[-1] == (

@@ -53,7 +53,7 @@ def test_every_file_is_converted_by_its_own_plan(folder: Path, tmp_path: Path) -
     assert names == ["clip2.mp4", "clip3.mp4", "clip10.mp4", "still.png", "old.ts"]
     status = ["done", "failed", "done", "done", "done"]
     assert [file.status for file in files] == status
-    assert "cannot be opened as a video" in str(files[1].error)
+    assert "is text, not a picture or video" in str(files[1].error)
     assert [Path(file.out).relative_to(out).as_posix() for file in files] == [
         *("clip2.mp4", "clip3.mp4", "clip10.mp4", "still.png"),
         "sub/old.ts.mp4",

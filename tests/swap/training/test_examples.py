@@ -225,7 +225,7 @@ def test_nothing_is_made_without_rights_or_of_nobody(people: People, tmp_path: P
         make(people[:1])
     with pytest.raises(TrainingError, match=r"\[1, 0\]"):
         make([people[0], []])
-    with pytest.raises(ShapeError, match="no template named 'bust'"):
+    with pytest.raises(ShapeError, match="no template is named 'bust'"):
         make(people, template="bust")
     with pytest.raises(IndexError, match="-1"):
         make(people)[-1]

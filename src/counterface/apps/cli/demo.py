@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from counterface import __version__
 from counterface.apps.cli import output
 from counterface.apps.cli.output import Json
+from counterface.aside import make_folder, write_bytes
 from counterface.errors import MediaError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def demo(
     from counterface.report.build import build_report
     from counterface.report.html import write_html
 
-    config.out.mkdir(parents=True, exist_ok=True)
+    make_folder(config.out)
     with output.progress("demo") as progress:
         progress(0, None, "making a genuine and a blended portrait")
         files = make_files(config.out)
@@ -107,7 +108,7 @@ def make_files(out: Path) -> list[Path]:
         "manipulated": ["blended.png", "blended.mp4"],
         "method": "self-blended: the face over itself, shifted, its colours or sharpness changed",
     }
-    (out / "made.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    write_bytes(out / "made.json", (json.dumps(record, indent=2) + "\n").encode())
     return files
 
 

@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from counterface.apps.cli import output
 from counterface.apps.cli.output import Json
 from counterface.swap.conversion.footage import LookConfig
+from counterface.wording import counted
 
 app = App(name="faces", help="Say who is to be seen in a file.")
 
@@ -44,5 +45,8 @@ def list_faces(
             f"person {person.number:3d}   {person.first_s:9.2f} to {person.last_s:9.2f} s   "
             f"{person.frames:6d} frames   {person.face_px:5.0f} px{brief}"
         )
-    print(f"{output.printable(seen.file)}: {len(seen.people)} people in {seen.frames} frames")
+    print(
+        f"{output.printable(seen.file)}: {counted(len(seen.people), 'person', 'people')} "
+        f"in {counted(seen.frames, 'frame')}"
+    )
     return 0

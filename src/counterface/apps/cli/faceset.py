@@ -11,6 +11,7 @@ from counterface.apps.cli import output
 from counterface.apps.cli.output import Json
 from counterface.config import merge_flags
 from counterface.faceset.extract import ExtractConfig, ExtractSummary
+from counterface.wording import counted
 
 app = App(name="faceset", help="Extract aligned faces from footage and look after them.")
 
@@ -51,17 +52,17 @@ def _print_summary(summary: ExtractSummary) -> None:
         if source.error:
             print(f"failed   {output.printable(source.path)}: {output.printable(source.error)}")
         elif source.status == "already":
-            print(f"already  {output.printable(source.path)}: {source.crops} crops")
+            print(f"already  {output.printable(source.path)}: {counted(source.crops, 'crop')}")
         else:
             print(
-                f"done     {output.printable(source.path)}: {source.crops} crops, "
-                f"{source.frames_with_face} of {source.frames} frames show a face"
+                f"done     {output.printable(source.path)}: {counted(source.crops, 'crop')}, "
+                f"{source.frames_with_face} of {counted(source.frames, 'frame')} with a face"
             )
         for note in source.notes:
             print(f"         note: {output.printable(note)}")
-    failed = f"; {len(summary.failed)} of {len(summary.sources)} files failed"
+    failed = f"; {len(summary.failed)} of {counted(len(summary.sources), 'file')} failed"
     name = output.printable(summary.folder)
-    print(f"{name}: {summary.crops} crops{failed if summary.failed else ''}")
+    print(f"{name}: {counted(summary.crops, 'crop')}{failed if summary.failed else ''}")
 
 
 @app.command
@@ -78,7 +79,7 @@ def info(folder: Path, /, *, json_output: Json = False) -> int:
         output.print_json(facts)
         return 0
     place = output.printable(str(folder))
-    print(f"{place}: {facts.crops} crops, {facts.template} {facts.size} px")
+    print(f"{place}: {counted(facts.crops, 'crop')}, {facts.template} {facts.size} px")
     if facts.rights:
         why = f"{facts.rights.basis} of {facts.rights.shown} ({facts.rights.reference})"
         print(f"rights: {output.printable(why)}")
@@ -91,7 +92,10 @@ def info(folder: Path, /, *, json_output: Json = False) -> int:
         state = "" if source.done else ", not read to its end"
         print(f"{source.crops:7d}  {output.printable(source.name)}{state}")
     if facts.without_row:
-        print(f"{facts.without_row} pictures have no row: 'counterface faceset adopt {place}'")
+        print(
+            f"{counted(facts.without_row, 'picture has', 'pictures have')} no row: "
+            f"'counterface faceset adopt {place}'"
+        )
     return 0
 
 
@@ -114,7 +118,7 @@ def verify(folder: Path, /, *, json_output: Json = False) -> int:
         for note in found.notes:
             print(f"note     {output.printable(note)}")
         name = output.printable(str(folder))
-        print(f"{name}: {found.crops} crops, {len(found.problems)} problems")
+        print(f"{name}: {counted(found.crops, 'crop')}, {counted(len(found.problems), 'problem')}")
     return 2 if found.problems else 0
 
 
@@ -173,5 +177,5 @@ def rights(
         output.print_json(faceset.header)
     else:
         name, shown = output.printable(str(folder)), output.printable(record.shown)
-        print(f"{name}: {record.basis} of {shown}, for {len(faceset)} crops")
+        print(f"{name}: {record.basis} of {shown}, for {counted(len(faceset), 'crop')}")
     return 0

@@ -35,17 +35,17 @@ What a command function looks like:
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 from cyclopts import App, CycloptsError, Parameter
 
 from counterface import __version__
 from counterface.apps.cli.help_text import HelpText
 from counterface.apps.cli.output import exit_code, guard_console, leave_console, printable
-from counterface.config import describe_error, describe_flags
+from counterface.config import describe_flags
 from counterface.errors import (
     ConfigError,
     CounterfaceError,
@@ -54,6 +54,7 @@ from counterface.errors import (
     SwapError,
     is_disk_full,
 )
+from counterface.wording import unknown_name
 
 EXIT_DONE, EXIT_USAGE, EXIT_SOME_FAILED = 0, 1, 2
 EXIT_INTERRUPTED = exit_code(signal.SIGINT)
@@ -120,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: Words after `counterface`; the process's own where None.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = _settings_apart(list(sys.argv[1:] if arguments is None else arguments))
     guard_console()
     try:
         _require_noun(words)
@@ -158,20 +159,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _go_on(error: Exception, words: Sequence[str]) -> str:
-    """What to do about a full disk."""
+    """What to do about a full disk, where the error does not end with it."""
     if not is_disk_full(error):
         return ""
-    if tuple(words[:2]) in CONTINUES:
-        return "; make room and run the same command again: what is done is kept"
-    return "; make room and run the same command again"
+    kept = ": what is done is kept" if tuple(words[:2]) in CONTINUES else ""
+    room = "" if str(error).endswith("make room") else "; make room"
+    return f"{room} and run the same command again{kept}"
+
+
+def _settings_apart(words: Sequence[str]) -> list[str]:
+    """The words with `--set` before each setting; what is none, such as a recipe, ends the list.
+
+    `--set a=1 b=2 recipe.toml` says two settings and names a recipe.
+    """
+    apart: list[str] = []
+    listing = False
+    for word in words:
+        listing = listing and "=" in word and not word.startswith("-")
+        if listing and apart[-1] != "--set":
+            apart.append("--set")
+        apart.append(word)
+        listing = listing or word == "--set"
+    return apart
 
 
 def _require_noun(words: Sequence[str]) -> None:
     """Nothing, if the first word is a noun or a flag; cyclopts would load all nouns to say so."""
     if words and not words[0].startswith("-") and words[0] not in NOUNS:
-        near = get_close_matches(words[0], NOUNS, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ConfigError(f"no command {words[0]!r}; {hint}known: {', '.join(NOUNS)}")
+        raise ConfigError(unknown_name("command", words[0], NOUNS))
 
 
 def _in_words(error: Exception) -> str:
@@ -183,7 +198,10 @@ def _in_words(error: Exception) -> str:
     if not isinstance(model, type) or not issubclass(model, BaseModel):
         model = None
     if isinstance(refused, ValidationError) and not isinstance(error, CounterfaceError):
-        return describe_flags(refused, model) if model else describe_error(refused)
+        return describe_flags(refused, model)
+    if isinstance(error, OSError) and error.strerror and not isinstance(error, CounterfaceError):
+        file = error.filename2 or error.filename  # of a move: where to
+        return f"{os.fsdecode(file)}: {error.strerror}" if file else error.strerror
     return str(error).split("    For further information visit")[0]
 
 

@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 
 from counterface.apps.cli import output
 from counterface.apps.cli.output import Json
+from counterface.aside import write_bytes
 from counterface.errors import ConfigError, MediaError
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def identity(
     signer = open_signer()
     about = describe_signer(signer)
     if export is not None:
-        export.write_text(signer.root, encoding="ascii")
+        write_bytes(export, signer.root.encode("ascii"))
     if json_output:
         output.print_json(about)
         return 0

@@ -19,6 +19,7 @@ from counterface.apps.cli import output
 from counterface.apps.cli.output import Json
 from counterface.detect.scan import ScanConfig
 from counterface.errors import ConfigError
+from counterface.wording import counted, spoken
 
 if TYPE_CHECKING:
     from counterface.detect.findings import Notice, ScanFailure, ScanResult
@@ -80,7 +81,7 @@ def scan(
     finally:
         outputs.write()
         if stopped and tally:
-            print(f"{tally.total()} of {len(files)} files were scanned", file=sys.stderr)
+            print(f"{tally.total()} of {counted(len(files), 'file')} scanned", file=sys.stderr)
             outputs.tell(sys.stderr)
     if not json_output:
         print_summary(tally)
@@ -239,7 +240,7 @@ def describe_family(report: Report) -> list[str]:
     if found is None:
         return []
     sure = "" if found.confidence is None else f", {show_percent(found.confidence)} of those known"
-    family = output.printable(found.family.replace("_", " "))
+    family = output.printable(spoken(found.family))
     return [f"  Family, if manipulated: {family}{sure}. {output.printable(found.note)}"]
 
 
@@ -262,5 +263,5 @@ def print_summary(tally: Counter[str]) -> None:
         counts = ", ".join(
             f"{tally[s]} {words.lower()}" for s, words in HEADLINES.items() if tally[s]
         )
-        print(f"\n{tally.total()} files: {counts}")
+        print(f"\n{counted(tally.total(), 'file')}: {counts}")
     print("\nOf the content only faces were judged; sound and motion were not.")

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
+from counterface.aside import make_folder, write_bytes
 from counterface.errors import MediaError
 from counterface.media import sandbox
-from counterface.media.image import write_bytes
 from counterface.swap.conversion.footage import frames_of
 from counterface.swap.conversion.render import make_even
 from counterface.swap.conversion.segments import WorkFolder, split_times
@@ -42,7 +42,7 @@ def write_genuine(clip: Path, out: Path, config: ConvertConfig, *, like: Path) -
     times = tuple(frame.pts for frame in frames_of(clip, config))
     if not times:
         raise MediaError(f"{clip}: no frame in the range that is converted; check from and to")
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent)
     work = WorkFolder(out)
     with work.opened(redo=True):
         frames = frames_of(clip, config, times[0], exact=True)

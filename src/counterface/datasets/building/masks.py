@@ -6,6 +6,7 @@ import shutil
 from fractions import Fraction
 from pathlib import Path
 
+from counterface.aside import make_folder
 from counterface.errors import MediaError
 from counterface.media.image import read_image
 from counterface.media.join import time_base_of
@@ -38,7 +39,7 @@ def write_mask_video(fake: Path, out: Path) -> None:
             "run the same command again"
         )
     height, width = read_image(files[0]).shape[:2]  # those of the swap: even
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent)
     base = time_base_of(times)
     with VideoWriter(out, width, height, crf=CRF, preset="veryfast", time_base=base) as writer:
         for index, (path, pts) in enumerate(zip(files, times, strict=True)):

@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
+from counterface.aside import make_folder, write_bytes
 from counterface.config import STRICT, Settings
 from counterface.datasets.split import SplitConfig
 from counterface.errors import ConfigError, MediaError, RightsError
 from counterface.faceset.extract import ExtractConfig
 from counterface.media.find_media import VIDEO_SUFFIXES, find_media
-from counterface.media.image import write_bytes
 from counterface.project_files import read_json, reading
 from counterface.provenance.rights import Rights, find_rights
 from counterface.swap.conversion.settings import ConvertConfig
@@ -219,7 +219,7 @@ class Plan:
             for p in pairs
         ]
         text = json.dumps({"facts": self._facts(), "pairs": shown}, indent=1)
-        self.out.mkdir(parents=True, exist_ok=True)
+        make_folder(self.out)
         write_bytes(self.out / PAIRS_FILE, text.encode())
 
     def _facts(self) -> dict[str, Any]:

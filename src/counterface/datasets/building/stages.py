@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel
 
 from counterface import __version__
+from counterface.aside import make_folder
 from counterface.config import STRICT, read_config_with
 from counterface.datasets.building.genuine import write_genuine
 from counterface.datasets.building.masks import write_mask_video
@@ -165,7 +166,7 @@ def convert_clip(
     """Nothing; the swap, its record and mask, and the genuine clip encoded alike are there."""
     config = convert_config(plan, job)
     fake = plan.fake(job.face, job.clip, job.pair)
-    fake.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(fake.parent)
     convert(trained, job.clip, fake, config, marker=marker, progress=progress)
     mask = plan.mask(job.face, job.clip, job.pair)
     if plan.config.masks and not mask.exists():

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from counterface.aside import make_folder, write_bytes
 from counterface.datasets.building.genuine import pad_like
-from counterface.media.image import encode_image, encode_mask, write_bytes, write_image
+from counterface.media.image import encode_image, encode_mask, write_image
 from counterface.provenance.mark import Marker
 from counterface.provenance.record import MadeRecord
 from counterface.types import Image, Mask
@@ -64,7 +65,7 @@ def write_pair(
         ProvenanceError: the fake cannot be signed.
     """
     for path in (place.real, place.fake, place.mask):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
     unsigned = place.fake.with_name(f".{place.fake.stem}-unsigned.{place.suffix}")
     try:
         write_image(unsigned, fake, quality)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from counterface.config import STRICT
 from counterface.errors import RegistryError
+from counterface.wording import unknown_name
 
 Up = Literal["nearest", "bilinear", "transposed", "shuffle"]
 
@@ -57,5 +58,5 @@ def architecture(name: str) -> Architecture:
         RegistryError: there is none.
     """
     if name not in ARCHITECTURES:
-        raise RegistryError(f"no decoder named {name!r}; known: {sorted(ARCHITECTURES)}")
+        raise RegistryError(unknown_name("decoder", name, ARCHITECTURES))
     return ARCHITECTURES[name]

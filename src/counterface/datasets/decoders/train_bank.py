@@ -16,6 +16,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field, field_validator
 
 from counterface import weights as weight_store
+from counterface.aside import make_folder
 from counterface.config import STRICT, Settings
 from counterface.datasets.decoders.architectures import ARCHITECTURES, Architecture, architecture
 from counterface.datasets.decoders.autoencoder import FaceAutoencoder, export_autoencoder
@@ -82,7 +83,7 @@ def train_decoders(config: DecodersConfig, *, progress: Told | None = None) -> B
         StoppedBySignal: a signal stopped a training; it was saved first.
         WeightsError: TAEF2's or the features' weights cannot be read.
     """
-    config.out.mkdir(parents=True, exist_ok=True)
+    make_folder(config.out)
     made = []
     if config.taef2 and not (config.out / f"{TAEF2}.onnx").exists():
         from counterface.datasets.decoders.taef2 import export_taef2, read_taef2

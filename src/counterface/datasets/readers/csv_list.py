@@ -19,6 +19,7 @@ from counterface.datasets.manifest import (
 from counterface.datasets.readers.layout import DatasetReader, without_start
 from counterface.errors import ConfigError
 from counterface.spreadsheet import bare_cell
+from counterface.wording import unknown_name
 
 
 class CsvList(DatasetReader):
@@ -52,7 +53,7 @@ FOLDER/                          or the CSV file itself
     def _known(cls, columns: dict[str, str]) -> dict[str, str]:
         unknown = sorted(set(columns) - set(SCHEMA.names))
         if unknown:
-            raise ValueError(f"unknown {unknown}; known: {', '.join(SCHEMA.names)}")
+            raise ValueError(unknown_name("column", unknown[0], SCHEMA.names))
         return columns
 
     def entries(self, folder: Path) -> Iterator[Entry]:

@@ -16,6 +16,7 @@ import numpy as np
 from counterface.errors import ConfigError
 from counterface.media.recompress import recompress_h264, recompress_jpeg
 from counterface.types import Frame, Image
+from counterface.wording import unknown_name
 
 Seed = tuple[int, ...]
 
@@ -94,7 +95,7 @@ class Degradation:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ConfigError(f"no degradation {self.kind!r}; known: {', '.join(KINDS)}")
+            raise ConfigError(unknown_name("degradation", self.kind, KINDS))
         if self.strength not in STRENGTHS:
             raise ConfigError(f"{self.kind}: strength {self.strength}; use 1 (mild) to 5 (strong)")
 

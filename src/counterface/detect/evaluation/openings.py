@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from counterface.errors import ConfigError
-from counterface.project_files import read_json_lines
+from counterface.project_files import read_json_lines, writing
 
 LOG_NAME = "test_openings.jsonl"
 
@@ -65,13 +65,12 @@ def log_opening(
     )
     earlier = read_openings(manifest)
     log = manifest.with_name(LOG_NAME)
-    try:
+    advice = (
+        "openings of the test split are logged there, so copy the manifest to a folder that can be "
+        "written, or name another split"
+    )
+    with writing(log, ConfigError, advice):
         _append(log, opening.model_dump_json())
-    except OSError as error:
-        raise ConfigError(
-            f"{log}: an opening of the test split cannot be logged ({error.strerror or error}); "
-            "copy the manifest to a folder that can be written, or name another split"
-        ) from error
     return earlier
 
 

@@ -40,6 +40,7 @@ from counterface.detect.findings import Notice
 from counterface.errors import ConfigError
 from counterface.learn.metrics import Array, Index, auc, bootstrap_numbers
 from counterface.types import Progress
+from counterface.wording import unknown_name
 
 
 class RobustnessConfig(EvaluateConfig):
@@ -59,7 +60,7 @@ class RobustnessConfig(EvaluateConfig):
     def _known(cls, kinds: tuple[str, ...]) -> tuple[str, ...]:
         unknown = [kind for kind in kinds if kind not in KINDS]
         if unknown:
-            raise ValueError(f"unknown {unknown}; known: {', '.join(KINDS)}")
+            raise ValueError(unknown_name("degradation", unknown[0], KINDS))
         return kinds
 
 

@@ -18,14 +18,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from counterface import __version__
+from counterface.aside import make_folder, write_bytes
 from counterface.detect.evaluation.file_score import FAILED
 from counterface.detect.scan import ScanConfig
 from counterface.errors import MediaError
-from counterface.media.image import write_bytes
 from counterface.project_files import read_parquet
 from counterface.weights import cache_dir
 
 FORMAT = 1
+_ELSEWHERE = "name another folder with --cache"
 FLUSH_FILES, FLUSH_S = 32, 20.0  # a kill loses at most so much
 
 _SCHEMA = pa.schema(
@@ -71,13 +72,7 @@ class ScoreStore:
             MediaError: the folder cannot be made.
         """
         self.folder = root / f"{detector_sha256[:16]}-{_settings_key(config, change)}"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise MediaError(
-                f"{self.folder}: scores cannot be kept there ({error.strerror}); "
-                "name another folder with --cache"
-            ) from error
+        make_folder(self.folder, advice=_ELSEWHERE)
         self._known = {row["sha256"]: row for row in self._read()}
         self._new: dict[str, dict[str, Any]] = {}
         self._written = time.monotonic()
@@ -107,7 +102,8 @@ class ScoreStore:
         rows = [dict.fromkeys(_SCHEMA.names) | row for row in self._new.values()]
         sink = pa.BufferOutputStream()
         pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), sink)
-        write_bytes(self.folder / f"{uuid4().hex}.parquet", bytes(sink.getvalue()))
+        part = self.folder / f"{uuid4().hex}.parquet"
+        write_bytes(part, bytes(sink.getvalue()), advice=_ELSEWHERE)
         self._new = {}
 
     def _read(self) -> list[dict[str, Any]]:

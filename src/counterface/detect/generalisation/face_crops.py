@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from counterface.aside import make_folder, write_bytes
 from counterface.datasets.manifest import Entry
 from counterface.detect.generalisation.controls import file_controls
 from counterface.errors import MediaError
@@ -24,7 +25,6 @@ from counterface.faces.align import TEMPLATES, align, matrix_scale
 from counterface.faces.face_detector import FaceDetector, Landmarker, load_models
 from counterface.faces.face_search import FaceSearch
 from counterface.media import sandbox
-from counterface.media.image import write_bytes
 from counterface.media.probe import MediaInfo, file_sha256
 from counterface.media.sample_frames import sample_frames
 from counterface.project_files import parse_json, read_parquet, reading
@@ -78,7 +78,7 @@ def cut_faces(
         progress: called as (done, total, name).
     """
     store = folder / config.key
-    store.mkdir(parents=True, exist_ok=True)
+    make_folder(store)
     search = _Search(config)
     found: list[FaceCrops | str] = []
     for number, entry in enumerate(entries):

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from counterface.aside import make_folder, write_bytes
 from counterface.detect.generalisation.controls import (
     blur,
     equal_blur,
@@ -27,7 +28,6 @@ from counterface.detect.generalisation.controls import (
 from counterface.detect.generalisation.face_crops import FaceCrops
 from counterface.detect.generalisation.twin_table import Pair
 from counterface.errors import MediaError
-from counterface.media.image import write_bytes
 from counterface.project_files import read_parquet
 from counterface.types import Image
 
@@ -80,7 +80,7 @@ class ViewStore:
     def __init__(self, folder: Path, reader: str) -> None:
         """Opens the folder of a reader; `reader` says all that its answers depend on."""
         self.folder = folder / hashlib.sha256(reader.encode()).hexdigest()[:16]
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         self.known: dict[str, Answers] = {}
         self.new: dict[str, Answers] = {}
         for part in sorted(self.folder.glob("*.parquet")):

@@ -23,6 +23,7 @@ from counterface.detect.models.detector_model import DetectorConfig, DetectorMod
 from counterface.detect.models.parts.keras_file import read_keras_weights
 from counterface.detect.models.parts.map_head import DenseMapHead
 from counterface.errors import TrainingError
+from counterface.project_files import reading
 from counterface.types import Floats
 
 PUBLISHED = "DariusAf/MesoNet (Afchar et al. 2018), Apache-2.0"
@@ -71,7 +72,8 @@ class Meso4(DetectorModel):
 
     def load_published(self, path: Path) -> None:
         """Fills the net from `Meso4_DF.h5` or `Meso4_F2F.h5`."""
-        _load_keras(self, path)
+        with reading(path, TrainingError, what=f"not weights of {type(self).__name__}"):
+            _load_keras(self, path)
 
 
 class MesoInception4(DetectorModel):
@@ -114,7 +116,8 @@ class MesoInception4(DetectorModel):
 
     def load_published(self, path: Path) -> None:
         """Fills the net from `MesoInception_DF.h5` or `MesoInception_F2F.h5`."""
-        _load_keras(self, path)
+        with reading(path, TrainingError, what=f"not weights of {type(self).__name__}"):
+            _load_keras(self, path)
 
 
 class _Inception(nn.Module):

@@ -15,6 +15,7 @@ from counterface.detect.scanning.look import LEAST_COLOR, SOFT_SHARPNESS
 from counterface.detect.scanning.marks import mark_checks
 from counterface.media.probe import MediaInfo
 from counterface.provenance.verify import Provenance
+from counterface.wording import counted
 
 SMALL_FACE_PX = 64  # below, the texture that a swap leaves behind is mostly gone
 HEAVY_COMPRESSION = 0.7  # of `Compression.strength`; about x264 crf 34, JPEG quality 30
@@ -72,7 +73,10 @@ def _track_notices(track: TrackFinding) -> Iterator[Notice]:
         yield notice("no_color", f"{text}; that raises scores, and the detector saw few such ones.")
     count, unscored = len(track.frames), sum(f.logit is None for f in track.frames)
     if unscored and aside != "not_scored":
-        yield notice("not_scored", f"The detector gave no number for {unscored} of {count} frames.")
+        yield notice(
+            "not_scored",
+            f"The detector gave no number for {unscored} of {counted(count, 'frame')}.",
+        )
 
 
 def find_notices(
@@ -110,7 +114,7 @@ def _file_notices(
         text = "Heavily compressed: fine texture is lost, and false alarms and misses grow."
         yield Notice(code="heavy_compression", text=text)
     if sampling.mode != "image" and tracks and sampling.with_face < FEW_FRAMES:
-        seen = f"A face was seen in {sampling.with_face} of {sampling.read} frames"
+        seen = f"A face was seen in {sampling.with_face} of {counted(sampling.read, 'frame')}"
         yield Notice(code="few_frames", text=f"{seen}; the interval rests on little.")
 
 
@@ -144,11 +148,15 @@ def list_checks(
         together: crops of one person that the detector judges at once.
     """
     scored = sum(f.logit is not None for t in tracks for f in t.frames)
-    frames = "the picture" if sampling.mode == "image" else f"{sampling.read} frames"
+    frames = "the picture" if sampling.mode == "image" else f"{counted(sampling.read, 'frame')}"
     faces = (
         "no face" if not tracks else f"{len(tracks)} {'person' if len(tracks) == 1 else 'people'}"
     )
-    lost = f"; {sampling.unaligned} faces could not be aligned" if sampling.unaligned else ""
+    lost = (
+        f"; {counted(sampling.unaligned, 'face')} could not be aligned"
+        if sampling.unaligned
+        else ""
+    )
     if scored:
         judged = _judged(scored, together)
     elif tracks:
@@ -169,7 +177,7 @@ def _judged(scored: int, together: int) -> str:
     """How many scores there are, and of how many crops each."""
     if together > 1:
         clips = "clip" if scored == 1 else "clips"
-        return f"{scored} {clips} of a face scored, {together} frames together."
+        return f"{scored} {clips} of a face scored, {counted(together, 'frame')} together."
     return f"{scored} face {'crop' if scored == 1 else 'crops'} scored, one at a time."
 
 
@@ -182,7 +190,7 @@ def _family_check(tracks: Sequence[TrackFinding], *, known: bool) -> Check:
         note = "Asked only of faces that may be manipulated."
     else:
         named = sum(found.family != UNKNOWN for found in asked)
-        note = f"{named} of {len(asked)} faces that may be manipulated could be named."
+        note = f"{named} of {counted(len(asked), 'face')} that may be manipulated could be named."
     title, ran = "Family of methods", bool(asked)
     return Check(name="family", title=title, ran=ran, note=note, detail=not ran)
 

@@ -14,11 +14,11 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from counterface.aside import make_folder, replacing
 from counterface.detect.detector import DetectorInfo, Range, Thresholds, input_name
 from counterface.detect.models.detector_model import DetectorModel
 from counterface.detect.training.fold_pads import fold_pads, with_known_borders
 from counterface.errors import DetectorError
-from counterface.media.video_writer import temporary_beside
 
 CLOSE = 1e-3  # logits of the file and of the net may differ by this, relatively
 CLOSE_HALF = 1e-2  # where weights are stored in 16 bits
@@ -56,41 +56,39 @@ def export_detector(net: nn.Module, info: DetectorInfo, path: Path, *, half: boo
         half: stores large weights in 16 bits, which halves the file; they are computed in 32.
 
     Raises:
-        DetectorError: the file's logits differ from the net's.
+        DetectorError: the file's logits differ from the net's, or it cannot be written.
     """
     net = net.eval().cpu().float()
     example = _example(info)
     name = input_name(info)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = temporary_beside(path)
     outputs = ["logit", "activation"] + (["features"] if _has_features(net) else [])
     axes = {axis: {0: "batch"} for axis in (name, *outputs)}
     with torch.no_grad():
         wanted = net(example)[0].numpy()
-    with warnings.catch_warnings():  # of the tracer; what it wrote is compared with the net below
-        warnings.simplefilter("ignore")
-        stamped = _Stamped(with_known_borders(net, example))
-        torch.onnx.export(
-            stamped.eval(),  # else the exporter leaves everything in training mode
-            (example,),
-            str(partial),
-            input_names=[name],
-            output_names=outputs,
-            dynamic_axes=axes,
-            opset_version=18,
-            dynamo=False,
-        )
-    fold_pads(partial)
-    if half:
-        store_half(partial)
-    stamp_detector(partial, info)
-    session = onnxruntime.InferenceSession(str(partial), providers=["CPUExecutionProvider"])
-    got = session.run(["logit"], {name: example.numpy()})[0]
-    error = float((np.abs(got - wanted) / (1 + np.abs(wanted))).max())
-    if not error < (CLOSE_HALF if half else CLOSE):
-        partial.unlink()
-        raise DetectorError(f"{path}: the exported file's logits differ by {error:.2g}; not kept")
-    partial.replace(path)
+    make_folder(path.parent, DetectorError)
+    with replacing(path, DetectorError) as partial:
+        with warnings.catch_warnings():  # of the tracer; what it wrote is compared below
+            warnings.simplefilter("ignore")
+            stamped = _Stamped(with_known_borders(net, example))
+            torch.onnx.export(
+                stamped.eval(),  # else the exporter leaves everything in training mode
+                (example,),
+                str(partial),
+                input_names=[name],
+                output_names=outputs,
+                dynamic_axes=axes,
+                opset_version=18,
+                dynamo=False,
+            )
+        fold_pads(partial)
+        if half:
+            store_half(partial)
+        stamp_detector(partial, info)
+        session = onnxruntime.InferenceSession(str(partial), providers=["CPUExecutionProvider"])
+        got = session.run(["logit"], {name: example.numpy()})[0]
+        error = float((np.abs(got - wanted) / (1 + np.abs(wanted))).max())
+        if not error < (CLOSE_HALF if half else CLOSE):
+            raise DetectorError(f"{path}: the exported file's logits differ by {error:.2g}")
 
 
 def _example(info: DetectorInfo) -> Tensor:
@@ -165,6 +163,5 @@ def stamp_detector(path: Path, info: DetectorInfo) -> None:
     model.metadata_props.extend(kept)
     entry = model.metadata_props.add()
     entry.key, entry.value = "counterface", info.model_dump_json()
-    partial = temporary_beside(path)
-    onnx.save(model, str(partial))
-    partial.replace(path)
+    with replacing(path, DetectorError) as temporary:
+        onnx.save(model, str(temporary))

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from pydantic import BaseModel, Field
 
+from counterface.aside import replacing
 from counterface.config import STRICT
 from counterface.datasets.manifest import Entry
 from counterface.datasets.split import fold_groups, linked_groups
@@ -26,8 +27,7 @@ from counterface.detect.attribute import UNKNOWN, Families, Family, attribute
 from counterface.detect.detector import Detector
 from counterface.detect.training.collect import collect_crops
 from counterface.detect.training.export import stamp_detector
-from counterface.errors import TrainingError
-from counterface.media.video_writer import temporary_beside
+from counterface.errors import DetectorError, TrainingError
 
 Array = NDArray[np.float64]
 HELD = 0.95  # of the held-back files of a family lie within its limit
@@ -314,9 +314,8 @@ def write_head(detector: Path, head: FamilyHead, families: Families) -> None:
         kept = [type(value).FromString(value.SerializeToString()) for value in values]
         del getattr(graph, field)[:]
         getattr(graph, field).extend(kept)
-    partial = temporary_beside(detector)
-    onnx.save(model, str(partial))
-    info = Detector.load(detector).info.model_copy(update={"families": families})
-    stamp_detector(partial, info)
-    Detector.load(partial)
-    partial.replace(detector)
+    with replacing(detector, DetectorError) as partial:
+        onnx.save(model, str(partial))
+        info = Detector.load(detector).info.model_copy(update={"families": families})
+        stamp_detector(partial, info)
+        Detector.load(partial)

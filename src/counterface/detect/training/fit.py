@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from pydantic import BaseModel, Field
 from safetensors.numpy import load_file, save_file
 from torch import nn
 
+from counterface.aside import make_folder, replacing
 from counterface.config import STRICT
 from counterface.datasets.manifest import Entry, read_manifest
 from counterface.detect.models.evidence_sum import EvidenceSum
@@ -25,7 +27,6 @@ from counterface.detect.training.export import export_detector, uncalibrated
 from counterface.errors import TrainingError
 from counterface.learn.checkpoint import read_weights
 from counterface.media.probe import file_sha256
-from counterface.media.video_writer import temporary_beside
 from counterface.project_files import reading, require_file
 from counterface.types import Image
 
@@ -155,11 +156,8 @@ def collect_statistics(
     if config.tuned is not None:
         digest.update(f"{file_sha256(config.tuned)} {config.tuned_share}".encode())
     cache = config.out / "statistics" / f"{digest.hexdigest()[:16]}.safetensors"
-    if cache.exists():
-        with reading(cache, TrainingError, "delete it, and the files are looked at again"):
-            require_file(cache)
-            kept = load_file(cache)
-            return Statistics(kept["values"], kept["item"])
+    if os.path.lexists(cache):
+        return read_statistics(cache)
     values: list[NDArray[np.float32]] = []
     numbers: list[int] = []
     waiting: list[Image] = []
@@ -182,11 +180,34 @@ def collect_statistics(
     if not values:
         raise TrainingError(f"no face in any of {len(items)} files; look at one of them")
     found = Statistics(np.concatenate(values), np.array(numbers, np.intp))
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    partial = temporary_beside(cache)
-    save_file({"values": found.values, "item": found.item}, partial)
-    partial.replace(cache)
+    make_folder(cache.parent, TrainingError)
+    write_statistics(cache, found)
     return found
+
+
+def write_statistics(path: Path, found: Statistics) -> None:
+    """Nothing; the file holds the statistics.
+
+    Raises:
+        TrainingError: it cannot be written.
+    """
+    with replacing(path, TrainingError) as temporary:
+        save_file({"values": found.values, "item": found.item}, temporary)
+
+
+def read_statistics(path: Path) -> Statistics:
+    """The statistics in a file.
+
+    Raises:
+        TrainingError: it cannot be read, or holds something else.
+    """
+    with reading(path, TrainingError, "delete it, and the files are looked at again"):
+        require_file(path)
+        kept = load_file(path)
+        values, item = kept["values"].astype(np.float32), kept["item"].astype(np.intp)
+        if values.ndim < 2 or item.shape != values.shape[:1]:
+            raise ValueError(f"holds {values.shape} numbers of {item.shape} files")
+        return Statistics(values, item)
 
 
 def fit_heads(

@@ -21,6 +21,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, Field
 
+from counterface.aside import write_bytes
 from counterface.config import STRICT
 from counterface.datasets.labelled_faces import FaceClip, FacePool
 from counterface.datasets.manifest import of_split
@@ -37,7 +38,6 @@ from counterface.detect.training.recipe import TrainConfig
 from counterface.detect.training.score_clips import measure_clips, score_clips
 from counterface.device import find_device
 from counterface.errors import StoppedBySignal, TrainingError
-from counterface.media.image import write_bytes
 from counterface.media.probe import file_sha256
 from counterface.project_files import read_bytes, reading
 

@@ -29,6 +29,7 @@ from counterface.detect.training.score_clips import pool_files, score_clips
 from counterface.errors import DetectorError
 from counterface.learn import checkpoint as disk
 from counterface.types import Progress
+from counterface.wording import counted
 
 ENOUGH = 5  # files of each class, without which probabilities cannot be fitted
 NOT_FOR = (
@@ -151,7 +152,7 @@ def _calibrated(
     except DetectorError as error:
         note = f"not calibrated: {error}"
         return Packaged(path=path, calibrated=False, note=note, info=info)
-    note = f"calibrated on {len(entries)} files of the split 'val'"
+    note = f"calibrated on {counted(len(entries), 'file')} of the split 'val'"
     return Packaged(path=path, calibrated=True, note=note, info=info)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from counterface.errors import ConfigError
+from counterface.wording import unknown_name
 
 CodecName = Literal["h264", "h265", "prores"]
 Bits = Literal[8, 10]
@@ -82,15 +83,14 @@ def choose_encoder(
     """
     kind = _CODECS.get(codec)
     if kind is None:
-        raise ConfigError(f"no codec {codec!r}; known: h264, h265, prores")
+        raise ConfigError(unknown_name("codec", codec, _CODECS))
     bits = bits or kind.bits[0]
     if bits not in kind.bits:
         known = " or ".join(map(str, kind.bits))
         raise ConfigError(f"{kind.label} is written with {known} bits a sample, not {bits}")
     preset = preset or kind.presets[0]
     if preset not in kind.presets:
-        known = ", ".join(dict.fromkeys(kind.presets))
-        raise ConfigError(f"{kind.label} has no preset {preset!r}; it has {known}")
+        raise ConfigError(unknown_name(f"preset of {kind.label}", preset, kind.presets))
     if crf is not None and kind.crf is None:
         raise ConfigError(f"{kind.label} has no crf; its preset sets the quality, leave crf out")
     if crf is not None and kind.crf is not None and not 0 <= crf <= kind.crf[1]:

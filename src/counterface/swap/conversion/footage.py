@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from counterface.aside import write_bytes
 from counterface.config import STRICT
 from counterface.errors import MediaError, SwapError
 from counterface.faces.align import align
@@ -28,7 +29,6 @@ from counterface.faces.pose import estimate_pose
 from counterface.faces.track import CutFinder
 from counterface.faceset.follow import FaceFollower
 from counterface.media import sandbox
-from counterface.media.image import write_bytes
 from counterface.media.probe import MediaInfo
 from counterface.media.sandbox import Limits
 from counterface.project_files import read_parquet, reading
@@ -64,7 +64,7 @@ class LookConfig(BaseModel):
     @model_validator(mode="after")
     def _check_range(self) -> LookConfig:
         if self.to_s is not None and self.to_s <= (self.from_s or 0):
-            raise ValueError(f"to_s = {self.to_s} is not after from_s = {self.from_s or 0}")
+            raise ValueError(f"`to` {self.to_s:g} s is not after `from` {self.from_s or 0:g} s")
         return self
 
     @property

@@ -33,6 +33,7 @@ from counterface.faces.track import track_faces
 from counterface.media import sandbox
 from counterface.swap.conversion.footage import Footage
 from counterface.types import Floats, Frame, Sighting, Track
+from counterface.wording import counted
 
 BRIEF = 3  # sightings; with fewer a face may be a false alarm, and alone decides nothing
 SAMPLES = 5  # moments of each person that an identity sample is compared with
@@ -192,7 +193,7 @@ class Choice(BaseModel):
 
     @model_validator(mode="after")
     def _check_one(self) -> Choice:
-        given = [name for name in ("person", "like", "who") if getattr(self, name)]
+        given = [f"`{name}`" for name in ("person", "like", "who") if getattr(self, name)]
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)} are given; one of them says who")
         return self
@@ -232,7 +233,8 @@ def choose_people(cast: Cast, choice: Choice, frames_at: FramesAt, where: str) -
         return frozenset({max(lasting, key=lambda p: p.face_px).number})
     if len(lasting) > 1:
         raise SwapError(
-            f"{where} shows {len(lasting)} people; say who is to be replaced: --person N, "
+            f"{where} shows {counted(len(lasting), 'person', 'people')}; say who is to be "
+            "replaced: --person N, "
             f"--like IMAGE, --who largest or --who all ('counterface faces list {where} --sheet "
             "people.png' draws them)",
             describe_cast(cast),
@@ -281,7 +283,7 @@ def find_like(cast: Cast, samples: Sequence[Path], frames_at: FramesAt, where: s
 def describe_cast(cast: Cast) -> list[str]:
     """One line for each person."""
     return [
-        f"--person {p.number}   {p.first_s:.2f} to {p.last_s:.2f} s, {p.frames} frames, "
+        f"--person {p.number}   {p.first_s:.2f} to {p.last_s:.2f} s, {counted(p.frames, 'frame')}, "
         f"{p.face_px:.0f} px{', brief: perhaps no face' if p.brief else ''}"
         for p in cast.people
     ]

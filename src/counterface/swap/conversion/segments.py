@@ -19,9 +19,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from counterface.errors import FacesetError, MediaError, SwapError
+from counterface.aside import make_folder, write_bytes
+from counterface.errors import FacesetError, SwapError
 from counterface.faceset.commits import locked
-from counterface.media.image import write_bytes
 from counterface.project_files import read_json
 
 MOST_NAMED = 6  # differences in a message
@@ -66,9 +66,9 @@ class WorkFolder:
         path = self.folder / "look.json"
         if _read(path) != facts:
             shutil.rmtree(self.look, ignore_errors=True)
-            self.look.mkdir()
+            make_folder(self.look, SwapError)
             _write(path, facts)
-        self.look.mkdir(exist_ok=True)
+        make_folder(self.look, SwapError)
         return self.look
 
     def start(self, facts: dict[str, Any]) -> None:
@@ -140,7 +140,4 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _write(path: Path, facts: dict[str, Any]) -> None:
-    try:
-        write_bytes(path, json.dumps(facts, indent=1).encode())
-    except MediaError as error:
-        raise SwapError(str(error)) from error
+    write_bytes(path, json.dumps(facts, indent=1).encode(), SwapError)

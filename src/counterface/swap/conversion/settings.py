@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, model_validator
 
 from counterface.config import STRICT
+from counterface.device import Device
 from counterface.media.stream.encoder import Encoder, choose_encoder
 from counterface.provenance.rights import Rights
 from counterface.swap.conversion.footage import LookConfig
@@ -60,7 +61,9 @@ class ConvertConfig(LookConfig):
     threads: int = Field(
         0, ge=0, le=64, description="of the model on a CPU; 0 = one a core, at most 8"
     )
-    device: str = Field("cpu", description="of the model under torch: cpu, gpu, cuda, cuda:1, mps")
+    device: Device = Field(
+        "cpu", description="of the model under torch: cpu, gpu, cuda, cuda:1, mps"
+    )
     codec: Literal["h264", "h265", "prores"] = Field(
         "h264", description="of the video; ProRes in .mov and .mkv"
     )
@@ -101,7 +104,7 @@ class ConvertConfig(LookConfig):
     def _check_choice(self) -> ConvertConfig:
         self.choice()
         if self.rights is not None and self.rights_file is not None:
-            raise ValueError("rights and rights_file are given; leave one out")
+            raise ValueError("`rights` and `rights_file` are given; leave one out")
         return self
 
     def choice(self) -> Choice:

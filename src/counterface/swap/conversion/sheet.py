@@ -29,6 +29,7 @@ from counterface.swap.conversion.people import (
     find_people,
 )
 from counterface.types import Frame, Image, Progress
+from counterface.wording import counted
 
 PICTURES = 5  # of each person
 SIDE = 160  # of a picture, pixels
@@ -109,7 +110,8 @@ def _draw_row(cast: Cast, person: Person, frames_at: FramesAt) -> Image:
         pictures[:SIDE, left : left + SIDE] = crop
     text = (
         f"person {person.number}   {person.first_s:.2f} to {person.last_s:.2f} s   "
-        f"{person.frames} frames   {person.face_px:.0f} px{'   brief' if person.brief else ''}"
+        f"{counted(person.frames, 'frame')}   {person.face_px:.0f} "
+        f"px{'   brief' if person.brief else ''}"
     )
     return np.concatenate([_title(text), pictures])
 

@@ -18,9 +18,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from counterface.aside import make_folder, write_bytes
 from counterface.errors import SwapError
 from counterface.faces.align import crop_matrix, warp_image
-from counterface.media.image import encode_mask, write_bytes, write_image
+from counterface.media.image import encode_mask, write_image
 from counterface.swap.conversion.placement import PlacedFace
 from counterface.swap.conversion.render import Rendered
 from counterface.types import Mask
@@ -73,12 +74,9 @@ class TruthWriter:
         """
         self.folder, self.keep = truth_folder(out), frozenset(keep)
         self.template, self.size = template, size
-        try:
-            for name in ("masks", "crops"):
-                if name in self.keep:
-                    (self.folder / name).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SwapError(f"{self.folder} cannot be made: {error.strerror}") from error
+        for name in ("masks", "crops"):
+            if name in self.keep:
+                make_folder(self.folder / name, SwapError)
 
     def write_frame(self, index: int, rendered: Rendered) -> None:
         """Nothing; masks and crops of one frame are on disk.
@@ -111,7 +109,7 @@ class TruthWriter:
         rows = [self._row(index, pts, place) for index, pts, faces in frames for place in faces]
         sink = pa.BufferOutputStream()
         pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), sink)
-        self.folder.mkdir(exist_ok=True)
+        make_folder(self.folder, SwapError)
         write_bytes(self.folder / "matrices.parquet", bytes(sink.getvalue()))
 
     def _row(self, index: int, pts: Fraction, place: PlacedFace) -> dict[str, Any]:

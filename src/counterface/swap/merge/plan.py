@@ -30,7 +30,9 @@ from pydantic import (
     model_validator,
 )
 
+from counterface.aside import write_bytes
 from counterface.config import STRICT, describe_error, read_config, to_toml
+from counterface.errors import ConfigError
 from counterface.swap.merge.settings import MergeSettings
 
 
@@ -69,7 +71,7 @@ class Span(BaseModel):
     @model_validator(mode="after")
     def _check_times(self) -> Span:
         if self.to_s is not None and self.to_s <= self.from_s:
-            raise ValueError(f"to_s = {self.to_s} is not after from_s = {self.from_s}")
+            raise ValueError(f"`to_s` {self.to_s:g} is not after `from_s` {self.from_s:g}")
         if self.to_s is not None and 2 * self.ramp_s > self.to_s - self.from_s:
             raise ValueError(
                 f"ramp_s = {self.ramp_s} in and out is longer than the span from "
@@ -119,7 +121,7 @@ class MergePlan(BaseModel):
 
     def write(self, path: Path) -> None:
         """The plan as a TOML file that `read` reads back to an equal plan."""
-        path.write_text(self.to_toml(), encoding="utf-8")
+        write_bytes(path, self.to_toml().encode(), ConfigError)
 
     def to_toml(self) -> str:
         """The plan as TOML text, every base setting written out."""

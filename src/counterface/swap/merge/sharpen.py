@@ -7,6 +7,7 @@ import numpy as np
 
 from counterface.errors import ConfigError
 from counterface.types import Image
+from counterface.wording import unknown_name
 
 _LEAVE = 3.0  # grey levels: smaller steps are grain and compression, which `unsharp` leaves
 
@@ -24,8 +25,8 @@ def sharpen_image(image: Image, kind: str, amount: float, radius: float) -> Imag
     Raises:
         ConfigError: no such kind.
     """
-    if kind not in ("box", "gaussian", "unsharp"):
-        raise ConfigError(f"no sharpening {kind!r}; known: box, gaussian, unsharp")
+    if kind not in (kinds := ("box", "gaussian", "unsharp")):
+        raise ConfigError(unknown_name("sharpening", kind, kinds))
     if kind == "box":
         side = 2 * max(1, round(radius)) + 1
         soft = cv2.blur(image, (side, side), borderType=cv2.BORDER_REPLICATE)

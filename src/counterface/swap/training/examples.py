@@ -37,6 +37,7 @@ from counterface.swap.training.warp import (
     sample_target,
 )
 from counterface.types import Floats, Image, Mask
+from counterface.wording import unknown_name
 
 WarpKind = Literal["grid", "cell", "landmarks", "none"]
 MaskKind = Literal["whole", "no_forehead", "inner", "lower", "upper", "mouth", "faceset", "none"]
@@ -158,7 +159,7 @@ class ExamplesConfig(BaseModel):
     @classmethod
     def _known_transfer(cls, value: str) -> str:
         if value not in (known := COLOR_TRANSFERS.names()):
-            raise ValueError(f"no such colour transfer; known: {', '.join(known)}")
+            raise ValueError(unknown_name("colour transfer", value, known))
         return value
 
     def recipe(self) -> Recipe:

@@ -19,8 +19,10 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 from torch import Tensor, nn
 
+from counterface.aside import make_folder, write_bytes
+from counterface.errors import TrainingError
 from counterface.learn.run_log import read_log
-from counterface.media.image import encode_image, write_bytes
+from counterface.media.image import encode_image
 from counterface.types import Image, Mask
 
 CELL = 128  # pixels a face is shown at; smaller ones are enlarged, larger ones reduced
@@ -155,13 +157,13 @@ class Preview:
         for part, training in zip(parts, modes, strict=True):
             part.training = training
         picture = draw_preview(rows, read_curve(self.out), f"step {step:,}".replace(",", " "))
-        self.out.mkdir(parents=True, exist_ok=True)
+        make_folder(self.out, TrainingError)
         path = self.out / "preview.png"
-        write_bytes(path, encode_image(picture, "PNG"))
+        write_bytes(path, encode_image(picture, "PNG"), TrainingError)
         if self.history:
-            (self.out / "previews").mkdir(exist_ok=True)
+            make_folder(self.out / "previews", TrainingError)
             name = f"step-{step:08d}.jpg"
-            write_bytes(self.out / "previews" / name, encode_image(picture, "JPEG"))
+            write_bytes(self.out / "previews" / name, encode_image(picture, "JPEG"), TrainingError)
         if self.board:
             self._show(picture, step)
         return path

@@ -13,6 +13,7 @@ from counterface.apps.cli import output
 from counterface.apps.cli.output import Json
 from counterface.config import read_config_with
 from counterface.errors import ConfigError
+from counterface.wording import counted
 
 if TYPE_CHECKING:
     from counterface.datasets.build import BuildSummary
@@ -162,7 +163,7 @@ def _estimate_lines(estimate: Estimate, config: BuildConfig) -> Iterator[str]:
         yield f"{_time(work.seconds):>9}  {work.what}: {work.count} {work.unit}, {each}"
     yield (
         f"{_time(estimate.seconds):>9}  in all, for {estimate.videos} videos of "
-        f"{estimate.pairs} pairs; it can be interrupted and continued at any time"
+        f"{counted(estimate.pairs, 'pair')}; it can be interrupted and continued at any time"
     )
 
 
@@ -181,7 +182,7 @@ def _summary_lines(summary: BuildSummary) -> Iterator[str]:
         yield f"failed   {output.printable(failure.file)}: {output.printable(failure.error)}"
     yield (
         f"{summary.manifest}: {summary.real} genuine clips, {summary.fake} swaps of "
-        f"{summary.pairs} pairs, all swaps signed and recorded"
+        f"{counted(summary.pairs, 'pair')}, all swaps signed and recorded"
     )
 
 

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from counterface.apps.cli import output
 from counterface.apps.cli.output import Json
 from counterface.datasets.face_store import FaceStoreConfig
+from counterface.wording import counted
 
 
 def faces(
@@ -46,6 +47,6 @@ def faces(
         print(
             f"{count['done']} files cut, {count['already']} were there, "
             f"{len(summary.failed)} failed, {without} without a face; "
-            f"{summary.crops} crops in {output.printable(summary.folder)}"
+            f"{counted(summary.crops, 'crop')} in {output.printable(summary.folder)}"
         )
     return 2 if summary.failed else 0

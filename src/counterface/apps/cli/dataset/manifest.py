@@ -12,6 +12,7 @@ from counterface.apps.cli.output import Json
 from counterface.datasets.balance import BalanceConfig
 from counterface.datasets.index import IndexConfig
 from counterface.datasets.split import SplitConfig
+from counterface.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,7 @@ def index(
     /,
     *,
     out: Path | None = None,
-    settings: Annotated[tuple[str, ...], Parameter(name="--set", consume_multiple=True)] = (),
+    settings: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
     config: Annotated[IndexConfig, Parameter(name="*")] = IndexConfig(),  # noqa: B008
     json_output: Json = False,
 ) -> int:
@@ -58,7 +59,8 @@ def index(
     for failure in summary.failures:
         print(f"failed   {output.printable(failure.file)}: {output.printable(failure.reason)}")
     print(
-        f"{output.printable(str(manifest))}: {summary.entries} entries; {summary.hashed} files "
+        f"{output.printable(str(manifest))}: "
+        f"{counted(summary.entries, 'entry', 'entries')}; {counted(summary.hashed, 'file')} "
         f"read for their hash, {summary.reused} known, {len(summary.failures)} failed"
     )
     for line in _info_lines(describe(read_manifest(manifest)), short=True):
@@ -123,7 +125,8 @@ def split(
         print(f"{one.label:6} {method:20} {counts} {one.left_out:9d} {one.off:6.1%}")
     shares = ", ".join(f"{name} {report.shares[name]:.1%}" for name in SPLITS)
     print(
-        f"{report.entries} entries in {report.groups} groups, the largest of "
+        f"{counted(report.entries, 'entry', 'entries')} in "
+        f"{counted(report.groups, 'group')}, the largest of "
         f"{report.largest_group}: {shares}, {report.left_out} left out"
     )
     if report.leaks:
@@ -155,14 +158,19 @@ def balance(
         return 0
     for label, count in report.entries.items():
         before, after = report.before[label], report.after[label]
-        print(f"{label}: {count} entries, drawn {before} times before, {after} now")
+        print(
+            f"{label}: {counted(count, 'entry', 'entries')}, drawn {before} times before, "
+            f"{after} now"
+        )
     return 0
 
 
 def _info_lines(facts: DatasetInfo, *, short: bool = False) -> Iterator[str]:
     """The facts for people; short for what an index found."""
     ratio = f", {facts.fake / facts.real:.2f} fakes to a real" if facts.real else ""
-    yield f"{facts.entries} entries: {facts.real} real, {facts.fake} fake{ratio}"
+    yield (
+        f"{counted(facts.entries, 'entry', 'entries')}: {facts.real} real, {facts.fake} fake{ratio}"
+    )
     if (facts.drawn_real, facts.drawn_fake) != (facts.real, facts.fake):
         yield f"with repeats, training draws {facts.drawn_real} real and {facts.drawn_fake} fake"
     for title, table in (
@@ -175,9 +183,10 @@ def _info_lines(facts: DatasetInfo, *, short: bool = False) -> Iterator[str]:
         if set(table) != {""}:
             yield from _table(title, table)
     yield (
-        f"{len(facts.identities)} people ({facts.without_identity} entries without), "
+        f"{counted(len(facts.identities), 'person', 'people')} "
+        f"({counted(facts.without_identity, 'entry', 'entries')} without), "
         f"{facts.sources} sources, {facts.groups} linked groups, the largest of "
-        f"{facts.largest_group} entries"
+        f"{counted(facts.largest_group, 'entry', 'entries')}"
     )
     if not short:
         yield from _table("identity", facts.identities)
@@ -195,7 +204,7 @@ def _problems(facts: DatasetInfo) -> Iterator[str]:
         wrong = " with both labels" if len(same.labels) > 1 else ""
         wrong += " across splits" if len(same.splits) > 1 else ""
         files = ", ".join(output.printable(name) for name in same.files[:3])
-        yield f"same      {len(same.files)} files{wrong}: {files}"
+        yield f"same      {counted(len(same.files), 'file')}{wrong}: {files}"
     for pair in (facts.look_alikes or ())[:SHOWN]:
         one, other = (output.printable(name) for name in pair.files)
         across = " across splits" if pair.splits[0] != pair.splits[1] else ""
@@ -207,7 +216,8 @@ def _problems(facts: DatasetInfo) -> Iterator[str]:
     alike = "not looked for" if facts.look_alikes is None else len(facts.look_alikes)
     yield (
         f"leaks: {many['identity']} people, {many['source']} sources; duplicates: "
-        f"{len(facts.duplicates)} ({facts.unhashed} entries without a hash); look-alikes: {alike}; "
+        f"{len(facts.duplicates)} ({counted(facts.unhashed, 'entry', 'entries')} without "
+        f"a hash); look-alikes: {alike}; "
         f"missing: {len(facts.missing)}"
     )
 

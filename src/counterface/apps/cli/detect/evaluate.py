@@ -14,6 +14,7 @@ from counterface.apps.cli.output import Json
 from counterface.datasets.leave_out import LeaveOut
 from counterface.detect.evaluate import EvaluateConfig
 from counterface.detect.evaluation.robustness import RobustnessConfig
+from counterface.wording import counted
 
 if TYPE_CHECKING:
     from counterface.detect.evaluate import Evaluation
@@ -212,7 +213,10 @@ def _evaluation_lines(found: Evaluation) -> Iterator[str]:
     """The numbers for people; every file is in one of the counts."""
     if found.opened and found.detector:
         opened = found.opened
-        yield f"{found.detector.name} on {opened.name}, split {opened.split}, {opened.files} files"
+        yield (
+            f"{found.detector.name} on {opened.name}, split {opened.split}, "
+            f"{counted(opened.files, 'file')}"
+        )
         if opened.openings:
             yield f"the test split was opened {len(opened.openings)} times before"
     yield f"{found.real} real, {found.fake} fake, {found.not_scored} not scored"
@@ -247,7 +251,8 @@ def _comparison_lines(found: Comparison) -> Iterator[str]:
     one, two = found.names
     yield found.verdict
     yield (
-        f"{found.real} real and {found.fake} fake of {found.files} files scored by both; "
+        f"{found.real} real and {found.fake} fake of {counted(found.files, 'file')} "
+        "scored by both; "
         f"only by {one} {found.only_first}, only by {two} {found.only_second}, "
         f"by neither {found.neither}: left out for both"
     )

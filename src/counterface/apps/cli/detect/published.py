@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from counterface.apps.cli import output
 
-Options = Annotated[tuple[str, ...], Parameter(name="--set", negative="")]
+Options = Annotated[tuple[str, ...], Parameter(name="--set")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="print what the file says")]
 
 

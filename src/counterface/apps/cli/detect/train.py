@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from counterface.apps.cli import output
 from counterface.apps.cli.output import Json
 from counterface.config import parse_settings, read_config_with
+from counterface.wording import counted
 
 if TYPE_CHECKING:
     from counterface.detect.training.folds import FoldReport
@@ -24,7 +25,8 @@ def train(
     *,
     faces: Path | None = None,
     out: Path | None = None,
-    settings: Annotated[tuple[str, ...], Parameter(name="--set", consume_multiple=True)] = (),
+    device: str | None = None,
+    settings: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
     folds: int = 0,
     fold_by: Annotated[tuple[FoldBy, ...], Parameter(consume_multiple=True)] = (
         "frame",
@@ -39,6 +41,7 @@ def train(
         recipe: TOML file, see `recipes/`.
         faces: Labelled faces that `counterface dataset faces` made.
         out: Folder of the run, instead of the recipe's.
+        device: auto (a GPU if there is one), cpu, gpu, cuda, cuda:1 or mps, as loop.device.
         settings: Single settings over the recipe's, as `--set loop.steps=200`.
         folds: Cross-validate on so many folds instead of training once; 0 = no.
         fold_by: What may not be on both sides of a fold; each way is trained by itself.
@@ -48,6 +51,8 @@ def train(
     values = parse_settings(settings)
     if out is not None:
         values["out"] = str(out)
+    if device is not None:
+        values["loop"] = {**values.get("loop", {}), "device": device}
     if faces is not None:
         values["data"] = {**values.get("data", {}), "faces": str(faces)}
     config = read_config_with(TrainConfig, recipe, values)
@@ -163,7 +168,7 @@ def fuse(
 def fold_lines(report: FoldReport) -> list[str]:
     """The groupings side by side, as text."""
     lines = [
-        f"{report.model}, {report.folds} folds of {report.files} files, "
+        f"{report.model}, {report.folds} folds of {counted(report.files, 'file')}, "
         f"always saying fake: {report.fake_share:.1%}"
     ]
     lines.append(_row("fold", [f"by {grouping.by}" for grouping in report.groupings]))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from counterface.apps.cli.output import printable
 from counterface.swap.conversion.settings import Converted, ConvertSummary
+from counterface.wording import counted
 
 
 def convert_lines(summary: ConvertSummary) -> Iterator[str]:
@@ -29,7 +30,7 @@ def convert_lines(summary: ConvertSummary) -> Iterator[str]:
 
 def _counts(file: Converted) -> str:
     people = ", ".join(str(number) for number in file.people)
-    return f"person {people} replaced in {file.frames_swapped} of {file.frames} frames"
+    return f"person {people} replaced in {file.frames_swapped} of {counted(file.frames, 'frame')}"
 
 
 def _details(file: Converted) -> Iterator[str]:
@@ -44,7 +45,7 @@ def _details(file: Converted) -> Iterator[str]:
             f"{file.flicker_after:.2f} after"
         )
     if file.filled:
-        yield f"{file.filled} faces put in for moments in which none was found"
+        yield f"{counted(file.filled, 'face')} put in for moments in which none was found"
     if file.segments_kept:
         yield f"{file.segments_kept} of {file.segments} segments kept from an earlier run"
     yield from (f"note: {note}" for note in file.notes)

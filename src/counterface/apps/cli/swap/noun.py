@@ -87,7 +87,8 @@ def train(
     identity: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
     out: Path | None = None,
     until: int | None = None,
-    settings: Annotated[tuple[str, ...], Parameter(name="--set", consume_multiple=True)] = (),
+    device: str | None = None,
+    settings: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
     json_output: Json = False,
 ) -> int:
     """Train a swap model from a recipe or flags; run again to continue. Ctrl-C saves and stops.
@@ -101,13 +102,15 @@ def train(
         identity: For 'many': NAME=FACESET, for each faceset of each person.
         out: Folder of the run, instead of the recipe's.
         until: Steps after which the run ends.
+        device: auto (a GPU if there is one), cpu, gpu, cuda, cuda:1 or mps, as loop.device.
         settings: Any other setting of the recipe, as loss.gan_power=0.1: one or several.
     """
     from counterface.apps.cli.swap.train import read_settings, train_lines
     from counterface.swap.train import train_swap
 
     given = {"model": model, "preset": preset, "source": source, "target": target, "out": out}
-    config = read_settings(recipe, given, identity, until, settings)
+    loop = {"steps": until, "device": device}
+    config = read_settings(recipe, given, identity, loop, settings)
     with output.progress("train") as report:
 
         def told(step: int, numbers: dict[str, float]) -> None:

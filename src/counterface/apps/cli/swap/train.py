@@ -18,7 +18,7 @@ def read_settings(
     recipe: Path | None,
     given: Mapping[str, Any],
     identities: Iterable[str],
-    until: int | None,
+    loop: Mapping[str, Any],
     settings: Iterable[str],
 ) -> SwapTrainConfig:
     """A recipe with flags over it, the latter's own names over single settings.
@@ -27,7 +27,7 @@ def read_settings(
         recipe: TOML file, or None for the flags alone.
         given: Fields of `SwapTrainConfig`; empty ones were not given.
         identities: `NAME=FACESET`.
-        until: Steps.
+        loop: Settings of the loop; None were not given.
         settings: `key=value`.
 
     Raises:
@@ -47,8 +47,8 @@ def read_settings(
         people.setdefault(name, []).append(folder)
     if people:
         values["identities"] = people
-    if until is not None:
-        values["loop"] = {**values.get("loop", {}), "steps": until}
+    if given_loop := {name: value for name, value in loop.items() if value is not None}:
+        values["loop"] = {**values.get("loop", {}), **given_loop}
     return read_config_with(SwapTrainConfig, recipe, values)
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from counterface.errors import TrainingError
+from counterface.project_files import read_bytes, reading
 from counterface.types import Floats, Image
 
 START_FACES = 96  # real crops that set the batch norms; 32 would do
@@ -33,7 +34,9 @@ def start_from_folded(backbone: nn.Module, path: Path, crops: Sequence[Image]) -
         TrainingError: not such a file, or another architecture.
     """
     faces = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 127.5 - 1
-    load_folded(backbone, read_folded(path), faces)
+    layers = read_folded(path)
+    with reading(path, TrainingError, what="not the weights of this backbone"):
+        load_folded(backbone, layers, faces)
 
 
 def read_folded(path: Path) -> list[tuple[Floats, Floats]]:
@@ -46,11 +49,9 @@ def read_folded(path: Path) -> list[tuple[Floats, Floats]]:
     """
     from ai_edge_litert.interpreter import Interpreter
 
-    try:
-        interpreter = Interpreter(str(path), num_threads=1)
+    with reading(path, TrainingError, what="not a TFLite file that LiteRT can open"):
+        interpreter = Interpreter(model_content=read_bytes(path), num_threads=1)
         interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise TrainingError(f"{path}: not a TFLite file that LiteRT can open: {error}") from error
     details = {d["index"]: d for d in interpreter.get_tensor_details()}
     layers = []
     for op in interpreter._get_ops_details():

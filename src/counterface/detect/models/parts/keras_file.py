@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from counterface.errors import TrainingError
+from counterface.project_files import read_bytes, reading
 from counterface.types import Floats
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -31,22 +32,16 @@ def read_keras_weights(path: Path) -> dict[str, dict[str, Floats]]:
     Raises:
         TrainingError: not an HDF5 file, a damaged one, or one that is stored in another way.
     """
-    try:
-        content = path.read_bytes() if path.stat().st_size <= LARGEST else b""
-    except OSError as error:
-        raise TrainingError(f"{path}: cannot be read ({error.strerror})") from error
+    with reading(path, TrainingError):
+        content = read_bytes(path, LARGEST)
     if not content.startswith(SIGNATURE):
         raise TrainingError(f"{path}: not an HDF5 file; Keras weights end in .h5")
     found: dict[str, dict[str, Floats]] = {}
-    try:
+    advice = "wanted are float32 arrays stored whole, as Keras 2 writes them"
+    with reading(path, TrainingError, advice, what="an HDF5 file that cannot be used"):
         for name, values in _File(content).arrays():
             layer, _, leaf = name.rpartition("/")
             found.setdefault(layer.rpartition("/")[2], {})[leaf.partition(":")[0]] = values
-    except (struct.error, IndexError, ValueError, OverflowError, RecursionError) as error:
-        raise TrainingError(
-            f"{path}: an HDF5 file that cannot be used ({error}); wanted are float32 arrays "
-            "stored whole, as Keras 2 writes them"
-        ) from error
     if not found:
         raise TrainingError(f"{path}: an HDF5 file without arrays")
     return found

@@ -41,8 +41,8 @@ def create_backbone(name: str, pretrained: bool, **options: Any) -> Any:
         return backbone
     if not timm.is_model(bare):
         near = get_close_matches(bare, timm.list_models(), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(f"timm has no model {name!r}{hint} See timm.list_models()")
+        hint = f"did you mean {near[0]!r}? All" if near else "all"
+        raise ConfigError(f"no model of timm is named {name!r}; {hint}: timm.list_models()")
     try:
         return timm.create_model(name, pretrained=pretrained, **options)
     except Exception as error:  # the hub's client raises errors of several packages

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from counterface.aside import make_folder
 from counterface.errors import CounterfaceError, MediaError, is_disk_full
 from counterface.media.beside.plan import Companions, plan_companions
 from counterface.media.find_media import find_media, natural_key
@@ -60,7 +61,7 @@ def convert_folder(
                 yield converter.convert(path, place, top=folder)
             else:
                 place = _video_place(job, path, place)
-                place.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(place.parent)
                 own = _with_plan(job, path)
                 done = VideoConversion(own, path, place, None, top=folder).run()
                 yield _noted(done, own, job)

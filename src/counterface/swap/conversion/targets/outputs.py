@@ -16,10 +16,10 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from counterface.aside import new_folder
-from counterface.errors import MediaError, SwapError
+from counterface.aside import make_folder, new_folder, write_bytes
+from counterface.errors import SwapError
 from counterface.media.beside.plan import Companions
-from counterface.media.image import write_bytes, write_image
+from counterface.media.image import write_image
 from counterface.media.join import Piece, join_pieces, time_base_of
 from counterface.media.probe import MediaInfo, probe
 from counterface.media.video_reader import frames_at, sample_times
@@ -205,18 +205,6 @@ def is_sequence_made(job: Job, target_sha256: str, out: Path) -> bool:
 def matte_path(out: Path) -> Path:
     """Where the matte of a video lies: out.matte.mp4 beside out.mp4."""
     return out.with_name(f"{out.stem}.matte{out.suffix}")
-
-
-def make_folder(folder: Path) -> None:
-    """Nothing; the folder is there.
-
-    Raises:
-        MediaError: it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MediaError(f"{folder} cannot be made: {error.strerror}") from error
 
 
 def open_writer(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from counterface.aside import new_folder
+from counterface.aside import make_folder, new_folder
 from counterface.errors import ConfigError
 from counterface.media import sandbox
 from counterface.media.image import write_image
@@ -18,7 +18,6 @@ from counterface.swap.conversion.people import choose_people, find_people
 from counterface.swap.conversion.placement import place_faces
 from counterface.swap.conversion.render import Renderer
 from counterface.swap.conversion.settings import Converted
-from counterface.swap.conversion.targets.outputs import make_folder
 from counterface.swap.conversion.truth import TruthWriter
 from counterface.types import Frame
 

@@ -42,6 +42,7 @@ from counterface.swap.conversion.targets.source import Source, open_source
 from counterface.swap.conversion.truth import TruthWriter
 from counterface.swap.faceset_masks import FacesetMasks
 from counterface.types import Frame, Progress
+from counterface.wording import counted
 
 
 class VideoConversion:
@@ -205,7 +206,9 @@ class VideoConversion:
         spans = split_times(footage.times, config.segment_s)
         kept = self._write_segments(footage, spans, renderer, output)
         if renderer.maskless:
-            self.notes.append(f"{renderer.maskless} faces had no faceset mask: the hull was used")
+            self.notes.append(
+                f"{counted(renderer.maskless, 'face')} had no faceset mask: the hull was used"
+            )
         flicker = np.mean(renderer.flicker, axis=0) if renderer.flicker else (None, None)
         return Converted(
             target=str(self.target),
@@ -282,7 +285,8 @@ class VideoConversion:
             self.progress(done, total, "frames")
         if done < span.stop:
             raise MediaError(
-                f"{self.target} ends after {done} frames, the first pass saw {total}; was the file "
+                f"{self.target} ends after {done} frames, the first pass saw "
+                f"{total}; was the file "
                 "changed? Add --redo to begin again"
             )
 
