@@ -159,7 +159,22 @@ def test_several_streams_take_the_default_or_the_largest(tmp_path: Path) -> None
         assert frame.image.shape[1::-1] == expected
 
 
-def write_two_streams(path: Path, default: int | None) -> Path:
+def test_a_blank_stream_comes_after_one_that_shows_something(tmp_path: Path) -> None:
+    for name, default, plain, expected in (
+        ("a.mkv", None, 1, (96, 64)),
+        ("b.mp4", 0, 0, (128, 96)),
+        ("c.mkv", None, 0, (128, 96)),
+    ):
+        path = write_two_streams(tmp_path / name, default, plain)
+        info = sandbox.probe(path)
+        assert (info.width, info.height) == expected
+        frames = list(sandbox.read_video(path))
+        assert {frame.image.shape[1::-1] for frame in frames} == {expected}
+        said = "the first that shows something" in info.notes[0].text
+        assert said == (name != "c.mkv")
+
+
+def write_two_streams(path: Path, default: int | None, plain: int | None = None) -> Path:
     with av.open(str(path), "w") as output:
         streams = []
         for number, (width, height) in enumerate([(96, 64), (128, 96)]):
@@ -168,8 +183,10 @@ def write_two_streams(path: Path, default: int | None) -> Path:
             stream.disposition = 1 if number == default else 0
             streams.append(stream)
         for i in range(6):
-            for stream in streams:
+            for number, stream in enumerate(streams):
                 image = draw(i, stream.width, stream.height)
+                if number == plain:
+                    image[:] = 30
                 output.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         for stream in streams:
             output.mux(stream.encode(None))

@@ -152,7 +152,7 @@ def test_what_was_scanned_is_written_when_somebody_stops_the_work(tmp_path, caps
     assert "2 files" in page.read_text(encoding="utf-8")
     assert [row["file"] for row in rows(tmp_path / "page.csv")] == ["a.mp4", "b.mp4"]
     told = capsys.readouterr().err
-    assert "2 of 3 files were scanned" in told
+    assert "2 of 3 files scanned" in told
     assert str(page) in told
     assert "again" not in told  # it would begin anew
 

@@ -103,7 +103,7 @@ def test_several_people_are_listed_and_one_is_chosen(
     assert "2 people in 8 frames" in capsys.readouterr().out
     assert read_image(sheet).shape[0] > 300
     assert main([*words, "--person", "2", "--who", "all"]) == 1
-    assert "person and who are given" in capsys.readouterr().err
+    assert "--person and --who are given" in capsys.readouterr().err
     assert main([*words, "--person", "2"]) == 0
     assert "person 2 replaced in 8 of 8 frames" in capsys.readouterr().out
 

@@ -57,7 +57,7 @@ def test_the_command_says_how_long_ranks_and_builds(
     assert main(["dataset", "build", str(recipe), "--rank"]) == 0
     assert "ann, bob" in capsys.readouterr().out
     assert main(["dataset", "build", str(recipe), "--steps", "2", "--yes"]) == 0
-    assert "2 genuine clips, 2 swaps of 1 pairs" in capsys.readouterr().out
+    assert "2 genuine clips, 2 swaps of 1 pair," in capsys.readouterr().out
     assert main(["dataset", "build", str(recipe), "--steps", "2", "--estimate"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[1].split(",")[0].strip() for line in lines[:-1]] == [

@@ -171,5 +171,5 @@ def test_a_bank_without_decoders_says_how_to_make_them(tmp_path: Path):
 def test_an_unknown_decoder_is_told_with_the_known_ones():
     from counterface.datasets.decoders.architectures import architecture
 
-    with pytest.raises(RegistryError, match=r"no decoder named .quick.; known: .*nearest128"):
+    with pytest.raises(RegistryError, match=r"no decoder is named .quick.; .*nearest128"):
         architecture("quick")

@@ -463,7 +463,7 @@ def test_a_list_with_its_own_columns_and_a_third_class_is_read_by_naming_them(tm
     [
         ({"columns": {"path": "file"}}, "line 4: label 'restored'; use real or fake"),
         ({"columns": {"method": "kind"}}, r"lacks the columns \['kind'\]; it has \['file'"),
-        ({"columns": {"who": "person"}}, r"unknown \['who'\]; known: path, label"),
+        ({"columns": {"who": "person"}}, "no column is named 'who'; known: path, label"),
         ({"only": {"label": "maybe"}}, "no row has label maybe; it has 3 rows"),
         ({"only": {"kind": "a"}}, r"lacks the columns \['kind'\]"),
     ],

@@ -7,12 +7,13 @@ set's name (`ff:003`), so that two sets may lie in one manifest without becoming
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from counterface.config import STRICT, describe_error
 from counterface.datasets.manifest import Entry
@@ -24,6 +25,7 @@ from counterface.registry import DATASET_READERS
 
 FACE_SWAP, REENACTMENT = "face_swap", "reenactment"  # families, for `Entry.method`
 SHOWN = 12  # names of a folder that an error lists
+_MOST_WORDS = 1000  # characters of what is wrong
 
 
 class Ties(NamedTuple):
@@ -39,6 +41,7 @@ class DatasetReader(BaseModel):
     # a folder may be called 0 or 1
     model_config = ConfigDict(coerce_numbers_to_str=True, **STRICT)
     expected: ClassVar[str]  # the tree, as a person would draw it
+    _list: Path = PrivateAttr(Path())  # that was read last
 
     leave_out_missing: bool = Field(
         False, description="leave out what is listed but absent, or not listed, without an error"
@@ -60,9 +63,16 @@ class DatasetReader(BaseModel):
         """
         if not folder.exists():
             raise self.wrong(folder, "it does not exist")
-        found = self._each_once(folder, self.entries(folder))
-        there = [entry for entry in found if entry.path.is_file()]
-        absent = [entry.path for entry in found if not entry.path.is_file()]
+        self._list = folder
+        try:
+            with reading(folder, DatasetError, what="holds what cannot be used"):
+                found = self._each_once(folder, self.entries(folder))
+        except DatasetError as error:
+            if error.tree:
+                raise
+            raise self._unreadable(self._list, error, folder) from error
+        there = [entry for entry in found if os.path.isfile(entry.path)]  # noqa: PTH113
+        absent = [entry.path for entry in found if not os.path.isfile(entry.path)]  # noqa: PTH113
         if absent and not self.leave_out_missing:
             raise self.wrong(
                 folder,
@@ -87,7 +97,8 @@ class DatasetReader(BaseModel):
 
     def wrong(self, folder: Path, what: str) -> DatasetError:
         """The error that says what is wrong, what was found instead, and shows the tree."""
-        return DatasetError(f"{show(folder)}: {what}; found {found_in(folder)}", self.expected)
+        short = what if len(what) <= _MOST_WORDS else f"{what[:_MOST_WORDS]}..."
+        return DatasetError(f"{show(folder)}: {short}; found {found_in(folder)}", self.expected)
 
     def videos(self, folder: Path) -> list[Path]:
         """The pictures and videos right in a folder, by name.
@@ -124,10 +135,11 @@ class DatasetReader(BaseModel):
         Raises:
             DatasetError: it is absent or no JSON.
         """
+        self._list = path
         try:
             return read_json(path, DatasetError, finite=False)
         except DatasetError as error:
-            raise self._unreadable(path, error) from error
+            raise self._unreadable(path, error, path) from error
 
     def read_lines(self, path: Path) -> list[str]:
         """The lines of a text file that hold something, without spaces around them.
@@ -135,16 +147,17 @@ class DatasetReader(BaseModel):
         Raises:
             DatasetError: it is absent or no text.
         """
+        self._list = path
         try:
             with reading(path, DatasetError):
                 lines = read_bytes(path).decode("utf-8-sig").splitlines()
         except DatasetError as error:
-            raise self._unreadable(path, error) from error
+            raise self._unreadable(path, error, path) from error
         return [line.strip() for line in lines if line.strip()]
 
-    def _unreadable(self, path: Path, error: DatasetError) -> DatasetError:
-        """The error with the expected layout; the folder stands in front of it already."""
-        return self.wrong(path.parent, path.name + str(error).removeprefix(str(path)))
+    def _unreadable(self, path: Path, error: DatasetError, named: Path) -> DatasetError:
+        """The error of a list with the expected layout, and the folder in place of its `named`."""
+        return self.wrong(path.parent, path.name + str(error).removeprefix(str(named)))
 
 
 def load_reader(layout: str, options: dict[str, Any] | None = None) -> DatasetReader:

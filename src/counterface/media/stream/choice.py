@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import closing, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import av
+
 from counterface.errors import MediaError
 from counterface.media.notes import MediaNote
-from counterface.media.open_file import show
+from counterface.media.open_file import open_container, show
 
 _DEFAULT = 0x1  # AV_DISPOSITION_DEFAULT
+_PLAIN = 2.0  # grey levels that a picture of one colour deviates by, at most
+_MOST_PIXELS = 50_000_000  # of a frame that is looked at
 _COVER = 0x400 | 0x800 | 0x100000  # attached picture, timed thumbnails, still image
 
 
 def video_stream(container: Any, path: Path) -> Any:
     """The video stream marked as the default; of several or none such, the largest, then the first.
 
+    One that shows nothing (a single colour where it is looked at) comes after those that do.
     Pictures attached to a file (covers, chapter thumbnails) are no video.
 
     Raises:
@@ -31,10 +38,41 @@ def video_stream(container: Any, path: Path) -> Any:
 
 def main_video(container: Any) -> Any:
     """As `video_stream`; None where there is no video of a known codec."""
+    ordered = _in_order(container)
+    if len(ordered) < 2:
+        return ordered[0] if ordered else None
+    path = Path(container.name.removeprefix("file:"))
+    status = path.stat()
+    indexes = tuple(stream.index for stream in ordered)
+    return container.streams[_first_shown(path, indexes, status.st_size, status.st_mtime_ns)]
+
+
+def _in_order(container: Any) -> list[Any]:
+    """The videos of a known codec: marked ones first, then the larger, then by place."""
     known = [stream for stream in _videos(container) if stream.codec_context is not None]
-    marked = [stream for stream in known if stream.disposition & _DEFAULT]
-    best = max(marked or known, key=lambda s: (_pixels(s), -s.index), default=None)
-    return best
+    return sorted(known, key=lambda s: (not s.disposition & _DEFAULT, -_pixels(s), s.index))
+
+
+@lru_cache(maxsize=32)
+def _first_shown(path: Path, indexes: tuple[int, ...], *_: int) -> int:
+    """The first of the streams that shows something; the first of all where none does."""
+    return next((index for index in indexes if _shows_something(path, index)), indexes[0])
+
+
+def _shows_something(path: Path, index: int) -> bool:
+    """Whether a frame at the start or in the middle holds more than one colour."""
+    with closing(open_container(path)) as container, suppress(av.FFmpegError, MemoryError):
+        stream = container.streams[index]
+        if _pixels(stream) > _MOST_PIXELS:
+            return True
+        middle = (container.duration or 0) // 2
+        for start in (0, middle) if middle else (0,):
+            if start:
+                container.seek((container.start_time or 0) + start)
+            first = next((f for p in container.demux(stream) for f in p.decode()), None)
+            if first is not None and first.to_ndarray(format="gray").std() > _PLAIN:
+                return True
+    return False
 
 
 def choice_notes(container: Any, chosen: Any) -> list[MediaNote]:
@@ -46,6 +84,8 @@ def choice_notes(container: Any, chosen: Any) -> list[MediaNote]:
         stream.disposition & _DEFAULT for stream in others
     )
     why = "it is marked as the default" if only_default else "the largest"
+    if chosen.index != _in_order(container)[0].index:
+        why = "the first that shows something"
     sizes = ", ".join(_size(stream) for stream in others)
     text = (
         f"The file holds {len(others) + 1} video streams; only the one of {_size(chosen)} ({why}) "
