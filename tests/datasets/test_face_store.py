@@ -161,6 +161,6 @@ def test_the_command_says_what_it_cut(
     words = ["dataset", "faces", str(tmp_path / "list.csv"), str(tmp_path / "store")]
     assert main([*words, "--size", "64", "--moments", "2"]) == 2
     shown = capsys.readouterr().out
-    assert "1 files cut, 0 were there, 1 failed" in shown
+    assert "1 file cut, 0 were there, 1 failed" in shown
     (row,) = Faceset.open(tmp_path / "store")
     assert read_image(tmp_path / "store" / row.file).shape == (64, 64, 3)

@@ -318,7 +318,7 @@ def test_a_face_that_the_frame_cuts_is_grey_there_and_told_and_can_be_left_out(t
     assert any("outside" in note for note in summary.sources[0].notes)
     strict = extract(tmp_path / "cut.png", tmp_path / "g", ExtractConfig(max_outside=0.1))
     assert strict.crops == 0
-    assert "1 faces were left out" in strict.sources[0].notes[0]
+    assert "1 face was left out" in strict.sources[0].notes[0]
 
 
 def test_an_upside_down_face_is_stored_upright(tmp_path: Path):

@@ -121,5 +121,5 @@ def test_crops_that_reach_beyond_their_frame_are_noted(tmp_path: Path):
     with locked(tmp_path):
         save(replace(faceset, rows=(first, replace(second, outside=0.3))))
     (note,) = (n for n in verify(tmp_path).notes if "outside" in n)
-    assert "1 crops" in note
+    assert "1 crop lies" in note
     assert "b.jpg by 30%" in note

@@ -97,7 +97,7 @@ def test_what_is_no_swap_model_is_refused(tmp_path: Path):
         read_model(write(tmp_path / "kind", tiny(), kind="detector"))
     with pytest.raises(SwapError, match=r"format: .*got 2"):
         read_model(write(tmp_path / "format", tiny(), format=2))
-    with pytest.raises(SwapError, match="no swap model named 'dg'"):
+    with pytest.raises(SwapError, match="no swap model is named 'dg'"):
         read_model(write(tmp_path / "name", tiny(), model="dg"))
 
 
@@ -126,7 +126,7 @@ def test_the_parts_are_counted():
 
 
 def test_what_cannot_be_built_is_refused():
-    with pytest.raises(ConfigError, match="no swap model named 'dff'; did you mean 'df'"):
+    with pytest.raises(ConfigError, match="no swap model is named 'dff'; did you mean 'df'"):
         build_model("dff")
     with pytest.raises(ConfigError, match="unknown key 'ae_dim'; did you mean 'ae_dims'"):
         build_model("df", {"ae_dim": 64})

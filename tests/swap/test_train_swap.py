@@ -268,7 +268,7 @@ def test_narrow_facesets_are_refused_with_the_command(
     [
         ({"target": ()}, "no faceset of target"),
         ({"model": "lightweigth"}, "lightweight"),
-        ({"preset": "quick96"}, "no preset 'quick96'; it has none"),
+        ({"preset": "quick96"}, "has no presets; leave preset out"),
         ({"options": {"widht": 8}}, "widht"),
         ({"identities": {"a": ("x",)}, "source": ("x",)}, "either source and target"),
         ({"pretrain": True, "loss": {"gan_power": 0.1}}, "gan_power"),

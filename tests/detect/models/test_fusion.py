@@ -89,5 +89,5 @@ def test_members_that_cannot_be_fused_are_refused():
     member = {"architecture": "cnn_images", "options": {"size": 64, "template": "whole_face"}}
     with pytest.raises(ConfigError, match="set size to the largest"):
         build_detector("fusion", {"size": 32, "members": [member, member]})
-    with pytest.raises(ConfigError, match="no detector architecture named"):
+    with pytest.raises(ConfigError, match="no detector architecture is named"):
         build_detector("fusion", {"members": [{"architecture": "cnn_image"}, member]})

@@ -45,7 +45,7 @@ def faces(
         count = {s: sum(f.status == s for f in summary.files) for s in ("done", "already")}
         without = sum(f.clips == 0 for f in summary.files if f.status != "failed")
         print(
-            f"{count['done']} files cut, {count['already']} were there, "
+            f"{counted(count['done'], 'file')} cut, {count['already']} were there, "
             f"{len(summary.failed)} failed, {without} without a face; "
             f"{counted(summary.crops, 'crop')} in {output.printable(summary.folder)}"
         )
