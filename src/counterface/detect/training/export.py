@@ -88,7 +88,7 @@ def export_detector(net: nn.Module, info: DetectorInfo, path: Path, *, half: boo
         got = session.run(["logit"], {name: example.numpy()})[0]
         error = float((np.abs(got - wanted) / (1 + np.abs(wanted))).max())
         if not error < (CLOSE_HALF if half else CLOSE):
-            raise DetectorError(f"{path}: the exported file's logits differ by {error:.2g}")
+            raise DetectorError(f"{path}: the file's logits differ by {error:.2g}; not kept")
 
 
 def _example(info: DetectorInfo) -> Tensor:
