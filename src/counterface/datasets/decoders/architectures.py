@@ -43,10 +43,8 @@ ARCHITECTURES: dict[str, Architecture] = {
     "nested128": Architecture(up="shuffle", fewest=3),  # what `remade` pairs are made with
     "nearest128": Architecture(up="nearest", code=16),
     "bilinear160": Architecture(up="bilinear", side=160, code=32, perceptual=0.3),
-    "transposed96": Architecture(up="transposed", side=96, code=16, adversarial=0.05),
-    "shuffle256": Architecture(
-        up="shuffle", side=256, halvings=4, code=96, perceptual=0.2, adversarial=0.05
-    ),
+    "transposed96": Architecture(up="transposed", side=96, halvings=2, code=8, adversarial=0.015),
+    "shuffle256": Architecture(up="shuffle", side=256, code=32, perceptual=0.1, adversarial=0.015),
     "quantised128": Architecture(up="nearest", halvings=2, code=8, codes=1024),
 }
 
