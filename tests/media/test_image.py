@@ -186,3 +186,29 @@ def test_of_several_pictures_in_a_heic_the_first_is_read_with_a_note(tmp_path: P
         image = read_image(tmp_path / f"{name}.heic", tell=notes.append)
         assert np.abs(image.astype(int) - draw(3, 192, 128)).mean() < 4
         assert [note.code for note in notes] == codes
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+@pytest.mark.parametrize(
+    ("alpha", "under", "said"),
+    [
+        (255, "picture", None),
+        (120, "picture", None),
+        (0, "picture", "Under them lies a picture"),
+        (0, "nothing", "taken for white."),
+    ],
+)
+def test_what_is_transparent_is_said(
+    tmp_path: Path, suffix: str, alpha: int, under: str, said: str | None
+) -> None:
+    pixels = np.dstack([draw(0), np.full((64, 96), 255, np.uint8)])
+    pixels[:, 48:, 3] = alpha
+    if under == "nothing":
+        pixels[:, 48:, :3] = 0
+    path = tmp_path / f"a{suffix}"
+    PIL.Image.fromarray(pixels).save(path, lossless=True, exact=True)
+    notes: list[MediaNote] = []
+    image = read_image(path, tell=notes.append)
+    assert [note.code for note in notes] == (["transparent"] if said else [])
+    assert said is None or said in notes[0].text
+    assert alpha or (image[:, 48:] == 255).all()

@@ -25,6 +25,7 @@ from counterface.media.picture.leftovers import (
     load_leftovers,
     mend_webp,
 )
+from counterface.media.picture.transparency import transparency_note
 from counterface.media.stream.foreign import name_foreign
 from counterface.media.stream.outline import missing_bytes
 from counterface.types import Image, Mask
@@ -315,13 +316,13 @@ def to_rgb_picture(picture: Any, tags: ColorTags = _UNSTATED, tell: Tell | None 
 
     Plain `convert` clips 16 bit, leaves alpha black and takes every profile for sRGB.
     """
-    flat = _flatten(picture)
+    flat = _flatten(picture, tell)
     if "icc_profile" in picture.info:
         flat.info["icc_profile"] = picture.info["icc_profile"]
     return to_srgb(flat, tags, tell)
 
 
-def _flatten(picture: Any) -> Any:
+def _flatten(picture: Any, tell: Tell | None = None) -> Any:
     """The picture in mode L, RGB or CMYK, without transparency."""
     import PIL.Image
 
@@ -335,6 +336,9 @@ def _flatten(picture: Any) -> Any:
         raise ValueError("floating-point samples have no agreed range; save it with 8 or 16 bits")
     if mode in ("LA", "PA", "La", "RGBA", "RGBa") or "transparency" in picture.info:
         over = picture.convert("RGBA")
+        note = transparency_note(np.asarray(over)) if tell is not None else None
+        if tell is not None and note is not None:
+            tell(note)
         paper = PIL.Image.new("RGBA", over.size, (255, 255, 255, 255))
         return PIL.Image.alpha_composite(paper, over).convert("RGB")
     return picture if mode in ("L", "RGB", "CMYK") else picture.convert("RGB")
