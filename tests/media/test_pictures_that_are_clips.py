@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from drawn_media import draw
+from drawn_media import draw, write_clip
 
 from counterface.errors import MediaError
 from counterface.media import sandbox
@@ -122,3 +122,23 @@ def test_a_gif_is_not_called_an_interrupted_recording(tmp_path: Path) -> None:
     assert codes(sandbox.probe(path)) == []
     path.write_bytes(path.read_bytes()[:-40])
     assert codes(sandbox.probe(path)) == ["cut_short"]
+
+
+@pytest.mark.parametrize("brand", [b"hevc", b"msf1"])
+def test_a_heic_sequence_is_a_clip(tmp_path: Path, brand: bytes) -> None:
+    params = {"x265-params": "log-level=none", "preset": "ultrafast"}
+    clip = write_clip(tmp_path / "a.mp4", 3, codec="libx265", options=params)
+    path = tmp_path / "a.heic"
+    data = clip.read_bytes()
+    path.write_bytes(data[:8] + brand + data[12:])
+    info = sandbox.probe(path)
+    assert (info.kind, info.frame_count) == ("video", 3)
+    assert [note.code for note in info.notes] == ["animated"]
+
+
+def test_a_picture_with_a_sequence_beside_it_says_that_only_it_was_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.avif"
+    PIL.Image.fromarray(draw(0)).save(path)
+    assert sandbox.probe(path).notes == ()
+    path.write_bytes(path.read_bytes() + (16).to_bytes(4, "big") + b"moov" + bytes(8))
+    assert [note.code for note in sandbox.probe(path).notes] == ["several_streams"]

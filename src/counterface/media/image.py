@@ -19,6 +19,7 @@ from counterface.media.color.tone_map import ColorTags
 from counterface.media.notes import MediaNote, Tell
 from counterface.media.open_file import HEIF_BRANDS, check_file, show, sniff
 from counterface.media.picture.color import color_tags, to_srgb
+from counterface.media.picture.kinds import holds_a_track
 from counterface.media.picture.leftovers import (
     grey_what_was_filled_in,
     leftover_note,
@@ -34,7 +35,7 @@ IMAGE_SUFFIXES = frozenset(
     {
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".jfi", ".pjpeg", ".pjp", ".mpo"),
         *(".png", ".apng", ".webp", ".tif", ".tiff", ".bmp", ".dib"),
-        *(".heic", ".heif", ".hif", ".avif", ".avifs"),
+        *(".heic", ".heif", ".hif", ".heics", ".heifs", ".avif", ".avifs"),
     }
 )
 MAX_PIXELS = 100_000_000
@@ -100,7 +101,7 @@ def read_image(
 
 def _load(file: Path, picture: Any, tell: Tell | None) -> Any:
     """The picture with its pixels, or with those that are left of a damaged file."""
-    if tell is not None and _has_pages(picture):
+    if tell is not None and _has_pages(file, picture):
         tell(MediaNote("several_streams", PAGES))
     whole = missing_bytes(file) in (None, 0) if picture.format == "WEBP" else True
     if tell is not None and STORED_SIZE in picture.info:
@@ -128,10 +129,11 @@ def _load(file: Path, picture: Any, tell: Tell | None) -> Any:
     return _reduce(picture)
 
 
-def _has_pages(picture: Any) -> bool:
-    """Whether a HEIC holds several pictures, or a TIFF a second that is no smaller copy."""
-    if picture.format == "HEIF":
-        return int(picture.n_frames) > 1  # without thumbnails, depth and gain maps
+def _has_pages(file: Path, picture: Any) -> bool:
+    """Whether a HEIC or AVIF holds several pictures, or a TIFF a second that is no smaller copy."""
+    if picture.format in ("HEIF", "AVIF"):
+        several = int(getattr(picture, "n_frames", 1)) > 1  # no thumbnails, depth and gain maps
+        return several or holds_a_track(file)
     if picture.format != "TIFF":
         return False
     try:

@@ -46,6 +46,7 @@ JUMPS = (
     "taken to follow each other evenly."
 )
 _JOINED = frozenset({"mpegts", "mpeg"})  # what can be joined end to end
+_SEQUENCES = frozenset({"avis", "hevc", "hevx", "heis", "msf1"})  # brands of AVIF and HEIC
 _SILENT = frozenset({"avi", "apng", "gif", "asf"})
 _FASTEST = 1000  # frames a second; a guess above echoes the time base
 _RAW = frozenset({"h264", "hevc", "mpegvideo", "m4v", "mjpeg", "obu"})  # frames without times
@@ -193,7 +194,7 @@ class VideoReader:
         if self._jumps:
             self.notes.append(MediaNote("times_jump", JUMPS))
         brand = container.metadata.get("major_brand")
-        if (container.format.name in ("gif", "apng") or brand == "avis") and stream.frames != 1:
+        if (container.format.name in ("gif", "apng") or brand in _SEQUENCES) and stream.frames != 1:
             self.notes.append(MediaNote("animated", ANIMATED))
         self.codec: str = context.name
         self.pixel_format: str = context.pix_fmt or "unknown"

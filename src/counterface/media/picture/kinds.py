@@ -40,6 +40,23 @@ def holds_a_clip(stream: BinaryIO) -> bool:
     return _starts_animated_webp(head) or head[4:12] == b"ftypavis"
 
 
+def holds_a_track(path: Path) -> bool:
+    """Whether a HEIC or AVIF picture has a sequence of pictures beside it: a box `moov`."""
+    at = 0
+    with path.open("rb") as stream:
+        for _ in range(100):
+            stream.seek(at)
+            head = stream.read(16)
+            if head[4:8] == b"moov":
+                return True
+            length = int.from_bytes(head[:4], "big")
+            length = int.from_bytes(head[8:16], "big") if length == 1 else length
+            if len(head) < 8 or length < 8:
+                return False
+            at += length
+    return False
+
+
 def _png_frames(stream: BinaryIO) -> int:
     """As the animation control chunk states, which stands before the first pixels."""
     stream.seek(len(_PNG))

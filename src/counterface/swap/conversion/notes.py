@@ -69,7 +69,7 @@ def _note_pixels(info: MediaInfo, config: ConvertConfig) -> Iterator[str]:
         yield f"{layout.bits} bits a sample in, 8 bits out"
     if encoder.bits > 8 and not config.pictures:
         yield f"written with {encoder.bits} bits a sample, of which faces and frames have 8"
-    if info.hdr and all(note.code != "hdr" for note in info.notes):
+    if info.hdr and not {"hdr", "grey"} & {note.code for note in info.notes}:
         yield f"high dynamic range ({info.hdr}) in, standard range out: tone-mapped, BT.709"
     if layout.alpha:
         yield "transparency is not kept: the colours are written without it"
