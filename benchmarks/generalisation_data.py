@@ -1,7 +1,7 @@
 """The data that generalisation is measured on: every private set as entries, and the gate.
 
     python benchmarks/generalisation_data.py          counts of the parts and of what is in neither
-    python benchmarks/generalisation_data.py OUT      and OUT/build.parquet, OUT/gate.parquet
+    python benchmarks/generalisation_data.py OUT      and OUT/build.parquet, gate, fold_0 to 3
 
 `method` is the family, `generator` the method itself, `source` the footage (a fake and its genuine
 twin share it), `origin` the collection or repository. People that are known by name bear one name
@@ -21,6 +21,7 @@ from pathlib import Path
 
 from default_data import CLIPS, DATA, OLD_CLIPS, PAIRS, RUNS, SAME_PERSON, pair_model
 
+from counterface.datasets.leave_out import leave_out_folds
 from counterface.datasets.manifest import Entry, write_manifest
 from counterface.datasets.readers.csv_list import CsvList
 
@@ -321,6 +322,29 @@ def main() -> None:
         Path(folder).mkdir(parents=True, exist_ok=True)
         write_manifest(build, Path(folder) / "build.parquet")
         write_manifest([replace(e, split="test") for e in gate], Path(folder) / "gate.parquet")
+        for number, part in enumerate(fold_splits(build)):
+            write_manifest(part, Path(folder) / f"fold_{number}.parquet")
+
+
+def fold_splits(entries: Sequence[Entry], folds: int = 4) -> list[list[Entry]]:
+    """For each group of methods the entries with splits: what judges it, what may be learnt from.
+
+    `val` has the group's fakes and the genuine files of their footage, and every genuine file that
+    shares a person or an origin with them: none of them is in `train`.
+    """
+    found = []
+    for methods, training in leave_out_folds(entries, folds):
+        learnt = {e.path for e in training}
+        judged = {e.path for e in entries if not e.label and e.path not in learnt}
+        judged |= {e.path for e in entries if e.label and e.generator in methods}
+        found.append(
+            [
+                replace(e, split="train" if e.path in learnt else "val")
+                for e in entries
+                if e.path in learnt or e.path in judged
+            ]
+        )
+    return found
 
 
 if __name__ == "__main__":

@@ -111,3 +111,18 @@ def test_a_list_without_the_column_is_refused():
     with pytest.raises(ConfigError, match="no file has the column origin"):
         list_units([Entry(Path("a"), 1, "swap")], "origin")
     assert list_units([Entry(Path("a"), 1, "swap")], "method") == [Unit("method", "swap")]
+
+
+def test_the_methods_of_a_family_are_dealt_over_the_folds():
+    entries = [
+        Entry(
+            Path(f"{family}{number}"), 1, family, f"{family}{number}", generator=f"{family}{number}"
+        )
+        for family, count in (("swap", 8), ("lipsync", 4), ("reenact", 2))
+        for number in range(count)
+    ]
+    found = [names for names, _ in leave_out_folds(entries, 4)]
+    for family, most in (("swap", 2), ("lipsync", 1), ("reenact", 1)):
+        counts = [sum(name.startswith(family) for name in names) for names in found]
+        assert max(counts) == most
+    assert {len(names) for names in found} <= {3, 4}

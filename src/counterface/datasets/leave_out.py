@@ -8,6 +8,7 @@ shares nothing with the judged ones may stay.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -75,8 +76,9 @@ def leave_out_folds(
 ) -> list[tuple[tuple[str, ...], list[Entry]]]:
     """Groups of methods, each with what may be learnt from when its methods are judged.
 
-    Methods that share people, footage or an origin go to one group as far as that keeps groups
-    about equally large: what they share is then left out once.
+    The methods of a family are dealt over the groups, so that none is judged by what knew no method
+    of its family. Of a family's methods those that share people, footage or an origin go to one
+    group as far as that keeps groups about equally large: what they share is then left out once.
 
     Args:
         entries: all of them.
@@ -89,15 +91,20 @@ def leave_out_folds(
     if not 1 < folds <= len(units):
         raise ConfigError(f"{len(units)} methods make 2 to {len(units)} folds, not {folds}")
     own = {unit: [e for e in entries if unit_of(e, "method") == unit.name] for unit in units}
-    largest = -(-len(units) // folds)
+    families: dict[str, list[Unit]] = defaultdict(list)
+    for unit in sorted(units, key=lambda u: (-len(own[u]), u.name)):
+        families[own[unit][0].method].append(unit)
     groups: list[list[Unit]] = [[] for _ in range(folds)]
     ties: list[set[str]] = [set() for _ in range(folds)]
-    for unit in sorted(units, key=lambda u: (-len(own[u]), u.name)):
-        mine = set().union(*(_ties(entry) for entry in own[unit]))
-        open_groups = [i for i in range(folds) if len(groups[i]) < largest]
-        best = min(open_groups, key=lambda i: (-len(mine & ties[i]), len(groups[i]), i))
-        groups[best].append(unit)
-        ties[best] |= mine
+    for _, members in sorted(families.items()):
+        counts = [0] * folds
+        for unit in members:
+            mine = set().union(*(_ties(entry) for entry in own[unit]))
+            free = [i for i in range(folds) if counts[i] < -(-len(members) // folds)]
+            best = min(free, key=lambda i: (-len(mine & ties[i]), counts[i], len(groups[i]), i))
+            groups[best].append(unit)
+            counts[best] += 1
+            ties[best] |= mine
     _fill_empty(groups)
     found = []
     for group in groups:
