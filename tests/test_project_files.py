@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import random
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from project_readers import READERS, Reader
 
@@ -143,3 +147,22 @@ def test_a_file_past_the_limit_is_not_read(tmp_path: Path) -> None:
         file.truncate(10**10)
     with pytest.raises(ConfigError, match=r"large.toml: .* 10000000000 bytes"):
         read_json(path, ConfigError)
+
+
+_READ_PARQUET = """
+import os, sys, pathlib
+import pyarrow.parquet
+from counterface.project_files import read_parquet
+before = len(os.listdir("/proc/self/task"))
+read_parquet(pathlib.Path(sys.argv[1]), Exception)
+print(len(os.listdir("/proc/self/task")) - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads as Linux does")
+def test_parquet_is_read_in_one_thread(tmp_path: Path) -> None:
+    """A thread of Arrow's that frees Python's bytes while Python ends would abort the command."""
+    file = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"a": [1, 2]}), file)
+    command = [sys.executable, "-P", "-c", _READ_PARQUET, str(file)]
+    assert subprocess.run(command, capture_output=True, check=True).stdout == b"0\n"

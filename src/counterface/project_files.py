@@ -211,10 +211,11 @@ def read_parquet(
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        with pq.ParquetFile(pa.BufferReader(read_bytes(path))) as file:
+        # In this thread alone: one of Arrow's that lets go of the bytes while Python ends aborts it.
+        with pq.ParquetFile(pa.BufferReader(read_bytes(path)), pre_buffer=False) as file:
             if file.metadata.num_rows > MOST_ROWS:
                 raise ValueError(f"{file.metadata.num_rows} rows, more than {MOST_ROWS}")
-            table = file.read()
+            table = file.read(use_threads=False)
         if schema is not None:
             absent = [name for name in schema.names if name not in table.column_names]
             if absent:
