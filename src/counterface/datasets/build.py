@@ -16,7 +16,7 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 from counterface.config import STRICT
-from counterface.datasets.building.estimate import Estimate, estimate_work
+from counterface.datasets.building.estimate import Estimate, drop_trial, estimate_work
 from counterface.datasets.building.plan import (
     MANIFEST_FILE,
     BuildConfig,
@@ -78,6 +78,7 @@ def build(
     plan = read_plan(config)
     try:
         with locked(config.out):
+            drop_trial(plan)  # of an estimate that was killed
             failed = extract_faces(plan, told)
             pairs = choose_pairs(plan)
             for pair in pairs:  # a wrong recipe is told before the first training

@@ -23,7 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from counterface.aside import make_folder, new_folder, replacing, sync
+from counterface.aside import make_folder, replacing, sync
 from counterface.errors import TrainingError
 from counterface.project_files import parse_json, reading, require_file, writing
 
@@ -46,7 +46,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int = 2) -> Pat
     make_folder(folder, TrainingError)
     path = folder / f"step-{checkpoint.step:08d}.safetensors"
     _write(path, checkpoint.tensors, {"step": checkpoint.step, **checkpoint.record})
-    _drop_older(path, keep)
+    drop_older(path, keep)
     return path
 
 
@@ -80,21 +80,18 @@ def keep_backup(path: Path, folder: Path, keep: int) -> Path:
     """
     make_folder(folder, TrainingError)
     backup = folder / path.name
+    with replacing(backup, TrainingError) as temporary:
+        try:
+            temporary.hardlink_to(path)
+        except OSError:
+            shutil.copyfile(path, temporary)
     with writing(backup, TrainingError):
-        with new_folder(backup) as scratch:
-            temporary = scratch / path.name
-            try:
-                temporary.hardlink_to(path)
-            except OSError:
-                shutil.copyfile(path, temporary)
-                sync(temporary)
-            temporary.replace(backup)
         sync(folder)
-    _drop_older(backup, keep)
+    drop_older(backup, keep)
     return backup
 
 
-def _drop_older(newest: Path, keep: int) -> None:
+def drop_older(newest: Path, keep: int = 2) -> None:
     """Leaves the checkpoint and the highest `keep` - 1 others in its folder."""
     older = [p for p in checkpoints(newest.parent) if p != newest]
     for old in older[: max(0, len(older) + 1 - keep)]:

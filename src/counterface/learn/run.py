@@ -195,7 +195,10 @@ class Run:
         saved = disk.read_checkpoint(found[-1])
         with reading(found[-1], TrainingError, "move it away to go on from the one before it"):
             self._check_same_run(found[-1], saved.record, differences, instead)
-            return self._take(saved, found[-1])
+            changed = self._take(saved, found[-1])
+        if self.main:
+            disk.drop_older(found[-1])  # one more was left where a kill came between the two
+        return changed
 
     def _take(self, saved: disk.Checkpoint, path: Path) -> dict[str, Any]:
         """The settings that are others from here on, once all is as in the checkpoint."""

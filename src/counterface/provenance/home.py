@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from counterface.aside import new_file
+from counterface.aside import new_file, sweep
 from counterface.errors import ProvenanceError
 from counterface.project_files import read_bytes, reading, writing
 
@@ -51,6 +51,8 @@ def read_or_make(file: Path, make: Callable[[], bytes]) -> bytes:
         if not file.exists():
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _create(file, make())
+        else:
+            sweep(file.parent)  # a second name of it that a kill left
     with reading(file, ProvenanceError, advice):
         if sys.platform != "win32":  # Windows keeps rights elsewhere, inherited from the folder
             mode = stat.S_IMODE(file.stat().st_mode)

@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from counterface.aside import new_folder
+from counterface.aside import replacing
 from counterface.errors import ProvenanceError
-from counterface.media.image import IMAGE_SUFFIXES
+from counterface.media.image import IMAGE_SUFFIXES, write_image
 from counterface.media.probe import file_sha256
-from counterface.project_files import writing
 from counterface.provenance.credentials import sidecar_path, sign
 from counterface.provenance.fingerprint import KnownFakes, hash_copies
 from counterface.provenance.home import home_dir
@@ -89,36 +88,72 @@ class Marker:
         Raises:
             ProvenanceError: a file cannot be read, signed or written.
         """
+        with replacing(out, ProvenanceError) as signed:
+            return self._finish(unsigned, signed, out, record, target, keyframes, times)
+
+    def finish_image(
+        self,
+        image: Image,
+        out: Path,
+        record: MadeRecord,
+        target: Path | None = None,
+        *,
+        quality: int = 95,
+    ) -> MadeRecord:
+        """The completed record of a picture that is encoded as `out`'s suffix says; see `finish`.
+
+        Args:
+            image: RGB uint8 (H, W, 3), as marked.
+            out: the output.
+            record: all that is known before signing.
+            target: the picture whose face was replaced; None where that is no single file.
+            quality: of JPEG.
+
+        Raises:
+            MediaError: it cannot be encoded.
+            ProvenanceError: it cannot be signed or written.
+        """
+        with replacing(out, ProvenanceError) as signed:
+            unsigned = signed.with_name(f"unsigned{out.suffix}")
+            write_image(unsigned, image, quality)
+            return self._finish(unsigned, signed, out, record, target, [image], ())
+
+    def _finish(
+        self,
+        unsigned: Path,
+        signed: Path,
+        out: Path,
+        record: MadeRecord,
+        target: Path | None,
+        keyframes: Sequence[Image],
+        times: Sequence[Fraction],
+    ) -> MadeRecord:
+        """The record of `signed`, which is then ready to be moved to `out`."""
         record = record.model_copy(update={"output": MadeOutput(name=out.name), "marks": None})
         payload = self._payload_left(keyframes)
-        with writing(out, ProvenanceError), new_folder(out) as scratch:
-            temporary = scratch / f"signed{out.suffix}"
-            place = sign(
-                unsigned,
-                temporary,
-                self.signer,
-                name=out.name,
-                record_sha256=record.facts_sha256(),
-                target=target,
-                watermarked=payload is not None,
-            )
-            marks = MadeMarks(
-                credentials=place,
-                signer=self.fingerprint,
-                watermark=payload,
-                known_fakes=len(keyframes),
-            )
-            done = MadeOutput(
-                name=out.name, sha256=file_sha256(temporary), bytes=temporary.stat().st_size
-            )
-            record = record.model_copy(update={"output": done, "marks": marks})
-            self._register(record, out, keyframes, times)
-            write_record(record, record_path(out))
-            if place == "sidecar":
-                sidecar_path(temporary).replace(sidecar_path(out))
-            else:  # of an output of the same name that was made before
-                sidecar_path(out).unlink(missing_ok=True)
-            temporary.replace(out)
+        place = sign(
+            unsigned,
+            signed,
+            self.signer,
+            name=out.name,
+            record_sha256=record.facts_sha256(),
+            target=target,
+            watermarked=payload is not None,
+        )
+        marks = MadeMarks(
+            credentials=place,
+            signer=self.fingerprint,
+            watermark=payload,
+            known_fakes=len(keyframes),
+        )
+        done = MadeOutput(name=out.name, sha256=file_sha256(signed), bytes=signed.stat().st_size)
+        record = record.model_copy(update={"output": done, "marks": marks})
+        self._register(record, out, keyframes, times)
+        write_record(record, record_path(out))
+        if place == "sidecar":
+            sidecar_path(signed).replace(sidecar_path(out))
+        else:  # of an output of the same name that was made before
+            sidecar_path(out).unlink(missing_ok=True)
         return record
 
     def _payload_left(self, keyframes: Sequence[Image]) -> int | None:

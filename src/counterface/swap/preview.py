@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
-from counterface.aside import new_folder
 from counterface.config import STRICT
 from counterface.errors import MediaError, SwapError
 from counterface.faces.align import crop_matrix, warp_image
 from counterface.media import sandbox
-from counterface.media.image import write_image
 from counterface.media.open_file import sniff
 from counterface.media.probe import file_sha256
 from counterface.provenance.record import MadeRecord
@@ -149,10 +147,7 @@ def preview(model: Path, target: Path, out: Path, config: PreviewConfig) -> Made
     tried = config.model_dump(mode="json", include={"at", "rows", "columns"})
     tried["merge"] = settings.model_dump(mode="json")
     record = record.model_copy(update={"settings": {**record.settings, "preview": tried}})
-    with new_folder(out) as folder:
-        unsigned = folder / out.name
-        write_image(unsigned, marked)
-        return marker.finish(unsigned, out, record, target, [marked])
+    return marker.finish_image(marked, out, record, target)
 
 
 def find_moment(target: Path, config: PreviewConfig) -> Moment:

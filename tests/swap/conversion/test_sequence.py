@@ -101,17 +101,17 @@ def test_killed_pictures_go_on_and_equal_uninterrupted_ones(
     clip = write_target(tmp_path / "a.mp4", IMAGES, slow)
     settings: dict[str, Any] = {"pictures": "png", "segment_s": 0.5}
     run(clip, tmp_path / "whole", **settings)
-    original, count = Marker.finish, 0
+    original, count = Marker.finish_image, 0
 
-    def finish(*given: Any) -> Any:
+    def finish(*given: Any, **named: Any) -> Any:
         nonlocal count
         count += 1
         if count > 4:
             raise _KilledError
-        return original(*given)
+        return original(*given, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Marker, "finish", finish)
+        patch.setattr(Marker, "finish_image", finish)
         with pytest.raises(_KilledError):
             run(clip, tmp_path / "pieces", **settings)
     assert not (tmp_path / "pieces" / "sequence.json").exists()

@@ -177,8 +177,11 @@ def _extracted(plan: Plan, person: str, clip: Path) -> bool:
     return record is not None and record.done
 
 
-def _trial(plan: Plan) -> Path:
-    return plan.out / "work" / "trial"
+def drop_trial(plan: Plan) -> Path:
+    """The folder of what is made to be timed and thrown away, which is then absent."""
+    folder = plan.out / "work" / "trial"
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder
 
 
 def _time_extraction(plan: Plan, person: str, clip: Path) -> float:
@@ -188,20 +191,18 @@ def _time_extraction(plan: Plan, person: str, clip: Path) -> float:
     folder = plan.faces(person)
     again = _extracted(plan, person, clip)
     if again:
-        folder = _trial(plan) / "faces"
-        shutil.rmtree(folder, ignore_errors=True)
+        folder = drop_trial(plan) / "faces"
     start = time.perf_counter()
     extract(clip, folder, taken.model_copy(update=settings))
     seconds = time.perf_counter() - start
     if again:
-        shutil.rmtree(folder)
+        drop_trial(plan)
     return seconds
 
 
 def _time_method(plan: Plan, pair: Pair, person: str, clip: Path) -> _Speed:
     """What a method costs: a few steps and one second of swaps, by faces of one person alone."""
-    folder = _trial(plan)
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = drop_trial(plan)
     config = train_config(plan, pair)
     faces = (plan.faces(person),)
     short = {"steps": WARM_STEPS + TIMED_STEPS, "log_every": 1, "tensorboard": False}
@@ -233,5 +234,5 @@ def _time_method(plan: Plan, pair: Pair, person: str, clip: Path) -> _Speed:
     start = time.perf_counter()
     write_genuine(clip, folder / "real.mp4", settings, like=fake)
     genuine_s = time.perf_counter() - start
-    shutil.rmtree(folder)
+    drop_trial(plan)
     return _Speed(step_s, swap_s / max(1, made.frames), genuine_s / max(1, made.frames))

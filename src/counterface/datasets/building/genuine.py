@@ -53,8 +53,8 @@ def write_genuine(clip: Path, out: Path, config: ConvertConfig, *, like: Path) -
                     writer.write(Frame(make_even(frame.image), place, pts))
         join_segments(work, clip, times, config)
         data = work.unsigned.read_bytes()
+        work.remove()  # first: once `out` is there nobody looks for it
         write_bytes(out, pad_like(data, like.read_bytes()))
-        work.remove()
 
 
 def pad_like(plain: bytes, signed: bytes) -> bytes:

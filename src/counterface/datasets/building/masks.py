@@ -19,7 +19,7 @@ CRF = 4  # x264; a mask's levels stay within 2 of 255 on average, a test measure
 
 
 def write_mask_video(fake: Path, out: Path) -> None:
-    """Nothing; `out` holds the masks that the conversion of `fake` left, whose folder is then gone.
+    """Nothing; `out` holds the masks that the conversion of `fake` left.
 
     Args:
         fake: a finished conversion that kept its masks.
@@ -44,4 +44,8 @@ def write_mask_video(fake: Path, out: Path) -> None:
     with VideoWriter(out, width, height, crf=CRF, preset="veryfast", time_base=base) as writer:
         for index, (path, pts) in enumerate(zip(files, times, strict=True)):
             writer.write(Frame(read_image(path), index, pts))
-    shutil.rmtree(folder.parent)
+
+
+def drop_masks(fake: Path) -> None:
+    """Nothing; the pictures that `write_mask_video` was made of are gone; so they may be before."""
+    shutil.rmtree(truth_folder(fake), ignore_errors=True)

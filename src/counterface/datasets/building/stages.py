@@ -15,7 +15,7 @@ from counterface import __version__
 from counterface.aside import make_folder
 from counterface.config import STRICT, read_config_with
 from counterface.datasets.building.genuine import write_genuine
-from counterface.datasets.building.masks import write_mask_video
+from counterface.datasets.building.masks import drop_masks, write_mask_video
 from counterface.datasets.building.plan import Pair, Plan, spread
 from counterface.datasets.building.rank import look_of, match_people, rank_pairs
 from counterface.datasets.manifest import Entry
@@ -169,8 +169,10 @@ def convert_clip(
     make_folder(fake.parent)
     convert(trained, job.clip, fake, config, marker=marker, progress=progress)
     mask = plan.mask(job.face, job.clip, job.pair)
-    if plan.config.masks and not mask.exists():
-        write_mask_video(fake, mask)
+    if plan.config.masks:
+        if not mask.exists():
+            write_mask_video(fake, mask)
+        drop_masks(fake)
     real = plan.real(job.body, job.clip, job.pair)
     if not real.exists():
         write_genuine(job.clip, real, config, like=fake)

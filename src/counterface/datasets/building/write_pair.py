@@ -7,7 +7,7 @@ from pathlib import Path
 
 from counterface.aside import make_folder, write_bytes
 from counterface.datasets.building.genuine import pad_like
-from counterface.media.image import encode_image, encode_mask, write_image
+from counterface.media.image import encode_image, encode_mask
 from counterface.provenance.mark import Marker
 from counterface.provenance.record import MadeRecord
 from counterface.types import Image, Mask
@@ -66,12 +66,7 @@ def write_pair(
     """
     for path in (place.real, place.fake, place.mask):
         make_folder(path.parent)
-    unsigned = place.fake.with_name(f".{place.fake.stem}-unsigned.{place.suffix}")
-    try:
-        write_image(unsigned, fake, quality)
-        marker.finish(unsigned, place.fake, record, None, [fake])
-    finally:
-        unsigned.unlink(missing_ok=True)
+    marker.finish_image(fake, place.fake, record, quality=quality)
     write_bytes(place.mask, encode_mask(mask))
     plain = encode_image(real, FORMATS[place.suffix], quality)
     write_bytes(place.real, pad_like(plain, place.fake.read_bytes()))

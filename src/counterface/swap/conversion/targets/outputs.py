@@ -16,10 +16,9 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from counterface.aside import make_folder, new_folder, write_bytes
+from counterface.aside import make_folder, write_bytes
 from counterface.errors import SwapError
 from counterface.media.beside.plan import Companions
-from counterface.media.image import write_image
 from counterface.media.join import Piece, join_pieces, time_base_of
 from counterface.media.probe import MediaInfo, probe
 from counterface.media.video_reader import frames_at, sample_times
@@ -160,16 +159,15 @@ class PictureOutput:
     def segment(self, number: int, span: range) -> Iterator[Write]:
         """Encodes, signs and records picture after picture."""
         make_folder(self.out)
-        with new_folder(self.out) as folder:
 
-            def write(position: int, rendered: Rendered) -> None:
-                out, image = self.path(position), rendered.frame.image
-                unsigned = folder / out.name
-                write_image(unsigned, image, self.job.config.quality)
-                record = self.record_of(out, self.places[position : position + 1])
-                self.job.marker.finish(unsigned, out, record, None, [image])
+        def write(position: int, rendered: Rendered) -> None:
+            out = self.path(position)
+            record = self.record_of(out, self.places[position : position + 1])
+            self.job.marker.finish_image(
+                rendered.frame.image, out, record, quality=self.job.config.quality
+            )
 
-            yield write
+        yield write
 
     def finish(self, record_of: RecordOf, places: Places) -> None:
         """Writes the list."""

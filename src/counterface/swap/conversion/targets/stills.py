@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from counterface.aside import make_folder, new_folder
+from counterface.aside import make_folder
 from counterface.errors import ConfigError
 from counterface.media import sandbox
-from counterface.media.image import write_image
 from counterface.media.probe import file_sha256
 from counterface.swap.conversion.footage import Onlooker, look_at_image
 from counterface.swap.conversion.job import Job
@@ -85,10 +84,9 @@ class StillConverter:
             truth.write_frame(0, rendered)
             truth.write_matrices(places)
         record = job.record(target, sha256, rights, out, places, notes)
-        with new_folder(out) as folder:
-            unsigned = folder / out.name
-            write_image(unsigned, rendered.frame.image, job.config.quality)
-            job.marker.finish(unsigned, out, record, target, [rendered.frame.image])
+        job.marker.finish_image(
+            rendered.frame.image, out, record, target, quality=job.config.quality
+        )
         return Converted(
             target=str(target),
             out=str(out),

@@ -74,6 +74,7 @@ class VideoConversion:
         start = time.perf_counter()
         source = open_source(self.target, self.config.rate())
         if self._is_made(source.sha256):
+            self.work.remove()  # a kill came after the last step
             return Converted(target=str(self.target), out=str(self.out), status="already")
         first = source.pictures[0] if source.pictures else self.target
         rights = self.job.target_rights(first, source.sha256, self.top)
@@ -108,8 +109,8 @@ class VideoConversion:
             result = self._make_segments(footage, placement, output)
             self.progress(len(places), len(places), "joining, signing")
             with self.clock.phase("finish"):
+                self._truth().write_matrices(places)
                 output.finish(record_of, places)
-            self._truth().write_matrices(places)
             self.work.remove()
         seconds = {**self.clock.seconds, "total": time.perf_counter() - start}
         return result.model_copy(
@@ -250,11 +251,11 @@ class VideoConversion:
             with output.segment(number, span) as write:
                 for rendered in self._counted(renderer.render(own, before), span, len(looks)):
                     position = rendered.frame.index - looks[0].index
-                    with self.clock.phase("encode"):
-                        write(position, rendered)
-                    if config.keep:
+                    if config.keep:  # first: a picture that is there has all that belongs to it
                         with self.clock.phase("keep"):
                             truth.write_frame(position, rendered)
+                    with self.clock.phase("encode"):
+                        write(position, rendered)
         return kept
 
     def _frames_from(self, footage: Footage, begin: int) -> Iterator[Frame]:

@@ -1,0 +1,76 @@
+"""A kill between any two steps on disk leaves nothing that the next call does not clear."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from killed import disk_steps, left_behind
+
+from counterface.aside import replacing
+from counterface.media.image import write_bytes
+from counterface.provenance.mark import Marker
+from counterface.provenance.record import MadeInput, MadeOutput, MadeRecord
+from counterface.provenance.verify import verify_file
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks, to kill what it forked")
+
+
+def test_what_replaces_a_file_is_there_whole_and_alone_or_not_at_all(tmp_path: Path):
+    target = tmp_path / "out" / "a.bin"
+    target.parent.mkdir()
+
+    def write() -> None:
+        with replacing(target) as path:
+            path.write_bytes(b"whole")
+            path.with_name("beside").write_bytes(b"a library's own")
+
+    steps = disk_steps(write, tmp_path)
+    assert len(steps) > 5
+    for number in range(len(steps)):
+        target.unlink(missing_ok=True)
+        disk_steps(write, tmp_path, number)
+        if target.exists():
+            assert target.read_bytes() == b"whole"
+            assert left_behind(tmp_path) == []
+        disk_steps(lambda: write_bytes(target.with_name("next"), b""), tmp_path)
+        assert left_behind(tmp_path) == []
+
+
+def test_a_signed_picture_is_there_with_all_its_marks_or_not_at_all(tmp_path: Path):
+    image = np.random.default_rng(5).integers(0, 256, (128, 128, 3), np.uint8)
+    out, marker = tmp_path / "out" / "a.png", Marker()
+    out.parent.mkdir()
+    made = MadeInput(role="target", name="b.png", sha256="0" * 64)
+    record = MadeRecord(output=MadeOutput(name=out.name), inputs=(made,))
+
+    def mark() -> None:
+        marker.finish_image(image, out, record)
+
+    steps = disk_steps(mark, tmp_path)
+    assert left_behind(tmp_path) == []
+    moved = next(n for n, step in enumerate(steps) if "rename" in step and step.endswith("a.png')"))
+    for number in (moved, moved + 1):
+        for path in out.parent.iterdir():
+            path.unlink()
+        disk_steps(mark, tmp_path, number)
+        assert out.exists() == (number > moved)
+        if out.exists():
+            assert left_behind(tmp_path) == []
+            assert verify_file(out).record.state == "agrees"
+
+
+def test_a_second_name_of_the_private_key_is_cleared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("COUNTERFACE_HOME", str(tmp_path / "home"))
+    steps = disk_steps(Marker, tmp_path)
+    linked = next(n for n, step in enumerate(steps) if step.startswith("os.link"))
+    for path in (tmp_path / "home").iterdir():
+        path.unlink()
+    disk_steps(Marker, tmp_path, linked + 1)
+    assert len(left_behind(tmp_path)) == 1
+    disk_steps(Marker, tmp_path)
+    assert left_behind(tmp_path) == []
