@@ -115,6 +115,16 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
     return values
 
 
+def require_toml(recipe: Path | None) -> None:
+    """Nothing, if a recipe can be parsed; call it before what imports for seconds.
+
+    Raises:
+        ConfigError: it cannot be read, or is not TOML.
+    """
+    if recipe is not None:
+        read_toml(recipe, ConfigError)
+
+
 def write_config(config: BaseModel, path: Path) -> None:
     """The settings as a TOML file that `read_config` reads back to an equal model.
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from counterface.aside import new_folder, replacing
+from counterface.aside import new_folder, write_bytes
 from counterface.errors import WeightsError
 from counterface.project_files import reading
 from counterface.wording import unknown_name
@@ -30,6 +30,7 @@ Progress = Callable[[str], None]
 
 FETCH_TIMEOUT_S = 600  # a stalled index must not hang a scan for ever; 7 MB take seconds
 _BLOCK = 1 << 20
+_STORE = "set COUNTERFACE_CACHE to a folder that you may write to"
 _log = logging.getLogger(__name__)
 
 
@@ -233,8 +234,7 @@ def path(name: str, *, fetch: bool = True, progress: Progress | None = None) -> 
         return _fetch(wanted, progress or _log.warning)
     except OSError as error:
         raise WeightsError(
-            f"{name}: cannot be stored in {cache_dir()}: {error.strerror or error}; "
-            "set COUNTERFACE_CACHE to a folder that you may write to"
+            f"{name}: cannot be stored in {cache_dir()}: {error.strerror or error}; {_STORE}"
         ) from error
 
 
@@ -257,8 +257,7 @@ def _fetch(wanted: WeightFile, progress: Progress) -> Path:
                 reasons.append(str(error))
                 continue
             for name, content in contents.items():
-                with replacing(folder / row(name).cache_name) as temporary:
-                    temporary.write_bytes(content)
+                write_bytes(folder / row(name).cache_name, content, WeightsError, _STORE)
             target = folder / wanted.cache_name
             progress(f"{wanted.name}: ready at {target}")
             return target

@@ -82,20 +82,22 @@ def test_the_new_file_is_on_disk_before_the_old_one_goes(
     write(tmp_path, 2)
     events: list[str] = []
     real_sync, real_replace, real_unlink = aside.sync, Path.replace, Path.unlink
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        real_unlink(path, missing_ok)
+        events.append(f"delete {path.suffix}")
+
     for module in (aside, disk):
         monkeypatch.setattr(
             module, "sync", lambda p: (events.append(f"sync {p.suffix}"), real_sync(p))
         )
     monkeypatch.setattr(
-        Path, "replace", lambda s, d: (events.append("replace"), real_replace(s, d))[1]
+        Path, "replace", lambda s, d: (events.append(f"to {d.suffix}"), real_replace(s, d))[1]
     )
-    monkeypatch.setattr(
-        Path,
-        "unlink",
-        lambda s, missing_ok=False: (events.append(f"delete {s.suffix}"), real_unlink(s, True))[1],
-    )
+    monkeypatch.setattr(Path, "unlink", unlink)
     write(tmp_path, 3)
-    assert events == ["sync .safetensors", "replace", "sync ", "delete .safetensors"]
+    moved = ["to .whole", "sync .whole", "to .safetensors"]
+    assert events == [*moved, "sync ", "delete .safetensors"]
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "header", "flipped", "other", "folder"])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
 
-from counterface.apps.cli.main import build_app
+from counterface.apps.cli.main import build_app, main
 
 RECIPES = sorted((Path(__file__).resolve().parents[3] / "recipes").glob("*.toml"))
 PLACES = str.maketrans(dict.fromkeys("[]<>"))  # of what the reader fills in
@@ -34,3 +35,27 @@ def test_the_commands_of_a_recipe_are_understood(recipe: Path):
             exit_on_error=False,
             print_error=False,
         )
+
+
+@pytest.mark.parametrize(
+    ("command", "module"),
+    [
+        ("swap train", "counterface.swap.train"),
+        ("detect train", "counterface.detect.train"),
+        ("detect fit", "counterface.detect.training.fit"),
+        ("dataset build", "counterface.datasets.build"),
+    ],
+)
+def test_a_recipe_that_is_no_toml_is_told_before_torch_is_imported(
+    command: str,
+    module: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setitem(sys.modules, module, None)  # an import of it fails
+    recipe = tmp_path / "deep.toml"
+    recipe.write_text(f"x = {'[' * 3000}{']' * 3000}\n")
+    words = [*command.split(), str(recipe)]
+    assert main(words + (["out.onnx"] if command == "detect fit" else [])) == 1
+    assert "deep.toml: is not TOML: values nested deeper than 64" in capsys.readouterr().err

@@ -12,7 +12,6 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 from pydantic import BaseModel, Field
 from safetensors.torch import load_file
@@ -50,6 +49,8 @@ class FeatureNet(nn.Module):
         Raises:
             WeightsError: no such backbone, or the file is not its weights.
         """
+        import timm  # which takes seconds: only where features are compared
+
         super().__init__()
         self.side = config.side
         try:
@@ -121,6 +122,7 @@ def find_feature_net(config: FeatureConfig) -> FeatureNet | None:
 
 def _cached(backbone: str) -> Path | None:
     """timm's weights of a model in the hub's cache; never fetched."""
+    import timm
     from huggingface_hub import try_to_load_from_cache
 
     given = timm.models.get_pretrained_cfg(backbone)

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from counterface.apps.cli import output
 from counterface.apps.cli.output import Json
-from counterface.config import read_config_with
+from counterface.config import read_config_with, require_toml
 from counterface.errors import ConfigError
 from counterface.wording import counted
 
@@ -57,6 +57,7 @@ def build(
             decoders; see `recipes/twins.toml`.
         yes: Start at once: measure nothing, ask nothing.
     """
+    require_toml(recipe)
     if self_blended or twins:
         name = "--twins" if twins else "--self-blended"
         if methods or crf or steps or estimate or rank or (self_blended and twins):

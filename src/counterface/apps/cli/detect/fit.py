@@ -6,7 +6,7 @@ from pathlib import Path
 
 from counterface.apps.cli import output
 from counterface.apps.cli.output import Json
-from counterface.config import read_config_with
+from counterface.config import read_config_with, require_toml
 
 
 def fit(
@@ -28,6 +28,7 @@ def fit(
         manifest: Labelled files with their methods, instead of the recipe's.
         out: Folder of the run, instead of the recipe's.
     """
+    require_toml(recipe)
     from counterface.detect.training.fit import FitConfig, fit_detector
 
     given = {"manifest": manifest, "out": out}

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from counterface.apps.cli import output
 from counterface.apps.cli.output import Json
-from counterface.config import parse_settings, read_config_with
+from counterface.config import parse_settings, read_config_with, require_toml
 from counterface.wording import counted
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def train(
         folds: Cross-validate on so many folds instead of training once; 0 = no.
         fold_by: What may not be on both sides of a fold; each way is trained by itself.
     """
+    require_toml(recipe)
     from counterface.detect.train import TrainConfig, train_detector
 
     values = parse_settings(settings)

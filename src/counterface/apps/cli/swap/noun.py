@@ -106,11 +106,12 @@ def train(
         settings: Any other setting of the recipe, as loss.gan_power=0.1: one or several.
     """
     from counterface.apps.cli.swap.train import read_settings, train_lines
-    from counterface.swap.train import train_swap
 
     given = {"model": model, "preset": preset, "source": source, "target": target, "out": out}
     loop = {"steps": until, "device": device}
     config = read_settings(recipe, given, identity, loop, settings)
+    from counterface.swap.train import train_swap
+
     with output.progress("train") as report:
 
         def told(step: int, numbers: dict[str, float]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from counterface.config import parse_settings, read_config_with
+from counterface.config import parse_settings, read_config_with, require_toml
 from counterface.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def read_settings(
     Raises:
         ConfigError: a word that cannot be understood, a key or value that is not valid.
     """
+    require_toml(recipe)
     from counterface.swap.train import SwapTrainConfig
 
     values = parse_settings(settings)
