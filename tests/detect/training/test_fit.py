@@ -86,8 +86,9 @@ def test_one_clean_feature_has_the_closed_form(ridge: float):
     )
 
 
-def test_the_fit_is_the_least_squares_solution():
-    real, fake = cloud(40, 1), cloud(25, 2, 0.7)
+@pytest.mark.parametrize("width", [5, 90])  # more crops than numbers, and fewer
+def test_the_fit_is_the_least_squares_solution(width: int):
+    real, fake = cloud(40, 1, width=width), cloud(25, 2, 0.7, width=width)
     net = Files().add(0, "clip", real).add(1, "swap", fake).fit(ridge=0.3)
     values = np.concatenate([real, fake]).astype(np.float32).astype(np.float64)
     target = np.repeat([-1.0, 1.0], [40, 25])
@@ -95,8 +96,8 @@ def test_the_fit_is_the_least_squares_solution():
     mean = share @ values
     spread = np.sqrt(share @ (values - mean) ** 2)
     z = (values - mean) / spread
-    system = np.vstack([z * np.sqrt(share)[:, None], np.sqrt(0.3) * np.eye(5)])
-    solved = np.linalg.lstsq(system, np.concatenate([target * np.sqrt(share), np.zeros(5)]))[0]
+    system = np.vstack([z * np.sqrt(share)[:, None], np.sqrt(0.3) * np.eye(width)])
+    solved = np.linalg.lstsq(system, np.concatenate([target * np.sqrt(share), np.zeros(width)]))[0]
     assert net.score(values) == pytest.approx(z @ solved, abs=1e-3)
 
 

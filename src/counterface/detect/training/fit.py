@@ -268,9 +268,11 @@ def _ridge(
     x, t, w = values[rows].astype(np.float64), wanted[rows], shares[rows] / shares.sum()
     mean = w @ x
     spread = np.sqrt(w @ (x - mean) ** 2) + 1e-4  # a dead channel must not divide by zero
-    z = (x - mean) / spread
-    weighted = z * w[:, None]
-    solved = np.linalg.solve(z.T @ weighted + l2 * np.eye(z.shape[1]), weighted.T @ t)
+    a, b = (x - mean) / spread * np.sqrt(w)[:, None], np.sqrt(w) * t
+    if len(a) < a.shape[1]:  # the same solution by the smaller of both systems
+        solved = a.T @ np.linalg.solve(a @ a.T + l2 * np.eye(len(a)), b)
+    else:
+        solved = np.linalg.solve(a.T @ a + l2 * np.eye(a.shape[1]), a.T @ b)
     weight = solved / spread
     return weight, float(-(mean @ weight))
 
