@@ -22,7 +22,7 @@ from counterface.detect.generalisation.meter import (
     measure_generalisation,
 )
 from counterface.detect.training import leave_out_fit
-from counterface.errors import ConfigError
+from counterface.errors import ConfigError, MediaError
 from counterface.media.image import read_image, write_image
 from counterface.report.evaluation import write_generalisation
 
@@ -170,6 +170,31 @@ def test_the_command_prints_all_tables_and_one_bad_file_ends_nothing(
     assert "broken.png" in said
     assert main([*words, "--thorough"]) == 1
     assert "drop --thorough" in capsys.readouterr().err
+
+
+def test_flags_of_an_evaluation_apply_and_defaults_are_of_this_one(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    seen = []
+
+    def stop(manifest, detectors, by, config, **rest):
+        seen.append((detectors, by, config.frames, config.rounds, config.split))
+        raise ConfigError("enough")
+
+    monkeypatch.setattr("counterface.detect.generalisation.meter.measure_generalisation", stop)
+    words = ["detect", "evaluate", str(folder / "many.parquet"), "--leave-out", "origin"]
+    assert main(words) == 1
+    assert main([*words, "--frames", "16", "--split", "all", "--against", "two.onnx"]) == 1
+    assert seen == [
+        (("default",), "origin", 8, 2000, None),
+        (("default", "two.onnx"), "origin", 16, 2000, "all"),
+    ]
+    assert main([*words[:3], *words[2:]]) == 1
+    assert "takes one manifest, not 2" in capsys.readouterr().err
+    (folder / "file").touch()
+    cut = CropConfig("whole_face", 64, 8)
+    with pytest.raises(MediaError, match="name another with --cache"):
+        face_crops.cut_faces([], cut, folder / "file" / "inside")
 
 
 def test_the_page_has_the_tables_and_loads_nothing(found: Generalisation, tmp_path: Path):

@@ -76,9 +76,12 @@ def cut_faces(
         config: how.
         folder: of kept crops; one Parquet file for each content.
         progress: called as (done, total, name).
+
+    Raises:
+        MediaError: the folder cannot be made.
     """
     store = folder / config.key
-    make_folder(store)
+    make_folder(store, advice="name another with --cache")
     search = _Search(config)
     found: list[FaceCrops | str] = []
     for number, entry in enumerate(entries):

@@ -31,6 +31,7 @@ from counterface.errors import MediaError
 from counterface.project_files import read_parquet
 from counterface.types import Image
 
+FORMAT = 1  # of what is kept; another one when a view changes
 PLAIN, RING, EQUALISED = "plain", "ring", "equalised"
 SOME = 4  # moments of a file that the changed views look at
 FLUSH = 64
@@ -79,8 +80,8 @@ class ViewStore:
 
     def __init__(self, folder: Path, reader: str) -> None:
         """Opens the folder of a reader; `reader` says all that its answers depend on."""
-        self.folder = folder / hashlib.sha256(reader.encode()).hexdigest()[:16]
-        make_folder(self.folder)
+        self.folder = folder / hashlib.sha256(f"{FORMAT} {reader}".encode()).hexdigest()[:16]
+        make_folder(self.folder, advice="name another with --cache")
         self.known: dict[str, Answers] = {}
         self.new: dict[str, Answers] = {}
         for part in sorted(self.folder.glob("*.parquet")):
