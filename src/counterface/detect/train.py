@@ -19,7 +19,7 @@ from counterface.datasets.pairs.training_pairs import Sources, TrainingPairs
 from counterface.datasets.twin_faces import TwinFaces
 from counterface.detect.models.detector_model import DetectorModel, build_detector, clip_of
 from counterface.detect.models.parts.folded import START_FACES, start_from_folded
-from counterface.detect.training.detector_task import DetectorTask
+from counterface.detect.training.detector_task import DetectorTask, first_batches
 from counterface.detect.training.pair_data import read_sources, train_autoencoder
 from counterface.detect.training.recipe import (
     DataConfig,
@@ -168,6 +168,8 @@ def _run(
         )
     else:
         task = DetectorTask(net, config.optimizer, config.loss, loop.steps)
+    if config.start_from is None:
+        net.fit_line(first_batches(examples, config.line_crops))
     about = {"data": about, **describe_recipe(config)}
     report = _phase(progress, "detector", loop.steps)
     result = train(task, examples, loop, out, progress=report, about=about)

@@ -65,6 +65,7 @@ def test_a_recipe_trains_a_tiny_net_of_its_kind(name: str, tmp_path: Path):
             update={
                 "out": tmp_path / "run",
                 "epochs": 0,
+                "line_crops": 8,
                 "model": model,
                 "data": config.data.model_copy(update={"faces": folder}),
                 "loop": config.loop.model_copy(update=loop),

@@ -7,7 +7,7 @@ apart. What was trained travels as a file of tensors, and as ONNX to whoever sca
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -94,6 +94,13 @@ class DetectorModel(nn.Module):
         self.check(images)
         found: Tensor = self.head.embed(self.features(images))  # type: ignore[operator]
         return found
+
+    def fit_line(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Nothing; a net that can fit its head in closed form does, before training starts.
+
+        Args:
+            batches: images as `forward` takes them, and labels (B,) in [0, 1].
+        """
 
     def load_published(self, path: Path) -> None:
         """Fills the net with weights that its authors published, turned to our meaning.

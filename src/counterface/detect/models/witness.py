@@ -5,16 +5,19 @@ see the grain of a decoder, high ones where a face does not hang together. Compa
 al. 2021 (https://arxiv.org/abs/2104.02617) and `texture_cnn`, which reads one stage. Ours reads
 each channel over the whole crop and over the part where a face is swapped. The statistics are
 standardised, since those of low stages are many times larger, and then weighed by one line, so the
-logit is the mean of a map over cells. Batch norms of the backbone keep the statistics that they
+logit is the mean of a map over cells. Training starts from the line that fits the untouched
+backbone best: tuning under a random line would spoil what the backbone knows (Kumar et al. 2022,
+https://arxiv.org/abs/2202.10054). Batch norms of the backbone keep the statistics that they
 started with: the faces of a batch are too alike to measure them. ImageNet weights: as for
 `frame_cnn`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -22,6 +25,9 @@ from counterface.detect.models.detector_model import DetectorConfig, DetectorMod
 from counterface.detect.models.parts.map_head import PRIOR_STD
 from counterface.detect.models.parts.stage_statistics import StageStatistics
 from counterface.detect.models.parts.timm_backbone import create_cut_backbone, signed_input
+
+DEAD = 1e-4  # added to deviations: a dead channel must not divide by zero
+START_SCALE = 3.0  # of the fitted line's score, -1 to 1, toward log-odds
 
 
 class WitnessConfig(DetectorConfig):
@@ -33,6 +39,7 @@ class WitnessConfig(DetectorConfig):
         (1, 2, 3, 4), min_length=1, description="maps that are read, in rising order"
     )
     size: int = Field(224, ge=32, le=1024, multiple_of=32, description="crop side, pixels")
+    ridge: float = Field(0.3, gt=0, description="penalty on the standardised line at the start")
     dropout: float = Field(0.3, ge=0, lt=1, description="of the statistics")
     pretrained: bool = Field(False, description="ImageNet weights, fetched if need be")
 
@@ -51,7 +58,10 @@ class StatisticsHead(nn.Module):
         super().__init__()
         self.side = side
         self.read = StageStatistics(channels)
-        self.norm = nn.BatchNorm1d(self.read.length, affine=False)
+        self.mean: Tensor
+        self.spread: Tensor
+        self.register_buffer("mean", torch.zeros(self.read.length))
+        self.register_buffer("spread", torch.ones(self.read.length))
         self.dropout = nn.Dropout(dropout)
         self.line = nn.Linear(self.read.length, 1)
         nn.init.normal_(self.line.weight, std=PRIOR_STD)
@@ -60,16 +70,32 @@ class StatisticsHead(nn.Module):
     def forward(self, maps: list[Tensor]) -> tuple[Tensor, Tensor]:
         """The logit, and each cell's part in it."""
         logit: Tensor = self.line(self.dropout(self.embed(maps)))[:, 0]
-        assert self.norm.running_var is not None
-        slope = self.line.weight * (self.norm.running_var + self.norm.eps).rsqrt()
-        cells = self.read.cells(maps, slope, self.side)[:, 0]
-        # the constant part, spread evenly; in training also what dropout and the batch have changed
+        cells = self.read.cells(maps, self.line.weight / self.spread, self.side)[:, 0]
+        # the constant part, spread evenly; in training also what dropout has changed
         return logit, cells + (logit - cells.mean(dim=(1, 2)))[:, None, None]
 
     def embed(self, maps: list[Tensor]) -> Tensor:
         """The standardised statistics, (B, 4 sum(C))."""
-        found: Tensor = self.norm(self.read(maps))
+        found: Tensor = (self.read(maps) - self.mean) / self.spread
         return found
+
+    @torch.no_grad()
+    def fit(self, found: Tensor, labels: Tensor, ridge: float) -> None:
+        """Sets the standard and the line by ridge regression on -1 (real) and 1 (fake).
+
+        Args:
+            found: statistics as `read` gives them, (N, 4 sum(C)).
+            labels: (N,) in [0, 1].
+            ridge: penalty on the standardised line.
+        """
+        self.mean.copy_(found.mean(dim=0))
+        self.spread.copy_(found.std(dim=0, correction=0) + DEAD)
+        z = (found - self.mean) / self.spread
+        wanted = labels * 2 - 1
+        gram = z.T @ z / len(z) + ridge * torch.eye(z.shape[1], device=z.device)
+        weight = torch.linalg.solve(gram, z.T @ (wanted - wanted.mean()) / len(z))
+        self.line.weight.copy_(START_SCALE * weight[None])
+        self.line.bias.fill_(START_SCALE * wanted.mean())
 
 
 class Witness(DetectorModel):
@@ -97,6 +123,20 @@ class Witness(DetectorModel):
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
         return self
+
+    def fit_line(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Sets the line that training starts from.
+
+        Args:
+            batches: images (B, 3, S, S) and labels (B,) in [0, 1].
+        """
+        found, wanted = [], []
+        with torch.no_grad():
+            for images, labels in batches:
+                found.append(self.head.read(self.maps(images)))
+                wanted.append(labels)
+        if found:
+            self.head.fit(torch.cat(found), torch.cat(wanted), self.config.ridge)
 
     def maps(self, images: Tensor) -> list[Tensor]:
         """The backbone's, one a stage, (B, C, h, w)."""

@@ -21,11 +21,15 @@ from torch.nn.functional import (
     softplus,
 )
 from torch.optim import Optimizer
+from torch.utils.data import default_collate
 
 from counterface.detect.models.detector_model import DetectorModel
 from counterface.detect.training.recipe import LossConfig, OptimizerConfig
 from counterface.learn.optimizers import make_optimizer
 from counterface.learn.sharpness import Sharpness, keep_statistics
+from counterface.learn.task import Examples
+
+LINE_BATCH = 16  # examples that are looked at together before training
 
 
 class DetectorTask:
@@ -176,6 +180,16 @@ class DetectorTask:
             o.lr,
             momentum=o.momentum,
         )
+
+
+def first_batches(examples: Examples, crops: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Images and labels of the first examples of a run, until there are enough crops."""
+    seen = index = 0
+    while seen < crops:
+        batch = default_collate([examples[i] for i in range(index, index + LINE_BATCH)])
+        images, labels, _ = unpack(batch)
+        yield images, labels
+        seen, index = seen + len(images), index + LINE_BATCH
 
 
 def unpack(batch: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor | None]:

@@ -138,6 +138,9 @@ class TrainConfig(BaseModel):
     folded: Path | None = Field(None, description="TFLite file that starts the backbone")
     autoencoder_steps: int = Field(0, ge=0, description="of the re-making net of pairs; 0 = none")
     autoencoder: Path | None = Field(None, description="a re-making net of an earlier run, .onnx")
+    line_crops: int = Field(
+        1024, ge=0, description="crops that a witness's line is fitted on before the first step"
+    )
     epochs: int = Field(
         0, ge=0, description="rounds over the labelled faces; 0 = loop.steps says how long"
     )
