@@ -6,7 +6,6 @@ identity, landmark and pose error, and what viewers complain of: shaking, seams,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -26,14 +25,13 @@ from counterface.faces.landmarks import INNER, interocular
 from counterface.faces.mask import hull_mask
 from counterface.faces.smooth import jitter
 from counterface.faceset.store import Faceset
-from counterface.media import sandbox
-from counterface.media.beside.sound import Likeness, compare_sound
+from counterface.media.beside.sound import Likeness
 from counterface.swap.perceptual import PerceptualDistance
+from counterface.swap.same_moments import pair_frames, sound_likeness
 from counterface.types import Face, Floats, Frame, Image, Progress
 from counterface.wording import counted
 
 _SAME_FACE = 0.3  # overlap of the target's box and the result's, intersection over union
-_SAME_MOMENT_S = Fraction(1, 500)
 _CROP = 256  # pixels, of the perceptual comparison
 _OUTSIDE = 0.25  # the mask grown by this share of its size is "inside"; beyond is "outside"
 
@@ -123,7 +121,7 @@ def measure_quality(
     """The report card of a converted file.
 
     Args:
-        out: the converted video or picture.
+        out: the converted video or picture, or a folder of pictures of a video.
         target: what it was made from, frame for frame.
         source: a faceset of the person whose face was put in.
         config: how closely to look.
@@ -141,7 +139,9 @@ def measure_quality(
     models = load_models("auto", "mediapipe_mesh")
     searches = FaceSearch(*models), FaceSearch(*models)
     frames = 0
-    for made, real in _pairs(out, target, config):
+    for count, (made, real) in enumerate(pair_frames(out, target, config.from_s)):
+        if count % config.every:
+            continue
         frames += 1
         found = _same_face(made.image, real.image, searches)
         if found is None:
@@ -154,7 +154,7 @@ def measure_quality(
     if not tally.points:
         raise SwapError(
             f"{out}: in none of {counted(frames, 'frame')} a face was found where "
-            f"{target} shows one"
+            f"{target} shows one; a matte has none, name the video beside it"
         )
     return _card(tally, out, target, source, frames)
 
@@ -173,7 +173,6 @@ def _card(tally: _Tally, out: Path, target: Path, source: Path, frames: int) -> 
         shakes["jitter_target"] = jitter([t[INNER] for t, _, _ in tally.points], times)
         shakes["jitter_out"] = jitter([o[INNER] for _, o, _ in tally.points], times)
     numbers = {name: tally.number(name) for name in names}
-    is_still = sandbox.probe(target).kind == "image"
     return ReportCard(
         out=str(out),
         target=str(target),
@@ -181,42 +180,10 @@ def _card(tally: _Tally, out: Path, target: Path, source: Path, frames: int) -> 
         frames=frames,
         faces=len(tally.points),
         source_to_target=people,
-        sound="none" if is_still else compare_sound(out, target),
+        sound=sound_likeness(out, target),
         **numbers,
         **shakes,
     )
-
-
-def _pairs(out: Path, target: Path, config: QualityConfig) -> Iterator[tuple[Frame, Frame]]:
-    """Frames of both files that are shown at one moment.
-
-    Raises:
-        SwapError: their times or sizes do not agree, or one ends before the other.
-    """
-    if sandbox.probe(target).kind == "image":
-        one, other = (Frame(sandbox.read_image(p), 0, Fraction(0)) for p in (out, target))
-        _require_one_size(one, other, out, target)
-        yield one, other
-        return
-    reals = (f for f in sandbox.read_video(target) if f.pts >= config.from_s)
-    first: tuple[Fraction, Fraction] | None = None
-    for count, made in enumerate(sandbox.read_video(out)):
-        real = next(reals, None)
-        first = first or (made.pts, real.pts if real else made.pts)
-        if real is None or abs((made.pts - first[0]) - (real.pts - first[1])) > _SAME_MOMENT_S:
-            raise SwapError(
-                f"{out}: its frame {count} at {float(made.pts):.3f} s has no partner in {target}; "
-                "compare a result with the file that it was made from; say --from for a cut-out"
-            )
-        if count % config.every == 0:
-            _require_one_size(made, real, out, target)
-            yield made, real
-
-
-def _require_one_size(made: Frame, real: Frame, out: Path, target: Path) -> None:
-    if made.image.shape != real.image.shape:
-        sizes = [f"{f.image.shape[1]}x{f.image.shape[0]}" for f in (made, real)]
-        raise SwapError(f"{out} is {sizes[0]}, {target} is {sizes[1]}; they do not belong together")
 
 
 def _source_embeddings(source: Path, embedder: IdentityEmbedder, most: int) -> list[Floats]:

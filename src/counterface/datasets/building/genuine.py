@@ -16,10 +16,10 @@ from counterface.aside import make_folder, write_bytes
 from counterface.errors import MediaError
 from counterface.media import sandbox
 from counterface.swap.conversion.footage import frames_of
-from counterface.swap.conversion.render import make_even
 from counterface.swap.conversion.segments import WorkFolder, split_times
 from counterface.swap.conversion.settings import ConvertConfig
 from counterface.swap.conversion.targets.outputs import join_segments, open_writer
+from counterface.swap.same_moments import make_even
 from counterface.types import Frame
 
 _PNG = b"\x89PNG\r\n\x1a\n"

@@ -14,9 +14,6 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Literal
 
-import cv2
-import numpy as np
-
 from counterface.faces.align import crop_matrix, warp_image
 from counterface.swap.conversion.ahead import run_ahead
 from counterface.swap.conversion.placement import PlacedFace
@@ -25,6 +22,7 @@ from counterface.swap.generate import Generator
 from counterface.swap.merge.merge_face import Swapped, merge_face
 from counterface.swap.merge.plan import MergePlan
 from counterface.swap.merge.settings import MergeSettings
+from counterface.swap.same_moments import make_even
 from counterface.swap.steady import SteadyFaces
 from counterface.types import Frame, Image, Mask
 
@@ -208,13 +206,3 @@ class Renderer:
             self.maskless += 1
             return made, settings.model_copy(update={"mask": "hull"})
         return replace(made, faceset_mask=mask), settings
-
-
-def make_even(image: Image) -> Image:
-    """The image with even sides: the last row or column twice where there is an odd number."""
-    height, width = image.shape[:2]
-    if height % 2 == 0 and width % 2 == 0:
-        return image
-    return np.asarray(
-        cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE), dtype=np.uint8
-    )

@@ -31,11 +31,11 @@ from counterface.swap.conversion.render import Rendered
 from counterface.swap.conversion.segments import WorkFolder, name_differences, split_times
 from counterface.swap.conversion.settings import ConvertConfig
 from counterface.swap.conversion.truth import whole_mask
+from counterface.swap.same_moments import SEQUENCE_FILE
 from counterface.types import Frame, Image
 
 LATE_S = 10  # a clock that starts later is that of a broadcast or a tape: players show nothing
 KEYFRAMES = 240  # pictures of the output that go into the registry of known fakes, at most
-SEQUENCE_FILE = "sequence.json"
 _KEYFRAME_SIDE = 512  # pixels: hashing reduces pictures to this side anyway
 _MATTE_CRF = 4  # x264; levels stay within 2 of 255 on average
 
