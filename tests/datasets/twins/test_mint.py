@@ -63,8 +63,10 @@ def test_a_twin_differs_inside_its_mask_alone_and_is_repeatable(family: Family):
     assert len(found) >= 3
     for seed, twin in found[:3]:
         assert twin.family == family
-        assert twin.real.shape == twin.fake.shape == (200, 220, 3)
-        assert twin.mask.shape == (200, 220)
+        assert twin.real.shape == twin.fake.shape
+        assert twin.real.shape[0] <= 200
+        assert twin.mask.shape == twin.real.shape[:2]
+        assert eye_distance(twin.landmarks) >= 29
         assert 0 <= twin.mask.min() <= twin.mask.max() <= 1 + 1e-6
         changed = (twin.real != twin.fake).any(axis=2)
         assert changed.any()
@@ -172,7 +174,7 @@ def test_a_view_is_never_enlarged_and_keeps_the_points_on_the_face():
     assert np.allclose((face.landmarks + 0.5) / 2 - 0.5, half.landmarks, atol=1e-3)
 
 
-def test_both_twins_are_scaled_and_compressed_alike():
+def test_both_twins_are_sharpened_and_compressed_alike():
     for seed in range(6):
         twin = mint_one("pasted", seed)
         if twin is None:
@@ -182,7 +184,6 @@ def test_both_twins_are_scaled_and_compressed_alike():
         assert done.mask.shape == done.real.shape[:2]
         changed = np.abs(done.real.astype(int) - done.fake).max(axis=2)
         assert changed[done.mask == 0].mean() < 3  # H.264 carries a little over the edge
-        assert eye_distance(done.landmarks) >= 29
 
 
 def test_two_decoders_in_a_row_are_both_named():

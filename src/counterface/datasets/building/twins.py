@@ -49,6 +49,7 @@ from counterface.media import sandbox
 from counterface.media.find_media import VIDEO_SUFFIXES
 from counterface.media.image import IMAGE_SUFFIXES
 from counterface.media.probe import file_sha256
+from counterface.media.recompress import recompress_jpeg
 from counterface.provenance.mark import Marker
 from counterface.provenance.record import (
     MadeInput,
@@ -298,6 +299,9 @@ def _write(config: TwinsConfig, job: _Job, twin: Twin, rights: Rights, marker: M
     rng = np.random.default_rng([*job.seed, 3])
     quality = int(rng.integers(config.quality[0], config.quality[1] + 1))
     inside = inner_part(twin.mask)
+    sharp = [
+        log_sharpness(recompress_jpeg(image, quality), inside) for image in (twin.real, twin.fake)
+    ]
     record = MadeRecord(
         output=MadeOutput(name=job.place.fake.name),
         inputs=(MadeInput(role="target", name=job.row.source, sha256=job.row.source_sha256),),
@@ -309,9 +313,7 @@ def _write(config: TwinsConfig, job: _Job, twin: Twin, rights: Rights, marker: M
             "frame": job.row.frame_index,
             "quality": quality,
             "landmarks": [[round(float(x), 2), round(float(y), 2)] for x, y in twin.landmarks],
-            "sharper": round(
-                log_sharpness(twin.fake, inside) - log_sharpness(twin.real, inside), 4
-            ),
+            "sharper": round(sharp[1] - sharp[0], 4),
         },
         rights=(MadeRights(of="target", rights=rights),),
     )

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from counterface.config import STRICT
 from counterface.types import Image, Mask
 
-SPREAD = 0.12  # standard deviation of the difference that twins are brought to
+CENTRE, SPREAD = 0.03, 0.12  # of the differences that twins are brought to; codecs take the mean
 CLOSE = 0.03  # how near they are brought to it
 MOST_MEAN, SOFTER = 0.05, (0.35, 0.65)  # of a batch of twins
 _FLOOR = 0.5  # grey values: keeps the logarithm of a flat patch finite
@@ -66,6 +66,24 @@ def sharpen(image: Image, amount: float, sigma: float = 1.0) -> Image:
     """The image plus `amount` of what a Gaussian of `sigma` takes away."""
     soft = cv2.GaussianBlur(image, (0, 0), sigma)
     return np.asarray(cv2.addWeighted(image, 1 + amount, soft, -amount, 0), dtype=np.uint8)
+
+
+def match_contrast(image: Image, target: Image, inside: Mask, gain: float = 1.0) -> Image:
+    """The image with its deviation inside brought to the target's; sharpening had raised it.
+
+    Args:
+        image: RGB uint8 (H, W, 3).
+        target: of the same shape.
+        inside: float32 (H, W), what is measured.
+        gain: of the deviation wanted.
+    """
+    where = (inside > 0).astype(np.uint8)
+    means, deviations = cv2.meanStdDev(image, mask=where)
+    _, wanted = cv2.meanStdDev(target, mask=where)
+    factor = gain * float(wanted.mean()) / max(float(deviations.mean()), 1.0)
+    factor = float(np.clip(factor, 0.7, 1.4))
+    shift = (1 - factor) * means.reshape(1, 1, 3)
+    return np.asarray(np.clip(image * factor + shift + 0.5, 0, 255), dtype=np.uint8)
 
 
 def reach(change: Callable[[float], float], wanted: float, most: float, steps: int = 7) -> float:
