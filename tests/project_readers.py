@@ -225,6 +225,8 @@ def scores(folder: Path) -> Reader:
         "logit": 1.0,
         "frame_logits": [1.0, 2.0],
         "frame_times_s": [0.0, 0.1],
+        "witness_logits": [[1.0, -1.0], [2.0, 0.5]],
+        "spread_over": "frames",
     }
     path = store.folder / "a.parquet"
     pq.write_table(pa.Table.from_pylist([row], schema=_SCHEMA), path)

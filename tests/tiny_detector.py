@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,47 @@ def metadata(**changes: Any) -> dict[str, Any]:
     }
 
 
-def write_detector(path: Path, info: dict[str, Any] | None = None, *, gain: float = GAIN) -> Path:
+def weighing(*slopes: Sequence[float], questions: str = "ab", **changes: Any) -> dict[str, Any]:
+    """What a tiny detector of as many witnesses as questions says of them: a bin for each slopes.
+
+    Args:
+        slopes: of the witnesses, in the bin "bin 0" and those after it.
+        questions: a letter for each witness.
+        changes: of every bin.
+    """
+    names = [f"witness {number}" for number in range(len(questions))]
+    return {
+        "witnesses": [
+            {"name": name, "looks_for": "bright faces", "question": question}
+            for name, question in zip(names, questions, strict=True)
+        ],
+        "bins": [
+            {
+                "name": f"bin {number}",
+                "slopes": list(row),
+                "offsets": [0.0] * len(row),
+                "line": 0.8,
+                **changes,
+            }
+            for number, row in enumerate(slopes or [(1.0,) * len(questions)])
+        ],
+    }
+
+
+def write_detector(
+    path: Path,
+    info: dict[str, Any] | None = None,
+    *,
+    gain: float = GAIN,
+    witnesses: Sequence[tuple[float, float]] = (),
+) -> Path:
     """An ONNX file with logit = gain * (mean - 0.5) and the same of 8x8 cells as activation.
 
     Args:
         path: to write.
         info: metadata; none is written where it is an empty dict.
         gain: NaN makes a detector whose numbers are all NaN.
+        witnesses: of each a and b; it says a * (mean - b).
     """
     info = metadata() if info is None else info
     size = info.get("size", 64)
@@ -57,6 +92,17 @@ def write_detector(path: Path, info: dict[str, Any] | None = None, *, gain: floa
         helper.make_node("Sub", ["grey", "half"], ["grey_centred"]),
         helper.make_node("Mul", ["grey_centred", "gain"], ["activation"]),
     ]
+    outputs = []
+    if witnesses:
+        gains, centres = (np.array(part, np.float32) for part in zip(*witnesses, strict=True))
+        constants |= {"gains": gains, "shifts": -gains * centres}
+        nodes += [
+            helper.make_node("Unsqueeze", ["mean", "axes_channel"], ["column"]),
+            helper.make_node("Mul", ["column", "gains"], ["scaled"]),
+            helper.make_node("Add", ["scaled", "shifts"], ["witnesses"]),
+        ]
+        shape = ["b", len(witnesses)]
+        outputs.append(helper.make_tensor_value_info("witnesses", TensorProto.FLOAT, shape))
     graph = helper.make_graph(
         nodes,
         "tiny",
@@ -64,6 +110,7 @@ def write_detector(path: Path, info: dict[str, Any] | None = None, *, gain: floa
         [
             helper.make_tensor_value_info("logit", TensorProto.FLOAT, ["b"]),
             helper.make_tensor_value_info("activation", TensorProto.FLOAT, ["b", 8, 8]),
+            *outputs,
         ],
         [numpy_helper.from_array(np.asarray(v), name) for name, v in constants.items()],
     )

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from counterface.detect.detector import Thresholds
 from counterface.detect.findings import AsideCode, FrameScore, Score, SetAside, TrackFinding
 from counterface.detect.pool import judge_score
+from counterface.detect.weigh import Statement, find_contradiction
 
 LINES = Thresholds(likely_manipulated=0.8, no_manipulation_found=0.2)
 CODES: tuple[AsideCode, ...] = (
@@ -18,6 +19,7 @@ CODES: tuple[AsideCode, ...] = (
     "drawing",
     "soft",
     "toned",
+    "poor",
     "small",
     "turned",
     "tilted",
@@ -38,6 +40,21 @@ def a_score(probability: float, low: float, high: float) -> Score:
     )
 
 
+def statements(*log_odds: float | None) -> tuple[Statement, ...]:
+    """What witnesses of one question say."""
+    return tuple(
+        Statement(
+            name=f"witness {number}",
+            question="swap",
+            looks_for="a trace",
+            log_odds=said,
+            says="silent" if said is None else "for" if said > 0 else "against",
+            text=f"Witness {number} says {said}.",
+        )
+        for number, said in enumerate(log_odds)
+    )
+
+
 def a_track(
     number: int,
     probability: float | None,
@@ -46,6 +63,7 @@ def a_track(
     spread: float = 0.0,
     face_px: float = 100.0,
     count: int = 4,
+    said: tuple[Statement, ...] = (),
 ) -> TrackFinding:
     """Face `number` with this probability, give or take `spread`; `code` is why it is set aside."""
     score = None
@@ -64,7 +82,8 @@ def a_track(
     )
     return TrackFinding(
         id=number,
-        verdict=judge_score(score, LINES, in_range=judged),
+        verdict=judge_score(score, LINES, in_range=judged and not find_contradiction(said)),
+        witnesses=said,
         score=score,
         brief=code == "brief",
         first_s=0,
@@ -89,6 +108,7 @@ def people(draw: st.DrawFn) -> Sequence[TrackFinding]:
             spread=draw(st.sampled_from((0.0, 0.01, 0.4))),
             face_px=draw(st.sampled_from((24.0, 70.0, 300.0))),
             count=draw(st.integers(1, 30)),
+            said=statements(*draw(st.sampled_from(((), (), (2.5, -0.5), (2.5, None, -2.5))))),
         )
         for number, code in enumerate(roles)
     ]

@@ -3,12 +3,13 @@
 import re
 
 import pytest
-from drawn_tracks import CODES, LINES, a_track, people
+from drawn_tracks import CODES, LINES, a_track, people, statements
 from hypothesis import given
 from hypothesis import strategies as st
 
 from counterface.detect.pool import show_percent
 from counterface.detect.scanning.conclusion import conclude, explain, lead, write_headline
+from counterface.detect.weigh import find_contradiction
 from counterface.types import Verdict
 
 LINE = LINES.no_manipulation_found
@@ -48,7 +49,7 @@ def test_a_file_of_faces_that_do_not_count_is_inconclusive(code, probability):
 def test_the_main_face_without_a_number_keeps_a_bystander_from_clearing_the_file(code):
     clear = a_track(0, 0.05, face_px=70)
     main = a_track(1, None if code == "not_scored" else 0.05, code, face_px=300)
-    kept = code in ("not_scored", "drawing", "soft", "toned")
+    kept = code in ("not_scored", "drawing", "soft", "toned", "poor")
     verdict = Verdict.INCONCLUSIVE if kept else Verdict.NO_MANIPULATION_FOUND
     assert outcome([clear, main])[0] is verdict
     fake = a_track(2, 0.95, face_px=70)
@@ -71,6 +72,19 @@ def test_many_bystanders_are_counted_and_not_listed():
     _, headline, _ = said_of([a_track(0, 0.02), *crowd, a_track(28, 0.05, "brief")])
     assert "28 faces do not count: 27 too small, 1 seen too briefly." in headline.text
     assert len(headline.text) < 300
+
+
+@pytest.mark.parametrize("probability", [0.01, 0.5, 0.99])
+def test_a_face_whose_witnesses_contradict_each_other_decides_nothing(probability):
+    torn = a_track(1, probability, said=statements(2.5, -2.5))
+    clear, fake = a_track(0, 0.05), a_track(2, 0.95)
+    assert outcome([clear, torn]) == (Verdict.INCONCLUSIVE, 1)
+    assert outcome([clear, torn, fake]) == (Verdict.LIKELY_MANIPULATED, 2)
+    _, headline, _ = said_of([clear, torn])
+    assert headline.number is None
+    assert "contradict each other strongly about face 2" in headline.text
+    agreed = a_track(1, probability, said=statements(2.5, -1.5))
+    assert outcome([agreed]) == outcome([a_track(1, probability)])
 
 
 @given(people(), st.integers(0, 2))
@@ -156,6 +170,13 @@ def test_every_sentence_is_true(tracks, unaligned):
         top = tracks[facts.decided_by].score.probability
         worst = [t for t in counted if t.verdict is facts.verdict]
         assert top == max(t.score.probability for t in worst)
+    for about in re.findall(r"contradict each other strongly about (the face|face \d+)", words):
+        number = facts.decided_by if about == "the face" else int(about[5:]) - 1
+        assert number == facts.decided_by
+        assert find_contradiction(tracks[number].witnesses)
+        assert facts.verdict is Verdict.INCONCLUSIVE
+    if "neither clearly suspicious" in words:
+        assert not find_contradiction(tracks[facts.decided_by].witnesses)
     assert words.count("The face does not pass") == (
         len(tracks) == 1 and facts.verdict is Verdict.NO_MANIPULATION_FOUND
     )
@@ -175,7 +196,9 @@ def test_number_and_picture_are_those_of_the_face_that_decided(tracks, unaligned
             assert tracks[headline.face].aside is not None
     else:
         assert headline.face == facts.decided_by
-        assert headline.number == tracks[facts.decided_by].score.probability
+        decider = tracks[facts.decided_by]
+        apart = find_contradiction(decider.witnesses) is not None
+        assert headline.number == (None if apart else decider.score.probability)
 
 
 def test_a_number_is_asked_of_a_face_that_counts_first():

@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
-from tiny_detector import GAIN, metadata, write_detector
+from tiny_detector import GAIN, metadata, weighing, write_detector
 
 from counterface.detect.detector import BATCH, Detector
 from counterface.errors import DetectorError
@@ -28,6 +28,28 @@ def test_channels_arrive_as_rgb_and_cells_row_by_row(tmp_path, detector):
     crop[0, :8, 8:16] = 255  # first row of cells, second column
     maps = detector.score(crop)[1][0]
     assert np.unravel_index(maps.argmax(), maps.shape) == (0, 1)
+
+
+def test_witnesses_are_told_beside_the_logit(tmp_path, detector):
+    info = metadata(weighing=weighing())
+    path = write_detector(tmp_path / "heard.onnx", info, witnesses=[(2.0, 0.5), (-4.0, 0.25)])
+    heard = Detector.load(path)
+    crops = np.stack([np.full((64, 64, 3), grey, np.uint8) for grey in (0, 51, 255)])
+    judged = heard.judge(crops)
+    assert judged.witnesses == pytest.approx(np.array([[-1, 1], [-0.6, 0.2], [1, -3]]), abs=1e-5)
+    assert judged.item(2).witnesses.shape == (1, 2)
+    assert heard.judge(crops[:0]).witnesses.shape == (0, 2)
+    assert judged.logits == pytest.approx(detector.score(crops)[0])
+    assert detector.judge(crops).witnesses is None
+
+
+def test_a_file_that_names_other_witnesses_than_it_has_is_refused(tmp_path):
+    info = metadata(weighing=weighing())
+    with pytest.raises(DetectorError, match="'witnesses'"):
+        Detector.load(write_detector(tmp_path / "mute.onnx", info))
+    three = write_detector(tmp_path / "three.onnx", info, witnesses=[(1.0, 0.5)] * 3)
+    with pytest.raises(DetectorError, match=r"'witnesses' .*\(1, 3\).*does not keep the format"):
+        Detector.load(three).judge(np.zeros((1, 64, 64, 3), np.uint8))
 
 
 def test_batching_does_not_change_a_score(detector):
@@ -62,6 +84,7 @@ def test_crops_that_do_not_fit_are_refused_with_both_shapes(detector, crops):
         ({"thresholds": {"likely_manipulated": 0.2, "no_manipulation_found": 0.8}}, "above"),
         ({"calibration": {"scale": -1, "offset": 0}}, "scale"),
         ({"thresholds": {"likely_manipulated": 0.9}}, "no_manipulation_found"),
+        ({"weighing": weighing((1, 1, 1))}, "3 slopes for 2 witnesses"),
     ],
 )
 def test_metadata_that_cannot_be_trusted_is_refused(tmp_path, change, word):

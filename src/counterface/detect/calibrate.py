@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -43,7 +45,7 @@ def fit_calibration(labels: ArrayLike, logits: ArrayLike) -> Calibration:
         )
     target = np.where(truth > 0, (fakes + 1) / (fakes + 2), 1 / (reals + 2))
     weight = np.where(truth > 0, PRIOR / fakes, (1 - PRIOR) / reals) * (fakes + reals)
-    scale, offset = _minimise(values, target, weight)
+    scale, offset = fit_logistic(values, target, weight, 1.0)
     if scale <= 0:
         raise DetectorError(
             f"the logits run against the labels (scale {scale:.2f}); are the classes inverted?"
@@ -51,10 +53,13 @@ def fit_calibration(labels: ArrayLike, logits: ArrayLike) -> Calibration:
     return Calibration(scale=scale, offset=offset)
 
 
-def _minimise(
-    values: NDArray[np.float64], target: NDArray[np.float64], weight: NDArray[np.float64]
+def fit_logistic(
+    values: NDArray[np.float64],
+    target: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    toward: float,
 ) -> tuple[float, float]:
-    """Scale and offset of least weighted cross-entropy plus half of (scale - 1) squared.
+    """Scale and offset of least weighted cross-entropy plus half of (scale - toward) squared.
 
     Newton's step is halved until the loss falls: where all logits lie far on one side the curve is
     flat, and a whole step would land far away, at a useless scale.
@@ -64,12 +69,12 @@ def _minimise(
 
     def loss(at: NDArray[np.float64]) -> float:
         z = at[0] * values + at[1]
-        return float((weight * (np.logaddexp(0, z) - target * z)).sum() + (at[0] - 1) ** 2 / 2)
+        return float((weight * (np.logaddexp(0, z) - target * z)).sum() + (at[0] - toward) ** 2 / 2)
 
     for _ in range(200):
         p = 0.5 * (1 + np.tanh((at[0] * values + at[1]) / 2))
         error, curve = weight * (p - target), weight * p * (1 - p)
-        gradient = np.array([(error * values).sum() + (at[0] - 1), error.sum()])
+        gradient = np.array([(error * values).sum() + (at[0] - toward), error.sum()])
         cross = (curve * values).sum()
         hessian = np.array([[(curve * values**2).sum() + 1, cross], [cross, curve.sum() + 1e-6]])
         step = np.linalg.solve(hessian, gradient)
@@ -124,16 +129,29 @@ def calibrate_file(
 ) -> DetectorInfo:
     """What the detector file says after its calibration and thresholds were fitted on the items.
 
+    So are the weights of its witnesses, where it names any: the scan that they are fitted on takes
+    each at its word, whatever an earlier fit made of it.
+
     Raises:
         DetectorError: too few files of a class could be scored, or logits run against labels.
     """
+    from counterface.detect.evaluation.fit_weighing import calibrate_witnesses
     from counterface.detect.training.export import stamp_detector
 
     info = Detector.load(str(detector)).info
-    settled = config.model_copy(update={"detector": str(detector)})
-    scores = score_files(items, settled, jobs=jobs, progress=progress)
-    calibration, thresholds = calibrate_scores(scores, info.calibration)
-    info = info.model_copy(update={"calibration": calibration, "thresholds": thresholds})
+    with TemporaryDirectory() as folder:
+        fresh = detector
+        if info.weighing is not None:
+            info = info.model_copy(update={"weighing": info.weighing.unfitted()})
+            fresh = Path(shutil.copy(detector, Path(folder) / detector.name))
+            stamp_detector(fresh, info)
+        settled = config.model_copy(update={"detector": str(fresh)})
+        scores = score_files(items, settled, jobs=jobs, progress=progress)
+    if info.weighing is not None:
+        info = calibrate_witnesses(scores, info)
+    else:
+        calibration, thresholds = calibrate_scores(scores, info.calibration)
+        info = info.model_copy(update={"calibration": calibration, "thresholds": thresholds})
     stamp_detector(detector, info)
     return info
 

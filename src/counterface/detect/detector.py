@@ -3,9 +3,10 @@
 File format 1: input `image` float32 (B, 3, S, S) RGB in [0, 1], or, for a detector that judges T
 frames of a person together, `clip` (B, T, 3, S, S); outputs `logit` (B,), > 0 = fake, and
 `activation` (B, h, w), the signed evidence of each cell. Optional outputs: `features` (B, D), what
-the logit was read from, and `families` (B, K), their squared distances to the families of methods
-in `DetectorInfo.families`. The metadata property `counterface` is JSON with the fields of
-`DetectorInfo`.
+the logit was read from, `families` (B, K), their squared distances to the families of methods in
+`DetectorInfo.families`, and `witnesses` (B, W), the raw logits of `DetectorInfo.weighing`, by which
+a scan then judges in place of `logit`. The metadata property `counterface` is JSON with the fields
+of `DetectorInfo`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from counterface.detect.attribute import Families
 from counterface.detect.detector_file.session import GuardedSession
+from counterface.detect.weigh import Weighing
 from counterface.device import onnx_options
 from counterface.errors import DetectorError
 from counterface.faces.align import TEMPLATES
@@ -88,6 +90,7 @@ class DetectorInfo(_Part):
     thresholds: Thresholds
     range: Range = Range()
     families: Families | None = Field(None, description="of a file with the output `families`")
+    weighing: Weighing | None = Field(None, description="of a file with the output `witnesses`")
     card: dict[str, Any] = Field(default_factory=dict)
 
     @property
@@ -109,6 +112,14 @@ class Judged(NamedTuple):
     logits: Floats  # (B,), > 0 speaks for fake
     maps: Floats  # (B, h, w), the signed evidence of each cell
     families: Floats | None  # (B, K) squared distances; None where the file knows no families
+    witnesses: Floats | None  # (B, W) raw logits; None where the file names no witnesses
+
+    def item(self, number: int) -> Judged:
+        """What is said of one item, B = 1."""
+        one = slice(number, number + 1)
+        families = None if self.families is None else self.families[one]
+        witnesses = None if self.witnesses is None else self.witnesses[one]
+        return Judged(self.logits[one], self.maps[one], families, witnesses)
 
 
 class Detector:
@@ -172,14 +183,20 @@ class Detector:
         Raises:
             DetectorError: crops of another shape or type.
         """
-        families = self.info.families
-        names = ["logit", "activation"] + (["families"] if families else [])
-        found = list(zip(*self._run(names, crops), strict=True))
-        if not found:
-            known = np.zeros((0, len(families.members)), np.float32) if families else None
-            return Judged(np.zeros(0, np.float32), np.zeros((0, 1, 1), np.float32), known)
-        logits, maps, *rest = (np.concatenate(part) for part in found)
-        return Judged(logits.reshape(-1), maps, rest[0] if rest else None)
+        optional = optional_outputs(self.info)
+        names = ["logit", "activation", *optional]
+        parts = list(zip(*self._run(names, crops), strict=True))
+        found = dict(zip(names, map(np.concatenate, parts), strict=True)) if parts else {}
+        if not parts:
+            shapes = {"logit": (0,), "activation": (0, 1, 1)}
+            shapes |= {name: (0, width) for name, width in optional.items()}
+            found = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+        return Judged(
+            found["logit"].reshape(-1),
+            found["activation"],
+            found.get("families"),
+            found.get("witnesses"),
+        )
 
     def features(self, crops: NDArray[np.uint8]) -> Floats:
         """What the logit of each item was read from, (B, D).
@@ -212,10 +229,12 @@ class Detector:
 
     def _require_shapes(self, names: list[str], found: list[Floats], count: int) -> None:
         """DetectorError where an output is no array of numbers of the documented shape."""
+        widths = optional_outputs(self.info)
         for name, values in zip(names, found, strict=True):
             dimensions = (1, 2) if name == "logit" else (3,) if name == "activation" else (2,)
-            fits = values.dtype.kind == "f" and values.ndim in dimensions
-            if not fits or len(values) != count or (name == "logit" and values.size != count):
+            fits = values.dtype.kind == "f" and values.ndim in dimensions and len(values) == count
+            fits &= name != "logit" or values.size == count
+            if not fits or (name in widths and values.shape[1] != widths[name]):
                 raise DetectorError(
                     f"{self.path}: for {count} items the output {name!r} of detector "
                     f"{self.info.name!r} is {values.dtype} {values.shape}; "
@@ -247,6 +266,16 @@ def input_name(info: DetectorInfo) -> str:
     return "image" if info.frames == 1 else "clip"
 
 
+def optional_outputs(info: DetectorInfo) -> dict[str, int]:
+    """The outputs that a file has beside logit and activation, by what it says, and their width."""
+    widths = {}
+    if info.families is not None:
+        widths["families"] = len(info.families.members)
+    if info.weighing is not None:
+        widths["witnesses"] = len(info.weighing.witnesses)
+    return widths
+
+
 def _read_info(metadata: dict[str, str], path: Path) -> DetectorInfo:
     if "counterface" not in metadata:
         raise DetectorError(
@@ -262,7 +291,7 @@ def _check_signature(session: Any, info: DetectorInfo, path: Path) -> None:
     inputs = {i.name: i.shape for i in session.get_inputs()}
     outputs = {o.name for o in session.get_outputs()}
     name = input_name(info)
-    needed = {"logit", "activation"} | ({"families"} if info.families else set())
+    needed = {"logit", "activation", *optional_outputs(info)}
     if set(inputs) != {name} or not needed <= outputs:
         raise DetectorError(
             f"{path}: expected input {name!r} and outputs {sorted(needed)}, "

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from counterface.detect.attribute import Attribution
 from counterface.detect.detector import DetectorInfo
+from counterface.detect.weigh import Promise, Statement
 from counterface.media.probe import MediaInfo
 from counterface.media.tags.metadata import Metadata
 from counterface.provenance.verify import Provenance
@@ -40,9 +41,13 @@ class FrameScore(_Record):
     pts_s: float
     box: tuple[float, float, float, float] = Field(description="xyxy pixels of the frame")
     face_px: float = Field(description="longer side round the landmarks, pixels")
+    eye_px: float | None = Field(None, description="between the eyes' centres; null: not measured")
     yaw: float | None = None
     pitch: float | None = None
     logit: float | None = Field(description="null where the detector gave no number")
+    witnesses: tuple[float, ...] = Field(
+        (), description="raw logit of each witness that the detector file names"
+    )
     fake_score: float | None = Field(description="calibrated, of this frame alone")
     sharpness: float | None = Field(None, description="of the aligned face; null: not measured")
     texture: float | None = Field(None, description="between its edges; null: not measured")
@@ -63,6 +68,7 @@ AsideCode = Literal[
     "strange",
     "soft",
     "toned",
+    "poor",
     "small",
     "turned",
     "tilted",
@@ -75,6 +81,17 @@ class SetAside(_Record):
 
     code: AsideCode
     text: str = Field(description="the reason in plain words, as it stands after a colon")
+
+
+class FaceQuality(_Record):
+    """What a person's face is like in the file, and what that makes of a verdict."""
+
+    eye_px: float | None = Field(description="median, between the eyes' centres, pixels")
+    sharpness: float | None = Field(description="median, of the aligned face")
+    compression: float | None = Field(description="strength, 0 none to 1 heavy")
+    bin: str | None = Field(description="of the detector file; null: too poor to judge")
+    line: float | None = Field(description="of likely_manipulated in the bin; 1: never called")
+    promise: Promise | None = Field(None, description="what holds of genuine files at this line")
 
 
 class TrackFinding(_Record):
@@ -90,6 +107,13 @@ class TrackFinding(_Record):
     in_range: bool = Field(description="the face lies within what the detector was measured on")
     aside: SetAside | None = Field(None, description="why the face does not count; null: it counts")
     reasons: tuple[str, ...] = Field(description="why this verdict, in plain words")
+    quality: FaceQuality | None = Field(
+        None, description="null where the detector file names no witnesses"
+    )
+    witnesses: tuple[Statement, ...] = Field((), description="what each says, where any are named")
+    views: tuple[tuple[float, ...], ...] = Field(
+        (), description="raw logits of the witnesses, of views that stand in for frames"
+    )
     evidence_region: str | None = Field(
         None, description="part of the face where the evidence for manipulation is strongest"
     )

@@ -120,15 +120,29 @@ def pool_logits(
     )
 
 
-def judge_score(score: Score | None, thresholds: Thresholds, *, in_range: bool = True) -> Verdict:
+def judge_score(
+    score: Score | None,
+    thresholds: Thresholds,
+    *,
+    in_range: bool = True,
+    line: float | None = None,
+) -> Verdict:
     """The verdict on one face: only where the whole interval lies past a threshold.
 
     A face that could not be scored, or lies outside what the detector was measured on, is
     inconclusive whatever its number.
+
+    Args:
+        score: pooled.
+        thresholds: of the detector file.
+        in_range: whether its number may carry a verdict.
+        line: of faces of this quality, in place of `thresholds.likely_manipulated`; 1 is never
+            reached.
     """
     if score is None or not in_range:
         return Verdict.INCONCLUSIVE
-    if score.low >= thresholds.likely_manipulated:
+    line = thresholds.likely_manipulated if line is None else line
+    if score.low >= line and line < 1:
         return Verdict.LIKELY_MANIPULATED
     if score.high <= thresholds.no_manipulation_found:
         return Verdict.NO_MANIPULATION_FOUND

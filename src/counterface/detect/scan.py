@@ -31,7 +31,7 @@ from counterface.detect.scanning.marks import (
     weigh_marks,
 )
 from counterface.detect.scanning.quality import find_notices, in_order, list_checks
-from counterface.detect.scanning.standing import Rules, face_pixels
+from counterface.detect.scanning.standing import Rules, eye_pixels, face_pixels
 from counterface.detect.scanning.track_book import (
     FEW,
     STILL_PX,
@@ -215,7 +215,11 @@ class _ScanJob:
         self.scanner, self.path, self.media, self.clock = scanner, path, media, clock
         self.marks = marks
         self.book = TrackBook(
-            scanner.detector, mirror=config.thorough, pictures=config.pictures, batch=BATCH
+            scanner.detector,
+            mirror=config.thorough,
+            pictures=config.pictures,
+            batch=BATCH,
+            compression=media.compression.strength,
         )
         self.search = scanner.search(video=media.kind != "image")
         self.sure_px = 0.0
@@ -380,6 +384,7 @@ def _sample(
         pts_s=float(frame.pts),
         box=(left, top, right, bottom),
         face_px=face_pixels(face),
+        eye_px=eye_pixels(face),
         yaw=yaw,
         pitch=pitch,
         look=look,

@@ -34,6 +34,13 @@ LIMITS = (
     "Heat maps show which parts of a face moved the score. They are a hint for where to look, not "
     "an outline of an edit.",
 )
+WEIGHED_LIMITS = (
+    "The score is a statistical estimate, neither proof nor the chance that this file was "
+    "manipulated: what is known is how many genuine files score above the line. No verdict here "
+    "shows that a file is authentic: it may be altered outside faces, in its sound, or in its "
+    "context.",
+    *LIMITS[1:],
+)
 
 
 def scan(path: str | Path, config: ScanConfig | None = None) -> Report:
@@ -96,7 +103,7 @@ def build_report(outcome: ScanResult | ScanFailure, *, now: datetime | None = No
         detector=_detector_facts(outcome),
         config=outcome.config,
         timings_s=outcome.timings_s,
-        limits=LIMITS,
+        limits=LIMITS if outcome.detector.weighing is None else WEIGHED_LIMITS,
     )
     return report.with_pictures(Pictures(outcome.thumbs, outcome.exhibits))
 
@@ -161,5 +168,6 @@ def _detector_facts(outcome: ScanResult) -> DetectorFacts:
         calibration=info.calibration,
         thresholds=info.thresholds,
         range=info.range,
+        weighing=info.weighing,
         card=info.card,
     )

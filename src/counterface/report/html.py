@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from counterface.aside import replacing
 from counterface.detect.pool import show_interval, show_percent
+from counterface.detect.weigh import Weighing
 from counterface.report import figures
 from counterface.report.schema import Report
 from counterface.report.views import (
@@ -99,6 +100,7 @@ def _template() -> Any:
         interval=show_interval,
         clock=figures.clock_time,
         card_rows=card_rows,
+        bin_rows=bin_rows,
         container=show_container,
         spoken=spoken,
     )
@@ -139,6 +141,13 @@ def card_rows(card: dict[str, Any]) -> list[tuple[str, str]]:
 
     rows = [(_label(key), text(value)) for key, value in card.items() if value not in (None, "")]
     return [(label[:1].upper() + label[1:], value) for label, value in rows]
+
+
+def bin_rows(weighing: Weighing | None) -> list[tuple[str, str]]:
+    """What each bin of quality asks for, weighs and promises, as (label, text) rows."""
+    if weighing is None:
+        return []
+    return [(f"Quality: {bin_.name}", weighing.describe(bin_)) for bin_ in weighing.bins]
 
 
 def _label(key: str) -> str:

@@ -25,6 +25,7 @@ from counterface.detect.findings import (
     Thumb,
     TrackFinding,
 )
+from counterface.detect.weigh import Weighing
 from counterface.media.tags.metadata import Metadata
 from counterface.provenance.verify import Provenance
 from counterface.types import Verdict
@@ -99,6 +100,9 @@ class DetectorFacts(_Part):
     calibration: Calibration
     thresholds: Thresholds
     range: Range
+    weighing: Weighing | None = Field(
+        None, description="its witnesses, and what each is worth at which quality"
+    )
     card: dict[str, Any] = Field(description="summary of the model card")
 
 

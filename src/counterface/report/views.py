@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from counterface.detect.findings import Thumb, TrackFinding
 from counterface.report import figures
@@ -47,6 +47,27 @@ _SENTENCES = re.compile(r"(?<=[.!?]) (?=[A-Z])")
 MARKED = "A mark that only its maker can leave says so, whatever its faces look like."
 
 
+class Lines(NamedTuple):
+    """Where a score becomes a verdict, as in `Thresholds`; 1 is never reached."""
+
+    likely_manipulated: float
+    no_manipulation_found: float
+
+
+def lines_of(report: Report, track: TrackFinding | None) -> Lines:
+    """The lines that hold for a face, which may be those of its quality."""
+    if report.detector is None:
+        return Lines(0.5, 0.5)
+    lines = report.detector.thresholds
+    own = track.quality.line if track and track.quality else None
+    upper = lines.likely_manipulated if own is None else own
+    return Lines(upper, lines.no_manipulation_found)
+
+
+def _decider(report: Report) -> TrackFinding | None:
+    return next((track for track in report.tracks if track.id == report.decided_by), None)
+
+
 def state_of(report: Report) -> str:
     """The verdict's name, or "failed"."""
     return "failed" if report.verdict is None else report.verdict.value
@@ -75,6 +96,7 @@ def row_view(report: Report) -> dict[str, Any]:
         **_heading(report),
         "order": list(VERDICTS).index(state_of(report)),
         "number": score,
+        "lines": lines_of(report, _decider(report)),
         "bar": figures.scale_bar(report.score) if report.score and score is not None else None,
         "miniature": figures.draw_miniature(report, MINIATURE_PX),
         "care": [n.text for n in report.notices if n.level == "trust" and n.track is None],
@@ -134,6 +156,7 @@ def _file_view(report: Report, most_px: int) -> dict[str, Any]:
         **heading,
         "reasons": _beyond(report.reasons, heading["meaning"]),
         "number": number,
+        "lines": lines_of(report, _decider(report)),
         "bar": figures.scale_bar(report.score) if report.score and number is not None else None,
         "still": still,
         "whole": figures.draw_whole(report, most_px) if still else None,
@@ -169,10 +192,7 @@ def _rank(track: TrackFinding, lead: int | None, line: float) -> tuple[bool, boo
 
 
 def _track_view(report: Report, track: TrackFinding) -> dict[str, Any]:
-    lines = (0.5, 0.5)
-    if report.detector:
-        thresholds = report.detector.thresholds
-        lines = (thresholds.likely_manipulated, thresholds.no_manipulation_found)
+    lines = lines_of(report, track)
     times = [f.pts_s for t in report.tracks for f in t.frames]
     end = report.media.duration_s if report.media and report.media.duration_s else 0.0
     span = (min([0.0, *times]), max([end, *times]))

@@ -24,6 +24,7 @@ from counterface.detect.training.export import (
     stamp_detector,
     uncalibrated,
 )
+from counterface.detect.weigh import WitnessInfo, start_weighing
 from counterface.errors import DetectorError
 from counterface.types import Image
 
@@ -74,6 +75,24 @@ def test_the_loaded_file_gives_the_nets_scores(make, tmp_path: Path):
             wanted, wanted_maps = net.eval()(image)
         assert np.allclose(logits, wanted.numpy(), atol=1e-3, rtol=1e-3)
         assert np.allclose(maps, wanted_maps.numpy(), atol=1e-3, rtol=1e-3)
+
+
+def test_the_file_has_the_nets_witnesses_where_they_are_named(tmp_path: Path):
+    net = evidence_sum().eval()
+    named = [WitnessInfo(name=name, looks_for="a trace", question="swap") for name in "abc"]
+    info = INFO.model_copy(update={"weighing": start_weighing(named)})
+    export_detector(net, info, tmp_path / "heard.onnx")
+    detector = Detector.load(tmp_path / "heard.onnx")
+    assert detector.info == info
+    image = torch.from_numpy(crops(2)).permute(0, 3, 1, 2).float() / 255
+    with torch.no_grad():
+        wanted = net.witnesses(image).numpy()
+    assert np.allclose(detector.judge(crops(2)).witnesses, wanted, atol=1e-3, rtol=1e-3)
+    two = INFO.model_copy(update={"weighing": start_weighing(named[:2])})
+    with pytest.raises(DetectorError, match=r"2 witnesses are named.*the net has witnesses \(2, 3"):
+        export_detector(net, two, tmp_path / "two.onnx")
+    with pytest.raises(DetectorError, match="no method `witnesses`"):
+        export_detector(frame_cnn(), info, tmp_path / "none.onnx")
 
 
 class Drift(nn.Module):

@@ -200,7 +200,8 @@ def describe(report: Report) -> list[str]:
     first = [_notice_line(notice) for notice in notices if notice.level == "trust"]
     rest = [_notice_line(notice) for notice in notices if notice.level != "trust"]
     reasons = [f"  {output.printable(reason)}" for reason in report.reasons]
-    own = [*reasons, *describe_family(report), *rest, *describe_metadata(report)]
+    heard = describe_witnesses(report)
+    own = [*reasons, *heard, *describe_family(report), *rest, *describe_metadata(report)]
     return [name, f"  {headline}", *first, *own, *describe_marks(report)]
 
 
@@ -230,6 +231,13 @@ def _is_said(notice: Notice, report: Report) -> bool:
     if aside is None or aside.text not in notice.text:
         return False
     return any(aside.text in reason for reason in report.reasons)
+
+
+def describe_witnesses(report: Report) -> list[str]:
+    """What each witness says of the face that the title is about: a line each."""
+    face = report.headline.face if report.headline else report.decided_by
+    said = next((track.witnesses for track in report.tracks if track.id == face), ())
+    return [f"    {output.printable(one.text)}" for one in said]
 
 
 def describe_family(report: Report) -> list[str]:

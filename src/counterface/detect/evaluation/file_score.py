@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from counterface.datasets.manifest import Entry
 from counterface.detect.findings import ScanFailure, ScanResult, TrackFinding
 from counterface.detect.scanning.conclusion import lead
+from counterface.detect.weigh import median_quality
 from counterface.types import Verdict
 
 FAILED = "failed"  # stands where a verdict would, for a file that could not be scanned
@@ -28,6 +29,7 @@ class FileScore(BaseModel):
     path: str = Field("", description="as the manifest names it; two files never share it")
     compression: str = ""
     generator: str = ""
+    origin: str = Field("", description="where it was published: a collection or a repository")
     group: str = Field(description="files that share people or footage; see `linked_groups`")
     logit: float | None = Field(description="pooled; null where no face could be scored")
     probability: float | None
@@ -37,6 +39,12 @@ class FileScore(BaseModel):
     in_range: bool | None = Field(None, description="within what the detector was measured on")
     frame_logits: tuple[float, ...] = ()
     frame_times_s: tuple[float, ...] = Field((), description="when, of the same frames")
+    witness_logits: tuple[tuple[float, ...], ...] = Field(
+        (), description="raw, of each frame or view that was pooled; where witnesses are named"
+    )
+    spread_over: Literal["frames", "views", "none"] = Field("none", description="of the interval")
+    eye_px: float | None = Field(None, description="median, between the eyes' centres, pixels")
+    sharpness: float | None = Field(None, description="median, of the aligned face")
     strength: float | None = Field(None, description="of compression, estimated: 0 none to 1 heavy")
     quantiser: float | None = Field(None, description="H.264 mean quantiser, of H.264 files only")
     width: int | None = None
@@ -54,6 +62,7 @@ def label_file(item: Entry, group: str, measured: dict[str, Any]) -> FileScore:
         method=item.method,
         compression=item.compression,
         generator=item.generator,
+        origin=item.origin,
         group=group,
         **measured,
     )
@@ -66,6 +75,9 @@ def measured_fields(outcome: ScanResult | ScanFailure) -> dict[str, Any]:
     track = _deciding_track(outcome)
     score = track.score if track else None
     frames = [f for f in track.frames if f.logit is not None] if track else []
+    pooled = [f for f in frames if f.in_range] or frames
+    quality = median_quality([f.eye_px for f in pooled], [f.sharpness for f in pooled], None)
+    witnesses = (track.views if track else ()) or tuple(f.witnesses for f in pooled)
     media = outcome.media
     h264 = media.compression.method == "quantiser" and media.codec == "h264"
     return {
@@ -77,6 +89,10 @@ def measured_fields(outcome: ScanResult | ScanFailure) -> dict[str, Any]:
         "in_range": track.in_range if track else None,
         "frame_logits": tuple(f.logit for f in frames),
         "frame_times_s": tuple(f.pts_s for f in frames),
+        "witness_logits": witnesses if any(witnesses) else (),
+        "spread_over": score.spread_over if score else "none",
+        "eye_px": quality.eye_px,
+        "sharpness": quality.sharpness,
         "strength": media.compression.strength,
         "quantiser": media.compression.quantiser if h264 else None,
         "width": media.width,

@@ -25,7 +25,7 @@ from counterface.errors import MediaError
 from counterface.project_files import read_parquet
 from counterface.weights import cache_dir
 
-FORMAT = 1
+FORMAT = 2  # part of the folder's name: scores of another one are made anew, never misread
 _ELSEWHERE = "name another folder with --cache"
 FLUSH_FILES, FLUSH_S = 32, 20.0  # a kill loses at most so much
 
@@ -40,6 +40,10 @@ _SCHEMA = pa.schema(
         pa.field("in_range", pa.bool_()),
         pa.field("frame_logits", pa.list_(pa.float64()), nullable=False),
         pa.field("frame_times_s", pa.list_(pa.float64()), nullable=False),
+        pa.field("witness_logits", pa.list_(pa.list_(pa.float64())), nullable=False),
+        pa.field("spread_over", pa.string(), nullable=False),
+        pa.field("eye_px", pa.float64()),
+        pa.field("sharpness", pa.float64()),
         pa.field("strength", pa.float64()),
         pa.field("quantiser", pa.float64()),
         pa.field("width", pa.int32()),
@@ -83,7 +87,8 @@ class ScoreStore:
         if row is None:
             return None
         fields = {name: value for name, value in row.items() if name != "sha256"}
-        return fields | {name: tuple(row[name]) for name in ("frame_logits", "frame_times_s")}
+        lists = {name: tuple(row[name]) for name in ("frame_logits", "frame_times_s")}
+        return fields | lists | {"witness_logits": tuple(map(tuple, row["witness_logits"]))}
 
     def put(self, sha256: str, fields: dict[str, Any]) -> None:
         """Keep one file's; a failure is not kept, so that it is tried again."""

@@ -44,15 +44,24 @@ class EvidenceSum(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """The joined logit and map."""
+        logits, maps = self._hear(image)
+        odds = logits @ self.mix.T + self.offset
+        joined = torch.logsumexp(odds, dim=1)
+        share = torch.softmax(odds, dim=1) @ self.mix  # of each net's map
+        return joined, (share[:, :, None, None] * maps).sum(dim=1)
+
+    def witnesses(self, image: Tensor) -> Tensor:
+        """The raw logits, (B, W), for a file whose witnesses are weighed by quality."""
+        return self._hear(image)[0]
+
+    def _hear(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """The logits (B, W) and maps (B, W, h, w) of the heads, then of the voters."""
         logits, maps = self.statistics(image)
         for voter in self.voters:
             logit, cells = voter(image)
             logits = torch.cat([logits, logit[:, None]], dim=1)
             maps = torch.cat([maps, interpolate(cells[:, None], maps.shape[2:])], dim=1)
-        odds = logits @ self.mix.T + self.offset
-        joined = torch.logsumexp(odds, dim=1)
-        share = torch.softmax(odds, dim=1) @ self.mix  # of each net's map
-        return joined, (share[:, :, None, None] * maps).sum(dim=1)
+        return logits, maps
 
     def embedding(self, image: Tensor) -> Tensor:
         """Mean and deviation of the backbone's channels, (B, D)."""

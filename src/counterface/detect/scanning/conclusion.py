@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from counterface.detect.detector import Thresholds
 from counterface.detect.findings import AsideCode, Headline, ScanResult, TrackFinding
 from counterface.detect.pool import show_percent
+from counterface.detect.weigh import find_contradiction
 from counterface.provenance.verify import Provenance
 from counterface.types import Verdict
 
@@ -30,7 +31,7 @@ _WORST_FIRST = (
 )
 # Of a face that the detector was measured on, yet that gave nothing to go by. Where it is the main
 # face, the others cannot clear the file.
-_FAILED: tuple[AsideCode, ...] = ("not_scored", "drawing", "strange", "soft", "toned")
+_FAILED: tuple[AsideCode, ...] = ("not_scored", "drawing", "strange", "soft", "toned", "poor")
 _IN_SHORT: dict[AsideCode, str] = {
     "compressed": "too strongly compressed",
     "grey": "without their colours",
@@ -39,6 +40,7 @@ _IN_SHORT: dict[AsideCode, str] = {
     "strange": "like nothing that the detector knows",
     "soft": "too soft",
     "toned": "without colours of their own",
+    "poor": "too poor to judge",
     "small": "too small",
     "turned": "turned away",
     "tilted": "tilted",
@@ -163,6 +165,9 @@ def write_headline(
     marked = marks is not None and marks.mark is not None
     first = facts.leading
     score = first.score if first and facts.decided_by is not None else None
+    if first and find_contradiction(first.witnesses):
+        score = None  # a mean of two that cannot both be right
+    name = "score for" if first and first.quality else "probability of"  # what a line promises
     title = TITLES[verdict]
     if verdict is Verdict.NO_MANIPULATION_FOUND and facts.aside:
         title += f"; {len(facts.counted)} of {facts.found} faces judged"
@@ -171,7 +176,7 @@ def write_headline(
         title=title,
         text=" ".join(_sentences(facts, verdict, marked)),
         number=score.probability if score else None,
-        number_name="probability of manipulation" + (", by the detector alone" if alone else ""),
+        number_name=f"{name} manipulation" + (", by the detector alone" if alone else ""),
         face=first.id if first else None,
         counted=len(facts.counted),
         found=facts.found,
@@ -208,6 +213,9 @@ def _by_faces(facts: Conclusion) -> str:
     whose = "The face" if facts.found == 1 else f"Face {facts.decided_by + 1}"
     if facts.verdict is Verdict.LIKELY_MANIPULATED:
         return f"{whose} shows traces that the detector knows from swapped and generated faces."
+    if facts.leading and find_contradiction(facts.leading.witnesses):
+        about = whose[0].lower() + whose[1:]
+        return f"Two witnesses contradict each other strongly about {about}, so it is left open."
     if facts.verdict is Verdict.INCONCLUSIVE:
         return f"{whose} is neither clearly suspicious nor clearly free of suspicion."
     line = f"the line for suspicion at {show_percent(facts.line)}"

@@ -30,6 +30,7 @@ _ASIDE_NOTICES: dict[AsideCode, str] = {
     "strange": "not_a_photograph",
     "soft": "soft",
     "toned": "no_color",
+    "poor": "too_poor",
     "small": "out_of_range",
     "turned": "out_of_range",
     "tilted": "out_of_range",
@@ -41,6 +42,7 @@ _FAILED_CHECKS = (
     "strange",
     "soft",
     "toned",
+    "poor",
 )  # of a face that one would have wanted judged
 
 

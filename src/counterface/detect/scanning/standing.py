@@ -13,13 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from counterface.detect.detector import DetectorInfo, Range
-from counterface.detect.findings import FrameScore, Score, SetAside
+from counterface.detect.findings import FaceQuality, FrameScore, Score, SetAside
 from counterface.detect.scanning.look import (
     ACCUSING_SHARPNESS,
     LEAST_COLOR,
     LEAST_SHARPNESS,
     LEAST_TEXTURE,
 )
+from counterface.faces.landmarks import eye_centres
 from counterface.types import Face
 
 # Of the distance to the nearest known family over that family's own limit. No genuine face of the
@@ -44,6 +45,14 @@ def face_pixels(face: Face) -> float:
     if face.landmarks is None:
         return float((face.box[2:] - face.box[:2]).max())
     return float(np.ptp(face.landmarks, axis=0).max())
+
+
+def eye_pixels(face: Face) -> float | None:
+    """The distance between the centres of the eyes, pixels; None without landmarks."""
+    if face.landmarks is None:
+        return None
+    left, right = eye_centres(face.landmarks)
+    return float(np.linalg.norm(right - left))
 
 
 def find_fault(frame: FrameScore, range_: Range) -> SetAside | None:
@@ -88,7 +97,11 @@ def _poor_look(frame: FrameScore) -> SetAside | None:
 
 
 def set_aside(
-    frames: Sequence[FrameScore], score: Score | None, info: DetectorInfo, rules: Rules
+    frames: Sequence[FrameScore],
+    score: Score | None,
+    info: DetectorInfo,
+    rules: Rules,
+    quality: FaceQuality | None = None,
 ) -> SetAside | None:
     """Why a person's faces do not count; None where they do.
 
@@ -97,6 +110,7 @@ def set_aside(
         score: pooled; None where the detector gave no number.
         info: of the detector.
         rules: of the file.
+        quality: of the face; None where the detector names no witnesses.
     """
     if rules.whole_file is not None:
         return rules.whole_file
@@ -108,8 +122,23 @@ def set_aside(
     return (
         _too_brief(frames, rules)
         or _never_in_range(frames, info.range)
-        or (_too_soft_to_accuse(frames) or _too_grey_to_accuse(frames) if accused else None)
+        or (_too_poor(quality) if quality else None)
+        or (_too_soft_to_accuse(frames) if accused and quality is None else None)
+        or (_too_grey_to_accuse(frames) if accused else None)
     )
+
+
+def _too_poor(quality: FaceQuality) -> SetAside | None:
+    """Below the last of the bins; in the others the line is the bin's own."""
+    if quality.bin is not None:
+        return None
+    measures = (
+        (quality.eye_px, "eyes {:.0f} pixels apart"),
+        (quality.sharpness, "sharpness {:.2f}"),
+        (quality.compression, "compression {:.2f}"),
+    )
+    said = ", ".join(text.format(value) for value, text in measures if value is not None)
+    return SetAside(code="poor", text=f"no witness can tell at its quality ({said})")
 
 
 def _too_soft_to_accuse(frames: Sequence[FrameScore]) -> SetAside | None:

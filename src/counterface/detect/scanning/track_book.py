@@ -11,21 +11,23 @@ from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from counterface.detect.attribute import Attribution, attribute, nearest
-from counterface.detect.detector import Detector, DetectorInfo, Judged
+from counterface.detect.detector import Detector, Judged
 from counterface.detect.explain import strongest_part
 from counterface.detect.findings import (
     Exhibit,
     FrameScore,
     Score,
-    SetAside,
     Thumb,
     TrackFinding,
 )
-from counterface.detect.pool import calibrate, judge_score, pool_logits, show_interval, show_percent
+from counterface.detect.pool import calibrate, judge_score, pool_logits
+from counterface.detect.scanning.hearing import Hearing, explain_verdict, hear, weigh_frame
 from counterface.detect.scanning.look import Look
 from counterface.detect.scanning.standing import Rules, find_fault, set_aside
+from counterface.detect.weigh import Quality, Statement, find_contradiction, take_statements
 from counterface.media.image import encode_image
 from counterface.types import Floats, Frame, Image, Verdict
 
@@ -49,6 +51,7 @@ class Sample:
     pts_s: float
     box: tuple[float, float, float, float]
     face_px: float
+    eye_px: float | None
     yaw: float | None
     pitch: float | None
     look: Look | None  # None: not measured
@@ -68,7 +71,15 @@ class _Person:
 class TrackBook:
     """Takes samples, scores them in batches, and closes into findings."""
 
-    def __init__(self, detector: Detector, *, mirror: bool, pictures: bool, batch: int) -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        *,
+        mirror: bool,
+        pictures: bool,
+        batch: int,
+        compression: float | None = None,
+    ) -> None:
         """Start empty.
 
         Args:
@@ -76,11 +87,13 @@ class TrackBook:
             mirror: score each crop also mirrored and take the mean of both.
             pictures: keep exhibits.
             batch: samples that wait before they are scored together.
+            compression: of the file, strength 0 to 1; None where it is not known.
         """
         self.detector = detector
         self.mirror = mirror
         self.pictures = pictures
         self.batch = batch
+        self.compression = compression
         self._people: dict[int, _Person] = {}
         self._waiting: list[Sample] = []
 
@@ -100,11 +113,9 @@ class TrackBook:
         number = 0
         for sample in samples:
             if sample.crops is None or judged is None:
-                self._keep(sample, None, None, None)
+                self._keep(sample, None)
                 continue
-            logit = float(judged.logits[number])
-            families = None if judged.families is None else judged.families[number]
-            self._keep(sample, logit if np.isfinite(logit) else None, judged.maps[number], families)
+            self._keep(sample, judged.item(number))
             number += 1
 
     def _item(self, crops: Image) -> Image:
@@ -115,37 +126,48 @@ class TrackBook:
         judged = self.detector.judge(items)
         if not self.mirror:
             return judged
-        logits, maps = self.detector.score(np.ascontiguousarray(items[..., ::-1, :]))
-        mean_logits = np.asarray((judged.logits + logits) / 2, np.float32)
-        mean_maps = np.asarray((judged.maps + maps[:, :, ::-1]) / 2, np.float32)
-        return Judged(mean_logits, mean_maps, judged.families)
+        other = self.detector.judge(np.ascontiguousarray(items[..., ::-1, :]))
+        witnesses = None
+        if judged.witnesses is not None and other.witnesses is not None:
+            witnesses = _mean(judged.witnesses, other.witnesses)
+        return Judged(
+            _mean(judged.logits, other.logits),
+            _mean(judged.maps, other.maps[:, :, ::-1]),
+            judged.families,
+            witnesses,
+        )
 
-    def _keep(
-        self,
-        sample: Sample,
-        logit: float | None,
-        activation: Floats | None,
-        families: Floats | None,
-    ) -> None:
+    def _keep(self, sample: Sample, judged: Judged | None) -> None:
+        """Add a sample and, where it was judged, what was said of it."""
         person = self._people.setdefault(sample.track, _Person())
-        frame = self._frame(sample, logit, families)
+        frame = self._frame(sample, judged)
         person.frames.append(frame)
+        families = judged.families if judged else None
         if families is not None and find_fault(frame, self.detector.info.range) is None:
-            person.families.append(families)
-        score = frame.fake_score
-        if logit is None or score is None or sample.crops is None or activation is None:
+            person.families.append(families[0])
+        logit, score = frame.logit, frame.fake_score
+        if logit is None or score is None or sample.crops is None or judged is None:
             return
         items = person.first_items if frame.in_range else person.other_items
         if len(items) < FEW:
             items.append(self._item(sample.crops))
-        if self.pictures and np.isfinite(activation).all():
+        if self.pictures and np.isfinite(judged.maps[0]).all():
             middle = sample.crops[len(sample.crops) // 2]
             self._exhibit(
-                person, Exhibit(sample.track, sample.pts_s, logit, score, middle, activation)
+                person, Exhibit(sample.track, sample.pts_s, logit, score, middle, judged.maps[0])
             )
 
-    def _frame(self, sample: Sample, logit: float | None, families: Floats | None) -> FrameScore:
+    def _frame(self, sample: Sample, judged: Judged | None) -> FrameScore:
         info = self.detector.info
+        logit, families, witnesses = None, None, ()
+        if judged is not None:
+            own = float(judged.logits[0])
+            families = None if judged.families is None else judged.families[0]
+            witnesses = () if judged.witnesses is None else tuple(judged.witnesses[0].tolist())
+            if np.isfinite([own, *witnesses]).all():
+                sharpness = sample.look.sharpness if sample.look else None
+                quality = Quality(sample.eye_px, sharpness, self.compression)
+                logit = weigh_frame(witnesses, quality, info, own)
         strangeness = None
         if info.families is not None and families is not None and sample.look is not None:
             strangeness = nearest(families, info.families)
@@ -154,9 +176,11 @@ class TrackBook:
             pts_s=sample.pts_s,
             box=sample.box,
             face_px=sample.face_px,
+            eye_px=sample.eye_px,
             yaw=sample.yaw,
             pitch=sample.pitch,
             logit=logit,
+            witnesses=witnesses if logit is not None else (),
             fake_score=None if logit is None else float(calibrate(logit, info.calibration)),
             sharpness=sample.look.sharpness if sample.look else None,
             texture=sample.look.texture if sample.look else None,
@@ -194,13 +218,24 @@ class TrackBook:
         return tuple(sorted(kept.values(), key=lambda e: e.logit, reverse=True))
 
     def _finding(self, number: int, person: _Person, rules: Rules) -> TrackFinding:
+        info = self.detector.info
+        heard = self._hear(person)
+        quality = heard.quality if heard else None
         frames = person.frames
         usable = [f for f in frames if f.in_range and f.logit is not None]
+        pooled = usable or [f for f in frames if f.logit is not None]
         in_range = bool(usable) and rules.whole_file is None
-        score = self._pool(person, usable or [f for f in frames if f.logit is not None])
-        info = self.detector.info
-        aside = set_aside(frames, score, info, rules)
-        verdict = judge_score(score, info.thresholds, in_range=in_range)
+        in_range &= quality is None or quality.bin is not None
+        score, views = self._pool(person, pooled, heard)
+        said: tuple[Statement, ...] = ()
+        if info.weighing is not None and heard is not None:
+            said = take_statements(views or [f.witnesses for f in pooled], info.weighing, heard.bin)
+        aside = set_aside(frames, score, info, rules, quality)
+        opposed = find_contradiction(said)
+        line = quality.line if quality else None
+        verdict = judge_score(
+            score, info.thresholds, in_range=in_range and opposed is None, line=line
+        )
         maps = [e.activation for e in person.most]
         return TrackFinding(
             id=number,
@@ -212,11 +247,28 @@ class TrackBook:
             face_px=float(np.median([f.face_px for f in frames])),
             in_range=in_range,
             aside=aside,
-            reasons=explain_verdict(verdict, score, info, aside, in_range=in_range),
+            reasons=explain_verdict(
+                verdict, score, info, aside, in_range=in_range, quality=quality, said=said
+            ),
+            quality=quality,
+            witnesses=said,
+            views=views,
             evidence_region=strongest_part(maps, info.template) if in_range else None,
             attribution=self._attribute(person, verdict) if in_range else None,
             frames=tuple(frames),
         )
+
+    def _hear(self, person: _Person) -> Hearing | None:
+        """The witnesses on a person, whose frames and kept crops get their weighed scores."""
+        heard = hear(person.frames, self.detector.info, self.compression)
+        if heard is not None:
+            person.frames = heard.frames
+            at = {f.pts_s: (f.logit or 0.0, f.fake_score or 0.0) for f in heard.frames}
+            for kept in (person.most, person.least):
+                kept[:] = [
+                    replace(e, logit=at[e.pts_s][0], fake_score=at[e.pts_s][1]) for e in kept
+                ]
+        return heard
 
     def _attribute(self, person: _Person, verdict: Verdict) -> Attribution | None:
         """The family of a face that may be manipulated; of others the question does not arise."""
@@ -226,19 +278,30 @@ class TrackBook:
             return None
         return attribute(np.stack(usable), families)
 
-    def _pool(self, person: _Person, frames: Sequence[FrameScore]) -> Score | None:
+    def _pool(
+        self, person: _Person, frames: Sequence[FrameScore], heard: Hearing | None
+    ) -> tuple[Score | None, tuple[tuple[float, ...], ...]]:
+        """The pooled score, and the raw logits of the witnesses where it is of views."""
         logits = [f.logit for f in frames if f.logit is not None]
         if not logits:
-            return None
-        calibration = self.detector.info.calibration
+            return None, ()
+        calibration, weighing = self.detector.info.calibration, self.detector.info.weighing
         items = person.first_items or person.other_items
         if len(logits) >= FEW or not items:
-            return pool_logits(logits, calibration)
-        views = np.concatenate([make_views(item) for item in items])
-        scored = self.detector.score(views)[0]
+            return pool_logits(logits, calibration), ()
+        judged = self.detector.judge(np.concatenate([make_views(item) for item in items]))
+        scored: NDArray[np.floating] = judged.logits
+        views: tuple[tuple[float, ...], ...] = ()
+        if judged.witnesses is not None and weighing is not None and heard is not None:
+            scored = weighing.weigh(judged.witnesses, heard.bin)
+            views = tuple(map(tuple, judged.witnesses.tolist()))
         if not np.isfinite(scored).all():
-            return pool_logits(logits, calibration)
-        return pool_logits(scored, calibration, spread_over="views")
+            return pool_logits(logits, calibration), ()
+        return pool_logits(scored, calibration, spread_over="views"), views
+
+
+def _mean(one: Floats, other: Floats) -> Floats:
+    return np.asarray((one + other) / 2, np.float32)
 
 
 def make_views(item: Image) -> Image:
@@ -251,38 +314,6 @@ def make_views(item: Image) -> Image:
     for y, x in ((0, step), (2 * step, step), (step, 0), (step, 2 * step)):
         views.append(wide[..., y : y + side, x : x + side, :])
     return np.stack(views)
-
-
-def explain_verdict(
-    verdict: Verdict,
-    score: Score | None,
-    info: DetectorInfo,
-    aside: SetAside | None,
-    *,
-    in_range: bool,
-) -> tuple[str, ...]:
-    """Why a person got this verdict, one plain sentence a reason."""
-    upper, lower = info.thresholds.likely_manipulated, info.thresholds.no_manipulation_found
-    if score is None:
-        why = aside.text if aside else "the detector gave no usable number"
-        return (f"The face cannot be judged: {why}.",)
-    shown = show_percent(score.probability)
-    if aside is not None and not in_range:
-        return (
-            f"The face cannot be judged: {aside.text}. Its score, {shown}, is therefore not used.",
-        )
-    views = ", from views of the same crop" if score.spread_over == "views" else ""
-    spread = f"{shown} (interval {show_interval(score.low, score.high)}{views})"
-    if verdict is Verdict.LIKELY_MANIPULATED:
-        said = f"The score is {spread}; the whole interval lies above the line at {upper:.0%}."
-    elif verdict is Verdict.NO_MANIPULATION_FOUND:
-        said = f"The score is {spread}; the whole interval lies below the line at {lower:.0%}."
-    else:
-        said = (
-            f"The score is {spread}; the interval clears neither the line at {upper:.0%} "
-            f"nor the one at {lower:.0%}."
-        )
-    return (said,) if aside is None else (said, f"It does not count: {aside.text}.")
 
 
 class ThumbStrip:

@@ -19,6 +19,7 @@ from counterface.detect.detector import DetectorInfo, Range, Thresholds, input_n
 from counterface.detect.models.detector_model import DetectorModel
 from counterface.detect.training.fold_pads import fold_pads, with_known_borders
 from counterface.errors import DetectorError
+from counterface.types import Floats
 
 CLOSE = 1e-3  # logits of the file and of the net may differ by this, relatively
 CLOSE_HALF = 1e-2  # where weights are stored in 16 bits
@@ -28,15 +29,17 @@ LARGE = 4096  # numbers of a weight that is worth it
 class _Stamped(nn.Module):
     """The net with output names and shapes of the detector format."""
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: nn.Module, *, heard: bool) -> None:
         super().__init__()
-        self.net = net
+        self.net: Any = net
+        self.heard = heard
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         logit, activation = self.net(images)
         embed: Any = getattr(self.net, "embedding", None)
         features = () if embed is None else (embed(images).float(),)
-        return (logit.float(), activation.float(), *features)
+        witnesses = (self.net.witnesses(images).float(),) if self.heard else ()
+        return (logit.float(), activation.float(), *features, *witnesses)
 
 
 def _has_features(net: nn.Module) -> bool:
@@ -51,25 +54,31 @@ def export_detector(net: nn.Module, info: DetectorInfo, path: Path, *, half: boo
         net: RGB [0, 1] (B, 3, S, S), or (B, T, 3, S, S) where `info.frames` is T > 1, to
             logit (B,) and activation (B, h, w). Where it has a method `embedding`, features (B, D),
             the file has the output `features`.
-        info: stored in the file.
+        info: stored in the file. Where it has a `weighing`, the net has a method `witnesses`, the
+            raw logits (B, W), and the file that output.
         path: ends in .onnx.
         half: stores large weights in 16 bits, which halves the file; they are computed in 32.
 
     Raises:
-        DetectorError: the file's logits differ from the net's, or it cannot be written.
+        DetectorError: the file's logits differ from the net's, the net has other witnesses than are
+            named, or the file cannot be written.
     """
+    heard = info.weighing is not None
     net = net.eval().cpu().float()
     example = _example(info)
     name = input_name(info)
     outputs = ["logit", "activation"] + (["features"] if _has_features(net) else [])
+    outputs += ["witnesses"] * heard
     axes = {axis: {0: "batch"} for axis in (name, *outputs)}
     with torch.no_grad():
-        wanted = net(example)[0].numpy()
+        wanted = {"logit": net(example)[0].numpy()}
+        if heard:
+            wanted["witnesses"] = _witnesses(net, example, info)
     make_folder(path.parent, DetectorError)
     with replacing(path, DetectorError) as partial:
         with warnings.catch_warnings():  # of the tracer; what it wrote is compared below
             warnings.simplefilter("ignore")
-            stamped = _Stamped(with_known_borders(net, example))
+            stamped = _Stamped(with_known_borders(net, example), heard=heard)
             torch.onnx.export(
                 stamped.eval(),  # else the exporter leaves everything in training mode
                 (example,),
@@ -85,10 +94,25 @@ def export_detector(net: nn.Module, info: DetectorInfo, path: Path, *, half: boo
             store_half(partial)
         stamp_detector(partial, info)
         session = onnxruntime.InferenceSession(str(partial), providers=["CPUExecutionProvider"])
-        got = session.run(["logit"], {name: example.numpy()})[0]
-        error = float((np.abs(got - wanted) / (1 + np.abs(wanted))).max())
+        got = session.run(list(wanted), {name: example.numpy()})
+        off = [np.abs(a - b) / (1 + np.abs(b)) for a, b in zip(got, wanted.values(), strict=True)]
+        error = float(np.concatenate([part.ravel() for part in off]).max())
         if not error < (CLOSE_HALF if half else CLOSE):
             raise DetectorError(f"{path}: the file's logits differ by {error:.2g}; not kept")
+
+
+def _witnesses(net: Any, example: Tensor, info: DetectorInfo) -> Floats:
+    """The raw logits of the net's witnesses, (2, W).
+
+    Raises:
+        DetectorError: it has none, or others than are named.
+    """
+    names = [witness.name for witness in info.weighing.witnesses] if info.weighing else []
+    said = net.witnesses(example).numpy() if hasattr(net, "witnesses") else None
+    if said is None or said.shape != (len(example), len(names)):
+        has = "no method `witnesses`" if said is None else f"witnesses {said.shape}"
+        raise DetectorError(f"{len(names)} witnesses are named ({names}), but the net has {has}")
+    return np.asarray(said)
 
 
 def _example(info: DetectorInfo) -> Tensor:

@@ -51,9 +51,12 @@ def calibrate(
 ) -> int:
     """Fit a detector's probabilities and thresholds on files that it was not trained on.
 
+    Where the file names witnesses, what each is worth at each quality is fitted too.
+
     Args:
         detector: ONNX file; its calibration is replaced.
-        manifest: CSV with the columns file and label (real or fake), optional method and group.
+        manifest: CSV with the columns file and label (real or fake), optional method, group and
+            origin.
         jobs: Processes that scan.
     """
     from counterface.datasets.manifest import read_manifest
@@ -70,6 +73,7 @@ def calibrate(
                 "detector": detector,
                 "calibration": info.calibration,
                 "thresholds": info.thresholds,
+                "weighing": info.weighing,
             }
         )
         return 0
@@ -79,4 +83,7 @@ def calibrate(
         f"{info.thresholds.likely_manipulated:.3f}, no_manipulation_found up to "
         f"{info.thresholds.no_manipulation_found:.3f}"
     )
+    if info.weighing is not None:
+        for bin_ in info.weighing.bins:
+            print(output.printable(f"quality {bin_.name}: {info.weighing.describe(bin_)}"))
     return 0

@@ -1,0 +1,263 @@
+"""What each witness is worth at each quality, and where a bin's line lies, from scored files.
+
+The files are of methods that no witness was trained on, and of all genuine sources there are.
+Files count by what they stand for: every method of manipulation has one vote, and so has every
+origin of genuine files, however many files it has.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from counterface.detect.calibrate import MARGIN, choose_thresholds, fit_calibration, fit_logistic
+from counterface.detect.detector import DetectorInfo
+from counterface.detect.evaluation.file_score import FileScore
+from counterface.detect.pool import judge_score, pool_logits
+from counterface.detect.weigh import (
+    NEVER,
+    Promise,
+    Quality,
+    QualityBin,
+    Weighing,
+    find_contradiction,
+    take_statements,
+)
+from counterface.errors import DetectorError
+from counterface.types import Verdict
+
+ALARMS = 0.05  # of the genuine files of any origin, at most, lie above a bin's line
+FEWEST_GENUINE = 19  # of fewer files no order statistic promises 5 %: ceil(0.95 (n + 1)) > n
+FEWEST_FAKES = 5
+ROUNDS = 400  # resamples, of methods and origins, then of their files
+LEVEL = 0.95  # of the interval of a witness's AUC
+TOGETHER = "origins of fewer files together"
+
+Numbers = NDArray[np.float64]
+
+
+def calibrate_witnesses(scores: Sequence[FileScore], info: DetectorInfo) -> DetectorInfo:
+    """The detector's description with weights, probabilities and lines that fit scored files.
+
+    Args:
+        scores: of files that no witness was trained on, with their witnesses' raw logits; those
+            that were set aside move nothing.
+        info: names the witnesses and the limits of the bins.
+
+    Raises:
+        DetectorError: too few files of either class, or no witness that separates them.
+    """
+    if info.weighing is None:
+        raise DetectorError(f"detector {info.name!r} names no witnesses")
+    used = [s for s in scores if s.witness_logits and s.in_range is not False]
+    info = info.model_copy(update={"weighing": fit_weights(used, info.weighing)})
+    judged = [s for s in (weigh_score(s, info) for s in used) if s.in_range]
+    calibration = fit_calibration([s.label for s in judged], [s.logit or 0.0 for s in judged])
+    info = info.model_copy(update={"calibration": calibration})
+    judged = [weigh_score(s, info) for s in judged]
+    low, high = ([getattr(s, end) for s in judged] for end in ("low", "high"))
+    thresholds = choose_thresholds([s.label for s in judged], low, high)
+    assert info.weighing is not None
+    lined = fit_lines(judged, info.weighing, thresholds.likely_manipulated)
+    return info.model_copy(update={"thresholds": thresholds, "weighing": lined})
+
+
+def fit_weights(scores: Sequence[FileScore], weighing: Weighing) -> Weighing:
+    """The slopes and offsets of each bin; a bin of too few files is merged with the next poorer.
+
+    A face too poor for the last bin that is left is not judged. A witness is silent in a bin where
+    `separates` is false, else its slope and offset are those of a logistic rule of its mean logit
+    in a file, with half of the weight on either class and a weak pull toward slope 0.
+
+    Raises:
+        DetectorError: no bin has enough files, or no witness separates them.
+    """
+    rest, kept = list(scores), []
+    for bin_ in weighing.bins:
+        inside = [s for s in rest if bin_.holds(_quality(s))]
+        fakes = sum(s.label for s in inside)
+        if fakes >= FEWEST_FAKES and len(inside) - fakes >= FEWEST_GENUINE:
+            kept.append(_fit_bin(bin_, inside))
+            rest = [s for s in rest if not bin_.holds(_quality(s))]
+    if not kept:
+        fakes = sum(s.label for s in scores)
+        raise DetectorError(
+            f"weights need {FEWEST_GENUINE} genuine and {FEWEST_FAKES} manipulated files of the "
+            f"quality of a bin, got {len(scores) - fakes} and {fakes} in all; add files"
+        )
+    if not any(bin_.speaks.any() for bin_ in kept):
+        names = ", ".join(repr(witness.name) for witness in weighing.witnesses)
+        raise DetectorError(
+            f"no witness ({names}) tells manipulated from genuine files at any quality; are the "
+            "classes inverted?"
+        )
+    return Weighing(witnesses=weighing.witnesses, bins=tuple(kept))
+
+
+def fit_lines(scores: Sequence[FileScore], weighing: Weighing, least: float) -> Weighing:
+    """The same weights with the line of each bin, and what it promises.
+
+    One-sided conformal: above the line lie at most 5 % of the genuine files of the worst origin,
+    with the correction for n files, the ceil(0.95 (n + 1))-th of which is the highest below it.
+    Origins of fewer than 19 files promise nothing alone: they count as one. Where even they
+    together are fewer, the line lies above all of them.
+
+    Args:
+        scores: weighed; a verdict needs the lower end of a file's interval above the line.
+        weighing: fitted.
+        least: no line lies below.
+    """
+    bins = []
+    for bin_ in weighing.bins:
+        low = defaultdict(list)
+        for score in (s for s in scores if s.label == 0 and s.low is not None):
+            if weighing.bin_of(_quality(score)) is bin_:
+                low[_origin(score)].append(score.low or 0.0)
+        lows = _enough(low)
+        line = max([least, *(_line_above(values) for values in lows.values())])
+        sure = [values for values in lows.values() if len(values) >= FEWEST_GENUINE]
+        promise = None
+        if sure and line < NEVER:
+            files = sum(map(len, sure))
+            promise = Promise(share=ALARMS, origins=len(sure), files=files)
+        settled = {"line": line if promise else NEVER, "promise": promise}
+        bins.append(bin_.model_copy(update=settled))
+    return weighing.model_copy(update={"bins": tuple(bins)})
+
+
+def weigh_score(score: FileScore, info: DetectorInfo) -> FileScore:
+    """A scored file with the numbers and the verdict that another weighing gives it.
+
+    Single frames are left out where views stood in for them.
+    """
+    weighing = info.weighing
+    if weighing is None or not score.witness_logits:
+        return score
+    by, found = weighing.nearest(_quality(score)), weighing.bin_of(_quality(score))
+    logits = weighing.weigh(score.witness_logits, by)
+    views = score.spread_over == "views"
+    pooled = pool_logits(logits, info.calibration, spread_over="views" if views else "frames")
+    in_range = score.in_range is not False and found is not None
+    said = take_statements(score.witness_logits, weighing, by)
+    verdict = Verdict.INCONCLUSIVE
+    if found is not None:
+        line = max(found.line, info.thresholds.likely_manipulated)
+        firm = in_range and find_contradiction(said) is None
+        verdict = judge_score(pooled, info.thresholds, in_range=firm, line=line)
+    framed = not views and len(score.frame_times_s) == len(logits)
+    return score.model_copy(
+        update={
+            "logit": pooled.mean_logit,
+            "probability": pooled.probability,
+            "low": pooled.low,
+            "high": pooled.high,
+            "verdict": verdict.value,
+            "in_range": in_range,
+            "frame_logits": tuple(logits.tolist()) if framed else (),
+            "frame_times_s": score.frame_times_s if framed else (),
+        }
+    )
+
+
+def separates(values: Numbers, labels: NDArray[np.int64], votes: Numbers) -> bool:
+    """Whether the whole interval of a witness's AUC lies above 0.5.
+
+    Args:
+        values: (N,) logits.
+        labels: (N,) 0 genuine, 1 fake.
+        votes: (R, N) how much each file counts in each resample, see `draw_votes`.
+    """
+    real, fake = values[labels == 0], values[labels == 1]
+    order = np.argsort(real, kind="stable")
+    weight = votes[:, labels == 0][:, order]
+    below = np.concatenate([np.zeros((len(votes), 1)), np.cumsum(weight, axis=1)], axis=1)
+    beaten = below[:, np.searchsorted(real[order], fake, "left")]
+    beaten = (beaten + below[:, np.searchsorted(real[order], fake, "right")]) / 2
+    of_fakes = votes[:, labels == 1]
+    aucs = (of_fakes * beaten).sum(axis=1) / (of_fakes.sum(axis=1) * below[:, -1])
+    return bool(np.quantile(aucs, (1 - LEVEL) / 2) > 0.5)
+
+
+def draw_votes(groups: Sequence[tuple[int, str]], rounds: int = ROUNDS, seed: int = 0) -> Numbers:
+    """Two-level resamples (R, N): of the methods and of the origins, then of the files of each.
+
+    Args:
+        groups: label, and method or origin, of each file.
+        rounds: R.
+        seed: of the resampling.
+    """
+    rng = np.random.default_rng(seed)
+    members = _members(groups)
+    votes = np.zeros((rounds, len(groups)))
+    for label in (0, 1):
+        names = [name for name in members if name[0] == label]
+        for row in range(rounds):
+            for drawn in rng.integers(len(names), size=len(names)):
+                files = members[names[drawn]]
+                even = [1 / len(files)] * len(files)
+                votes[row, files] += rng.multinomial(len(files), even) / len(files)
+    return votes
+
+
+def _fit_bin(bin_: QualityBin, inside: Sequence[FileScore]) -> QualityBin:
+    labels = np.array([s.label for s in inside])
+    groups = [(s.label, s.method if s.label else _origin(s)) for s in inside]
+    votes = draw_votes(groups)
+    weight = np.zeros(len(inside))
+    members = _members(groups)
+    for (label, _), files in members.items():
+        alike = sum(other == label for other, _ in members)
+        weight[files] = len(members) / 2 / alike / len(files)  # as many votes as groups
+    means = np.array([np.mean(s.witness_logits, axis=0) for s in inside])
+    fitted = [_fit_witness(z, labels, weight, votes) for z in means.T]
+    slopes, offsets = zip(*fitted, strict=True)
+    fresh = {"slopes": slopes, "offsets": offsets, "line": NEVER, "promise": None}
+    return bin_.model_copy(update=fresh)
+
+
+def _fit_witness(
+    z: Numbers, labels: NDArray[np.int64], weight: Numbers, votes: Numbers
+) -> tuple[float, float]:
+    """Slope and offset, both 0 where the witness tells nothing."""
+    middle = float(np.average(z, weights=weight))
+    spread = float(np.sqrt(np.average((z - middle) ** 2, weights=weight)))
+    if spread == 0 or not separates(z, labels, votes):
+        return 0.0, 0.0
+    slope, offset = fit_logistic((z - middle) / spread, labels.astype(np.float64), weight, 0.0)
+    if slope <= 0:
+        return 0.0, 0.0
+    return slope / spread, offset - slope * middle / spread
+
+
+def _members(groups: Sequence[tuple[int, str]]) -> dict[tuple[int, str], list[int]]:
+    members = defaultdict(list)
+    for number, group in enumerate(groups):
+        members[group].append(number)
+    return dict(members)
+
+
+def _enough(low: dict[str, list[float]]) -> dict[str, list[float]]:
+    """The files of each origin, of which those with too few are one."""
+    found = {name: values for name, values in low.items() if len(values) >= FEWEST_GENUINE}
+    few = [value for name, values in low.items() if name not in found for value in values]
+    return found | ({TOGETHER: few} if few else {})
+
+
+def _line_above(low: Sequence[float]) -> float:
+    """The lowest line at or above which at most 5 % of files like these lie, `NEVER` for none."""
+    rank = min(len(low), math.ceil((1 - ALARMS) * (len(low) + 1) - 1e-9))
+    highest = sorted(low)[rank - 1]
+    return highest + min(MARGIN, (1 - highest) / 2) if highest < 1 else NEVER
+
+
+def _quality(score: FileScore) -> Quality:
+    return Quality(score.eye_px, score.sharpness, score.strength)
+
+
+def _origin(score: FileScore) -> str:
+    """Where a genuine file comes from, as far as the manifest says it."""
+    return score.origin or score.method
