@@ -142,3 +142,19 @@ def test_a_picture_with_a_sequence_beside_it_says_that_only_it_was_read(tmp_path
     assert sandbox.probe(path).notes == ()
     path.write_bytes(path.read_bytes() + (16).to_bytes(4, "big") + b"moov" + bytes(8))
     assert [note.code for note in sandbox.probe(path).notes] == ["several_streams"]
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".heic", ".webp"])
+def test_of_a_motion_photo_the_picture_is_read_and_the_video_told(
+    tmp_path: Path, suffix: str
+) -> None:
+    if suffix == ".heic":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    photo = tmp_path / f"photo{suffix}"
+    PIL.Image.fromarray(draw(0)).save(photo)
+    assert codes(sandbox.probe(photo)) == []
+    clip = write_clip(tmp_path / "clip.mp4", 3)
+    photo.write_bytes(photo.read_bytes() + clip.read_bytes())
+    info = sandbox.probe(photo)
+    assert (info.kind, codes(info)) == ("image", ["several_streams"])
+    assert "A video lies behind" in info.notes[0].text or suffix == ".heic"

@@ -19,7 +19,7 @@ from counterface.media.color.tone_map import ColorTags
 from counterface.media.notes import MediaNote, Tell
 from counterface.media.open_file import HEIF_BRANDS, check_file, show, sniff
 from counterface.media.picture.color import color_tags, to_srgb
-from counterface.media.picture.kinds import holds_a_track
+from counterface.media.picture.kinds import has_a_film_behind, holds_a_track
 from counterface.media.picture.leftovers import (
     grey_what_was_filled_in,
     leftover_note,
@@ -47,6 +47,7 @@ _MOST_LEFTOVERS = 500_000_000  # bytes of a damaged file that are read into memo
 _SUBFILE_TYPE, _REDUCED = 254, 1  # tag of TIFF, and its bit for a smaller copy
 _UNSTATED = ColorTags()
 PAGES = "The file holds several pictures; only the first was looked at."
+FILM = "A video lies behind the picture, as in motion photos; only the picture was looked at."
 _DAMAGE = (OSError, ValueError, SyntaxError, TypeError, IndexError, KeyError, struct.error)
 _HEIF_MISSING = "HEIC pictures need a reader of their own: pip install 'counterface[heif]'"
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "AVIF", "HEIF")  # the only parsers tried
@@ -103,6 +104,8 @@ def _load(file: Path, picture: Any, tell: Tell | None) -> Any:
     """The picture with its pixels, or with those that are left of a damaged file."""
     if tell is not None and _has_pages(file, picture):
         tell(MediaNote("several_streams", PAGES))
+    elif tell is not None and has_a_film_behind(file):
+        tell(MediaNote("several_streams", FILM))
     whole = missing_bytes(file) in (None, 0) if picture.format == "WEBP" else True
     if tell is not None and STORED_SIZE in picture.info:
         width, height = picture.info[STORED_SIZE]

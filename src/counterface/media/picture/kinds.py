@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,6 +12,8 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 _FIRST_JPEG_BYTES = 16_000_000  # of a dump of a camera, more than its first two pictures take
 _NEXT_JPEG = re.compile(rb"\xff\xd9[\x00\r\n ]{0,64}\xff\xd8\xff")
+_FILM = re.compile(rb"\0\0\0[\x10-\x60]ftyp(?:mp4|isom|iso[2-9]|qt  |avc1|M4V)")
+_SHORTEST_PICTURE = 32  # bytes; a HEIC begins with such a box of its own
 _SIZE_MARKERS = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _WEBP_ANIMATION = 0x02  # of the flags of VP8X
 
@@ -55,6 +58,12 @@ def holds_a_track(path: Path) -> bool:
                 return False
             at += length
     return False
+
+
+def has_a_film_behind(path: Path) -> bool:
+    """Whether a picture file ends in an MP4 or MOV file, as motion photos of telephones do."""
+    with path.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as data:
+        return _FILM.search(data, _SHORTEST_PICTURE) is not None
 
 
 def _png_frames(stream: BinaryIO) -> int:
