@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from detectors_here import detectors_here as detectors_here
 
 
 @pytest.fixture(autouse=True, scope="module")

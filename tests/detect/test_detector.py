@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import onnx
@@ -8,6 +9,8 @@ from tiny_detector import GAIN, metadata, weighing, write_detector
 
 from counterface.detect.detector import BATCH, Detector
 from counterface.errors import DetectorError
+
+GUARDED = True  # as files from anyone are
 
 
 @pytest.fixture
@@ -133,3 +136,10 @@ def test_trained_weights_and_their_run_are_told_to_be_exported_first(tmp_path):
         assert ".onnx" in str(refused.value)
     with pytest.raises(DetectorError, match="cannot be read"):
         Detector.load(tmp_path)
+
+
+def test_a_pipe_in_the_place_of_a_file_is_named_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe.onnx")
+    for name, why in (("pipe.onnx", "a pipe or device"), ("gone.onnx", "No such file")):
+        with pytest.raises(DetectorError, match=rf"{name}: .*{why}.*name an ONNX file"):
+            Detector.load(tmp_path / name)

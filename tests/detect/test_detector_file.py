@@ -17,6 +17,8 @@ from counterface.detect.detector_file import session
 from counterface.detect.detector_file.check import find_fault
 from counterface.errors import DetectorError
 
+GUARDED = True  # these are about the child
+
 
 def changed(path, change):
     model = onnx.load(str(write_detector(path)))

@@ -3,6 +3,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from actors import draw_clip, write_clip
 from scan_media import drawn_clip, drawn_picture, empty_picture, tiny_config
 from tiny_detector import GAIN
 
@@ -143,7 +144,8 @@ def test_a_face_out_of_range_is_inconclusive_whatever_its_score(picture, tmp_pat
     assert "out_of_range" in {notice.code for notice in result.notices}
 
 
-def test_a_file_compressed_beyond_the_range_is_inconclusive(clip, tmp_path):
+def test_a_file_compressed_beyond_the_range_is_inconclusive(tmp_path):
+    clip = write_clip(tmp_path / "moving.mp4", draw_clip((1,), 8, 480, 270))
     info = {"range": {"min_face_px": 16, "max_compression": 0.0}}
     result = scan_file(clip, tiny_config(tmp_path, gain=4000.0, info=info, frames=4))
     assert result.verdict is Verdict.INCONCLUSIVE

@@ -23,12 +23,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from counterface.detect.attribute import Families
+from counterface.detect.detector_file.check import MOST_BYTES
 from counterface.detect.detector_file.session import GuardedSession
 from counterface.detect.weigh import Weighing
 from counterface.device import onnx_options
 from counterface.errors import DetectorError
 from counterface.faces.align import TEMPLATES
-from counterface.project_files import parse_json, reading
+from counterface.project_files import parse_json, read_bytes, reading
 from counterface.types import Floats
 from counterface.wording import unknown_name
 
@@ -147,13 +148,9 @@ class Detector:
     @classmethod
     def _from_file(cls, path: Path, *, trusted: bool = False) -> Detector:
         _refuse_weights(path)
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise DetectorError(
-                f"{path}: the detector file cannot be read ({error.strerror}); "
-                f"name an ONNX file, or {DEFAULT!r} for the one in the package"
-            ) from error
+        advice = f"name an ONNX file, or {DEFAULT!r} for the one in the package"
+        with reading(path, DetectorError, advice, what="the detector file cannot be read"):
+            content = read_bytes(path, MOST_BYTES)
         session: Any
         if trusted:
             session = _open_here(content)

@@ -98,7 +98,7 @@ def test_what_was_said_counts() -> None:
     assert choose(large, who="largest") == {2}
     with pytest.raises(SwapError, match="has no person 3; it has"):
         choose(TWO, person=(3,))
-    with pytest.raises(ValidationError, match="person and who are given; one of them"):
+    with pytest.raises(ValidationError, match="`person` and `who` are given; one of them"):
         Choice(person=(1,), who="all")
 
 

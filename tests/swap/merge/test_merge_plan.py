@@ -99,7 +99,7 @@ def test_a_plan_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         ('[settings]\nhull = "hole"\n', ["hull", "hole", "whole"]),
         ("[[span]]\nerod = 9\n", ["span.0", "erod", "did you mean 'erode'"]),
         ("[[span]]\n[[span]]\nblur = -3\n", ["span.1", "blur", "-3"]),
-        ("[[span]]\nfrom_s = 5\nto_s = 4\n", ["span.0", "5.0", "4.0"]),
+        ("[[span]]\nfrom_s = 5\nto_s = 4\n", ["span.0", "to_s 4 is not after from_s 5"]),
         ("[[span]]\nfrom_s = -1\n", ["span.0.from_s", "-1"]),
         ("[[span]]\nfrom_s = nan\n", ["span.0.from_s", "nan"]),
         ("[[span]]\nto_s = 1\nramp_s = 0.6\n", ["ramp_s", "0.6"]),
