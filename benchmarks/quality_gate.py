@@ -42,7 +42,7 @@ from counterface.learn.metrics import auc  # noqa: E402
 from counterface.media.image import read_image, write_image  # noqa: E402
 from counterface.types import Image, Verdict  # noqa: E402
 
-GATED = ("soft", "drawing", "strange")
+GATED = ("soft", "toned", "drawing", "strange")
 FRAMES = 8  # of a clip
 BLURS = (0.0, 0.01, 0.015, 0.02, 0.025, 0.03)  # Gaussian, of the face's height
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")
@@ -117,9 +117,9 @@ def verdict_without(found: ScanResult) -> Verdict:
 def set_table(rows: Sequence[Row]) -> list[str]:
     """By set and class: how many files lose their verdict, and by what; alarms before and after."""
     lines = [
-        "| set | class | files | soft | drawing | strange | called likely manipulated | "
+        "| set | class | files | soft | toned | drawing | strange | called likely manipulated | "
         "the same without the gate |",
-        "|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     kinds = [(name, label) for name in (*STILLS, *LABELLED) for label in (0, 1)]
     groups = [([r for r in rows if r[:2] == kind], kind) for kind in kinds]
