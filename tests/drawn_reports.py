@@ -12,12 +12,13 @@ from typing import Any
 import actors
 import cv2
 import numpy as np
-from tiny_detector import metadata
+from tiny_detector import metadata, weighing
 
 from counterface.detect.detector import DetectorInfo
 from counterface.detect.findings import (
     Check,
     Exhibit,
+    FaceQuality,
     FrameScore,
     Notice,
     Sampling,
@@ -27,7 +28,9 @@ from counterface.detect.findings import (
     TrackFinding,
 )
 from counterface.detect.pool import calibrate, judge_score, pool_logits
-from counterface.detect.scanning.conclusion import conclude
+from counterface.detect.scanning.conclusion import conclude, explain
+from counterface.detect.scanning.hearing import explain_verdict
+from counterface.detect.weigh import find_contradiction, take_statements
 from counterface.media.image import encode_image
 from counterface.media.probe import AudioInfo, Compression, MediaInfo
 from counterface.report.build import build_report
@@ -103,6 +106,30 @@ def a_result(name: str, *tracks: list[float], **changes: Any) -> ScanResult:
 def a_report(name: str, *tracks: list[float], **changes: Any) -> Report:
     """The report of `a_result`, of a fixed time."""
     return build_report(a_result(name, *tracks, **changes), now=NOW)
+
+
+def a_weighed(name: str, logits: list[float], said: list[float], line: float = 0.8) -> Report:
+    """The report of a detector whose witnesses, of one question, said this of one person."""
+    told = weighing((1.0,) * len(said), questions="a" * len(said), line=line)
+    told["bins"][0]["promise"] = {"share": 0.05, "origins": 3, "files": 90} if line < 1 else None
+    result = a_result(name, logits, info={"weighing": told})
+    info, (track,) = result.detector, result.tracks
+    assert info.weighing is not None
+    statements = take_statements([said], info.weighing, info.weighing.bins[0])
+    promise = info.weighing.bins[0].promise
+    quality = FaceQuality(
+        eye_px=50, sharpness=0.7, compression=0.4, bin="bin 0", line=line, promise=promise
+    )
+    firm = find_contradiction(statements) is None
+    verdict = judge_score(track.score, info.thresholds, in_range=firm, line=line)
+    reasons = explain_verdict(
+        verdict, track.score, info, None, in_range=True, quality=quality, said=statements
+    )
+    fields = {"quality": quality, "witnesses": statements, "verdict": verdict, "reasons": reasons}
+    people = (track.model_copy(update=fields),)
+    facts = conclude(people, info.thresholds)
+    changes = {"tracks": people, "verdict": facts.verdict, "reasons": explain(facts)}
+    return build_report(replace(result, **changes), now=NOW)
 
 
 def a_still(name: str, *tracks: list[float], **changes: Any) -> Report:

@@ -5,7 +5,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from drawn_reports import a_failure, a_report, a_still
+from drawn_reports import a_failure, a_report, a_still, a_weighed
 
 from counterface.detect.findings import Check, Notice, SetAside
 from counterface.errors import MediaError
@@ -338,3 +338,20 @@ def test_a_face_past_the_line_that_does_not_count_is_not_cut_off_by_many_that_do
     page = render_html([report.model_copy(update={"tracks": (*report.tracks[:-1], flash)})])
     labels = [a.get("aria-label") for _, a in Page(page).elements]
     assert "Face 21" in labels
+
+
+def test_each_witness_stands_under_its_face_and_the_line_is_that_of_the_quality():
+    report = a_weighed("fake.mp4", [3.0, 3.1, 3.0], [2.5, -0.1], line=0.9)
+    page = render_html([report])
+    assert page.count('class="says-for"') == page.count('class="says-neither"') == 1
+    assert "looks for bright faces, speaks for manipulation (+2.5 of at most 3)." in page
+    assert "at most 5% score above the line at 90%" in page
+    assert "from 90%" in page
+    assert "Quality: bin 0" in page
+    assert "score for manipulation" in page
+    again = Report.model_validate_json(report.to_json())
+    assert again == report
+    assert "never, at this quality" in render_html([a_weighed("d.mp4", [3.0] * 3, [2.5], line=1.0)])
+    plain = render_html([a_report("plain.mp4", [3.0, 3.1, 3.0])])
+    assert 'class="witnesses"' not in plain
+    assert "probability of manipulation" in plain

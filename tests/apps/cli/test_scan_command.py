@@ -10,7 +10,7 @@ import sys
 
 import actors
 import pytest
-from drawn_reports import a_report, a_result
+from drawn_reports import a_report, a_result, a_weighed
 from tiny_detector import metadata, write_detector
 
 from counterface.apps.cli.main import main
@@ -231,6 +231,20 @@ def test_words_name_the_number_and_say_first_what_changes_its_worth():
     assert first == "  ! Made for HDR\\x1b[2J."
     assert "  ! Face 2: Seen briefly." in rest
     assert "  The file says of itself: camera Canon \\u202e; place 1.500000, -2.250000." in rest
+
+
+def test_words_tell_what_each_witness_says_and_what_the_line_promises():
+    lines = describe(a_weighed("fake.mp4", [3.0, 3.1, 3.0], [2.5, 0.1]))
+    assert "score for manipulation: 95%" in lines[1]
+    assert lines[3].endswith("from the worst of 3 sources, at most 5% score above the line at 80%.")
+    assert lines[4].startswith("    'witness 0', which looks for bright faces, speaks for manip")
+    assert lines[5].endswith("speaks neither for nor against manipulation (+0.1).")
+    torn = describe(a_weighed("torn.mp4", [3.0, 3.1, 3.0], [2.5, -2.5]))
+    assert torn[1] == "  Inconclusive"
+    assert "two witnesses contradict each other" in torn[2]
+    never = describe(a_weighed("dull.mp4", [3.0, 3.1, 3.0], [2.5, 2.5], line=1.0))
+    assert "Inconclusive   score" in never[1]
+    assert "No face of this quality is called likely manipulated" in never[3]
 
 
 def test_words_give_no_number_that_may_not_be_relied_on():

@@ -189,6 +189,8 @@ def test_the_whole_fit_keeps_its_promise_and_its_numbers_are_those_of_a_scan():
     off = [heard(0, 9.0, 9.0, in_range=False)] * 30  # set aside: moves nothing
     info = calibrate_witnesses([*scores, *off], an_info(told()))
     assert info == calibrate_witnesses(scores, an_info(told()))
+    ground = {"methods": 4, "origins": 2, "manipulated_files": 160, "genuine_files": 160}
+    assert info.card["weighed_on"] == ground
     found = [weigh_score(score, info) for score in scores]
     for bin_, files in zip(info.weighing.bins, (found[:160], found[160:]), strict=True):
         assert bin_.promise.origins == 2

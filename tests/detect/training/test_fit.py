@@ -271,9 +271,13 @@ def test_a_recipe_becomes_a_detector_that_tells_the_classes_apart(
     manifest.write_text("\n".join(["file,label,method,group", *lines]) + "\n")
     torch.manual_seed(0)
     config = tiny_config(tmp_path / "run", manifest=manifest)
+    said = tuple(head.model_copy(update={"looks_for": "a cast"}) for head in config.heads)
+    config = config.model_copy(update={"heads": said})
     fit_detector(config, tmp_path / "own.onnx")
     detector = Detector.load(tmp_path / "own.onnx")
     assert detector.info.size == 64
+    assert detector.info.weighing is not None
+    assert [witness.looks_for for witness in detector.info.weighing.witnesses] == ["a cast"]
     crops = real_faces(pictures, config)
     cast = np.array([0, 50, 0])
     green = np.minimum(np.stack(crops).astype(int) + cast, 255).astype(np.uint8)
@@ -309,6 +313,23 @@ def test_voters_join_a_question_or_ask_their_own(tmp_path: Path):
         own = net.eval()(image)[0]
         odds = torch.stack([torch.zeros(2), 0.5 * own, 0.25 * own - 1], dim=1)
         assert torch.allclose(joined(image)[0], odds.logsumexp(dim=1), atol=1e-5)
+
+
+def test_heads_and_voters_that_say_what_they_look_for_are_witnesses(tmp_path: Path):
+    head = ONE.model_copy(update={"looks_for": "a decoder's skin"})
+    voter = VoterConfig(weights=tmp_path / "w.safetensors", question="swap", name="pasted")
+    mute = FitConfig(heads=(ONE,), voters=(voter,))
+    assert mute.witnesses == ()
+    voter = voter.model_copy(update={"looks_for": "a seam"})
+    found = FitConfig(heads=(head,), voters=(voter,)).witnesses
+    assert [(w.name, w.question, w.looks_for) for w in found] == [
+        ("swap", "swap", "a decoder's skin"),
+        ("pasted", "swap", "a seam"),
+    ]
+    with pytest.raises(ValueError, match=r"only \['pasted'\] say what they look for"):
+        FitConfig(heads=(ONE,), voters=(voter,))
+    with pytest.raises(ValueError, match="names of their own"):
+        FitConfig(heads=(head,), voters=(voter.model_copy(update={"name": ""}),))
 
 
 def test_a_recipe_without_a_manifest_is_refused(tmp_path: Path):

@@ -1,8 +1,9 @@
 """What each witness is worth at each quality, and where a bin's line lies, from scored files.
 
 The files are of methods that no witness was trained on, and of all genuine sources there are.
-Files count by what they stand for: every method of manipulation has one vote, and so has every
-origin of genuine files, however many files it has.
+Files count by what they stand for: every method of manipulation (the manifest's `generator`, or its
+`method` where that is empty) has one vote, and so has every `origin` of genuine files, however many
+files it has.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ def calibrate_witnesses(scores: Sequence[FileScore], info: DetectorInfo) -> Dete
     thresholds = choose_thresholds([s.label for s in judged], low, high)
     assert info.weighing is not None
     lined = fit_lines(judged, info.weighing, thresholds.likely_manipulated)
-    return info.model_copy(update={"thresholds": thresholds, "weighing": lined})
+    about = {"thresholds": thresholds, "weighing": lined}
+    return info.model_copy(update={**about, "card": info.card | {"weighed_on": _ground(judged)}})
 
 
 def fit_weights(scores: Sequence[FileScore], weighing: Weighing) -> Weighing:
@@ -205,7 +207,7 @@ def draw_votes(groups: Sequence[tuple[int, str]], rounds: int = ROUNDS, seed: in
 
 def _fit_bin(bin_: QualityBin, inside: Sequence[FileScore]) -> QualityBin:
     labels = np.array([s.label for s in inside])
-    groups = [(s.label, s.method if s.label else _origin(s)) for s in inside]
+    groups = [(s.label, _method(s) if s.label else _origin(s)) for s in inside]
     votes = draw_votes(groups)
     weight = np.zeros(len(inside))
     members = _members(groups)
@@ -256,6 +258,21 @@ def _line_above(low: Sequence[float]) -> float:
 
 def _quality(score: FileScore) -> Quality:
     return Quality(score.eye_px, score.sharpness, score.strength)
+
+
+def _ground(scores: Sequence[FileScore]) -> dict[str, int]:
+    """How much the weights rest on, for the model card."""
+    return {
+        "methods": len({_method(s) for s in scores if s.label}),
+        "origins": len({_origin(s) for s in scores if not s.label}),
+        "manipulated_files": sum(s.label for s in scores),
+        "genuine_files": sum(not s.label for s in scores),
+    }
+
+
+def _method(score: FileScore) -> str:
+    """What made a manipulated file, as far as the manifest says it."""
+    return score.generator or score.method
 
 
 def _origin(score: FileScore) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 from safetensors.numpy import load_file, save_file
 from torch import nn
 
@@ -24,6 +24,7 @@ from counterface.detect.models.parts.folded import START_FACES, start_from_folde
 from counterface.detect.train import load_detector
 from counterface.detect.training.collect import collect_crops
 from counterface.detect.training.export import export_detector, uncalibrated
+from counterface.detect.weigh import WitnessInfo, start_weighing
 from counterface.errors import TrainingError
 from counterface.learn.checkpoint import read_weights
 from counterface.media.probe import file_sha256
@@ -38,7 +39,8 @@ class HeadConfig(BaseModel):
 
     model_config = STRICT
 
-    name: str = Field(description="what the head looks for")
+    name: str = Field(description="of the question")
+    looks_for: str = Field("", description="see `FitConfig.witnesses`")
     fakes: dict[str, float] = Field(description="method -> share of the fakes")
     reals: dict[str, float] = Field(description="method -> share of the real ones")
     even: bool = Field(
@@ -58,6 +60,8 @@ class VoterConfig(BaseModel):
 
     weights: Path = Field(description="of a run of `counterface detect train`")
     question: str = Field(description="the head whose log-odds it adds to, or a new name")
+    name: str = Field("", description="of the witness; the question's where empty")
+    looks_for: str = Field("", description="see `FitConfig.witnesses`")
     scale: float = Field(1.0, gt=0, description="of its logit")
     offset: float = Field(0.0, description="added then, where the question is its own")
 
@@ -84,6 +88,31 @@ class FitConfig(BaseModel):
     model: FrameStatisticsConfig = FrameStatisticsConfig()
     voters: tuple[VoterConfig, ...] = Field((), description="further nets")
     half: bool = Field(False, description="weights of the file in 16 bits: half its size")
+
+    @property
+    def witnesses(self) -> tuple[WitnessInfo, ...]:
+        """The heads and voters as witnesses that are weighed by quality, where all say `looks_for`.
+
+        It completes "looks for ...". Where none says it, scales and offsets of the recipe hold.
+        """
+        heads = [(head.name, head.name, head.looks_for) for head in self.heads]
+        voters = [(v.name or v.question, v.question, v.looks_for) for v in self.voters]
+        return tuple(
+            WitnessInfo(name=name, question=question, looks_for=looks_for)
+            for name, question, looks_for in (*heads, *voters)
+            if looks_for
+        )
+
+    @model_validator(mode="after")
+    def _all_or_none(self) -> FitConfig:
+        named = [witness.name for witness in self.witnesses]
+        if named and len(named) < len(self.heads) + len(self.voters):
+            raise ValueError(
+                f"only {named} say what they look for; let all heads and voters say it"
+            )
+        if len(set(named)) < len(named):
+            raise ValueError(f"witnesses need names of their own, got {named}")
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -324,6 +353,8 @@ def fit_detector(
     fit_heads(net, found, items, config)
     joined = join_evidence(net, config)
     info = uncalibrated("frame statistics", config.template, config.size)
+    if config.witnesses:
+        info = info.model_copy(update={"weighing": start_weighing(config.witnesses)})
     export_detector(joined, info, path, half=config.half)
 
 
