@@ -44,6 +44,8 @@ from counterface.detect.generalisation.meter import (
 from counterface.detect.training.leave_out_fit import refit_recipe
 from counterface.media.probe import file_sha256
 
+NEW = ("many_methods", "many_generators")
+
 
 def draw(entries: Sequence[Entry], limit: int) -> list[Entry]:
     """At most `limit` files of each maker in each origin, even over the list."""
@@ -55,7 +57,7 @@ def draw(entries: Sequence[Entry], limit: int) -> list[Entry]:
 
 def _is_new(entry: Entry) -> bool:
     """Of the collections that came after the shipped detector of 2026.11 was trained."""
-    return entry.path.relative_to(DATA).parts[0] in ("many_methods", "many_generators")
+    return any(entry.path.is_relative_to(DATA / name) for name in NEW)
 
 
 def shown(number: Number | float | None) -> str:
@@ -136,7 +138,7 @@ def main() -> None:
     entries = all_entries(words.halves)
     part = gate_part(entries) if words.gate else draw(build_part(entries), words.limit)
     if words.unseen:
-        part = [entry for entry in part if entry.path.is_relative_to(DATA) and _is_new(entry)]
+        part = [entry for entry in part if _is_new(entry)]
     manifest = folder / ("gate.parquet" if words.gate else "build.parquet")
     write_manifest([replace(e, split="test") if words.gate else e for e in part], manifest)
     if words.gate:  # a second log, which is kept with the project
