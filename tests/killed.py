@@ -10,6 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
+
+from counterface.media.decoder_process.parent import close_idle
+
 _STEPS = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "os.truncate"}
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
@@ -26,6 +30,8 @@ def disk_steps(call: Callable[[], object], folder: Path, kill_at: int | None = N
     Returns:
         "event path" of each step, the one that it was killed at last.
     """
+    cv2.setNumThreads(1)  # a fork would inherit the locks of threads, and the pipes of decoders
+    close_idle()
     reader, writer = os.pipe()
     process = os.fork()
     if process == 0:

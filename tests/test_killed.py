@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import os
+import random
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import test_nothing_leaves
 from killed import disk_steps, left_behind
+from test_nothing_leaves import COMMANDS, words_of
 
+from counterface.apps.cli.main import main
 from counterface.aside import replacing
 from counterface.media.image import write_bytes
 from counterface.provenance.mark import Marker
 from counterface.provenance.record import MadeInput, MadeOutput, MadeRecord
 from counterface.provenance.verify import verify_file
+
+desk = test_nothing_leaves.desk  # a folder with all that the commands need
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks, to kill what it forked")
 
@@ -74,3 +81,44 @@ def test_a_second_name_of_the_private_key_is_cleared(
     assert len(left_behind(tmp_path)) == 1
     disk_steps(Marker, tmp_path)
     assert left_behind(tmp_path) == []
+
+
+READERS = ("faces ", "faceset info", "faceset verify", "dataset info", "weights", "swap info")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+def test_commands_killed_again_and_again_leave_what_unkilled_ones_do(
+    desk: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Each is killed at random steps, every time that it is run again, until it gets through."""
+    import counterface.datasets.build
+    import counterface.detect.training.fit
+    import counterface.swap.training.picture  # noqa: F401  (once here, not after each fork)
+
+    whole, killed = desk[0], tmp_path / "killed"
+    shutil.copytree(whole, killed)
+    rng = random.Random(7)
+    for command in (command for command in COMMANDS if not command.startswith(READERS)):
+        for folder, most_kills in ((whole, 0), (killed, 8)):
+            monkeypatch.chdir(folder)
+            monkeypatch.setenv("COUNTERFACE_HOME", str(folder / "own"))
+
+            def run(command: str = command) -> None:
+                code = main(words_of(command))
+                assert code == 0, f"{command}: exit code {code}"
+
+            for _ in range(most_kills):
+                number = rng.randrange(3, 40)
+                if len(disk_steps(run, folder, number)) <= number:
+                    break
+            else:
+                disk_steps(run, folder)
+        assert left_behind(killed) == [], command
+        assert _names(killed) == _names(whole), command
+
+
+def _names(folder: Path) -> set[str]:
+    """Files and folders below a folder; TensorBoard's have the time in their names."""
+    found = (str(path.relative_to(folder)) for path in folder.rglob("*"))
+    return {name for name in found if "tfevents" not in name}

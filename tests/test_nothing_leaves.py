@@ -75,6 +75,14 @@ rights = { shown = "bob", basis = "synthetic", reference = "drawn" }
 [extract]
 size = 96
 """
+DECODERS = """
+out = "bank"
+facesets = ["fs_a"]
+decoders = ["transposed96"]
+steps = 1
+batch = 2
+loop = { device = "cpu" }
+"""
 SWAP = """
 model = "lightweight"
 preview_every = 0
@@ -116,6 +124,7 @@ COMMANDS = (  # in an order in which each finds what it needs
     "weights path centerface",
     "demo --out demonstration",
     "dataset build pairs.toml --yes",
+    "dataset decoders decoders.toml",
     "detect calibrate tiny.onnx portraits.csv",
     "detect compare tiny.onnx own.onnx portraits.csv",
     "detect robustness portraits.csv --detector tiny.onnx --kinds jpeg --limit 1",
@@ -128,6 +137,13 @@ COMMANDS = (  # in an order in which each finds what it needs
 NOT_WATCHED = {  # what remains, each with its reason
     "weights fetch": "it is the one command that asks for the network; see the test below",
 }
+
+
+def words_of(command: str) -> list[str]:
+    """The words of one of `COMMANDS`, what it leaves out put in."""
+    if "extract" in command:
+        command = command.replace("--rights", " ".join(RIGHTS))
+    return command.replace("--tiny", " ".join(TINY_SWAP)).split()
 
 
 def watch(
@@ -197,7 +213,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         (folder / "tree" / label).mkdir(parents=True, exist_ok=True)
         clip = actors.draw_clip([person], 6, 320, 240)
         actors.write_clip(folder / "tree" / label / f"{person}.mp4", clip)
-    for name, recipe in (("detector", RECIPE), ("fit", FIT), ("pairs", BUILD), ("tiny_swap", SWAP)):
+    recipes = {"detector": RECIPE, "fit": FIT, "pairs": BUILD, "decoders": DECODERS}
+    for name, recipe in {**recipes, "tiny_swap": SWAP}.items():
         (folder / f"{name}.toml").write_text(recipe)
     write_keras(folder / "keras.h5", _meso4_layers())
     _write_portraits(folder)
@@ -245,9 +262,7 @@ def test_no_command_asks_for_the_network_or_writes_elsewhere(desk: tuple[Path, P
     folder, home = desk
     allowed = (*HARMLESS, str(cache_dir().parent), str(folder))
     for command in COMMANDS:
-        words = command.replace("--rights", " ".join(RIGHTS)) if "extract" in command else command
-        words = words.replace("--tiny", " ".join(TINY_SWAP))
-        done, trace = watch(["-m", "counterface", *words.split()], folder, home)
+        done, trace = watch(["-m", "counterface", *words_of(command)], folder, home)
         assert done.returncode == 0, f"{command}: {done.stderr}"
         assert list(misdeeds(trace, allowed)) == [], command
         assert list(home.rglob("*")) == [], command

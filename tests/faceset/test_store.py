@@ -36,12 +36,24 @@ def test_a_row_comes_back_from_parquet_exactly():
         assert getattr(back, name).dtype == np.float32
 
 
-def test_a_time_with_the_denominator_zero_is_one_error():
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("pts_denominator", 0), ("frame_width", -5), ("frame_height", 0), ("frame_index", -1)],
+)
+def test_a_row_of_impossible_numbers_is_one_error(name: str, value: int):
     table = rows_to_table([make_row()])
-    at = table.schema.get_field_index("pts_denominator")
-    zero = pa.array([0], pa.int64())
+    at = table.schema.get_field_index(name)
+    column = pa.array([value], table.schema.field(at).type)
     with pytest.raises(FacesetError, match="faces: a row holds an impossible value"):
-        table_to_rows(table.set_column(at, table.schema.field(at), zero), "faces")
+        table_to_rows(table.set_column(at, table.schema.field(at), column), "faces")
+
+
+def test_a_header_with_an_impossible_size_is_refused(tmp_path: Path):
+    Faceset.create(tmp_path / "f", "face", 96)
+    header = tmp_path / "f" / "faceset.json"
+    header.write_text(re.sub(r'"size": 96', '"size": 1000000000', header.read_text()))
+    with pytest.raises(FacesetError, match=r"faceset\.json: .*size"):
+        Faceset.open(tmp_path / "f")
 
 
 def test_absent_pose_and_identity_stay_absent():

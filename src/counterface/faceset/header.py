@@ -78,7 +78,7 @@ class Header(BaseModel):
     format: int = FORMAT
     tool: str = f"counterface {__version__}"
     template: str
-    size: int
+    size: int = Field(ge=1, le=16_384, description="crop side, pixels")
     rights: Rights | None = None
     sources: tuple[SourceRecord, ...] = ()
 

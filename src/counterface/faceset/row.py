@@ -141,6 +141,9 @@ def _from_record(record: dict[str, Any]) -> Row:
     identity, mask = record["identity"], record["mask"]
     if mask is not None and (PurePath(mask).is_absolute() or ".." in PurePath(mask).parts):
         raise ValueError(f"the mask {mask!r} lies outside of the faceset")
+    size = record["frame_width"], record["frame_height"]
+    if min(size) < 1 or record["frame_index"] < 0:
+        raise ValueError(f"frame {record['frame_index']} of {size[0]}x{size[1]} pixels")
     return Row(
         file=record["file"],
         source=record["source"],
