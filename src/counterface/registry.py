@@ -43,7 +43,7 @@ class Registry:
         except (ImportError, AttributeError) as error:
             raise RegistryError(
                 f"{self.kind} {name!r} ({target}) cannot be loaded: {error}. "
-                "If a package is missing, install counterface[train]."
+                "If a package is missing, install counterface[train] (in a clone: make full)."
             ) from error
 
 

@@ -33,6 +33,7 @@ def write_clip(
     matrix: Sequence[int] | None = None,
     tags: tuple[int, int] | None = None,
     sound_s: float = 0,
+    sound_codec: str = "aac",
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
 ) -> Path:
@@ -52,7 +53,7 @@ def write_clip(
             stream.codec_context.colorspace, stream.codec_context.color_range = tags
         if matrix:
             stream.set_display_matrix(list(matrix))
-        sound = output.add_stream("aac", rate=48_000) if sound_s else None
+        sound = output.add_stream(sound_codec, rate=48_000) if sound_s else None
         if sound:
             for packet in sine(sound, sound_s):
                 output.mux(packet)

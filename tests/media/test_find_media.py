@@ -82,3 +82,9 @@ def test_an_address_is_not_fetched_and_told_so(address: str):
             with pytest.raises(MediaError, match="is an address; nothing is fetched") as caught:
                 ask(found)
         assert address in str(caught.value)
+
+
+def test_a_pattern_that_matches_nothing_is_called_one(tmp_path: Path):
+    (found,) = find_media([tmp_path / "**" / "*.mov"])
+    with pytest.raises(MediaError, match=r"no file matches .*mov.*; check the pattern"):
+        check_file(found)

@@ -46,7 +46,7 @@ def test_what_is_there_is_read_and_what_is_not_is_told(tmp_path: Path, name, sha
     assert kept[:rows].all()
     assert [n.code for n in sandbox.probe(path).notes] == ["cut_short"]
     if share == 0.5:
-        assert "of the picture are missing" in notes[0].text
+        assert "of the picture is missing" in notes[0].text
 
 
 @pytest.mark.parametrize("lost", [1, 2, 20])

@@ -44,6 +44,11 @@ def test_facts_of_a_clip(tmp_path: Path) -> None:
     assert sound.duration_s == pytest.approx(1, abs=0.05)
 
 
+def test_a_codec_has_the_name_of_its_format_and_not_of_a_decoder(tmp_path: Path) -> None:
+    info = probe(write_clip(tmp_path / "a.mkv", 5, sound_s=1, sound_codec="mp2"))
+    assert (info.codec, info.audio[0].codec) == ("h264", "mp2")  # FFmpeg decodes by mp2float
+
+
 def test_a_recording_may_start_late(tmp_path: Path) -> None:
     times = [Fraction(3) + Fraction(i, 25) for i in range(5)]
     info = probe(write_clip(tmp_path / "a.ts", 5, times=times))

@@ -284,7 +284,7 @@ def test_what_was_not_run_is_folded_away_but_for_one_line():
     (column,) = re.findall(r"What was checked</h3>(.*?)</section>", page, re.S)
     seen, _, folded = column.partition("<details>")
     assert seen.count("not run") == 1
-    assert "Voice, Motion." in seen
+    assert "Voice, motion." in seen
     assert "Watermark" not in seen
     assert [folded.count(note) for note in ("No key.", "Not part of")] == [1, 2]
 

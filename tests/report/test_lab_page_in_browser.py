@@ -17,6 +17,7 @@ pytestmark = [
     pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine"),
 ]
 INK = "getComputedStyle(document.querySelector('svg.chart text')).fill"
+TALLEST = "Math.max(...[...document.querySelectorAll('.numbers tr')].map(r => r.offsetHeight))"
 PAPER = "getComputedStyle(document.body).backgroundColor"
 
 
@@ -43,4 +44,5 @@ def test_charts_follow_the_paper_and_nothing_is_asked_for(tmp_path: Path):
             gap = light(page.evaluate(INK)) - light(page.evaluate(PAPER))
             assert (gap > 80) if scheme == "dark" else (gap < -80)
             assert page.evaluate("document.documentElement.scrollWidth") <= 390  # fits a telephone
+            assert page.evaluate(TALLEST) < 200  # no column is squeezed to a letter a line
         browser.close()

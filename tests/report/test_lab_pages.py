@@ -18,6 +18,7 @@ from counterface.detect.evaluation.degradation import STRENGTHS, Degradation
 from counterface.detect.evaluation.openings import Opening
 from counterface.detect.evaluation.robustness import RobustnessConfig, summarise_levels
 from counterface.errors import ConfigError
+from counterface.report.charts import draw_training
 from counterface.report.drawing import chart_style, figure_png, figure_svg, write_pngs
 from counterface.report.evaluation import (
     write_comparison,
@@ -144,6 +145,14 @@ def test_a_run_has_curves_and_says_where_it_was_best(tmp_path: Path):
     }  # fmt: skip
     with pytest.raises(ConfigError, match=r"holds no log\.jsonl"):
         write_training(tmp_path, html=tmp_path / "t.html")
+
+
+def test_steps_are_whole_and_values_are_read_off_the_axis() -> None:
+    figure = draw_training("Loss", {"loss": ([2, 4, 6], [0.693303, 0.693305, 0.69331])})
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    assert all(float(step).is_integer() for step in axes.get_xticks())
+    assert axes.yaxis.get_offset_text().get_text() == ""
 
 
 def test_folds_stand_side_by_side(tmp_path: Path):

@@ -82,6 +82,16 @@ def test_files_of_different_length_or_size_are_refused(
     small = write_clip(tmp_path / "small.mp4", draw_clip([1], 3, 240, 240))
     with pytest.raises(SwapError, match="240x240"):
         measure_quality(small, target, source)
+    blank = [replace(c, frame=replace(c.frame, image=c.frame.image * 0)) for c in clip[:3]]
+    told: list[int] = []
+    with pytest.raises(SwapError, match="no face was found in any of 3 frames"):
+        measure_quality(
+            write_clip(tmp_path / "blank.mp4", blank),
+            target,
+            source,
+            progress=lambda done, _total, _name: told.append(done),
+        )
+    assert told == [1, 2, 3]  # a long search is seen to go on
     Faceset.create(tmp_path / "none", "face", 64)
     with pytest.raises(FacesetError, match="no crops"):
         measure_quality(target, target, tmp_path / "none")

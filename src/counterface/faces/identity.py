@@ -33,7 +33,8 @@ class IdentityEmbedder:
             import dlib
         except ImportError as error:
             raise WeightsError(
-                "comparing identities needs dlib; install counterface[train], or dlib-bin"
+                "comparing identities needs dlib; "
+                "install counterface[train] (in a clone: make full)"
             ) from error
         self._dlib = dlib
         self._net = dlib.face_recognition_model_v1(str(weights.path("dlib_face_recognition")))

@@ -52,6 +52,8 @@ def check_file(path: str | os.PathLike[str]) -> Path:
                 "download it, then name the file"
             )
         if not file.exists():
+            if any(mark in os.fspath(file) for mark in "*?["):
+                raise MediaError(f"no file matches {show(file)}; check the pattern")
             raise MediaError(f"{show(file)} does not exist; check the name")
         if not file.is_file():
             raise MediaError(f"{show(file)} is not a regular file; copy its content to one")

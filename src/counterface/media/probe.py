@@ -263,7 +263,8 @@ def _audio_info(stream: Any) -> AudioInfo:
     if context is None:  # FFmpeg knows the stream but not its codec
         return AudioInfo("unknown", None, 0, None)
     duration = float(stream.duration * stream.time_base) if stream.duration else None
-    return AudioInfo(context.name, context.sample_rate or None, context.channels, duration)
+    name = context.codec.canonical_name  # of the format: `mp3`, not of the decoder, `mp3float`
+    return AudioInfo(name, context.sample_rate or None, context.channels, duration)
 
 
 def _video_compression(reader: VideoReader, duration: Fraction) -> Compression:

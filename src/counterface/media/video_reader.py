@@ -196,7 +196,7 @@ class VideoReader:
         brand = container.metadata.get("major_brand")
         if (container.format.name in ("gif", "apng") or brand in _SEQUENCES) and stream.frames != 1:
             self.notes.append(MediaNote("animated", ANIMATED))
-        self.codec: str = context.name
+        self.codec: str = context.codec.canonical_name  # `av1`, whichever decoder it is
         self.pixel_format: str = context.pix_fmt or "unknown"
         self._stored_size: tuple[int, int] = (context.width, context.height)
 

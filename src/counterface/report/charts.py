@@ -231,6 +231,8 @@ def draw_training(title: str, curves: Mapping[str, tuple[Sequence[float], Sequen
             else:
                 axes.plot(steps, values, "o-", color=colour, ms=3.5, label=name)
         axes.set(xlabel="step", title=title)
+        axes.ticklabel_format(axis="y", useOffset=False)  # whole numbers, however near together
+        axes.xaxis.get_major_locator().set_params(integer=True)
         if len(curves) > 1:
             axes.legend(ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.24))
         return figure

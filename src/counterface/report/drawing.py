@@ -61,7 +61,7 @@ def require_matplotlib() -> None:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise ConfigError(
-            "charts need matplotlib, which is not installed; pip install 'counterface[train]'"
+            "charts need matplotlib; install counterface[train] (in a clone: make full)"
         ) from error
 
 

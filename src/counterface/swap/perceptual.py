@@ -33,9 +33,9 @@ class PerceptualDistance:
         try:
             import onnx
         except ImportError as error:
-            raise WeightsError("perceptual distance needs onnx; install counterface[train]") from (
-                error
-            )
+            raise WeightsError(
+                "perceptual distance needs onnx; install counterface[train] (in a clone: make full)"
+            ) from (error)
         import onnxruntime
 
         graph = onnx.load(str(weights.path("centerface")))

@@ -59,7 +59,7 @@ class PreviewConfig(BaseModel):
         (), description="who is replaced: pictures of one person, and whoever looks like them"
     )
     who: Literal["all", "largest"] | None = Field(
-        None, description="who is replaced: the largest face, of all people or of the one with it"
+        None, description="who is replaced: everybody, or the one person with the largest face"
     )
     identity: str | None = Field(
         None, description="whose face is put in, of a model that knows more than two"

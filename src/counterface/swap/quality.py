@@ -143,18 +143,18 @@ def measure_quality(
         if count % config.every:
             continue
         frames += 1
+        if progress is not None:
+            progress(frames, None, out.name)
         found = _same_face(made.image, real.image, searches)
         if found is None:
             continue
         _compare(tally, made, real, found, perceptual)
         if (len(tally.points) - 1) % config.identity_every == 0:
             _compare_identity(tally, made, real, found, embedder)
-        if progress is not None:
-            progress(frames, None, out.name)
     if not tally.points:
         raise SwapError(
-            f"{out}: in none of {counted(frames, 'frame')} a face was found where "
-            f"{target} shows one; a matte has none, name the video beside it"
+            f"{out}: no face was found in any of {counted(frames, 'frame')} where {target} shows "
+            "one; of a matte name the video beside it; a model of few steps makes no face yet: train on"
         )
     return _card(tally, out, target, source, frames)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from drawn_trees import DRAWN, touch
 
+from counterface.apps.cli.dataset.manifest import index
 from counterface.apps.cli.main import main
 from counterface.datasets.manifest import read_manifest
+from counterface.registry import DATASET_READERS
 
 
 @pytest.fixture
@@ -23,6 +26,10 @@ def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, s
     code = main(["dataset", *map(str, words)])
     said = capsys.readouterr()
     return code, said.out, said.err
+
+
+def test_the_help_names_every_layout() -> None:
+    assert set(DATASET_READERS.names()) <= set(re.findall(r"\w+", index.__doc__ or ""))
 
 
 def test_from_a_folder_to_a_balanced_manifest(tree: Path, capsys):

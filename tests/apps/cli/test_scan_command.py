@@ -63,6 +63,8 @@ def test_one_bad_file_is_a_row_and_the_code_is_two(desk, tmp_path, capsys):
     assert (first["status"], first["verdict"]) == ("failed", None)
     assert "bad.mp4" in first["error"]
     assert second["status"] == "scanned"
+    assert scan(desk, bad) == 2
+    assert "judged" not in capsys.readouterr().out
 
 
 def test_words_say_the_verdict_why_and_what_was_not_checked(desk, capsys):

@@ -90,7 +90,7 @@ def test_a_part_by_a_recipe_and_flags_that_win(
 
 
 def test_several_people_are_listed_and_one_is_chosen(
-    model: Path, pair: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: Path, clip: Path, pair: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, sheet = tmp_path / "out.mp4", tmp_path / "people.png"
     words = ["swap", "convert", str(model), str(pair), str(out), *RIGHTS]
@@ -101,6 +101,8 @@ def test_several_people_are_listed_and_one_is_chosen(
     assert not out.exists()
     assert main(["faces", "list", str(pair), "--sheet", str(sheet)]) == 0
     assert "2 people in 8 frames" in capsys.readouterr().out
+    assert main(["faces", "list", str(clip)]) == 0
+    assert "1 person in" in capsys.readouterr().out
     assert read_image(sheet).shape[0] > 300
     assert main([*words, "--person", "2", "--who", "all"]) == 1
     assert "--person and --who are given" in capsys.readouterr().err

@@ -272,4 +272,5 @@ def print_summary(tally: Counter[str]) -> None:
             f"{tally[s]} {words.lower()}" for s, words in HEADLINES.items() if tally[s]
         )
         print(f"\n{counted(tally.total(), 'file')}: {counts}")
-    print("\nOf the content only faces were judged; sound and motion were not.")
+    if tally.total() > tally["failed"]:
+        print("\nOf the content only faces were judged; sound and motion were not.")

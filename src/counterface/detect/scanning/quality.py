@@ -152,10 +152,10 @@ def list_checks(
     scored = sum(f.logit is not None for t in tracks for f in t.frames)
     frames = "the picture" if sampling.mode == "image" else f"{counted(sampling.read, 'frame')}"
     faces = (
-        "no face" if not tracks else f"{len(tracks)} {'person' if len(tracks) == 1 else 'people'}"
+        "No face" if not tracks else f"{len(tracks)} {'person' if len(tracks) == 1 else 'people'}"
     )
     lost = (
-        f"; {counted(sampling.unaligned, 'face')} could not be aligned"
+        f"; {counted(sampling.unaligned, 'sighting')} of faces could not be aligned"
         if sampling.unaligned
         else ""
     )

@@ -114,5 +114,5 @@ def leftover_note(picture: Any) -> MediaNote | None:
     elif missing < 0.005:
         text = "The file is damaged or cut short, but almost all of the picture could be read."
     else:
-        text = f"The file is damaged or cut short: about {missing:.0%} of the picture are missing."
+        text = f"The file is damaged or cut short: about {missing:.0%} of the picture is missing."
     return MediaNote("cut_short", f"{text} Only what is there was looked at.")

@@ -38,7 +38,8 @@ def index(
 
     Args:
         layout: How it lies on disk: celeb_df, csv, deeper_forensics, deepfake_timit, deepfakebench,
-            dfd, dfdc, faceforensics, ffiw, two_folders, uadfv, vidtimit, or a plug-in's.
+            dfd, dfdc, dfdc_test, dfdcp, faceforensics, ffiw, two_folders, uadfv, vidtimit, or a
+            plug-in's.
         folder: The data set, or for csv and deepfakebench also its one file.
         out: Manifest to write, .parquet or .csv; else manifest.parquet in the folder.
         settings: An option of the layout, as real=genuine; may be repeated.

@@ -10,6 +10,7 @@ from counterface.apps.cli import output
 from counterface.datasets.leave_out import LeaveOut
 from counterface.detect.evaluate import EvaluateConfig
 from counterface.errors import ConfigError
+from counterface.wording import counted
 
 if TYPE_CHECKING:
     from counterface.datasets.manifest import Entry
@@ -104,14 +105,14 @@ def _lines(found: Generalisation) -> Iterator[str]:
     for method in found.rows:
         place = f"auc {method.auc:.3f}, " if method.auc is not None else ""
         yield (
-            f"{method.family} {method.name}: {method.fakes} fakes, {place}{method.found:.3g} of "
-            f"{method.scored} above 95 % of genuine files, above twins {_share(method.twins)}, "
-            f"equally sharp {_share(method.equal)}"
+            f"{method.family} {method.name}: {counted(method.fakes, 'fake')}, {place}"
+            f"{method.found:.3g} of {method.scored} above 95 % of genuine files, above twins "
+            f"{_share(method.twins)}, equally sharp {_share(method.equal)}"
         )
     for alarm in found.alarms:
         yield (
-            f"genuine {alarm.origin}: {alarm.files} files, called fake {_share(alarm.called)}, "
-            f"above the others' 5 % line {_share(alarm.beyond)}"
+            f"genuine {alarm.origin}: {counted(alarm.files, 'file')}, called fake "
+            f"{_share(alarm.called)}, above the others' 5 % line {_share(alarm.beyond)}"
         )
     for line in found.failed:
         yield f"failed {line}"
