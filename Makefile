@@ -18,7 +18,7 @@ endif
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
-.PHONY: help demo scan test test-all lint format bench docs requirements clean
+.PHONY: help demo scan full test test-all lint format bench docs requirements clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -30,6 +30,8 @@ demo: .venv/light  ## Scan a genuine portrait and a blended copy of it; the firs
 scan: .venv/light  ## Judge one file: make scan FILE=clip.mp4
 	@test -n "$(FILE)" || { echo 'usage: make scan FILE=clip.mp4' >&2; exit 1; }
 	@$(BIN)/counterface scan -- "$(FILE)"
+
+full: .venv/full  ## Add what training and swapping need (counterface[train]; about 6 GB)
 
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal
 

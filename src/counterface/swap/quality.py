@@ -154,7 +154,7 @@ def measure_quality(
     if not tally.points:
         raise SwapError(
             f"{out}: no face was found in any of {counted(frames, 'frame')} where {target} shows "
-            "one; of a matte name the video beside it; a model of few steps makes no face yet: train on"
+            "one; of a matte name the video beside it; a model of few steps makes no face yet"
         )
     return _card(tally, out, target, source, frames)
 
