@@ -162,3 +162,16 @@ def test_a_fresh_file_takes_every_witness_at_its_word_and_calls_nothing():
     assert {bin_.line for bin_ in found.bins} == {NEVER}
     assert odds(found, 1.0, 2.0) == pytest.approx(np.logaddexp(1.0, 2.0))
     assert Statement.model_validate(take_statements([[1, 2]], found, found.bins[0])[0].model_dump())
+
+
+def test_a_bin_is_described_with_its_weights_and_its_promise():
+    promise = {"share": 0.05, "origins": 3, "files": 90}
+    found = some((1.5, 0.0), offsets=[-0.25, 0.0], line=0.9, promise=promise, **LADDER)
+    assert found.describe(found.bins[0]) == (
+        "eyes 40 pixels apart and more, sharpness from 0.6, compression up to 0.5; witness 0 1.5 z "
+        "-0.25, witness 1 silent; likely manipulated from 0.900, passed by 5% of genuine files at "
+        "most, from the worst of 3 sources (90 files)"
+    )
+    fresh = found.unfitted()
+    assert (fresh.bins[0].slopes, fresh.bins[0].min_eye_px) == ((1.0, 1.0), 40)
+    assert fresh.describe(fresh.bins[0]).endswith("nothing is called likely manipulated")
