@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+
+from counterface.errors import MediaError, reason_of
 from counterface.wording import counted, spoken, unknown_name
 
 
@@ -21,3 +24,10 @@ def test_an_unknown_name_suggests_the_near_one_and_lists_all() -> None:
         "no model is named 'lia'; did you mean 'liae'? Known: df, liae"
     )
     assert unknown_name("model", "x", ("df", "liae")) == "no model is named 'x'; known: df, liae"
+
+
+def test_an_error_of_the_system_is_its_file_and_reason() -> None:
+    moved = OSError(errno.EISDIR, "Is a directory", ".temporary", None, "out.png")
+    assert reason_of(moved) == "out.png: Is a directory"
+    assert reason_of(OSError(errno.ENOSPC, "No space left on device")) == "No space left on device"
+    assert reason_of(MediaError("a.mp4 is empty; fetch it again")).startswith("a.mp4 is empty")

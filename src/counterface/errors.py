@@ -6,6 +6,7 @@ A message says what is wrong, the value seen, and the next step.
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Sequence
 
 
@@ -98,6 +99,15 @@ class TrainingError(CounterfaceError):
 
 class WeightsError(CounterfaceError):
     """A model file that cannot be found, fetched or trusted."""
+
+
+def reason_of(error: Exception) -> str:
+    """What an error says; of the system's, its file and the reason without a number."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    file = error.filename2 or error.filename  # of a move: where to
+    named = isinstance(file, str | bytes | os.PathLike)
+    return f"{os.fsdecode(file)}: {error.strerror}" if named else error.strerror
 
 
 def is_disk_full(error: BaseException | None) -> bool:

@@ -23,7 +23,7 @@ from pydantic import BaseModel, Field
 
 from counterface.config import STRICT
 from counterface.datasets.manifest import Entry, read_manifest, write_manifest
-from counterface.errors import FacesetError, MediaError
+from counterface.errors import FacesetError, MediaError, reason_of
 from counterface.faces.align import align, outside_share
 from counterface.faces.face_detector import load_models
 from counterface.faces.face_search import FaceSearch
@@ -242,7 +242,7 @@ class _Job:
             stored = entry.sha256 in self.records  # then its bytes need not be read again
             sha256 = entry.sha256 if stored else file_sha256(entry.path)
         except (OSError, MediaError) as error:
-            return entry, StoredFile(path=name, status="failed", error=str(error))
+            return entry, StoredFile(path=name, status="failed", error=reason_of(error))
         if entry.sha256 and entry.sha256 != sha256:
             reason = f"{name}: the manifest names other content ({entry.sha256[:8]}...)"
             return entry, StoredFile(path=name, status="failed", error=reason)

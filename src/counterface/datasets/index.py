@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field
 from counterface.config import STRICT
 from counterface.datasets.manifest import Entry, read_manifest, write_manifest
 from counterface.datasets.readers.layout import load_reader
-from counterface.errors import ConfigError, MediaError
+from counterface.errors import ConfigError, MediaError, reason_of
 from counterface.media.open_file import show
 from counterface.media.probe import file_sha256
 from counterface.project_files import read_json_lines, writing
@@ -100,7 +100,7 @@ def index_dataset(
                 try:
                     known, new = log.sha256(entry.path)
                 except (MediaError, OSError) as error:
-                    failures.append(IndexFailure(file=str(entry.path), reason=str(error)))
+                    failures.append(IndexFailure(file=str(entry.path), reason=reason_of(error)))
                     continue
                 hashed, reused = hashed + new, reused + (not new)
                 entries[number] = replace(entry, sha256=known)

@@ -14,7 +14,7 @@ from pathlib import Path
 from counterface.detect.findings import ScanFailure, ScanResult
 from counterface.detect.scan import ChangeFrames, ScanConfig, Scanner
 from counterface.detect.scanning.workers import open_workers
-from counterface.errors import CounterfaceError
+from counterface.errors import CounterfaceError, reason_of
 from counterface.types import Progress
 
 
@@ -78,7 +78,7 @@ def _scan_or_failure(
     try:
         return scanner.scan(path, progress)
     except (CounterfaceError, OSError) as error:
-        return ScanFailure(path, _naming(path, str(error)))
+        return ScanFailure(path, _naming(path, reason_of(error)))
     except Exception as error:  # noqa: BLE001  (one odd file must not end a scan of thousands)
         return ScanFailure(path, f"{path}: unexpected {type(error).__name__}: {error}")
 

@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from counterface.config import STRICT
-from counterface.errors import MediaError, ProvenanceError
+from counterface.errors import MediaError, ProvenanceError, reason_of
 from counterface.media import sandbox
 from counterface.media.open_file import check_file
 from counterface.media.probe import file_sha256
@@ -184,7 +184,7 @@ def verify_file(
         for image in decode_some(file, limits or Limits()):
             search.add(image)
     except (MediaError, OSError) as error:
-        why = str(error)
+        why = reason_of(error)
     return gather(file, sha256, credentials, search, why)
 
 
@@ -223,7 +223,9 @@ def check_credentials(file: Path, home: Path, anchors: Sequence[str] = ()) -> Cr
 
             trusted += trust_anchors(home)
     except (ProvenanceError, OSError) as error:
-        return Credentials(state="not_run", reason=f"Content credentials were not read: {error}")
+        return Credentials(
+            state="not_run", reason=f"Content credentials were not read: {reason_of(error)}"
+        )
     return read_credentials(file, trusted)
 
 

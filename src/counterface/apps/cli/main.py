@@ -35,7 +35,6 @@ What a command function looks like:
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -53,6 +52,7 @@ from counterface.errors import (
     StoppedBySignal,
     SwapError,
     is_disk_full,
+    reason_of,
 )
 from counterface.wording import unknown_name
 
@@ -199,10 +199,7 @@ def _in_words(error: Exception) -> str:
         model = None
     if isinstance(refused, ValidationError) and not isinstance(error, CounterfaceError):
         return describe_flags(refused, model)
-    if isinstance(error, OSError) and error.strerror and not isinstance(error, CounterfaceError):
-        file = error.filename2 or error.filename  # of a move: where to
-        return f"{os.fsdecode(file)}: {error.strerror}" if file else error.strerror
-    return str(error).split("    For further information visit")[0]
+    return reason_of(error).split("    For further information visit")[0]
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ def require_place(path: Path, flag: str) -> None:
     """
     shown = f"{flag} {printable(str(path))}"
     if os.path.isdir(path):  # noqa: PTH112  (False for a name that is too long)
-        example = printable(str(path / "report.html"))
+        example = printable(str(path / f"report{path.suffix or '.html'}"))
         raise ConfigError(f"{shown}: is a folder; name a file in it, such as {example}")
     if not os.path.isdir(path.absolute().parent):  # noqa: PTH112
         raise ConfigError(f"{shown}: its folder does not exist; make it first")

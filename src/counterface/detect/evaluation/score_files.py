@@ -18,7 +18,7 @@ from counterface.detect.evaluation.score_store import ScoreStore
 from counterface.detect.findings import ScanResult
 from counterface.detect.scan import ChangeFrames, ScanConfig
 from counterface.detect.scan_files import scan_files
-from counterface.errors import MediaError
+from counterface.errors import MediaError, reason_of
 from counterface.media.probe import file_sha256
 from counterface.types import Progress
 
@@ -53,7 +53,7 @@ def score_files(
         try:
             hashes[index] = file_sha256(item.path)
         except (MediaError, OSError) as error:
-            found[index] = failure_fields(str(error))
+            found[index] = failure_fields(reason_of(error))
             continue
         if item.sha256 and item.sha256.lower() != hashes[index]:
             found[index] = failure_fields(

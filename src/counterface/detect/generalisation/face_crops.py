@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from counterface.aside import make_folder, write_bytes
 from counterface.datasets.manifest import Entry
 from counterface.detect.generalisation.controls import file_controls
-from counterface.errors import MediaError
+from counterface.errors import MediaError, reason_of
 from counterface.faces.align import TEMPLATES, align, matrix_scale
 from counterface.faces.face_detector import FaceDetector, Landmarker, load_models
 from counterface.faces.face_search import FaceSearch
@@ -94,7 +94,7 @@ def cut_faces(
                 _write(faces, path)
             found.append(faces)
         except (MediaError, OSError) as error:
-            found.append(str(error))
+            found.append(reason_of(error))
         if progress:
             progress(number + 1, len(entries), entry.path.name)
     return found

@@ -70,7 +70,7 @@ class CropStore:
             (faceset, row) for faceset in facesets for row in faceset if row.blur <= max_blur
         ]
         if not self.crops:
-            names = [str(f.folder) for f in facesets]
+            names = ", ".join(str(f.folder) for f in facesets)
             raise FacesetError(f"no crop with blur up to {max_blur} in {names}; extract more")
         self._bad: set[int] = set()
 

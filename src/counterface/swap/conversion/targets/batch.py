@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from counterface.aside import make_folder
-from counterface.errors import CounterfaceError, MediaError, is_disk_full
+from counterface.errors import CounterfaceError, MediaError, is_disk_full, reason_of
 from counterface.media.beside.plan import Companions, plan_companions
 from counterface.media.find_media import find_media, natural_key
 from counterface.media.open_file import sniff
@@ -68,7 +68,9 @@ def convert_folder(
         except (CounterfaceError, OSError) as error:
             if is_disk_full(error):  # it would fail for all that follow
                 raise
-            yield Converted(target=str(path), out=str(place), status="failed", error=str(error))
+            yield Converted(
+                target=str(path), out=str(place), status="failed", error=reason_of(error)
+            )
 
 
 def _video_place(job: Job, path: Path, place: Path) -> Path:
