@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from counterface.config import STRICT
 from counterface.types import Image, Mask
 
-CENTRE, SPREAD = 0.03, 0.12  # of the differences that twins are brought to; codecs take the mean
+CENTRE, SPREAD = 0.05, 0.12  # of the differences that twins are brought to; codecs take the mean
 CLOSE = 0.03  # how near they are brought to it
 MOST_MEAN, SOFTER = 0.05, (0.35, 0.65)  # of a batch of twins
 _FLOOR = 0.5  # grey values: keeps the logarithm of a flat patch finite
