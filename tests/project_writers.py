@@ -150,7 +150,13 @@ def scores(folder: Path) -> Writer:
 
     def write() -> None:
         again = ScoreStore(folder, "0" * 64, ScanConfig())
-        again.put("a", {"verdict": "b", "frame_logits": [1.0], "frame_times_s": [0.0]})
+        told = {
+            "verdict": "b",
+            "spread_over": "none",
+            "frame_logits": [1.0],
+            "frame_times_s": [0.0],
+        }
+        again.put("a", told | {"frame_times_s": [0.0]})
         again.flush()
 
     return store.folder / "part", write

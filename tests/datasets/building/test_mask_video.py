@@ -11,7 +11,7 @@ import pytest
 from drawn_people import draw_person
 from swap_targets import write_target
 
-from counterface.datasets.building.masks import write_mask_video
+from counterface.datasets.building.masks import drop_masks, write_mask_video
 from counterface.errors import MediaError
 from counterface.media.image import encode_mask
 from counterface.media.video_reader import read_video
@@ -38,7 +38,10 @@ def test_masks_keep_their_levels_and_times(tmp_path: Path) -> None:
         assert np.abs(255 * mask[..., None] - frame.image).mean() < 2
         assert frame.image[mask > 0.999].min() > 245
         assert frame.image[mask < 0.001].max() < 10
+    assert truth_folder(fake).exists()  # until what depends on it is whole
+    drop_masks(fake)
     assert not truth_folder(fake).exists()
+    drop_masks(fake)  # a build that was killed here comes by again
 
 
 def test_masks_that_are_not_those_of_the_swap_are_refused(tmp_path: Path) -> None:
