@@ -68,21 +68,34 @@ def replacing(
             yield made
             whole = folder.with_name(f"{folder.name}.whole")
             made.replace(whole)
-        try:
-            sync(whole)
-            whole.chmod(0o666 & ~_umask())
-            whole.replace(path)
-        finally:
-            with suppress(OSError):  # it is gone, unless it could not be moved
-                whole.unlink()
+        with _gone(whole):
+            _put(whole, path)
 
 
 def write_bytes(
     path: Path, data: bytes, error: type[CounterfaceError] = MediaError, advice: str = ""
 ) -> None:
     """Nothing; the file holds all the bytes, or is as it was; see `replacing`."""
-    with replacing(path, error, advice) as temporary:
+    with writing(path, error, advice), _gone(new_file(path)) as temporary:
         temporary.write_bytes(data)
+        _put(temporary, path)
+
+
+def _put(temporary: Path, path: Path) -> None:
+    """Moves a whole file into place, synced and with the rights that the user's files have."""
+    sync(temporary)
+    temporary.chmod(0o666 & ~_umask())
+    temporary.replace(path)
+
+
+@contextmanager
+def _gone(temporary: Path) -> Iterator[Path]:
+    """The file is not there after the block, which moved it away or failed."""
+    try:
+        yield temporary
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def make_folder(folder: Path, error: type[CounterfaceError] = MediaError, advice: str = "") -> None:
