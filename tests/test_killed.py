@@ -82,7 +82,18 @@ def test_a_second_name_of_the_private_key_is_cleared(
     assert left_behind(tmp_path) == []
 
 
-READERS = ("faces ", "faceset info", "faceset verify", "dataset info", "weights", "swap info")
+WRITERS = (
+    "scan",
+    "faceset",
+    "provenance",
+    "swap train",
+    "swap convert",
+    "swap preview",
+    "dataset",
+    "detect train",
+    "detect export",
+    "detect fit",
+)
 
 
 @pytest.mark.slow
@@ -98,7 +109,7 @@ def test_commands_killed_again_and_again_leave_what_unkilled_ones_do(
     whole, killed = desk[0], tmp_path / "killed"
     shutil.copytree(whole, killed)
     rng = random.Random(7)
-    for command in (command for command in COMMANDS if not command.startswith(READERS)):
+    for command in (command for command in COMMANDS if command.startswith(WRITERS)):
         for folder, most_kills in ((whole, 0), (killed, 8)):
             monkeypatch.chdir(folder)
             monkeypatch.setenv("COUNTERFACE_HOME", str(folder / "own"))
