@@ -129,6 +129,6 @@ def test_commands_killed_again_and_again_leave_what_unkilled_ones_do(
 
 
 def _names(folder: Path) -> set[str]:
-    """Files and folders below a folder; TensorBoard's have the time in their names."""
+    """Files and folders below a folder, but those named by the time or by where the folder is."""
     found = (str(path.relative_to(folder)) for path in folder.rglob("*"))
-    return {name for name in found if "tfevents" not in name}
+    return {name for name in found if "tfevents" not in name and "statistics/" not in name}
