@@ -50,7 +50,7 @@ def note_changes(
     if lost:
         yield f"not kept: {'; '.join(lost)}"
     if out.suffix.lower() == ".mkv":
-        yield "Matroska keeps times to 1/1000 s"
+        yield "Matroska keeps times to 1/1000 s, and no sound from before 0"
 
 
 def note_picture(info: MediaInfo) -> Iterator[str]:
