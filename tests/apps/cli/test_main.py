@@ -65,6 +65,13 @@ def test_a_mistyped_flag_is_answered_with_the_right_one(capsys: pytest.CaptureFi
     assert "--every" in capsys.readouterr().err
 
 
+def test_a_spare_argument_is_named_in_words(capsys: pytest.CaptureFixture[str]):
+    assert main(["demo", "out", "more"]) == 1
+    assert capsys.readouterr().err == (
+        "counterface: 'out', 'more': the command takes no such argument; see its --help\n"
+    )
+
+
 def test_an_interruption_says_how_to_go_on(monkeypatch, capsys: pytest.CaptureFixture[str]):
     from counterface.faceset import extract, inspect
 

@@ -191,8 +191,12 @@ def _require_noun(words: Sequence[str]) -> None:
 
 def _in_words(error: Exception) -> str:
     """The error's text; where settings refuse a flag: the flag, its value and what it takes."""
+    from cyclopts.exceptions import UnusedCliTokensError
     from pydantic import BaseModel, ValidationError
 
+    if isinstance(error, UnusedCliTokensError):
+        spare = ", ".join(repr(word) for word in error.unused_tokens or ())
+        return f"{spare}: the command takes no such argument; see its --help"
     refused, argument = error.__cause__, getattr(error, "argument", None)
     model = getattr(argument, "hint", None)
     if not isinstance(model, type) or not issubclass(model, BaseModel):
