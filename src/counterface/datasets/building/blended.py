@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, Field, field_validator
@@ -23,11 +23,18 @@ from counterface.config import STRICT, Settings
 from counterface.datasets.building.plan import (
     MANIFEST_FILE,
     Person,
+    check_shares,
     find_all_rights,
     find_clips,
 )
 from counterface.datasets.building.splits import split_groups
-from counterface.datasets.building.write_pair import Place, write_pair
+from counterface.datasets.building.write_pair import (
+    Place,
+    find_faces,
+    pair_entries,
+    pair_record,
+    write_pair,
+)
 from counterface.datasets.manifest import Entry, write_manifest
 from counterface.datasets.pairs.degrade import degrade
 from counterface.datasets.pairs.self_blended import FaceSample, Kind, make_pair
@@ -35,18 +42,13 @@ from counterface.datasets.split import SplitConfig
 from counterface.errors import ConfigError, FacesetError
 from counterface.faces.align import warp_points
 from counterface.faceset.commits import locked
-from counterface.faceset.extract import ExtractConfig, extract
+from counterface.faceset.extract import ExtractConfig
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset
 from counterface.media.find_media import VIDEO_SUFFIXES
 from counterface.media.image import IMAGE_SUFFIXES
-from counterface.media.probe import file_sha256
 from counterface.provenance.mark import Marker
 from counterface.provenance.record import (
-    MadeInput,
-    MadeOutput,
-    MadeRecord,
-    MadeRights,
     read_record,
     record_path,
 )
@@ -75,8 +77,7 @@ class BlendConfig(Settings):
     @field_validator("kinds")
     @classmethod
     def _something_is_made(cls, value: dict[Kind, float]) -> dict[Kind, float]:
-        if not value or min(value.values()) < 0 or sum(value.values()) <= 0:
-            raise ValueError("shares are not negative, and one at least is above 0")
+        check_shares(value)
         if "swapped_in" in value:
             raise ValueError("swapped_in needs a second person: use self_blended and remade here")
         return value
@@ -144,11 +145,7 @@ def _faces(
     config: BlendConfig, name: str, files: tuple[Path, ...], rights: Rights, told: Progress
 ) -> tuple[Faceset, list[str]]:
     """A person's faceset, and the files that gave nothing."""
-    folder = config.out / "work" / "faces" / name
-    settings = config.extract.model_copy(update={"rights": rights})
-    summary = extract(files, folder, settings, progress=told)
-    failed = [f"{source.path}: {source.error}" for source in summary.failed]
-    faceset = Faceset.open(folder)
+    faceset, failed = find_faces(config.out, name, files, config.extract, rights, told)
     if not len(faceset):
         raise ConfigError(f"people.{name}: no face was found in {len(files)} files")
     return faceset, failed
@@ -174,37 +171,25 @@ def _make(
     sample = FaceSample(faceset.read(row).image, warp_points(row.landmarks, row.frame_to_crop))
     pair = make_pair(sample, rng, weights=config.kinds)
     real, fake = degrade([pair.real, pair.fake], rng, strength=config.degrade)
-    record = MadeRecord(
-        output=MadeOutput(name=place.fake.name),
-        inputs=(MadeInput(role="target", name=row.source, sha256=row.source_sha256),),
-        settings={
-            "kind": pair.kind,
-            "seed": seed,
-            "frame": row.frame_index,
-            "degrade": config.degrade,
-            "quality": config.quality,
-        },
-        rights=(MadeRights(of="target", rights=rights),),
-    )
+    settings = {
+        "kind": pair.kind,
+        "seed": seed,
+        "frame": row.frame_index,
+        "degrade": config.degrade,
+        "quality": config.quality,
+    }
+    record = pair_record(place, row, settings, rights)
     write_pair(place, real, fake, pair.mask, record, config.quality, marker)
 
 
-def _entries(place: Place, row: Row, rights: Rights, config: BlendConfig) -> list[Entry]:
+def _entries(place: Place, row: Row, rights: Rights, config: BlendConfig) -> tuple[Entry, Entry]:
     kind = str(read_record(record_path(place.fake)).settings["kind"])
-    common: dict[str, Any] = {
-        "source": f"{place.person}/{row.source}",
-        "identities": (place.person,),
-        "compression": config.format + (str(config.quality) if config.format == "jpg" else ""),
-        "licence": f"{rights.basis}: {rights.reference}",
-    }
-    real = Entry(place.real, 0, "genuine", sha256=file_sha256(place.real), **common)
-    fake = Entry(
-        place.fake,
-        1,
+    return pair_entries(
+        place,
         kind,
-        generator=f"counterface {__version__} {kind}",
-        sha256=file_sha256(place.fake),
-        mask=place.mask,
-        **common,
+        f"counterface {__version__} {kind}",
+        rights,
+        source=f"{place.person}/{row.source}",
+        identities=(place.person,),
+        compression=config.format + (str(config.quality) if config.format == "jpg" else ""),
     )
-    return [real, fake]

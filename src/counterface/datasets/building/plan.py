@@ -279,6 +279,16 @@ def describe_spread(pairs: int, config: BuildConfig) -> str | None:
     return f"{text}: not each method has each crf, so a detector could tell one by the other"
 
 
+def check_shares(shares: Mapping[Any, float]) -> None:
+    """Nothing, if something is to be made by them.
+
+    Raises:
+        ValueError: a share is negative, or none is above 0.
+    """
+    if not shares or min(shares.values()) < 0 or sum(shares.values()) <= 0:
+        raise ValueError("shares are not negative, and one at least is above 0")
+
+
 def find_clips(
     people: Mapping[str, Person], suffixes: frozenset[str]
 ) -> dict[str, tuple[Path, ...]]:

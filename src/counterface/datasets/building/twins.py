@@ -16,16 +16,28 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.random import Generator
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from counterface.config import STRICT, Settings
-from counterface.datasets.building.plan import MANIFEST_FILE, Person, find_all_rights, find_clips
+from counterface.datasets.building.plan import (
+    MANIFEST_FILE,
+    Person,
+    check_shares,
+    find_all_rights,
+    find_clips,
+)
 from counterface.datasets.building.splits import split_groups
-from counterface.datasets.building.write_pair import Place, write_pair
+from counterface.datasets.building.write_pair import (
+    Place,
+    find_faces,
+    pair_entries,
+    pair_record,
+    write_pair,
+)
 from counterface.datasets.decoders.bank import Decoder, open_bank
 from counterface.datasets.manifest import Entry, write_manifest
 from counterface.datasets.pairs.paste_masks import eye_distance
@@ -42,20 +54,14 @@ from counterface.datasets.twins.sharpness import (
 )
 from counterface.errors import ConfigError, FacesetError, MediaError
 from counterface.faceset.commits import locked
-from counterface.faceset.extract import ExtractConfig, extract
+from counterface.faceset.extract import ExtractConfig
 from counterface.faceset.row import Row
-from counterface.faceset.store import Faceset
 from counterface.media import sandbox
 from counterface.media.find_media import VIDEO_SUFFIXES
 from counterface.media.image import IMAGE_SUFFIXES
-from counterface.media.probe import file_sha256
 from counterface.media.recompress import recompress_jpeg
 from counterface.provenance.mark import Marker
 from counterface.provenance.record import (
-    MadeInput,
-    MadeOutput,
-    MadeRecord,
-    MadeRights,
     read_record,
     record_path,
 )
@@ -98,8 +104,7 @@ class TwinsConfig(Settings):
     @field_validator("families")
     @classmethod
     def _something_is_made(cls, value: dict[Family, float]) -> dict[Family, float]:
-        if not value or min(value.values()) < 0 or sum(value.values()) <= 0:
-            raise ValueError("shares are not negative, and one at least is above 0")
+        check_shares(value)
         return value
 
     @model_validator(mode="after")
@@ -195,11 +200,9 @@ def _find_faces(
     config: TwinsConfig, name: str, rights: Rights, told: Progress
 ) -> tuple[list[Row], list[str]]:
     """The faces of a set that are large enough, and the files that gave nothing."""
-    folder = config.out / "work" / "faces" / name
-    settings = config.extract.model_copy(update={"rights": rights})
-    summary = extract(config.people[name].clips, folder, settings, progress=told)
-    failed = [f"{source.path}: {source.error}" for source in summary.failed]
-    rows = [row for row in Faceset.open(folder) if eye_distance(row.landmarks) >= LEAST_EYES]
+    files = config.people[name].clips
+    faceset, failed = find_faces(config.out, name, files, config.extract, rights, told)
+    rows = [row for row in faceset if eye_distance(row.landmarks) >= LEAST_EYES]
     if not rows:
         raise ConfigError(f"people.{name}: no face of {LEAST_EYES:g} px between the eyes was found")
     return rows, failed
@@ -302,21 +305,17 @@ def _write(config: TwinsConfig, job: _Job, twin: Twin, rights: Rights, marker: M
     sharp = [
         log_sharpness(recompress_jpeg(image, quality), inside) for image in (twin.real, twin.fake)
     ]
-    record = MadeRecord(
-        output=MadeOutput(name=job.place.fake.name),
-        inputs=(MadeInput(role="target", name=job.row.source, sha256=job.row.source_sha256),),
-        settings={
-            "family": twin.family,
-            "maker": twin.maker,
-            "mask": twin.how,
-            "seed": list(job.seed),
-            "frame": job.row.frame_index,
-            "quality": quality,
-            "landmarks": [[round(float(x), 2), round(float(y), 2)] for x, y in twin.landmarks],
-            "sharper": round(sharp[1] - sharp[0], 4),
-        },
-        rights=(MadeRights(of="target", rights=rights),),
-    )
+    settings = {
+        "family": twin.family,
+        "maker": twin.maker,
+        "mask": twin.how,
+        "seed": list(job.seed),
+        "frame": job.row.frame_index,
+        "quality": quality,
+        "landmarks": [[round(float(x), 2), round(float(y), 2)] for x, y in twin.landmarks],
+        "sharper": round(sharp[1] - sharp[0], 4),
+    }
+    record = pair_record(job.place, job.row, settings, rights)
     write_pair(job.place, twin.real, twin.fake, twin.mask, record, quality, marker)
 
 
@@ -325,24 +324,18 @@ def _entries(job: _Job, crowd: Crowd, rights: Rights) -> tuple[tuple[Entry, Entr
     settings = read_record(record_path(job.place.fake)).settings
     name, source = job.place.person, Path(job.row.source)
     who = {"file": source.as_posix(), "folder": source.parent.as_posix(), "all": ""}[crowd.person]
-    common: dict[str, Any] = {
-        "source": f"{name}/{job.row.source}#{job.place.number}",  # of this pair alone: twins
-        "origin": name,
-        "identities": (f"{name}/{who}".rstrip("/."),),
-        "compression": f"jpg{settings['quality']}",
-        "licence": f"{rights.basis}: {rights.reference}",
-    }
-    real = Entry(job.place.real, 0, "genuine", sha256=file_sha256(job.place.real), **common)
-    fake = Entry(
-        job.place.fake,
-        1,
-        str(settings["family"]),
-        generator=str(settings["maker"]).rpartition("+")[2],  # who drew last; the record has all
-        sha256=file_sha256(job.place.fake),
-        mask=job.place.mask,
-        **common,
+    family = str(settings["family"])
+    pair = pair_entries(
+        job.place,
+        family,
+        str(settings["maker"]).rpartition("+")[2],  # who drew last; the record has all
+        rights,
+        source=f"{name}/{job.row.source}#{job.place.number}",  # of this pair alone: twins
+        origin=name,
+        identities=(f"{name}/{who}".rstrip("/."),),
+        compression=f"jpg{settings['quality']}",
     )
-    return (real, fake), str(settings["family"]), float(str(settings["sharper"]))
+    return pair, family, float(str(settings["sharper"]))
 
 
 def _guard(differences: list[tuple[str, float]]) -> tuple[list[int], dict[str, GuardFigures]]:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from counterface.aside import make_folder, write_bytes
 from counterface.datasets.building.genuine import pad_like
+from counterface.datasets.manifest import Entry
+from counterface.faceset.extract import ExtractConfig, extract
+from counterface.faceset.row import Row
+from counterface.faceset.store import Faceset
 from counterface.media.image import encode_image, encode_mask
+from counterface.media.probe import file_sha256
 from counterface.provenance.mark import Marker
-from counterface.provenance.record import MadeRecord
-from counterface.types import Image, Mask
+from counterface.provenance.record import MadeInput, MadeOutput, MadeRecord, MadeRights
+from counterface.provenance.rights import Rights
+from counterface.types import Image, Mask, Progress
 
 FORMATS = {"jpg": "JPEG", "png": "PNG"}  # by suffix
 
@@ -38,6 +46,58 @@ class Place:
     def mask(self) -> Path:
         """Of the mask, white where all is foreign."""
         return self.out / "masks" / self.person / f"{self.number:06d}.png"
+
+
+def find_faces(
+    out: Path,
+    name: str,
+    files: Sequence[Path],
+    config: ExtractConfig,
+    rights: Rights,
+    progress: Progress,
+) -> tuple[Faceset, list[str]]:
+    """The faceset of a person or set, kept below `out`, and the files that gave nothing."""
+    folder = out / "work" / "faces" / name
+    settings = config.model_copy(update={"rights": rights})
+    summary = extract(files, folder, settings, progress=progress)
+    failed = [f"{source.path}: {source.error}" for source in summary.failed]
+    return Faceset.open(folder), failed
+
+
+def pair_record(place: Place, row: Row, settings: Mapping[str, Any], rights: Rights) -> MadeRecord:
+    """What is recorded of a fake: the file that its face is of, and how it was made."""
+    return MadeRecord(
+        output=MadeOutput(name=place.fake.name),
+        inputs=(MadeInput(role="target", name=row.source, sha256=row.source_sha256),),
+        settings=dict(settings),
+        rights=(MadeRights(of="target", rights=rights),),
+    )
+
+
+def pair_entries(
+    place: Place, method: str, generator: str, rights: Rights, **common: Any
+) -> tuple[Entry, Entry]:
+    """The genuine picture and the fake of a manifest.
+
+    Args:
+        place: where both are.
+        method: of the fake.
+        generator: of the fake.
+        rights: give the licence of both.
+        common: further fields of both.
+    """
+    common["licence"] = f"{rights.basis}: {rights.reference}"
+    real = Entry(place.real, 0, "genuine", sha256=file_sha256(place.real), **common)
+    fake = Entry(
+        place.fake,
+        1,
+        method,
+        generator=generator,
+        sha256=file_sha256(place.fake),
+        mask=place.mask,
+        **common,
+    )
+    return real, fake
 
 
 def write_pair(

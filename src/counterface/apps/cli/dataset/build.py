@@ -95,45 +95,48 @@ def build(
 
 
 def _build_blended(recipe: Path, out: Path | None, *, json_output: bool) -> int:
-    from counterface.datasets.building.blended import BlendConfig, build_blended
+    from counterface.datasets.building.blended import BlendConfig, BlendSummary, build_blended
 
-    config = read_config_with(BlendConfig, recipe, {"out": str(out)} if out else {})
-    with output.progress("build") as report:
-        summary = build_blended(config, progress=report)
-    if json_output:
-        output.print_json(summary)
-    else:
-        for text in summary.failed:
-            print(f"failed   {output.printable(text)}")
-        print(
+    def lines(summary: BlendSummary) -> Iterator[str]:
+        yield from _failed_lines(summary.failed)
+        yield (
             f"{output.printable(str(summary.manifest))}: {summary.real} real pictures, "
             f"{summary.fake} pseudo-fakes made from them, {summary.made} of them now; signed and "
             "recorded"
         )
+
+    config = read_config_with(BlendConfig, recipe, {"out": str(out)} if out else {})
+    with output.progress("build") as report:
+        summary = build_blended(config, progress=report)
+    _print([summary], lines(summary), json_output=json_output)
     return 2 if summary.failed else 0
 
 
 def _build_twins(recipe: Path, out: Path | None, *, json_output: bool) -> int:
-    from counterface.datasets.building.twins import TwinsConfig, build_twins
+    from counterface.datasets.building.twins import TwinsConfig, TwinsSummary, build_twins
+
+    def lines(summary: TwinsSummary) -> Iterator[str]:
+        yield from _failed_lines(summary.failed)
+        for family, figures in summary.guard.items():
+            yield (
+                f"{family:14}{figures.pairs:6} pairs; fake minus twin, log sharpness "
+                f"{figures.mean:+.3f}, {figures.softer:.0%} softer"
+            )
+        yield (
+            f"{output.printable(str(summary.manifest))}: {summary.pairs} pairs, {summary.made} of "
+            f"them now, {summary.dropped} dropped by the guard; fakes signed and recorded"
+        )
 
     config = read_config_with(TwinsConfig, recipe, {"out": str(out)} if out else {})
     with output.progress("build") as report:
         summary = build_twins(config, progress=report)
-    if json_output:
-        output.print_json(summary)
-    else:
-        for text in summary.failed:
-            print(f"failed   {output.printable(text)}")
-        for family, figures in summary.guard.items():
-            print(
-                f"{family:14}{figures.pairs:6} pairs; fake minus twin, log sharpness "
-                f"{figures.mean:+.3f}, {figures.softer:.0%} softer"
-            )
-        print(
-            f"{output.printable(str(summary.manifest))}: {summary.pairs} pairs, {summary.made} of "
-            f"them now, {summary.dropped} dropped by the guard; fakes signed and recorded"
-        )
+    _print([summary], lines(summary), json_output=json_output)
     return 2 if summary.failed else 0
+
+
+def _failed_lines(failed: Sequence[str]) -> Iterator[str]:
+    for text in failed:
+        yield f"failed   {output.printable(text)}"
 
 
 def _agreed() -> bool:
