@@ -14,14 +14,13 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.random import Generator
 from pydantic import BaseModel, Field
 
 from counterface.config import STRICT
 from counterface.datasets.labelled_faces import FaceClip, FacePool
-from counterface.datasets.pairs.degrade import degrade
+from counterface.datasets.pairs.degrade import degrade, reduce_and_enlarge
 from counterface.datasets.pairs.self_blended import recolor
 from counterface.errors import TrainingError
 from counterface.faces.align import matrix_scale
@@ -175,12 +174,8 @@ def _place(source: str, row: Row) -> tuple[str, int, int, int]:
 
 def soften(image: Image, side: float) -> Image:
     """A crop as sharp as one of `side` pixels, at the size that it had."""
-    size = image.shape[0]
     small = max(SMALLEST, round(side))
-    if small >= size:
-        return image
-    low = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(low, (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
+    return image if small >= image.shape[0] else reduce_and_enlarge(image, small)
 
 
 def _moved(image: Image, right: int, down: int, most: int) -> Image:

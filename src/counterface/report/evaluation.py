@@ -45,7 +45,7 @@ def write_evaluation(
     if html is None and png is None:
         return
     name = found.detector.name if found.detector else "A detector"
-    data = found.opened.name if found.opened else f"{counted(len(found.files), 'file')}"
+    data = found.opened.name if found.opened else counted(len(found.files), "file")
     write_outputs(
         html,
         png,
@@ -137,7 +137,7 @@ def write_generalisation(
     if rows:
         title = "AUC by method"
         figures["methods"] = (charts.draw_parts(title, rows, "AUC", null=0.5), title)
-    data = found.opened.name if found.opened else f"{found.files} files"
+    data = found.opened.name if found.opened else counted(found.files, "file")
     write_outputs(
         html,
         png,

@@ -61,11 +61,19 @@ def _rescale(size: int, factor: float, rng: Generator) -> Step:
     small = max(32, round(size * factor))
     back = [cv2.INTER_LINEAR, cv2.INTER_CUBIC][rng.integers(2)]
 
-    def step(image: Image) -> Image:
-        low = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
-        return _image(cv2.resize(low, (size, size), interpolation=back))
+    return lambda image: reduce_and_enlarge(image, small, back)
 
-    return step
+
+def reduce_and_enlarge(image: Image, side: int, way: int = cv2.INTER_LINEAR) -> Image:
+    """A square picture as sharp as one of `side` pixels, at the size that it had.
+
+    Args:
+        image: RGB uint8 (S, S, 3).
+        side: that it is reduced to.
+        way: OpenCV's interpolation on the way back.
+    """
+    low = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
+    return _image(cv2.resize(low, image.shape[1::-1], interpolation=way))
 
 
 def _noise(size: int, sigma: float, rng: Generator) -> Step:

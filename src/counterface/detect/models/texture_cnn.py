@@ -21,7 +21,11 @@ from torch.nn.functional import interpolate
 
 from counterface.detect.models.detector_model import DetectorConfig, DetectorModel
 from counterface.detect.models.parts.map_head import PRIOR_STD
-from counterface.detect.models.parts.timm_backbone import create_cut_backbone, signed_input
+from counterface.detect.models.parts.timm_backbone import (
+    create_cut_backbone,
+    hold_norms,
+    signed_input,
+)
 
 FLAT = 1e-6  # keeps the deviation of a constant channel differentiable
 
@@ -92,9 +96,7 @@ class TextureCNN(DetectorModel):
     def train(self, mode: bool = True) -> Self:
         """Batch norms stay as they are in training too."""
         super().train(mode)
-        for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
+        hold_norms(self.backbone)
         return self
 
     def features(self, images: Tensor) -> Tensor:

@@ -24,7 +24,11 @@ from torch import Tensor, nn
 from counterface.detect.models.detector_model import DetectorConfig, DetectorModel
 from counterface.detect.models.parts.map_head import PRIOR_STD
 from counterface.detect.models.parts.stage_statistics import StageStatistics
-from counterface.detect.models.parts.timm_backbone import create_cut_backbone, signed_input
+from counterface.detect.models.parts.timm_backbone import (
+    create_cut_backbone,
+    hold_norms,
+    signed_input,
+)
 
 DEAD = 1e-4  # added to deviations: a dead channel must not divide by zero
 START_SCALE = 3.0  # of the fitted line's score, -1 to 1, toward log-odds
@@ -119,9 +123,7 @@ class Witness(DetectorModel):
     def train(self, mode: bool = True) -> Self:
         """Batch norms of the backbone stay as they are in training too."""
         super().train(mode)
-        for module in self.backbone.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
+        hold_norms(self.backbone)
         return self
 
     def fit_line(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:

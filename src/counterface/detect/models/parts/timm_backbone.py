@@ -12,6 +12,7 @@ from typing import Any
 
 import timm
 import torch
+from torch import nn
 
 from counterface import weights
 from counterface.detect.models.parts.torch_file import COUNTER, read_torch_tensors
@@ -101,3 +102,10 @@ def _fill(backbone: Any, row: str) -> None:
         to.copy_(torch.from_numpy(values))
     if len(state) > len(found):
         raise TrainingError(f"{path}: holds {len(found)} tensors, the backbone {len(state)}")
+
+
+def hold_norms(backbone: nn.Module) -> None:
+    """Lets batch norms use the statistics that they have, in training too."""
+    for module in backbone.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
