@@ -175,7 +175,7 @@ def _place(source: str, row: Row) -> tuple[str, int, int, int]:
 def soften(image: Image, side: float) -> Image:
     """A crop as sharp as one of `side` pixels, at the size that it had."""
     small = max(SMALLEST, round(side))
-    return image if small >= image.shape[0] else reduce_and_enlarge(image, small)
+    return image if small >= image.shape[0] else reduce_and_enlarge(image, (small, small))
 
 
 def _moved(image: Image, right: int, down: int, most: int) -> Image:

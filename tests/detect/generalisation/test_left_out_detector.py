@@ -152,9 +152,9 @@ def test_the_command_prints_all_tables_and_one_bad_file_ends_nothing(
 ):
     cut = face_crops._Search.cut
 
-    def new_only(self: face_crops._Search, path: Path):
+    def new_only(self: face_crops._Search, path: Path, sha256: str):
         assert path.name == "broken.png"  # the others were cut before, and are kept
-        return cut(self, path)
+        return cut(self, path, sha256)
 
     monkeypatch.setattr(face_crops._Search, "cut", new_only)
     entries = [*read_manifest(folder / "many.parquet"), Entry(folder / "broken.png", 1, "swap")]

@@ -61,18 +61,18 @@ def _rescale(size: int, factor: float, rng: Generator) -> Step:
     small = max(32, round(size * factor))
     back = [cv2.INTER_LINEAR, cv2.INTER_CUBIC][rng.integers(2)]
 
-    return lambda image: reduce_and_enlarge(image, small, back)
+    return lambda image: reduce_and_enlarge(image, (small, small), back)
 
 
-def reduce_and_enlarge(image: Image, side: int, way: int = cv2.INTER_LINEAR) -> Image:
-    """A square picture as sharp as one of `side` pixels, at the size that it had.
+def reduce_and_enlarge(image: Image, small: tuple[int, int], way: int = cv2.INTER_LINEAR) -> Image:
+    """A picture as sharp as a smaller one, at the size that it had.
 
     Args:
-        image: RGB uint8 (S, S, 3).
-        side: that it is reduced to.
+        image: RGB uint8 (H, W, 3).
+        small: width and height that it is reduced to by area averaging.
         way: OpenCV's interpolation on the way back.
     """
-    low = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
+    low = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
     return _image(cv2.resize(low, image.shape[1::-1], interpolation=way))
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from counterface.datasets.pairs.degrade import reduce_and_enlarge
 from counterface.datasets.pairs.paste_masks import FACE_MASKS, PART_MASKS, draw_mask
 from counterface.faces.align import umeyama
 from counterface.faces.landmarks import INNER
@@ -185,9 +186,8 @@ def _soften(image: Image, rng: Generator) -> Image:
     height, width = image.shape[:2]
     share = rng.uniform(1.3, 3.0)
     small = (round(width / share), round(height / share))
-    low = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
-    back = cv2.INTER_CUBIC if rng.random() < 0.5 else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(low, (width, height), interpolation=back), dtype=np.uint8)
+    way = cv2.INTER_CUBIC if rng.random() < 0.5 else cv2.INTER_LINEAR
+    return reduce_and_enlarge(image, small, way)
 
 
 def _restyle(image: Image, rng: Generator) -> Image:

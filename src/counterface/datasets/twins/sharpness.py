@@ -36,16 +36,17 @@ class GuardFigures(BaseModel):
         return abs(self.mean) <= MOST_MEAN and SOFTER[0] <= self.softer <= SOFTER[1]
 
 
-def log_sharpness(image: Image, inside: Mask) -> float:
+def log_sharpness(image: Image, inside: Mask, floor: float = _FLOOR) -> float:
     """Natural logarithm of the mean absolute Laplacian of the grey values, weighted by a mask.
 
     Args:
         image: RGB uint8 (H, W, 3).
         inside: float32 (H, W).
+        floor: grey values that are added, so that a flat patch has a finite number.
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
     edges = np.abs(cv2.Laplacian(grey, cv2.CV_32F))
-    return float(np.log(_FLOOR + float((edges * inside).sum()) / max(float(inside.sum()), 1e-6)))
+    return float(np.log(floor + float((edges * inside).sum()) / max(float(inside.sum()), 1e-6)))
 
 
 def inner_part(mask: Mask) -> Mask:

@@ -13,6 +13,7 @@ from zlib import crc32
 import cv2
 import numpy as np
 
+from counterface.datasets.pairs.degrade import reduce_and_enlarge
 from counterface.errors import ConfigError
 from counterface.media.recompress import recompress_h264, recompress_jpeg
 from counterface.types import Frame, Image
@@ -61,9 +62,7 @@ def _shrink(images: Sequence[Image], factor: float, seed: Seed) -> list[Image]:
     for image in images:
         height, width = image.shape[:2]
         small = (max(1, round(width * factor)), max(1, round(height * factor)))
-        low = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
-        back = cv2.resize(low, (width, height), interpolation=cv2.INTER_LINEAR)
-        out.append(np.asarray(back, np.uint8))
+        out.append(reduce_and_enlarge(image, small))
     return out
 
 

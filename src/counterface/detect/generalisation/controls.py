@@ -13,6 +13,7 @@ from functools import cache
 import cv2
 import numpy as np
 
+from counterface.datasets.twins.sharpness import log_sharpness
 from counterface.faces.align import TEMPLATES
 from counterface.media.compression import from_blockiness
 from counterface.media.recompress import recompress_jpeg
@@ -32,10 +33,7 @@ CONTROLS = {  # name -> what a high value is said to mean
 
 def sharpness(crop: Image, template: str = "whole_face") -> float:
     """Log of the mean absolute Laplacian within the face; each halving of detail takes 0.7."""
-    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    energy = np.abs(cv2.Laplacian(grey, cv2.CV_32F))
-    weight = face_part(crop.shape[0], template)
-    return float(np.log((energy * weight).sum() / weight.sum() + 1e-3))  # a flat crop: -6.9
+    return log_sharpness(crop, face_part(crop.shape[0], template), 1e-3)  # a flat crop: -6.9
 
 
 def file_controls(

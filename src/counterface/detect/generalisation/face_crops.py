@@ -86,11 +86,12 @@ def cut_faces(
     found: list[FaceCrops | str] = []
     for number, entry in enumerate(entries):
         try:
-            path = store / f"{file_sha256(entry.path)}.parquet"
+            sha256 = file_sha256(entry.path)
+            path = store / f"{sha256}.parquet"
             if path.is_file():
                 faces = _read(path)
             else:
-                faces = search.cut(entry.path)
+                faces = search.cut(entry.path, sha256)
                 _write(faces, path)
             found.append(faces)
         except (MediaError, OSError) as error:
@@ -107,7 +108,7 @@ class _Search:
         self.config = config
         self.models: tuple[FaceDetector, Landmarker] | None = None
 
-    def cut(self, path: Path) -> FaceCrops:
+    def cut(self, path: Path, sha256: str) -> FaceCrops:
         config = self.config
         self.models = self.models or load_models("auto", "mediapipe_mesh")
         media = sandbox.probe(path)
@@ -124,7 +125,7 @@ class _Search:
             if len(cut) == config.together:
                 crops.append(np.stack([image for image, _ in cut]))
                 pixels += [distance for _, distance in cut]
-        return self._facts(path, media, crops, pixels, frames)
+        return self._facts(path, sha256, media, crops, pixels, frames)
 
     def _largest(self, faces: Sequence[Face], frame: Frame) -> tuple[Image, float] | None:
         known = [face for face in faces if face.landmarks is not None]
@@ -136,7 +137,13 @@ class _Search:
         return crop.image, eyes / matrix_scale(crop.frame_to_crop)
 
     def _facts(
-        self, path: Path, media: MediaInfo, crops: list[Image], pixels: list[float], frames: int
+        self,
+        path: Path,
+        sha256: str,
+        media: MediaInfo,
+        crops: list[Image],
+        pixels: list[float],
+        frames: int,
     ) -> FaceCrops:
         side, together = self.config.size, self.config.together
         stack = np.stack(crops) if crops else np.zeros((0, together, side, side, 3), np.uint8)
@@ -148,7 +155,7 @@ class _Search:
             controls = file_controls(flat, self.config.template, frames=held, **facts)
         still = media.kind == "image" or held < STILL_FRAMES
         return FaceCrops(
-            file_sha256(path), stack, float(np.median(pixels)) if pixels else 0.0, still, controls
+            sha256, stack, float(np.median(pixels)) if pixels else 0.0, still, controls
         )
 
 
