@@ -10,7 +10,7 @@ from counterface.detect.models.frame_statistics import (
     FrameStatistics,
     FrameStatisticsConfig,
 )
-from counterface.detect.models.parts.stage_statistics import inner_face
+from counterface.detect.models.parts.stage_statistics import inner_face, mouth
 from counterface.errors import ShapeError
 
 TINY = FrameStatisticsConfig(backbone="test_efficientnet", heads=2, cells=6)
@@ -71,6 +71,27 @@ def test_statistics_are_mean_and_deviation_over_the_crop_and_the_inner_face(net:
             assert torch.allclose(found[:, at : at + channels], values, atol=1e-4)
         start += 4 * channels
     assert start == found.shape[1]
+
+
+@torch.no_grad()
+def test_the_mouth_is_read_as_a_region_of_its_own_and_the_logit_stays_the_mean_of_the_map():
+    torch.manual_seed(0)
+    config = TINY.model_copy(update={"heads": 1, "mouth": True})
+    net = FrameStatistics(config).eval()
+    plain = net.read.without_mouth()
+    assert plain.sum() == len(plain) * 4 // 6
+    face = crops(1)
+    other = face.clone()
+    below = mouth(face.shape[2])[0, 0].bool()
+    other[:, :, below] = 1 - other[:, :, below]
+    moved = (net.statistics(face) - net.statistics(other)).abs()[0]
+    stage = net.channels[0]  # the finest: further ones see around
+    assert moved[4 * stage : 6 * stage].mean() > 2 * moved[2 * stage : 4 * stage].mean()
+    net.set_head(0, torch.randn(net.read.length), 0.3)
+    logit, cells = net(face)
+    wanted = net.statistics(face) @ net.weight[0] + net.bias[0]
+    assert torch.allclose(logit[:, 0], wanted, atol=1e-3, rtol=1e-3)
+    assert torch.allclose(cells.mean(dim=(2, 3)), logit, atol=1e-4, rtol=1e-4)
 
 
 def test_the_inner_face_is_an_ellipse_below_the_middle():

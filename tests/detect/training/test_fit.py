@@ -144,6 +144,22 @@ def test_in_an_even_head_a_generator_and_an_origin_weigh_the_same_whatever_they_
     assert fitted(1, even=False).score(probe) == pytest.approx(few, abs=1e-4)  # of equal counts
 
 
+def test_a_head_may_leave_the_mouth_out():
+    net = FrameStatistics(FrameStatisticsConfig(backbone="test_efficientnet", mouth=True, heads=2))
+    values = np.random.default_rng(0).normal(size=(20, net.read.length)).astype(np.float32)
+    items = [Entry(Path("r.png"), 0, "still"), Entry(Path("f.png"), 1, "gan")]
+    heads = [
+        HeadConfig(name=name, fakes={"gan": 1.0}, reals={"still": 1.0}, mouth=name == "all")
+        for name in ("all", "face")
+    ]
+    found = Statistics(values, np.repeat([0, 1], 10))
+    fit_heads(net, found, items, FitConfig(heads=tuple(heads)))
+    lips = ~net.read.without_mouth()
+    assert net.weight[0][lips].abs().min() > 0
+    assert not net.weight[1][lips].any()
+    assert net.weight[1][~lips].abs().min() > 0
+
+
 def test_a_method_has_its_share_however_many_crops_it_has():
     probe = cloud(10, 9)
     assert shared(copies=6).score(probe) == pytest.approx(shared().score(probe), abs=1e-4)

@@ -5,9 +5,9 @@ With few manipulated clips to learn from, a linear rule on those measurements ca
 people and swap models far better than a network fine-tuned on the same clips (docs/results.md);
 compare Ojha et al. 2023 (https://arxiv.org/abs/2302.10174), who use the last layer of CLIP. Ours
 takes every stage, and of each channel its mean and its mean absolute deviation, over the whole
-crop and over the part where a face is swapped. All four are means over cells, so the logit is
-exactly the mean of a map: the explanation is the score. Backbone weights: the weight store's,
-timm's, or a file the user names.
+crop, over the part where a face is swapped, and if asked over the mouth. All are means over cells,
+so the logit is exactly the mean of a map: the explanation is the score. Backbone weights: the
+weight store's, timm's, or a file the user names.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class FrameStatisticsConfig(BaseModel):
     stages: tuple[int, ...] = Field(STAGES, min_length=1, description="maps that the heads read")
     pad_type: str = Field("", description="'same' for weights that come from TensorFlow")
     pretrained: bool = Field(False, description="ImageNet weights, fetched if need be")
+    mouth: bool = Field(False, description="reads the mouth as a region of its own, too")
     heads: int = Field(1, ge=1, description="linear heads, one for each kind of manipulation")
     cells: int = Field(14, ge=1, description="side of the activation map")
 
@@ -53,7 +54,7 @@ class FrameStatistics(nn.Module):
         self.backbone.requires_grad_(False)
         self.factor, self.subtrahend = signed_input(self.config.backbone)
         self.channels: list[int] = self.backbone.feature_info.channels()
-        self.read = StageStatistics(self.channels)
+        self.read = StageStatistics(self.channels, self.config.mouth)
         self.weight = nn.Parameter(torch.zeros(self.config.heads, self.read.length))
         self.bias = nn.Parameter(torch.zeros(self.config.heads))
 
@@ -64,7 +65,7 @@ class FrameStatistics(nn.Module):
         return self
 
     def statistics(self, image: Tensor) -> Tensor:
-        """What the heads see, (B, 4 sum(C)): stage by stage, kind by kind."""
+        """What the heads see, (B, K sum(C)): stage by stage, kind by kind."""
         found: Tensor = self.read(self.features(image))
         return found
 
@@ -85,6 +86,6 @@ class FrameStatistics(nn.Module):
 
     @torch.no_grad()
     def set_head(self, head: int, weight: Tensor, bias: float) -> None:
-        """Fills one head: weight (4 sum(C),) and bias, of the statistics as they are."""
+        """Fills one head: weight (K sum(C),) and bias, of the statistics as they are."""
         self.weight[head] = weight
         self.bias[head] = bias

@@ -48,6 +48,9 @@ class HeadConfig(BaseModel):
         description="each generator of the fakes and each origin of the real ones has the whole "
         "share of its method, however many files it has",
     )
+    mouth: bool = Field(
+        True, description="reads the mouth's own statistics, where the model has `mouth`"
+    )
     scale: float = Field(3.0, gt=0, description="of the raw score (-1 to 1) toward log-odds")
     offset: float = Field(0.0, description="added then")
     ridge: float | None = Field(None, gt=0, description="its own penalty; None = the recipe's")
@@ -285,7 +288,10 @@ def fit_heads(
                 )
             weights[labels == label] /= total
         penalty = config.ridge if head.ridge is None else head.ridge
-        weight, bias = _ridge(found.values, labels * 2.0 - 1.0, weights, penalty)
+        width = found.values.shape[1]
+        seen = np.ones(width, bool) if head.mouth else net.read.without_mouth().numpy()
+        weight = np.zeros(width)
+        weight[seen], bias = _ridge(found.values[:, seen], labels * 2.0 - 1.0, weights, penalty)
         net.set_head(number, torch.from_numpy(weight).float(), bias)
 
 
