@@ -13,10 +13,11 @@ from torch import Tensor
 from torchvision.models.video.resnet import BasicBlock, BasicStem, Conv3DSimple, VideoResNet
 
 from counterface.detect.models.conv_lstm import ConvLSTM, ConvLSTMConfig
-from counterface.detect.models.detector_model import build_detector
+from counterface.detect.models.detector_model import DetectorModel, build_detector
 from counterface.detect.models.frame_difference import FrameDifference, FrameDifferenceConfig
 from counterface.detect.models.parts.motion import follow_motion, shifted_copies
 from counterface.detect.models.resnet3d import ResNet3D, ResNet3DConfig
+from counterface.errors import ConfigError
 from counterface.testing import check_detector_model
 
 MARGIN = 8
@@ -145,6 +146,46 @@ def test_resnet3d_has_the_layout_of_34_layers():
         for net in (ours, theirs)
     ]
     assert convs[0] == convs[1]
+
+
+class _DifferencesOnBackbone(FrameDifference):
+    """`FrameDifference` whose frames a backbone reads; the activation is the mean of the pairs'."""
+
+    TINY: ClassVar[Mapping[str, Any]] = {
+        **FrameDifference.TINY, "size": 64, "backbone": "test_efficientnet",
+    }  # fmt: skip
+
+
+class _ResNet3DOnBackbone(ResNet3D):
+    """`ResNet3D` whose frames a backbone reads; the activation is averaged over time."""
+
+    TINY: ClassVar[Mapping[str, Any]] = {
+        **ResNet3D.TINY, "size": 64, "backbone": "test_efficientnet",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [_DifferencesOnBackbone, _ResNet3DOnBackbone])
+def test_a_backbone_may_read_the_frames_of_clips(kind: type[DetectorModel]):
+    check_detector_model(kind)
+
+
+def test_differences_on_a_backbone_keep_seeing_the_differences():
+    torch.manual_seed(0)
+    config = FrameDifferenceConfig.model_validate(_DifferencesOnBackbone.TINY)
+    net = FrameDifference(config).eval()
+    assert next(net.layers.children()).weight.shape[1] == 4  # the frame is the backbone's alone
+    still = face(side=64)[:, None].repeat(1, 3, 1, 1, 1)
+    flicker = still.clone()
+    flicker[:, 0] *= 0.8  # a frame that the backbone does not read
+    channels = config.widths[-1]
+    before, after = net.features(still)[0], net.features(flicker)[0]
+    assert torch.allclose(before[channels:], after[channels:], atol=1e-5)
+    assert not torch.allclose(before[:channels], after[:channels], atol=1e-2)
+
+
+def test_a_backbone_cannot_read_what_appearance_hides():
+    with pytest.raises(ConfigError, match="appearance = false"):
+        build_detector("frame_difference", {"backbone": "test_efficientnet", "appearance": False})
 
 
 class _OnBackbone(ConvLSTM):

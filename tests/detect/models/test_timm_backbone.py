@@ -82,14 +82,17 @@ def test_a_file_of_another_architecture_is_refused(stored: dict[str, torch.Tenso
 
 EACH_KIND = [
     "frame_cnn", "texture_cnn", "pooled_cnn", "efficientnet_b4_attention", "witness",
-    "convlstm_canny",
+    "convlstm_canny", "resnet3d_cutmix",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", EACH_KIND)
 def test_nets_on_efficientnet_lite_see_what_it_was_trained_on(name: str):
-    options = {"input": "colour", "frames": 2} if name == "convlstm_canny" else {}
-    net = build_detector(name, {"backbone": LITE, "size": 64, **options}).eval()
+    clips: dict[str, dict[str, object]] = {
+        "convlstm_canny": {"input": "colour", "frames": 2},
+        "resnet3d_cutmix": {"frames": 2, "width": 4},
+    }
+    net = build_detector(name, {"backbone": LITE, "size": 64, **clips.get(name, {})}).eval()
     seen: list[torch.Tensor] = []
     net.backbone.conv_stem.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
     images = torch.rand(net.input_shape())

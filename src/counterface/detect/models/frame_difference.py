@@ -4,7 +4,8 @@ Two of the systems that we rebuild name it as future work: swapped faces are mad
 colour and sharpness flicker where a real face only moves. The earlier frame is moved to the later
 one (`parts/motion.py`); their difference in colour and in fine detail joins the later frame as the
 input of a small convolutional net, and what it says of all neighbours is averaged. The idea and the
-net are ours. No weights.
+net are ours. A timm backbone, cut at the small net's stride, can read the frame instead, for sets
+that are too small to learn how to see; its weights: as for `frame_cnn`.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from counterface.detect.models.detector_model import ClipConfig, DetectorModel
 from counterface.detect.models.parts.map_head import MapHead
 from counterface.detect.models.parts.motion import fine_detail, follow_motion
+from counterface.detect.models.parts.timm_backbone import create_cut_backbone, signed_input
 
 DIFFERENCES = 4  # channels: three of colour, one of detail
 
@@ -34,7 +36,19 @@ class FrameDifferenceConfig(ClipConfig):
     widths: tuple[int, ...] = Field(
         (24, 48, 96, 160), min_length=1, max_length=6, description="channels; each halves the side"
     )
+    backbone: str = Field(
+        "", description="a timm model that reads the frame; empty: the net does, if appearance"
+    )
+    pretrained: bool = Field(False, description="the backbone's ImageNet weights")
     dropout: float = Field(0.2, ge=0, lt=1, description="before the logit")
+
+    @model_validator(mode="after")
+    def _backbone_fits(self) -> FrameDifferenceConfig:
+        if self.backbone and not self.appearance:
+            raise ValueError("a backbone reads the frame, which appearance = false hides")
+        if self.backbone and len(self.widths) > 5:
+            raise ValueError("a backbone has 5 feature maps; give 'widths' as many or fewer")
+        return self
 
 
 class FrameDifference(DetectorModel):
@@ -50,10 +64,11 @@ class FrameDifference(DetectorModel):
     config: FrameDifferenceConfig
 
     def __init__(self, config: FrameDifferenceConfig) -> None:
-        """Random weights."""
+        """Random weights, but for a pretrained backbone's."""
         super().__init__(config)
         layers: list[nn.Module] = []
-        channels = DIFFERENCES + (3 if config.appearance else 0)
+        beside = config.appearance and not config.backbone
+        channels = DIFFERENCES + (3 if beside else 0)
         for width in config.widths:
             for inside, stride in ((channels, 2), (width, 1)):
                 layers += [
@@ -63,16 +78,25 @@ class FrameDifference(DetectorModel):
                 ]
             channels = width
         self.layers = nn.Sequential(*layers)
+        if config.backbone:
+            self.backbone, (read,) = create_cut_backbone(
+                config.backbone, (len(config.widths) - 1,), config.pretrained
+            )
+            channels += read
+        self.factor, self.subtrahend = signed_input(config.backbone)
         self.head = MapHead(channels, config.dropout)
 
     def features(self, images: Tensor) -> Tensor:
-        """The last layer's, averaged over pairs, (B, C, h, w)."""
+        """The last layer's, averaged over pairs, (B, C, h, w); a backbone's follow."""
         now = images[:, 1:].flatten(0, 1)
         seen = self.differences(images).flatten(0, 1)
-        if self.config.appearance:
+        if self.config.appearance and not self.config.backbone:
             seen = torch.cat([now * 2 - 1, seen], dim=1)
-        found: Tensor = self.layers(seen).unflatten(0, (-1, self.frames - 1)).mean(dim=1)
-        return found
+        found: Tensor = self.layers(seen)
+        if self.config.backbone:
+            read = self.backbone(now * self.factor - self.subtrahend)[0]
+            found = torch.cat([found, read], dim=1)
+        return found.reshape(-1, self.frames - 1, *found.shape[1:]).mean(dim=1)
 
     def differences(self, images: Tensor) -> Tensor:
         """Each frame minus the moved one before it, times `gain`: colour, then detail.

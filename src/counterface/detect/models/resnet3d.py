@@ -4,7 +4,8 @@ Hara et al. 2018 (https://arxiv.org/abs/1711.09577) and Tran et al. 2018
 (https://arxiv.org/abs/1711.11248) describe the family; notebooks of Kaggle's DFDC trained one on
 stacks of face crops, with cutmix between clips (Yun et al. 2019, https://arxiv.org/abs/1905.04899;
 ours is an augmentation of the training, not of the net). Ours averages over time ahead of a class
-activation map. No weights.
+activation map. No weights. In place of the first convolution a timm backbone, cut at stride 16, can
+read each frame, and the residual stages then keep that size; its weights: as for `frame_cnn`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from torch import Tensor, nn
 
 from counterface.detect.models.detector_model import ClipConfig, DetectorModel
 from counterface.detect.models.parts.map_head import MapHead
+from counterface.detect.models.parts.timm_backbone import create_cut_backbone, signed_input
+
+BACKBONE_STAGE = 3  # stride 16, where the plain net ends
 
 
 class ResNet3DConfig(ClipConfig):
@@ -28,6 +32,8 @@ class ResNet3DConfig(ClipConfig):
     width: int = Field(64, ge=4, description="channels of the first stage; doubled by each")
     blocks: tuple[int, int, int, int] = Field((3, 4, 6, 3), description="blocks of each stage")
     dropout: float = Field(0.0, ge=0, lt=1, description="before the logit")
+    backbone: str = Field("", description="a timm model that reads frames; empty: a convolution")
+    pretrained: bool = Field(False, description="the backbone's ImageNet weights")
 
 
 class ResNet3D(DetectorModel):
@@ -47,18 +53,24 @@ class ResNet3D(DetectorModel):
     config: ResNet3DConfig
 
     def __init__(self, config: ResNet3DConfig) -> None:
-        """Kaiming's random weights."""
+        """Kaiming's random weights, but for a pretrained backbone's."""
         super().__init__(config)
-        self.stem = nn.Sequential(
-            nn.Conv3d(3, config.width, (3, 7, 7), stride=(1, 2, 2), padding=(1, 3, 3), bias=False),
-            nn.BatchNorm3d(config.width),
-            nn.ReLU(inplace=True),
-        )
+        if config.backbone:
+            self.backbone, (channels,) = create_cut_backbone(
+                config.backbone, (BACKBONE_STAGE,), config.pretrained
+            )
+            first = nn.Conv3d(channels, config.width, 1, bias=False)
+        else:
+            first = nn.Conv3d(
+                3, config.width, (3, 7, 7), stride=(1, 2, 2), padding=(1, 3, 3), bias=False
+            )
+        self.factor, self.subtrahend = signed_input(config.backbone)
+        self.stem = nn.Sequential(first, nn.BatchNorm3d(config.width), nn.ReLU(inplace=True))
         stages: list[nn.Module] = []
         channels = config.width
         for stage, count in enumerate(config.blocks):
             for number in range(count):
-                stride = 2 if stage and not number else 1
+                stride = 2 if stage and not number and not config.backbone else 1
                 stages.append(_Block(channels, config.width << stage, stride))
                 channels = config.width << stage
         self.stages = nn.Sequential(*stages)
@@ -69,7 +81,11 @@ class ResNet3D(DetectorModel):
 
     def features(self, images: Tensor) -> Tensor:
         """The last stage's, averaged over time, (B, C, h, w)."""
-        clips = images.transpose(1, 2) * 2 - 1  # (B, 3, T, S, S)
+        seen = images * self.factor - self.subtrahend
+        if self.config.backbone:
+            read = self.backbone(seen.flatten(0, 1))[0]
+            seen = read.reshape(-1, self.frames, *read.shape[1:])
+        clips = seen.transpose(1, 2)  # (B, C, T, h, w)
         found: Tensor = self.stages(self.stem(clips)).mean(dim=2)
         return found
 
