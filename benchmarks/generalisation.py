@@ -29,6 +29,7 @@ from generalisation_data import (
     restored_entries,
 )
 
+from counterface.datasets.leave_out import draw_evenly
 from counterface.datasets.manifest import Entry, write_manifest
 from counterface.detect.evaluate import DetectorFacts
 from counterface.detect.evaluation.measure import Number
@@ -45,14 +46,6 @@ from counterface.detect.training.leave_out_fit import refit_recipe
 from counterface.media.probe import file_sha256
 
 NEW = ("many_methods", "many_generators")
-
-
-def draw(entries: Sequence[Entry], limit: int) -> list[Entry]:
-    """At most `limit` files of each maker in each origin, even over the list."""
-    parts: dict[tuple[int, str, str], list[Entry]] = defaultdict(list)
-    for entry in entries:
-        parts[entry.label, entry.generator or entry.method, entry.origin].append(entry)
-    return [e for part in parts.values() for e in part[:: max(1, -(-len(part) // limit))]]
 
 
 def _is_new(entry: Entry) -> bool:
@@ -136,7 +129,7 @@ def main() -> None:
     folder = RUNS / "generalisation"
     folder.mkdir(parents=True, exist_ok=True)
     entries = all_entries(words.halves)
-    part = gate_part(entries) if words.gate else draw(build_part(entries), words.limit)
+    part = gate_part(entries) if words.gate else draw_evenly(build_part(entries), words.limit)
     if words.unseen:
         part = [entry for entry in part if _is_new(entry)]
     manifest = folder / ("gate.parquet" if words.gate else "build.parquet")

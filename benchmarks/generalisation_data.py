@@ -21,10 +21,11 @@ from pathlib import Path
 
 from default_data import CLIPS, DATA, OLD_CLIPS, PAIRS, RUNS, SAME_PERSON, pair_model
 
-from counterface.datasets.leave_out import leave_out_folds
+from counterface.datasets.leave_out import fold_splits
 from counterface.datasets.manifest import Entry, write_manifest
 from counterface.datasets.readers.csv_list import CsvList
 
+FOLDS = 4
 GATE = Path(__file__).with_name("generalisation_gate.toml")
 HALVES = RUNS / "default" / "halves"  # `default_data.write_halves` writes them
 
@@ -322,29 +323,8 @@ def main() -> None:
         Path(folder).mkdir(parents=True, exist_ok=True)
         write_manifest(build, Path(folder) / "build.parquet")
         write_manifest([replace(e, split="test") for e in gate], Path(folder) / "gate.parquet")
-        for number, part in enumerate(fold_splits(build)):
+        for number, part in enumerate(fold_splits(build, FOLDS)):
             write_manifest(part, Path(folder) / f"fold_{number}.parquet")
-
-
-def fold_splits(entries: Sequence[Entry], folds: int = 4) -> list[list[Entry]]:
-    """For each group of methods the entries with splits: what judges it, what may be learnt from.
-
-    `val` has the group's fakes and the genuine files of their footage, and every genuine file that
-    shares a person or an origin with them: none of them is in `train`.
-    """
-    found = []
-    for methods, training in leave_out_folds(entries, folds):
-        learnt = {e.path for e in training}
-        judged = {e.path for e in entries if not e.label and e.path not in learnt}
-        judged |= {e.path for e in entries if e.label and e.generator in methods}
-        found.append(
-            [
-                replace(e, split="train" if e.path in learnt else "val")
-                for e in entries
-                if e.path in learnt or e.path in judged
-            ]
-        )
-    return found
 
 
 if __name__ == "__main__":

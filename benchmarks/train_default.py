@@ -46,11 +46,11 @@ from counterface.detect.evaluation.score_files import score_files
 from counterface.detect.models.evidence_sum import EvidenceSum
 from counterface.detect.scan import ScanConfig
 from counterface.detect.train import DataConfig, SyntheticFolders, TrainConfig, train_detector
+from counterface.detect.training.collect import collect_statistics
 from counterface.detect.training.export import export_detector, uncalibrated
 from counterface.detect.training.families import add_families
 from counterface.detect.training.fit import (
     FitConfig,
-    collect_statistics,
     fit_heads,
     join_evidence,
     real_faces,
@@ -154,7 +154,7 @@ def fitted(leave_out: frozenset[str]) -> EvidenceSum:
     config = fit_config()
     items = training_items(HALVES)
     net = start_statistics(config, real_faces(items, config))
-    found = collect_statistics(net, items, config, progress=told)
+    found = collect_statistics(net, items, config.cutter, config.out / "statistics", progress=told)
     fit_heads(net, found, items, config, leave_out)
     return join_evidence(net, config)
 

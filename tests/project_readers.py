@@ -24,10 +24,10 @@ from counterface.datasets.manifest import Entry, read_manifest, write_manifest
 from counterface.detect.detector import _read_info
 from counterface.detect.evaluation.openings import LOG_NAME, log_opening, read_openings
 from counterface.detect.evaluation.score_store import _SCHEMA, ScoreStore
+from counterface.detect.generalisation.views import ViewStore
 from counterface.detect.models.parts.keras_file import read_keras_weights
 from counterface.detect.scan import ScanConfig
 from counterface.detect.training import folds
-from counterface.detect.training.fit import Statistics, read_statistics, write_statistics
 from counterface.faceset.commits import WORK_FOLDER, CommitWriter, locked
 from counterface.faceset.header import SourceRecord
 from counterface.faceset.row import Row
@@ -345,9 +345,11 @@ def build_recipe(folder: Path) -> Reader:
 
 def fit_statistics(folder: Path) -> Reader:
     """What a fit has seen of its files."""
-    path = folder / "a.safetensors"
-    write_statistics(path, Statistics(np.zeros((4, 3), np.float32), np.zeros(4, np.intp)))
-    return path, lambda: read_statistics(path)
+    store = ViewStore(folder, "a backbone")
+    store.put("a", np.zeros((4, 3), np.float32))
+    store.flush()
+    (path,) = store.folder.glob("*.parquet")
+    return path, lambda: ViewStore(folder, "a backbone").known
 
 
 def keras_weights(folder: Path) -> Reader:

@@ -21,9 +21,9 @@ from counterface.datasets.manifest import Entry, write_manifest
 from counterface.detect.detector import DetectorInfo
 from counterface.detect.evaluation.openings import LOG_NAME, log_opening
 from counterface.detect.evaluation.score_store import ScoreStore
+from counterface.detect.generalisation.views import ViewStore
 from counterface.detect.scan import ScanConfig
 from counterface.detect.training.export import stamp_detector
-from counterface.detect.training.fit import Statistics, write_statistics
 from counterface.errors import DetectorError
 from counterface.faceset.commits import CommitWriter, locked
 from counterface.faceset.header import ROWS_FILE
@@ -164,9 +164,13 @@ def scores(folder: Path) -> Writer:
 
 def statistics(folder: Path) -> Writer:
     """What a fit has seen of its files."""
-    path = folder / "a.safetensors"
-    found = Statistics(np.zeros((64, 64), np.float32), np.zeros(64, np.intp))
-    return path, lambda: write_statistics(path, found)
+    store = ViewStore(folder, "a backbone")
+
+    def write() -> None:
+        store.put("a", np.zeros((64, 64), np.float32))
+        store.flush()
+
+    return store.folder / "part", write
 
 
 def checkpoint(folder: Path) -> Writer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,15 @@ from hypothesis import strategies as st
 
 from counterface.datasets.leave_out import (
     Unit,
+    draw_evenly,
+    fold_splits,
     judged_part,
     leave_out_folds,
     list_units,
     training_part,
     unit_of,
 )
-from counterface.datasets.manifest import Entry
+from counterface.datasets.manifest import Entry, of_split
 from counterface.errors import ConfigError
 
 NAMES = st.sampled_from(["", "a", "b", "c", "d"])
@@ -126,3 +129,47 @@ def test_the_methods_of_a_family_are_dealt_over_the_folds():
         counts = [sum(name.startswith(family) for name in names) for names in found]
         assert max(counts) == most
     assert {len(names) for names in found} <= {3, 4}
+
+
+@given(entry_lists(), st.integers(2, 3))
+def test_a_split_fold_shares_nothing_between_its_sides_and_every_genuine_file_is_judged(
+    entries: list[Entry], folds: int
+):
+    minted = [replace(e, path=Path(f"minted/{e.path}"), split="train") for e in entries if e.label]
+    shut = Entry(Path("shut.mp4"), 0, split="test")
+    if len(list_units(entries, "method") if any(unit_of(e, "method") for e in entries) else ()) < 2:
+        return
+    folds = min(folds, len(list_units(entries, "method")))
+    found = fold_splits([*entries, *minted, shut], folds)
+    assert len(found) == folds
+    paths = {entry.path for entry in entries if not entry.label or unit_of(entry, "method")}
+    assert {e.path for part in found for e in of_split(part, "val")} == paths
+    for part in found:
+        judged, learnt = of_split(part, "val"), of_split(part, "train")
+        assert not {name for name in shared(judged, learnt) if not name.startswith("origin")}
+        makers = {unit_of(e, "method") for e in judged if e.label}
+        own = [e for e in learnt if e.path.parts[0] != "minted"]
+        assert not makers & {unit_of(e, "method") for e in own if e.label}
+    fakes = [e.path for part in found for e in of_split(part, "val") if e.label]
+    assert len(fakes) == len(set(fakes))
+
+
+def test_genuine_files_are_judged_where_their_whole_origin_is_unknown_if_there_are_enough():
+    fakes = [Entry(Path(f"{m}.png"), 1, "swap", generator=m) for m in ("a", "b")]
+    many = [Entry(Path(f"{i}.png"), 0, "real", origin=f"repo {i % 4}") for i in range(40)]
+    for part in fold_splits([*fakes, *many], 2):
+        judged, learnt = of_split(part, "val"), of_split(part, "train")
+        assert len(judged) == 21
+        assert not {e.origin for e in judged} & {e.origin for e in learnt} - {""}
+    one = [replace(entry, origin="repo") for entry in many]
+    for part in fold_splits([*fakes, *one], 2):
+        assert [len(of_split(part, split)) for split in ("val", "train")] == [21, 21]
+
+
+def test_of_each_maker_and_origin_as_many_are_drawn_even_over_the_list():
+    entries = [Entry(Path(f"{i}.png"), 0, origin="large") for i in range(100)]
+    entries += [Entry(Path(f"s{i}.png"), 0, origin="small") for i in range(3)]
+    drawn = draw_evenly(entries, 10)
+    assert [e.path.name for e in drawn[:3]] == ["0.png", "10.png", "20.png"]
+    assert sum(e.origin == "small" for e in drawn) == 3
+    assert len(drawn) == 13

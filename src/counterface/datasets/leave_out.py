@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from counterface.datasets.manifest import Entry
+from counterface.datasets.split import fold_groups, linked_groups
 from counterface.errors import ConfigError
 
 LeaveOut = Literal["method", "family", "origin"]
@@ -112,6 +113,71 @@ def leave_out_folds(
         names = tuple(sorted(unit.name for unit in group))
         found.append((names, _apart(entries, judged)))
     return found
+
+
+def fold_splits(entries: Sequence[Entry], folds: int) -> list[list[Entry]]:
+    """For each group of methods the entries with splits: `val` judges it, `train` is learnt from.
+
+    The fakes of every method are judged in one fold, and each genuine file in one fold or more: in
+    that of a method whose people, footage or origin it shares, else in one that it is dealt to. It
+    is dealt with all of its origin where there are enough origins, so that it is judged as a source
+    that was never met; else with all who share its people and footage.
+
+    Args:
+        entries: those of the split `train` are never judged, and learnt from in every fold in which
+            they share no person and no footage with what is judged; those of `test` are in none.
+        folds: how many groups; see `leave_out_folds`.
+
+    Raises:
+        ConfigError: fewer methods than folds.
+    """
+    given = [entry for entry in entries if entry.split == "train"]
+    rest = [entry for entry in entries if entry.split not in ("train", "test")]
+    parts = leave_out_folds(rest, folds)
+    judged = [_judged_beside(rest, methods, learnt) for methods, learnt in parts]
+    judged_paths = {entry.path for part in judged for entry in part}
+    free = [e for e in rest if not e.label and e.path not in judged_paths]
+    dealt, by_origin = _deal(free, folds)
+    found = []
+    for (_, learnt), beside, mine in zip(parts, judged, dealt, strict=True):
+        shut = {entry.origin for entry in mine} - {""} if by_origin else set()
+        kept = shares_nothing([*learnt, *given], [*beside, *mine])
+        splits = {entry.path: "train" for entry in kept if entry.origin not in shut}
+        splits |= {entry.path: "val" for entry in (*beside, *mine)}
+        found.append([replace(e, split=splits[e.path]) for e in entries if e.path in splits])
+    return found
+
+
+def _judged_beside(
+    entries: Sequence[Entry], methods: Sequence[str], learnt: Sequence[Entry]
+) -> list[Entry]:
+    """The fakes of a group of methods, and the genuine files that share something with them."""
+    kept = {entry.path for entry in learnt}
+    return [
+        entry
+        for entry in entries
+        if (unit_of(entry, "method") in methods if entry.label else entry.path not in kept)
+    ]
+
+
+def _deal(free: Sequence[Entry], folds: int) -> tuple[list[list[Entry]], bool]:
+    """Genuine files over the folds, about equally many, and whether by whole origins."""
+    groups = linked_groups(free)
+    origins = [entry.origin or group for entry, group in zip(free, groups, strict=True)]
+    by_origin = len(set(origins)) >= folds
+    if by_origin:
+        groups = origins
+    homes = fold_groups(groups, min(folds, len(set(groups)))) if free else []
+    dealt = [[e for e, home in zip(free, homes, strict=True) if home == n] for n in range(folds)]
+    return dealt, by_origin
+
+
+def draw_evenly(entries: Sequence[Entry], limit: int) -> list[Entry]:
+    """At most `limit` files of each maker in each origin, even over the list."""
+    parts: dict[tuple[int, str, str], list[Entry]] = defaultdict(list)
+    for entry in entries:
+        parts[entry.label, entry.generator or entry.method, entry.origin].append(entry)
+    return [e for part in parts.values() for e in part[:: max(1, -(-len(part) // limit))]]
 
 
 def _fill_empty(groups: list[list[Unit]]) -> None:

@@ -150,13 +150,13 @@ def test_both_classes_need_a_face(folder: Path, config: GeneraliseConfig):
 def test_the_command_prints_all_tables_and_one_bad_file_ends_nothing(
     found: Generalisation, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch
 ):
-    cut = face_crops._Search.cut
+    cut = face_crops.FaceCutter._cut
 
     def new_only(self: face_crops._Search, path: Path, sha256: str):
         assert path.name == "broken.png"  # the others were cut before, and are kept
         return cut(self, path, sha256)
 
-    monkeypatch.setattr(face_crops._Search, "cut", new_only)
+    monkeypatch.setattr(face_crops.FaceCutter, "_cut", new_only)
     entries = [*read_manifest(folder / "many.parquet"), Entry(folder / "broken.png", 1, "swap")]
     write_manifest(entries, folder / "with_broken.csv")
     words = ["detect", "evaluate", str(folder / "with_broken.csv"), "--leave-out", "method"]

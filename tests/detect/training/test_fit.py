@@ -9,19 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scan_media import drawn_picture
+from scan_media import drawn_picture, empty_picture
 
 from counterface.datasets.manifest import Entry
 from counterface.detect.detector import Detector
+from counterface.detect.generalisation.face_crops import FaceCutter
 from counterface.detect.models.detector_model import build_detector
 from counterface.detect.models.frame_statistics import FrameStatistics, FrameStatisticsConfig
-from counterface.detect.training import fit as fit_module
+from counterface.detect.training.collect import Statistics, collect_statistics
 from counterface.detect.training.fit import (
     FitConfig,
     HeadConfig,
-    Statistics,
     VoterConfig,
-    collect_statistics,
     fit_detector,
     fit_heads,
     join_evidence,
@@ -239,41 +238,55 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Entry]:
 
 
 def tiny_config(out: Path, **changes: Any) -> FitConfig:
-    return FitConfig(out=out, size=64, frames=2, model=TINY, heads=(ONE,), **changes)
+    return FitConfig(
+        **{"out": out, "size": 64, "frames": 2, "model": TINY, "heads": (ONE,)} | changes
+    )
 
 
-def test_statistics_are_kept_and_read_again(
+def test_statistics_are_kept_by_file_and_read_again(
     pictures: list[Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     config = tiny_config(tmp_path)
     net = start_statistics(config, real_faces(pictures[:2], config))
+    empty = Entry(empty_picture(tmp_path / "empty.png"), 0, "clip", "e")
     missing = Entry(tmp_path / "gone.png", 0, "clip", "x")
     failures: list[str] = []
-    items = [*pictures[:3], missing]
-    first = collect_statistics(
-        net, items, config, failed=lambda item, why: failures.append(item.path.name)
-    )
+
+    def collect(items: list[Entry], **changes: Any) -> Statistics:
+        cutter = tiny_config(tmp_path, **changes).cutter
+        return collect_statistics(net, items, cutter, tmp_path / "kept", failed=tell)
+
+    def tell(item: Entry, why: str) -> None:
+        failures.append(item.path.name)
+
+    first = collect([empty, *pictures[:3], missing])
     assert first.values.shape == (3, net.weight.shape[1])
-    assert first.item.tolist() == [0, 1, 2]
+    assert first.item.tolist() == [1, 2, 3]
     assert failures == ["gone.png"]  # told, and the rest went on
+    cut: list[str] = []
+    cut_before = FaceCutter._cut
 
-    def refuse(*args: object, **kwargs: object) -> None:
-        raise AssertionError("the files were read again")
+    def spy(self: FaceCutter, path: Path, sha256: str):
+        cut.append(path.name)
+        return cut_before(self, path, sha256)
 
-    monkeypatch.setattr(fit_module, "collect_crops", refuse)
-    again = collect_statistics(net, items, config)
-    assert np.array_equal(first.values, again.values)
-    assert np.array_equal(first.item, again.item)
-    for changed in (config.model_copy(update={"template": "face"}), tiny_config(tmp_path / "b")):
-        with pytest.raises(AssertionError, match="read again"):
-            collect_statistics(net, items, changed)
-    with pytest.raises(AssertionError, match="read again"):
-        collect_statistics(net, pictures[:2], config)
+    monkeypatch.setattr(FaceCutter, "_cut", spy)
+    again = collect([pictures[2], empty, pictures[0]])
+    assert again.item.tolist() == [0, 2]
+    assert np.array_equal(again.values, first.values[[2, 0]])
+    assert cut == []
+    collect(pictures[:4])
+    assert cut == [pictures[3].path.name]  # the only one that is new
+    cut.clear()
+    collect(pictures[:1], template="face")
+    assert len(cut) == 1
+    with torch.no_grad():
+        next(net.backbone.parameters()).add_(0.1)
+    collect(pictures[:1])
+    assert len(cut) == 2  # another backbone has seen nothing
 
 
 def test_files_without_faces_are_refused(tmp_path: Path):
-    from scan_media import empty_picture
-
     items = [Entry(empty_picture(tmp_path / "empty.png"), 0, "clip", "e")]
     with pytest.raises(TrainingError, match="no face in 1 real files"):
         real_faces(items, tiny_config(tmp_path))

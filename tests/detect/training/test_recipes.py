@@ -10,13 +10,14 @@ from drawn_faces import FRAMES, write_store
 from counterface.config import read_config
 from counterface.detect.models.detector_model import detector_kind
 from counterface.detect.train import ModelChoice, TrainConfig, train_detector
+from counterface.detect.training.fit import FitConfig
 from counterface.registry import DETECTORS
 
 RECIPES = Path(__file__).resolve().parents[3] / "recipes"
 LABELLED = sorted(
     path.stem
     for path in RECIPES.glob("*.toml")
-    if "--faces faces/" in path.read_text(encoding="utf-8")
+    if "train recipes/" in (text := path.read_text(encoding="utf-8")) and "--faces faces/" in text
 )
 NEEDED = {
     "convlstm_canny", "resnet34_frames", "cnn_images", "xception", "efficientnet_b4",
@@ -29,6 +30,14 @@ def test_every_published_system_has_a_recipe():
     assert set(LABELLED) >= NEEDED
     named = {read_config(TrainConfig, RECIPES / f"{name}.toml").model.name for name in LABELLED}
     assert named >= set(DETECTORS.built_in) - {"frame_cnn", "pooled_cnn", "fusion"}
+
+
+@pytest.mark.parametrize("name", ["frame_statistics", "many_methods"])
+def test_a_recipe_of_a_fit_can_be_read(name: str):
+    config = read_config(FitConfig, RECIPES / f"{name}.toml")
+    if config.tuning is not None:
+        tuned = read_config(TrainConfig, RECIPES.parent / config.tuning.recipe).model
+        assert tuned.settled().model_dump()["backbone"] == config.model.backbone
 
 
 @pytest.mark.parametrize("name", [*LABELLED, "self_blended_b4"])

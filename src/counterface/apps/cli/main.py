@@ -91,7 +91,7 @@ NOUNS = {  # noun -> (where its app or function is, line in the overview)
 
 CONTINUES = {  # commands that go on where they were stopped; a test reads the same in their help
     *(("dataset", verb) for verb in ("build", "decoders", "faces", "index")),
-    *(("detect", verb) for verb in ("train", "evaluate", "compare", "robustness")),
+    *(("detect", verb) for verb in ("train", "fit", "evaluate", "compare", "robustness")),
     *(("swap", verb) for verb in ("train", "convert")),
     ("faceset", "extract"),
 }

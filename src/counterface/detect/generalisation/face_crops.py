@@ -26,11 +26,11 @@ from counterface.faces.face_detector import FaceDetector, Landmarker, load_model
 from counterface.faces.face_search import FaceSearch
 from counterface.media import sandbox
 from counterface.media.probe import MediaInfo, file_sha256
-from counterface.media.sample_frames import sample_frames
+from counterface.media.sample_frames import sample_frames, square
 from counterface.project_files import parse_json, read_parquet, reading
 from counterface.types import Face, Frame, Image
 
-FORMAT = 1
+FORMAT = 2
 STILL_FRAMES = 4  # a video of fewer is a picture that was stored as one
 
 
@@ -80,20 +80,12 @@ def cut_faces(
     Raises:
         MediaError: the folder cannot be made.
     """
-    store = folder / config.key
-    make_folder(store, advice="name another with --cache")
-    search = _Search(config)
+    make_folder(folder, advice="name another with --cache")
+    cutter = FaceCutter(config, folder)
     found: list[FaceCrops | str] = []
     for number, entry in enumerate(entries):
         try:
-            sha256 = file_sha256(entry.path)
-            path = store / f"{sha256}.parquet"
-            if path.is_file():
-                faces = _read(path)
-            else:
-                faces = search.cut(entry.path, sha256)
-                _write(faces, path)
-            found.append(faces)
+            found.append(cutter.cut(entry.path))
         except (MediaError, OSError) as error:
             found.append(reason_of(error))
         if progress:
@@ -101,14 +93,46 @@ def cut_faces(
     return found
 
 
-class _Search:
-    """Models, loaded when the first file needs them."""
+class FaceCutter:
+    """Cuts file after file; its models are loaded when the first file needs them."""
 
-    def __init__(self, config: CropConfig) -> None:
+    def __init__(self, config: CropConfig, folder: Path | None = None) -> None:
+        """Settle how faces are cut.
+
+        Args:
+            config: how.
+            folder: where crops are kept, one Parquet file for each content; None keeps none.
+
+        Raises:
+            MediaError: the folder cannot be made.
+        """
         self.config = config
+        self.store = None if folder is None else folder / config.key
+        if self.store is not None:
+            make_folder(self.store, advice="name another folder")
         self.models: tuple[FaceDetector, Landmarker] | None = None
 
-    def cut(self, path: Path, sha256: str) -> FaceCrops:
+    def cut(self, path: Path, sha256: str = "") -> FaceCrops:
+        """The faces of a file, from the folder where they are kept there.
+
+        Args:
+            path: picture or video.
+            sha256: of its content; read where it is not known.
+
+        Raises:
+            MediaError: it cannot be decoded, or what is kept is damaged.
+            OSError: it cannot be opened.
+        """
+        sha256 = sha256 or file_sha256(path)
+        kept = None if self.store is None else self.store / f"{sha256}.parquet"
+        if kept is not None and kept.is_file():
+            return _read(kept)
+        faces = self._cut(path, sha256)
+        if kept is not None:
+            _write(faces, kept)
+        return faces
+
+    def _cut(self, path: Path, sha256: str) -> FaceCrops:
         config = self.config
         self.models = self.models or load_models("auto", "mediapipe_mesh")
         media = sandbox.probe(path)
@@ -120,7 +144,10 @@ class _Search:
         frames = 0
         for moment in sample.moments:
             frames += len(moment)
-            part = [self._largest(search.find(frame.image), frame) for frame in moment]
+            part = [
+                self._largest(search.find(frame.image), frame)
+                for frame in (square(one, media) for one in moment)
+            ]
             cut = [found for found in part if found is not None]
             if len(cut) == config.together:
                 crops.append(np.stack([image for image, _ in cut]))

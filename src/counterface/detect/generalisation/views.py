@@ -28,13 +28,20 @@ from counterface.detect.generalisation.controls import (
 from counterface.detect.generalisation.face_crops import FaceCrops
 from counterface.detect.generalisation.twin_table import Pair
 from counterface.errors import MediaError
-from counterface.project_files import read_parquet
+from counterface.project_files import read_parquet, reading
 from counterface.types import Image
 
 FORMAT = 1  # of what is kept; another one when a view changes
 PLAIN, RING, EQUALISED = "plain", "ring", "equalised"
 SOME = 4  # moments of a file that the changed views look at
 FLUSH = 64
+_SCHEMA = pa.schema(
+    [
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("moments", pa.int64(), nullable=False),
+        pa.field("values", pa.binary(), nullable=False),
+    ]
+)
 
 Answers = NDArray[np.float32]  # (M, D) of a file's moments: a logit, or statistics
 Read = Callable[[Image], NDArray[Any]]  # crops (M, T, S, S, 3) -> (M, D)
@@ -85,10 +92,13 @@ class ViewStore:
         self.known: dict[str, Answers] = {}
         self.new: dict[str, Answers] = {}
         for part in sorted(self.folder.glob("*.parquet")):
-            rows = read_parquet(part, MediaError, "delete it, and its files are read again")
-            for row in rows.to_pylist():
-                values = np.frombuffer(row["values"], np.float32)
-                self.known[row["key"]] = values.reshape(row["moments"], -1)
+            advice = "delete it, and its files are read again"
+            rows = read_parquet(part, MediaError, advice, _SCHEMA).to_pylist()
+            with reading(part, MediaError, advice):
+                for row in rows:
+                    values, moments = np.frombuffer(row["values"], np.float32), row["moments"]
+                    width = len(values) // max(moments, 1)  # 0: a file without a face
+                    self.known[row["key"]] = values.reshape(moments, width)
 
     def put(self, key: str, answers: Answers) -> None:
         """Keeps one answer."""
@@ -105,7 +115,7 @@ class ViewStore:
             for key, value in self.new.items()
         ]
         sink = pa.BufferOutputStream()
-        pq.write_table(pa.Table.from_pylist(rows), sink)
+        pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), sink)
         write_bytes(self.folder / f"{uuid4().hex}.parquet", bytes(sink.getvalue()))
         self.new = {}
 

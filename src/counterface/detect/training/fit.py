@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, model_validator
-from safetensors.numpy import load_file, save_file
 from torch import nn
 
-from counterface.aside import make_folder, replacing
 from counterface.config import STRICT
 from counterface.datasets.manifest import Entry, read_manifest
+from counterface.detect.generalisation.face_crops import CropConfig, FaceCutter
 from counterface.detect.models.evidence_sum import EvidenceSum
 from counterface.detect.models.frame_statistics import FrameStatistics, FrameStatisticsConfig
 from counterface.detect.models.parts.folded import START_FACES, start_from_folded
 from counterface.detect.train import load_detector
-from counterface.detect.training.collect import collect_crops
+from counterface.detect.training.collect import (
+    Failed,
+    Statistics,
+    collect_crops,
+    collect_statistics,
+)
 from counterface.detect.training.export import export_detector, uncalibrated
 from counterface.detect.weigh import WitnessInfo, start_weighing
 from counterface.errors import TrainingError
 from counterface.learn.checkpoint import read_weights
-from counterface.media.probe import file_sha256
-from counterface.project_files import reading, require_file
-from counterface.types import Image
-
-BATCH = 32
+from counterface.types import Image, Progress
 
 
 class HeadConfig(BaseModel):
@@ -67,6 +64,20 @@ class VoterConfig(BaseModel):
     looks_for: str = Field("", description="see `FitConfig.witnesses`")
     scale: float = Field(1.0, gt=0, description="of its logit")
     offset: float = Field(0.0, description="added then, where the question is its own")
+    met: Path | None = Field(
+        None, description="manifest of the files that it was trained on: they weigh no witness"
+    )
+
+
+class TuningConfig(BaseModel):
+    """A run of `counterface detect train` that tunes the backbone, made on the way."""
+
+    model_config = STRICT
+
+    recipe: Path = Field(description="of `detect train`; its folder and data are set here")
+    share: float = Field(
+        0.5, ge=0, le=1, description="of the tuned weights in the backbone; the rest is its start"
+    )
 
 
 class FitConfig(BaseModel):
@@ -86,11 +97,31 @@ class FitConfig(BaseModel):
     tuned_share: float = Field(
         0.5, ge=0, le=1, description="of the tuned weights in the backbone; the rest is its start"
     )
+    tuning: TuningConfig | None = Field(None, description="makes such a run, in place of `tuned`")
+    faces: Path | None = Field(
+        None, description="store of `dataset faces --twins`, which the tuning reads"
+    )
+    folds: int = Field(
+        0,
+        ge=0,
+        description="groups of methods that are left out in turn; what fits without them say of "
+        "them weighs the witnesses; 0 = the file is not weighed",
+    )
+    limit: int = Field(
+        60, ge=1, description="left-out files that are scored, of each maker and each origin"
+    )
     ridge: float = Field(0.3, gt=0, description="penalty on standardised weights")
     heads: tuple[HeadConfig, ...] = Field(description="the questions")
     model: FrameStatisticsConfig = FrameStatisticsConfig()
     voters: tuple[VoterConfig, ...] = Field((), description="further nets")
     half: bool = Field(False, description="weights of the file in 16 bits: half its size")
+
+    @property
+    def cutter(self) -> FaceCutter:
+        """How files are cut; crops are kept where several backbones read them."""
+        several = self.tuning is not None and self.folds
+        cut = CropConfig(self.template, self.size, self.frames)
+        return FaceCutter(cut, self.out / "crops" if several else None)
 
     @property
     def witnesses(self) -> tuple[WitnessInfo, ...]:
@@ -115,15 +146,13 @@ class FitConfig(BaseModel):
             )
         if len(set(named)) < len(named):
             raise ValueError(f"witnesses need names of their own, got {named}")
+        if self.folds == 1:
+            raise ValueError("folds is 1; nothing is left out of one fold, use 2 or more, or 0")
+        if self.folds and not named:
+            raise ValueError("folds weigh witnesses; let all heads and voters say looks_for")
+        if self.tuning and self.tuned:
+            raise ValueError("tuned and tuning both name a backbone; leave one out")
         return self
-
-
-@dataclass(frozen=True, eq=False)
-class Statistics:
-    """The heads' input for every crop of a list of files."""
-
-    values: NDArray[np.float32]  # (N, D)
-    item: NDArray[np.intp]  # (N,) which file
 
 
 def start_statistics(config: FitConfig, faces: Sequence[Image] = ()) -> FrameStatistics:
@@ -168,78 +197,6 @@ def _mix_tuned(backbone: nn.Module, path: Path, share: float) -> None:
     for name, value in own.items():
         if value.is_floating_point():
             value.lerp_(found[name].to(value), share)
-
-
-@torch.no_grad()
-def collect_statistics(
-    net: FrameStatistics,
-    items: Sequence[Entry],
-    config: FitConfig,
-    progress: Callable[[int, int | None, str], None] | None = None,
-    failed: Callable[[Entry, str], None] | None = None,
-) -> Statistics:
-    """The statistics of every crop; kept in the run's folder and read from there next time."""
-    digest = hashlib.sha256()
-    for item in items:
-        size = item.path.stat().st_size if item.path.is_file() else None  # `failed` hears of it
-        digest.update(f"{item.path.resolve()} {size}\n".encode())
-    digest.update(f"{config.frames} {config.template} {config.size} {config.folded}".encode())
-    digest.update(config.model.model_dump_json().encode())
-    if config.tuned is not None:
-        digest.update(f"{file_sha256(config.tuned)} {config.tuned_share}".encode())
-    cache = config.out / "statistics" / f"{digest.hexdigest()[:16]}.safetensors"
-    if os.path.lexists(cache):
-        return read_statistics(cache)
-    values: list[NDArray[np.float32]] = []
-    numbers: list[int] = []
-    waiting: list[Image] = []
-
-    def flush() -> None:
-        if waiting:
-            batch = torch.from_numpy(np.stack(waiting)).permute(0, 3, 1, 2).float() / 255
-            values.append(net.statistics(batch).numpy())
-            waiting.clear()
-
-    crops = collect_crops(
-        items, config.frames, config.template, config.size, progress=progress, failed=failed
-    )
-    for number, crop in crops:
-        numbers.append(number)
-        waiting.append(crop)
-        if len(waiting) == BATCH:
-            flush()
-    flush()
-    if not values:
-        raise TrainingError(f"no face in any of {len(items)} files; look at one of them")
-    found = Statistics(np.concatenate(values), np.array(numbers, np.intp))
-    make_folder(cache.parent, TrainingError)
-    write_statistics(cache, found)
-    return found
-
-
-def write_statistics(path: Path, found: Statistics) -> None:
-    """Nothing; the file holds the statistics.
-
-    Raises:
-        TrainingError: it cannot be written.
-    """
-    with replacing(path, TrainingError) as temporary:
-        save_file({"values": found.values, "item": found.item}, temporary)
-
-
-def read_statistics(path: Path) -> Statistics:
-    """The statistics in a file.
-
-    Raises:
-        TrainingError: it cannot be read, or holds something else.
-    """
-    with reading(path, TrainingError, "delete it, and the files are looked at again"):
-        require_file(path)
-        kept = load_file(path)
-        values, item = kept["values"].astype(np.float32), kept["item"].astype(np.intp)
-        if values.ndim < 2 or item.shape != values.shape[:1]:
-            raise ValueError(f"holds {values.shape} numbers of {item.shape} files")
-        return Statistics(values, item)
 
 
 def fit_heads(
@@ -334,13 +291,13 @@ def join_evidence(net: FrameStatistics, config: FitConfig) -> EvidenceSum:
 def fit_detector(
     config: FitConfig,
     path: Path,
-    progress: Callable[[int, int | None, str], None] | None = None,
-    failed: Callable[[Entry, str], None] | None = None,
+    progress: Progress | None = None,
+    failed: Failed | None = None,
 ) -> None:
     """Writes the detector of a recipe as an uncalibrated ONNX file.
 
     Args:
-        config: names the manifest.
+        config: names the manifest; `tuning` and `folds` are not looked at, see `weighed_fit`.
         path: ends in .onnx.
         progress: called as (files done, total, name).
         failed: called with each file that could not be read, and why; the rest goes on.
@@ -349,13 +306,35 @@ def fit_detector(
         TrainingError: no manifest, no real faces, or a head without its methods.
         ConfigError: a manifest that cannot be read.
     """
+    fit_items(config, read_items(config), path, config.cutter, progress, failed)
+
+
+def read_items(config: FitConfig) -> list[Entry]:
+    """The files of the recipe's manifest.
+
+    Raises:
+        TrainingError: it names none.
+        ConfigError: it cannot be read.
+    """
     if config.manifest is None:
         raise TrainingError(
             "no manifest is named; say --manifest list.csv, or set manifest in the recipe"
         )
-    items = read_manifest(config.manifest)
+    return read_manifest(config.manifest)
+
+
+def fit_items(
+    config: FitConfig,
+    items: Sequence[Entry],
+    path: Path,
+    cutter: FaceCutter,
+    progress: Progress | None = None,
+    failed: Failed | None = None,
+) -> None:
+    """As `fit_detector`, on some files that are cut by a cutter."""
     net = start_statistics(config, real_faces(items, config) if config.folded else ())
-    found = collect_statistics(net, items, config, progress, failed)
+    kept = config.out / "statistics"
+    found = collect_statistics(net, items, cutter, kept, progress=progress, failed=failed)
     fit_heads(net, found, items, config)
     joined = join_evidence(net, config)
     info = uncalibrated("frame statistics", config.template, config.size)

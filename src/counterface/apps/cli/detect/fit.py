@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from counterface.apps.cli import output
+from counterface.apps.cli.detect.leave_out import table_lines
 from counterface.apps.cli.output import Json
 from counterface.config import read_config_with, require_toml
+
+if TYPE_CHECKING:
+    from counterface.detect.detector import DetectorInfo
 
 
 def fit(
@@ -16,34 +21,73 @@ def fit(
     *,
     manifest: Path | None = None,
     out: Path | None = None,
+    faces: Path | None = None,
+    folds: int | None = None,
+    jobs: int = 1,
+    html: Path | None = None,
     json_output: Json = False,
 ) -> int:
-    """Fit linear heads on a frozen backbone's statistics and write the detector: minutes, no GPU.
+    """Fit linear heads on a backbone's statistics and write the detector: no GPU is needed.
 
-    The file is not calibrated: run `counterface detect calibrate` on held-back files next.
+    With folds, groups of methods and genuine sources are left out in turn, and what those fits say
+    of them weighs the file's witnesses; the numbers on what was left out are printed. Without, the
+    file is not calibrated: run `counterface detect calibrate` on held-back files next. Run again to
+    continue a run that was stopped.
 
     Args:
-        recipe: TOML file, see `recipes/frame_statistics.toml`.
+        recipe: TOML file, see `recipes/many_methods.toml`.
         detector: The ONNX file to write.
         manifest: Labelled files with their methods, instead of the recipe's.
         out: Folder of the run, instead of the recipe's.
+        faces: Store that the recipe's tuning reads, instead of the recipe's.
+        folds: Groups of methods that are left out in turn, instead of the recipe's; 0 = none.
+        jobs: Processes that scan what the folds left out.
+        html: Page of the numbers on what was left out.
     """
     require_toml(recipe)
-    from counterface.detect.training.fit import FitConfig, fit_detector
+    from counterface.detect.detector import Detector
+    from counterface.detect.training.fit import FitConfig
+    from counterface.detect.training.weighed_fit import fit_weighed
+    from counterface.report.evaluation import write_generalisation
 
-    given = {"manifest": manifest, "out": out}
-    values = {name: str(path) for name, path in given.items() if path is not None}
-    config = read_config_with(FitConfig, recipe, values)
-    failures: list[str] = []
+    given = {"manifest": manifest, "out": out, "faces": faces}
+    values: dict[str, object] = {n: str(path) for n, path in given.items() if path is not None}
+    config = read_config_with(
+        FitConfig, recipe, values | ({} if folds is None else {"folds": folds})
+    )
+    failures: dict[str, None] = {}
     with output.progress("fit") as report:
-        fit_detector(config, detector, report, lambda item, why: failures.append(why))
+        found = fit_weighed(
+            config,
+            detector,
+            jobs=jobs,
+            progress=report,
+            failed=lambda item, why: failures.setdefault(why),
+        )
+    info = Detector.load(str(detector)).info
+    if found is not None:
+        write_generalisation(found, html=html)
     if json_output:
-        output.print_json({"detector": detector, "failures": failures})
+        weighing = info.weighing if found is not None else None
+        told = {"detector": detector, "failures": list(failures)}
+        output.print_json({**told, "weighing": weighing, "left_out": found})
         return 2 if failures else 0
     for why in failures:
         print(f"failed   {output.printable(why)}")
+    for line in table_lines(found) if found is not None else ():
+        print(output.printable(line))
     print(output.printable(str(detector)))
+    if found is not None:
+        _print_bins(info)
     return 2 if failures else 0
+
+
+def _print_bins(info: DetectorInfo) -> None:
+    """Prints what each witness is worth at each quality, where the file names witnesses."""
+    weighing = info.weighing
+    if weighing is not None:
+        for bin_ in weighing.bins:
+            print(output.printable(f"quality {bin_.name}: {weighing.describe(bin_)}"))
 
 
 def calibrate(
@@ -83,7 +127,5 @@ def calibrate(
         f"{info.thresholds.likely_manipulated:.3f}, no_manipulation_found up to "
         f"{info.thresholds.no_manipulation_found:.3f}"
     )
-    if info.weighing is not None:
-        for bin_ in info.weighing.bins:
-            print(output.printable(f"quality {bin_.name}: {info.weighing.describe(bin_)}"))
+    _print_bins(info)
     return 0

@@ -66,7 +66,7 @@ def evaluate_left_out(
             output.print_json(value)
     else:
         for one in found:
-            _print(_lines(one))
+            _print(table_lines(one))
         for pair in compared:
             _print(_compared_lines(pair))
     write_generalisation(found[0], compared, html=html, png=png)
@@ -90,7 +90,8 @@ def _print(lines: Iterator[str]) -> None:
         print(output.printable(line))
 
 
-def _lines(found: Generalisation) -> Iterator[str]:
+def table_lines(found: Generalisation) -> Iterator[str]:
+    """All numbers of a detector on makers that it never met, in words."""
     how = f"fitted without each {found.by}" if found.refitted else "as it is"
     yield f"{found.name}, {how}: {found.files} files, {found.no_face} without a face"
     for s in found.summaries:
