@@ -159,6 +159,35 @@ def test_a_head_may_leave_the_mouth_out():
     assert net.weight[1][~lips].abs().min() > 0
 
 
+def test_a_share_of_one_generator_stands_in_place_of_its_methods():
+    def fitted(fakes: dict[str, float], crowd: int = 20) -> Heads:
+        head = HeadConfig(name="h", fakes=fakes, reals={"clip": 1.0}, even=True)
+        files = Files().add(0, "clip", cloud(30, 1))
+        for maker, count, shift in (("roop", 20, 1.0), ("dfl", crowd, 2.0)):
+            files.add(
+                1, "swap", cloud(count, 3, shift)[:, ::-1] if maker == "dfl" else cloud(20, 3)
+            )
+            files.items[-1] = replace(files.items[-1], generator=maker)
+        return files.fit(head)
+
+    probe = cloud(10, 9)
+    plain = fitted({"swap": 1.0}).score(probe)
+    assert fitted({"swap": 1.0, "dfl": 1.0}).score(probe) == pytest.approx(plain, abs=1e-4)
+    heavy = fitted({"swap": 1.0, "dfl": 9.0}).score(probe)
+    assert np.abs(heavy - plain).max() > 0.05
+    assert fitted({"swap": 1.0, "dfl": 9.0}, 200).score(probe) != pytest.approx(plain, abs=1e-2)
+
+
+def test_lines_of_one_question_are_added_in_the_join_without_weights():
+    net = FrameStatistics(TINY.model_copy(update={"heads": 3}))
+    heads = [
+        HeadConfig(name=name, question=question, fakes={"f": 1}, reals={"r": 1}, scale=scale)
+        for name, question, scale in (("a", "q", 1.0), ("b", "q", 2.0), ("c", "", 3.0))
+    ]
+    joined = join_evidence(net, FitConfig(heads=tuple(heads)))
+    assert joined.mix.tolist() == [[1.0, 2.0, 0.0], [0.0, 0.0, 3.0]]
+
+
 def test_a_method_has_its_share_however_many_crops_it_has():
     probe = cloud(10, 9)
     assert shared(copies=6).score(probe) == pytest.approx(shared().score(probe), abs=1e-4)

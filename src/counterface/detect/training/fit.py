@@ -32,14 +32,19 @@ from counterface.types import Image, Progress
 
 
 class HeadConfig(BaseModel):
-    """One question: which fakes against which real ones, by the manifest's `method` column."""
+    """A line: which fakes against which real ones, by the manifest's columns.
+
+    A share is of a `method`, or of one `generator` (of real files: one `origin`), for which it
+    stands in the place of its method's.
+    """
 
     model_config = STRICT
 
-    name: str = Field(description="of the question")
+    name: str = Field(description="of the line, and of the witness that it is")
+    question: str = Field("", description="that it speaks to; its name where empty")
     looks_for: str = Field("", description="see `FitConfig.witnesses`")
-    fakes: dict[str, float] = Field(description="method -> share of the fakes")
-    reals: dict[str, float] = Field(description="method -> share of the real ones")
+    fakes: dict[str, float] = Field(description="method or generator -> share of the fakes")
+    reals: dict[str, float] = Field(description="method or origin -> share of the real ones")
     even: bool = Field(
         False,
         description="each generator of the fakes and each origin of the real ones has the whole "
@@ -129,7 +134,7 @@ class FitConfig(BaseModel):
 
         It completes "looks for ...". Where none says it, scales and offsets of the recipe hold.
         """
-        heads = [(head.name, head.name, head.looks_for) for head in self.heads]
+        heads = [(head.name, head.question or head.name, head.looks_for) for head in self.heads]
         voters = [(v.name or v.question, v.question, v.looks_for) for v in self.voters]
         return tuple(
             WitnessInfo(name=name, question=question, looks_for=looks_for)
@@ -230,12 +235,16 @@ def fit_heads(
     for number, head in enumerate(config.heads):
         weights = np.zeros(len(labels))
         for label, shares in ((0, head.reals), (1, head.fakes)):
+            mine = used & (labels == label)
             for method, share in shares.items():
-                rows = used & (labels == label) & (methods == method)
-                for part in set(makers[rows].tolist()) if head.even else (None,):
-                    mine = rows if part is None else rows & (makers == part)
-                    if mine.any():
-                        weights[mine] = share / mine.sum()
+                rows = mine & (methods == method)
+                for part in set(makers[rows].tolist()) if head.even else ():
+                    weights[rows & (makers == part)] = share / (rows & (makers == part)).sum()
+                if not head.even:
+                    weights[rows] = share / max(rows.sum(), 1)
+            for maker, share in shares.items():
+                rows = mine & (makers == maker)
+                weights[rows] = share / max(rows.sum(), 1)
             total = weights[labels == label].sum()
             if not total:
                 kind = "fake" if label else "real"
@@ -275,10 +284,11 @@ def join_evidence(net: FrameStatistics, config: FitConfig) -> EvidenceSum:
     Raises:
         TrainingError: a voter's weights cannot be read.
     """
-    questions = {head.name: head.offset for head in config.heads}
-    for voter in config.voters:
-        questions.setdefault(voter.question, voter.offset)
-    speak_to = [*(head.name for head in config.heads), *(v.question for v in config.voters)]
+    speak_to = [*(h.question or h.name for h in config.heads), *(v.question for v in config.voters)]
+    questions: dict[str, float] = {}
+    offsets = [*(head.offset for head in config.heads), *(v.offset for v in config.voters)]
+    for question, offset in zip(speak_to, offsets, strict=True):
+        questions.setdefault(question, offset)
     scales = [*(head.scale for head in config.heads), *(v.scale for v in config.voters)]
     mix = [
         [scale * (name == question) for name, scale in zip(speak_to, scales, strict=True)]

@@ -229,7 +229,10 @@ def _fit(
         head
         for head in recipe.heads
         if all(
-            any(item.label == label and item.method in shares for item in items)
+            any(
+                item.label == label and {item.method, item.generator, item.origin} & shares.keys()
+                for item in items
+            )
             for label, shares in ((0, head.reals), (1, head.fakes))
         )
     )
