@@ -8,7 +8,7 @@ shares nothing with the judged ones may stay.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -17,6 +17,7 @@ from counterface.datasets.manifest import Entry
 from counterface.datasets.split import fold_groups, linked_groups
 from counterface.errors import ConfigError
 
+LARGE = 60  # files of an origin that count where folds are made equal; judging looks at few more
 LeaveOut = Literal["method", "family", "origin"]
 
 
@@ -137,7 +138,7 @@ def fold_splits(entries: Sequence[Entry], folds: int) -> list[list[Entry]]:
     judged = [_judged_beside(rest, methods, learnt) for methods, learnt in parts]
     judged_paths = {entry.path for part in judged for entry in part}
     free = [e for e in rest if not e.label and e.path not in judged_paths]
-    dealt, by_origin = _deal(free, folds)
+    dealt, by_origin = _deal(free, judged)
     found = []
     for (_, learnt), beside, mine in zip(parts, judged, dealt, strict=True):
         shut = {entry.origin for entry in mine} - {""} if by_origin else set()
@@ -160,16 +161,32 @@ def _judged_beside(
     ]
 
 
-def _deal(free: Sequence[Entry], folds: int) -> tuple[list[list[Entry]], bool]:
-    """Genuine files over the folds, about equally many, and whether by whole origins."""
-    groups = linked_groups(free)
+def _deal(
+    free: Sequence[Entry], beside: Sequence[Sequence[Entry]]
+) -> tuple[list[list[Entry]], bool]:
+    """Genuine files over the folds, and whether by whole origins.
+
+    Origins go one by one, the largest first, to the fold that judges the fewest files, of which an
+    origin has no more than `LARGE`. Else files that share people or footage go together.
+    """
+    folds, groups = len(beside), linked_groups(free)
     origins = [entry.origin or group for entry, group in zip(free, groups, strict=True)]
-    by_origin = len(set(origins)) >= folds
-    if by_origin:
-        groups = origins
-    homes = fold_groups(groups, min(folds, len(set(groups)))) if free else []
+    sizes = Counter(origins)
+    if by_origin := len(sizes) >= folds:
+        filled = [_amount(entry.origin for entry in part if not entry.label) for part in beside]
+        home_of = {}
+        for origin in sorted(sizes, key=lambda name: (-sizes[name], name)):
+            home_of[origin] = filled.index(min(filled))
+            filled[home_of[origin]] += min(sizes[origin], LARGE)
+        homes = [home_of[name] for name in origins]
+    else:
+        homes = fold_groups(groups, min(folds, len(set(groups)))) if free else []
     dealt = [[e for e, home in zip(free, homes, strict=True) if home == n] for n in range(folds)]
     return dealt, by_origin
+
+
+def _amount(origins: Iterable[str]) -> int:
+    return sum(min(count, LARGE) for count in Counter(origins).values())
 
 
 def draw_evenly(entries: Sequence[Entry], limit: int) -> list[Entry]:
