@@ -2,7 +2,7 @@
 
     python benchmarks/default_backbones.py [--steps 80] [--only mobilenetv2_100_frame]
 
-Every row is trained by the recipe `texture_cnn` on the pictures of `train_default.py`: the same
+Every row is trained by the recipe `texture_cnn` on the pictures of `default_data.stills`: the same
 faces, steps, batches and seed, judged on the pictures of the split `val`. Only MobileNetV2 has
 ImageNet weights here; the others start at random, as `frame_cnn`, whose batch norms learn (those of
 `texture_cnn` are frozen, which needs a trained start). Run again to continue.
@@ -15,13 +15,13 @@ import json
 import time
 from typing import NamedTuple
 
-from default_data import FOLDED
+from default_data import FOLDED, stills
 from detector_models import cpu_ms, judge_step
-from train_default import ROOT, RUN
+from train_default import ROOT
 
 from counterface.config import read_config_with
 from counterface.datasets.face_store import FaceStoreConfig, store_faces
-from counterface.datasets.manifest import read_manifest
+from counterface.datasets.manifest import write_manifest
 from counterface.detect.detector import Detector
 from counterface.detect.train import TrainConfig, load_detector, train_detector
 from counterface.detect.training.export import describe_net, export_detector
@@ -55,7 +55,7 @@ def config_of(plan: Plan, side: int, steps: int) -> TrainConfig:
     start = "imagenet" if plan.pretrained else "random"
     values = {
         "out": str(OUT / f"{steps}_steps" / f"{plan.backbone}_{plan.architecture}_{start}_{side}"),
-        "data": {"faces": str(OUT / f"faces_{side}"), "manifest": str(RUN / "stills.parquet")},
+        "data": {"faces": str(OUT / f"faces_{side}"), "manifest": str(OUT / "stills.parquet")},
         "loop": {"steps": steps, "warmup": steps // 10, "validate_every": steps},
         **({"folded": str(FOLDED)} if plan.pretrained else {}),
     }
@@ -73,7 +73,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=80)
     parser.add_argument("--only", default="")
     arguments = parser.parse_args()
-    entries = read_manifest(RUN / "stills.parquet")
+    entries = stills()
+    OUT.mkdir(parents=True, exist_ok=True)
+    write_manifest(entries, OUT / "stills.parquet")
     print("| backbone | net | start | side | val AUC | CPU minutes | ms a face | MB |")
     print("|---|---|---|---|---|---|---|---|")
     for side in SIDES:

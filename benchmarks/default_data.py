@@ -16,9 +16,9 @@ import cv2
 from counterface.aside import write_bytes
 from counterface.datasets.building.blended import BlendConfig
 from counterface.datasets.building.plan import Person
-from counterface.datasets.manifest import Entry, read_manifest
-from counterface.datasets.split import fold_groups, linked_groups
-from counterface.faceset.extract import ExtractConfig, extract
+from counterface.datasets.manifest import Entry
+from counterface.datasets.split import fold_groups
+from counterface.faceset.extract import ExtractConfig
 from counterface.media.image import encode_image, read_image
 from counterface.media.video_reader import read_video
 from counterface.media.video_writer import VideoWriter
@@ -45,7 +45,6 @@ CLIPS = "clips_talking_heads"
 PAIRS = "labelled_dfl_pairs"
 OLD_CLIPS = "av_grid"  # MPEG-1 at 360x288: nothing else looks like them
 RUNS = Path(__file__).resolve().parents[1] / "runs"
-BUILT = "built*/manifest.parquet"  # under runs/: sets that `dataset build` made of the clips
 KEPT_BACK = 6
 BLENDED = 60  # pictures of a set that self-blended ones are made of
 BITS = 1.2  # a pixel, of pictures that are made alike
@@ -87,46 +86,23 @@ def pair_model(stem: str) -> str:
 def held_back(halves: Path) -> list[tuple[int, Entry]]:
     """Each clip with its fold: whole swap models and people share one.
 
-    Methods: dfl (the pairs), clip (talking heads), own (swaps that were built here, with genuine
-    clips encoded alike), old_clip (GRID as it was published).
+    Methods: dfl (the pairs), clip (talking heads), old_clip (GRID as it was published).
     """
     items: list[Entry] = []
     for side, label in (("real", 0), ("fake", 1)):
         for path in sorted((halves / side).glob("*.mp4")):
             items.append(Entry(path, label, "dfl", pair_model(path.stem)))
-    own, of_clip = built_clips()
     for path in sorted((DATA / CLIPS).glob("*.mp4")):
-        source = SAME_PERSON.get(path.stem, path.stem)
-        items.append(Entry(path, 0, "clip", of_clip.get(path.stem, source)))
-    items += own
+        items.append(Entry(path, 0, "clip", SAME_PERSON.get(path.stem, path.stem)))
     for path in sorted((DATA / OLD_CLIPS).glob("*.mpg")):
-        items.append(Entry(path, 0, "old_clip", of_clip.get(path.stem, path.stem)))
+        items.append(Entry(path, 0, "old_clip", path.stem))
     fold_of: dict[str, int] = {}
-    for kind in ("dfl", "clip", "own", "old_clip"):  # each kind fills the folds evenly
+    for kind in ("dfl", "clip", "old_clip"):  # each kind fills the folds evenly
         sources = [i.source for i in items if i.method == kind and i.source not in fold_of]
         if sources:
             folds = fold_groups(sources, min(FOLDS, len(set(sources))))
             fold_of |= dict(zip(sources, folds, strict=True))
     return [(fold_of[item.source], item) for item in items]
-
-
-def built_clips() -> tuple[list[Entry], dict[str, str]]:
-    """Our own swaps, and the source of each clip that they were made of.
-
-    Who was swapped with whom is one source, and so is the footage that both were cut from.
-    """
-    built = [e for path in sorted(RUNS.glob(BUILT)) for e in read_manifest(path)]
-    groups = linked_groups(built)
-    own = [Entry(e.path, e.label, "own", g) for e, g in zip(built, groups, strict=True)]
-    return own, {Path(e.source).name: g for e, g in zip(built, groups, strict=True)}
-
-
-def extract_stills(out: Path) -> None:
-    """Facesets of the pictures of the split `train`, one a set; what is done is left alone."""
-    config = ExtractConfig(template="head", size=384, faces=1)
-    for item in stills():
-        if item.split == "train":
-            extract(item.path, out / item.source.split("/")[0], config)
 
 
 def stills() -> list[Entry]:
@@ -158,22 +134,6 @@ def family_blends(out: Path) -> BlendConfig:
     people = {n: Person(clips=tuple(f[:BLENDED]), rights=rights) for n, f in files.items()}
     extract = ExtractConfig(template="head", size=384, faces=1, quality=100, every=10)
     return BlendConfig(out=out, people=people, pairs=12, quality=92, degrade=0.5, extract=extract)
-
-
-def family_items(halves: Path, blended: Path) -> list[Entry]:
-    """What the family head is shown: `method` is the family, real faces are one of their own."""
-    names = {"own": "face_swap", "pair": "face_swap", "generated": "gan"}
-    items = [
-        replace(item, method=names.get(item.method, item.method)) for item in training_items(halves)
-    ]
-    made = [e for e in read_manifest(blended) if e.label]
-    return items + [replace(e, method="self_blended") for e in made]
-
-
-def training_items(halves: Path) -> list[Entry]:
-    """Everything that the statistics heads are fitted on; the pairs' method is `pair`."""
-    clips = [item for _, item in held_back(halves)]
-    return [*(replace(i, method="pair") if i.method == "dfl" else i for i in clips), *stills()]
 
 
 def measured_only() -> Iterator[tuple[str, list[Entry]]]:

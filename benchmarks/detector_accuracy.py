@@ -2,7 +2,7 @@
 
     python benchmarks/detector_accuracy.py [--write]
 
-Pairs: out-of-fold scores from `train_default.py folds` (runs/default/oof.json). The other sets are
+Pairs: out-of-fold scores from `train_default.py pairs` (runs/default/oof.json). The other sets are
 scanned now with the shipped file; it has not been fitted on any of them. `--write` puts the tables
 between the markers in docs/results.md.
 """
@@ -45,7 +45,7 @@ COLUMNS = (
 def out_of_fold() -> list[FileScore]:
     """The clips, each scored by heads that saw neither its people nor its swap model."""
     if not OOF.exists():
-        sys.exit(f"{OOF} is missing; run: python benchmarks/train_default.py halves folds")
+        sys.exit(f"{OOF} is missing; run: python benchmarks/train_default.py pairs")
     return [FileScore(**row) for row in json.loads(OOF.read_text())]
 
 
@@ -89,11 +89,10 @@ def main() -> None:
     threshold = detector.info.thresholds.likely_manipulated
     calibration, thresholds = detector.info.calibration, detector.info.thresholds
     oof = recalibrate_scores(out_of_fold(), Calibration(), calibration, thresholds)
-    of = {kind: [s for s in oof if s.method == kind] for kind in ("dfl", "clip", "own", "old_clip")}
+    of = {kind: [s for s in oof if s.method == kind] for kind in ("dfl", "clip", "old_clip")}
     sets: list[tuple[str, list[FileScore]]] = [
         ("labelled_dfl_pairs, out of fold", of["dfl"]),
         ("the same and clips_talking_heads, out of fold", of["dfl"] + of["clip"]),
-        ("our own swaps and their genuine clips, out of fold", of["own"]),
         ("GRID as published, out of fold", of["old_clip"]),
     ]
     labelled = list(of["dfl"])

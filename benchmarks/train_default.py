@@ -1,12 +1,14 @@
-"""Trains, calibrates and exports the shipped detector; run again to continue.
+"""Makes the shipped detector; run again to go on where it was stopped.
 
-    python benchmarks/train_default.py            everything, about two hours on one CPU core
-    python benchmarks/train_default.py faces | texture | facesets | blend | refine | halves
-                                       | folds | export | families
+    python benchmarks/train_default.py            everything, about ten hours of one CPU core
+    python benchmarks/train_default.py data | decoders | twins | faces | seam | fit | pairs
+                                       | families
 
-Every number that is reported for clips comes from `folds`: heads that were fitted on neither the
-swap model nor the people of the clip they judge. Pictures of the split `val` are seen by no net and
-no head of a fold. `export` fits the heads on all of it: what ships.
+`data` says what is learnt from: the build part of `generalisation_data.py`, at most 120 genuine
+files of an origin and 150 of a maker. `fit` is `counterface detect fit` with the recipe
+`recipes/many_methods.toml`; its table is of makers that the judging fits never met. `pairs` judges
+the DeepFaceLab pairs by lines that knew other models of that program, on the backbone of the fold
+that knew none.
 """
 
 from __future__ import annotations
@@ -14,113 +16,201 @@ from __future__ import annotations
 import json
 import sys
 import time
+import zlib
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from default_data import (
-    FOLDED,
+    DATA,
     FOLDS,
-    STILLS,
-    SYNTHETIC,
-    extract_stills,
+    RUNS,
     family_blends,
-    family_items,
     held_back,
-    stills,
-    training_items,
     write_halves,
 )
+from generalisation_data import FACES, all_entries, build_part
 
 from counterface.config import read_config, read_config_with
 from counterface.datasets.building.blended import build_blended
+from counterface.datasets.building.twins import TwinsConfig, build_twins
+from counterface.datasets.decoders.train_bank import DecodersConfig, train_decoders
 from counterface.datasets.face_store import FaceStoreConfig, store_faces
-from counterface.datasets.manifest import of_split, write_manifest
-from counterface.detect.calibrate import (
-    MARGIN,
-    calibrate_scores,
-    choose_thresholds,
-    recalibrate_scores,
-)
-from counterface.detect.detector import Calibration, DetectorInfo, Thresholds
+from counterface.datasets.leave_out import draw_evenly, shares_nothing
+from counterface.datasets.manifest import Entry, read_manifest, write_manifest
 from counterface.detect.evaluation.file_score import FileScore
 from counterface.detect.evaluation.score_files import score_files
-from counterface.detect.models.evidence_sum import EvidenceSum
 from counterface.detect.scan import ScanConfig
-from counterface.detect.train import DataConfig, SyntheticFolders, TrainConfig, train_detector
-from counterface.detect.training.collect import collect_statistics
-from counterface.detect.training.export import export_detector, uncalibrated
+from counterface.detect.train import DataConfig, TrainConfig, train_detector
 from counterface.detect.training.families import add_families
-from counterface.detect.training.fit import (
-    FitConfig,
-    fit_heads,
-    join_evidence,
-    real_faces,
-    start_statistics,
-)
+from counterface.detect.training.fit import FitConfig, fit_items
+from counterface.detect.training.weighed_fit import fit_weighed
+from counterface.faceset.extract import ExtractConfig, extract
 from counterface.provenance.mark import Marker
 
 ROOT = Path(__file__).resolve().parents[1]
-RUN = ROOT / "runs" / "default"
+RECIPES = ROOT / "recipes"
+RUN = RUNS / "default"
 HALVES = RUN / "halves"
 FACESETS = RUN / "facesets"
-VERSION = "2026.11.2"
-REFINE_STEPS = 1000
+FILES, MET = RUN / "files.parquet", RUN / "met.parquet"
+GENUINE, MADE = 120, 150  # files of an origin, and of a maker
+SEAM_FILES = 140  # of a set
+VERSION = "2026.12"
+FULL_NAMES = {  # set -> who is one person, and on what ground it is used
+    "faces_3dsk": ("file", "licence", "CC BY, educational wording"),
+    "faces_celeb98": ("folder", "research", "RMFD"),
+    "faces_deepface_pairs": ("file", "research", "demonstration material"),
+    "faces_ffhq256": ("file", "research", "CC BY-NC-SA 4.0, FFHQ"),
+    "faces_ffhq256_b": ("file", "research", "CC BY-NC-SA 4.0, FFHQ"),
+    "faces_lfw10": ("folder", "research", "LFW"),
+    "faces_lfw_small": ("file", "research", "LFW"),
+    "faces_london_ccby": ("file", "consent", "Face Research Lab London Set, CC BY 4.0"),
+    "faces_utkface": ("file", "research", "UTKFace"),
+    "av_grid": ("file", "licence", "GRID, CC BY 4.0"),
+    "clips_talking_heads": ("file", "research", "demonstration footage"),
+}
+
+
+def data() -> None:
+    """What is learnt from, and the genuine pictures that the seam's net is trained on."""
+    write_halves(HALVES)
+    entries = build_part(all_entries(HALVES))
+    genuine = draw_evenly([e for e in entries if not e.label], GENUINE)
+    write_manifest([*genuine, *draw_evenly([e for e in entries if e.label], MADE)], FILES)
+    drawn = seam_pictures(entries)
+    people = {name for entry in drawn for name in entry.identities}
+    known = {entry.path for entry in drawn}
+    met = [e for e in entries if not e.label and (e.path in known or people & set(e.identities))]
+    write_manifest(met, MET)
+
+
+def seam_pictures(entries: Sequence[Entry]) -> list[Entry]:
+    """Half of the people of each set of genuine pictures, by a hash of their names."""
+    found = []
+    for name in FACES:
+        own = [e for e in entries if not e.label and e.path.is_relative_to(DATA / name)]
+        half = [e for e in own if zlib.crc32((e.identities or (str(e.path),))[0].encode()) % 2 == 0]
+        found += half[:: max(1, -(-len(half) // SEAM_FILES))]
+    return found
+
+
+def decoders() -> None:
+    """The bank that re-draws faces; trained on genuine ones."""
+    for name in FULL_NAMES:
+        options = ExtractConfig(template="head", size=384, faces=1, every=6, max_outside=0.9)
+        extract(DATA / name, RUN / "decoder_faces" / name, options)
+    values = {
+        "out": str(RUNS / "decoders"),
+        "facesets": [str(RUN / "decoder_faces" / name) for name in FULL_NAMES],
+        "taef2": str(DATA / "weights" / "taef2" / "taef2.safetensors"),
+    }
+    config = read_config_with(DecodersConfig, RECIPES / "decoders.toml", values)
+    train_decoders(config, progress=lambda name, step, numbers: told(step, None, name))
+
+
+def twins() -> None:
+    """Fakes that differ from a genuine twin by a decoder's touch and a paste alone."""
+    crowds = {
+        name: {
+            "clips": str(DATA / name),
+            "person": person,
+            "rights": {"shown": name, "basis": basis, "reference": reference},
+        }
+        for name, (person, basis, reference) in FULL_NAMES.items()
+    }
+    config = TwinsConfig.model_validate(
+        {"out": RUNS / "twins", "people": crowds, "decoders": RUNS / "decoders", "pairs": 3960}
+    )
+    build_twins(config, marker=Marker(watermark=False), progress=told)
 
 
 def faces() -> None:
-    """The faces of the pictures, cut once."""
-    manifest = RUN / "stills.parquet"
-    manifest.parent.mkdir(parents=True, exist_ok=True)
-    write_manifest(stills(), manifest)
-    summary = store_faces(stills(), RUN / "faces", FaceStoreConfig(), progress=told)
-    print(f"{summary.crops} crops, {len(summary.failed)} files failed", flush=True)
-
-
-def texture() -> None:
-    """The texture net: generated faces against genuine pictures, no footage."""
-    values = {
-        "out": str(RUN / "texture"),
-        "folded": str(FOLDED),
-        "data": {
-            "faces": str(RUN / "faces"),
-            "manifest": str(RUN / "stills.parquet"),
-        },
-    }
-    config = read_config_with(TrainConfig, ROOT / "recipes" / "texture_cnn.toml", values)
-    train_detector(config, say)
-
-
-def blend() -> None:
-    """The blend net: self-blended and other pseudo-fakes of still pictures, no footage."""
-    train_detector(blend_config(RUN / "blend"), say)
-
-
-def refine() -> None:
-    """The blend net goes on with half the degradation and more self-blended pictures."""
-    config = blend_config(RUN / "refine")
-    mix = {"strength": 0.5, "self_blended": 0.55, "swapped_in": 0.15, "remade": 0.3, "seed": 1}
-    update = {
-        "start_from": RUN / "blend" / "last.safetensors",
-        "autoencoder": RUN / "blend" / "autoencoder" / "autoencoder.onnx",
-        "pairs": config.pairs.model_copy(update=mix),
-        "loop": config.loop.model_copy(update={"steps": REFINE_STEPS, "seed": 1}),
-    }
-    train_detector(config.model_copy(update=update), say)
-
-
-def blend_config(out: Path) -> TrainConfig:
-    """The recipe of the blend net, on its data."""
-    recipe = read_config(TrainConfig, ROOT / "recipes" / "self_blended.toml")
-    fakes = {"synthetic_stylegan256": "faces_ffhq256", "synthetic_sdxl": "faces_london_ccby"}
-    data = DataConfig(
-        stills=tuple(FACESETS / name for name in STILLS),
-        synthetic=tuple(
-            SyntheticFolders(fake=FACESETS / name, real=FACESETS / fakes[name])
-            for name in SYNTHETIC
-        ),
+    """All faces beside their twins, cut once, for the tuning."""
+    store_faces(
+        learnt_files(), RUN / "faces", FaceStoreConfig(moments=16, twins=True), progress=told
     )
-    pairs = recipe.pairs.model_copy(update={"synthetic": 0.1})
-    update = {"out": out, "folded": FOLDED, "data": data, "pairs": pairs}
-    return recipe.model_copy(update=update)
+
+
+def learnt_files() -> list[Entry]:
+    """The files, and minted twins, which judge nothing."""
+    minted = read_manifest(RUNS / "twins" / "manifest.parquet")
+    return [*read_manifest(FILES), *(replace(entry, split="train") for entry in minted)]
+
+
+def seam() -> None:
+    """The net that looks for seams: of self-blended pictures alone, no fake of any program."""
+    drawn = seam_pictures(build_part(all_entries(HALVES)))
+    sets: dict[str, list[Path]] = {}
+    for entry in drawn:
+        sets.setdefault(entry.source.split("/")[0], []).append(entry.path)
+    options = ExtractConfig(template="head", size=384, faces=1, max_outside=0.9)
+    for name, paths in sets.items():
+        for path in paths:
+            extract(path, FACESETS / name, options)
+    recipe = read_config(TrainConfig, RECIPES / "self_blended.toml")
+    stills = tuple(FACESETS / name for name in sets)
+    update = {"out": RUN / "seam", "data": DataConfig(stills=stills)}
+    train_detector(recipe.model_copy(update=update), say)
+
+
+def fit_config() -> FitConfig:
+    """The recipe of the shipped detector, on its data."""
+    values = {"out": str(RUN), "manifest": str(RUN / "learnt.parquet"), "faces": str(RUN / "faces")}
+    recipe = read_config_with(FitConfig, RECIPES / "many_methods.toml", values)
+    voters = tuple(
+        v.model_copy(update={"weights": RUN / "seam" / "last.safetensors", "met": MET})
+        for v in recipe.voters
+    )
+    return recipe.model_copy(update={"voters": voters})
+
+
+def fit() -> None:
+    """The detector, weighed by what folds say of makers that they never met."""
+    write_manifest(learnt_files(), RUN / "learnt.parquet")
+    fit_weighed(fit_config(), RUN / "default.onnx", progress=told)
+
+
+def pairs() -> None:
+    """Scores of the pairs, each by a line without its people and swap model, into oof.json."""
+    config = fit_config()
+    of_fold = [read_manifest(RUN / f"fold_{n}" / "manifest.parquet") for n in range(config.folds)]
+    shut = next(
+        number
+        for number, entries in enumerate(of_fold)
+        if any(e.split == "val" and e.generator == "deepfacelab" for e in entries)
+    )
+    assert config.tuning is not None
+    update = {
+        "tuned": RUN / f"fold_{shut}" / "tuned" / "last.safetensors",
+        "tuned_share": config.tuning.share,
+        "tuning": None,
+    }
+    plain = config.model_copy(update=update)
+    files, scores = read_manifest(FILES), []
+    for fold in range(FOLDS):
+        items = [e for n, e in held_back(HALVES) if n == fold]
+        paths = {item.path for item in items}
+        learnt = shares_nothing(files, [e for e in files if e.path in paths])
+        path = RUN / f"pairs_{fold}.onnx"
+        fit_items(plain, learnt, path, config.cutter, progress=told)
+        scores += score_files(items, ScanConfig(detector=str(path)))
+    write_scores(RUN / "oof.json", scores)
+
+
+def write_scores(path: Path, scores: list[FileScore]) -> None:
+    """One JSON list."""
+    path.write_text(json.dumps([score.model_dump(mode="json") for score in scores], indent=1))
+
+
+def families() -> None:
+    """The head that names the family of methods, into the file that `fit` wrote."""
+    blended = RUN / "blended"
+    build_blended(family_blends(blended), marker=Marker(watermark=False))
+    made = [e for e in read_manifest(blended / "manifest.parquet") if e.label]
+    items = [*read_manifest(FILES), *(replace(e, method="self_blended") for e in made)]
+    found = add_families(RUN / "default.onnx", items)
+    print(found.model_dump_json(indent=1))
 
 
 def say(phase: str, step: int, steps: int, numbers: dict[str, float]) -> None:
@@ -132,116 +222,17 @@ def say(phase: str, step: int, steps: int, numbers: dict[str, float]) -> None:
 def told(done: int, total: int | None, name: str) -> None:
     """A line now and then."""
     if done % 100 == 0:
-        print(f"{done} of {total} files, {name}", flush=True)
-
-
-def fit_config() -> FitConfig:
-    """The recipe of the shipped detector, on its data."""
-    values = {"out": str(RUN), "folded": str(FOLDED)}
-    recipe = read_config_with(FitConfig, ROOT / "recipes" / "frame_statistics.toml", values)
-    nets = {
-        "swapped face": RUN / "refine" / "last.safetensors",
-        "generated face": RUN / "texture" / "best.safetensors",
-    }
-    voters = tuple(
-        voter.model_copy(update={"weights": nets[voter.question]}) for voter in recipe.voters
-    )
-    return recipe.model_copy(update={"voters": voters})
-
-
-def fitted(leave_out: frozenset[str]) -> EvidenceSum:
-    """The detector without some sources; statistics are collected once for all calls."""
-    config = fit_config()
-    items = training_items(HALVES)
-    net = start_statistics(config, real_faces(items, config))
-    found = collect_statistics(net, items, config.cutter, config.out / "statistics", progress=told)
-    fit_heads(net, found, items, config, leave_out)
-    return join_evidence(net, config)
-
-
-def plain_info() -> DetectorInfo:
-    """What an uncalibrated file says of itself."""
-    config = fit_config()
-    return uncalibrated("counterface-frame-statistics", config.template, config.size)
-
-
-def folds() -> None:
-    """Scores of every clip and of the pictures kept back, into two JSON files."""
-    rows = held_back(HALVES)
-    unseen = of_split(stills(), "val")
-    always = frozenset(item.source for item in unseen)
-    scores: list[FileScore] = []
-    for fold in range(FOLDS):
-        items = [item for number, item in rows if number == fold]
-        path = RUN / f"fold_{fold}.onnx"
-        export_detector(fitted(always | {item.source for item in items}), plain_info(), path)
-        scores += score_files(items, ScanConfig(detector=str(path)))
-        print(f"fold {fold}: {len(items)} clips", flush=True)
-    write_scores(RUN / "oof.json", scores)
-    config = ScanConfig(detector=str(RUN / "fold_0.onnx"))
-    write_scores(RUN / "oof_stills.json", score_files(unseen, config))
-
-
-def write_scores(path: Path, scores: list[FileScore]) -> None:
-    """One JSON list."""
-    path.write_text(json.dumps([score.model_dump(mode="json") for score in scores], indent=1))
-
-
-def read_scores(path: Path) -> list[FileScore]:
-    """What `write_scores` wrote."""
-    return [FileScore(**row) for row in json.loads(path.read_text())]
-
-
-def choose_lines() -> tuple[Calibration, Thresholds]:
-    """Calibration of clips and pictures together; a line that holds for the clips alone as well.
-
-    No talking head may reach `likely_manipulated`: one in 17 would be over 5 %.
-    """
-    clips = read_scores(RUN / "oof.json")
-    everything = clips + read_scores(RUN / "oof_stills.json")
-    calibration, thresholds = calibrate_scores(everything, Calibration())
-    moved = recalibrate_scores(clips, Calibration(), calibration, thresholds)
-    used = [(s, s.low, s.high) for s in moved if s.low is not None and s.high is not None]
-    labels, lows, highs = zip(*((s.label, low, high) for s, low, high in used), strict=True)
-    alone = choose_thresholds(labels, lows, highs).likely_manipulated
-    heads = max(low for s, low, _ in used if s.method == "clip") + MARGIN
-    line = max(thresholds.likely_manipulated, alone, heads)
-    return calibration, thresholds.model_copy(update={"likely_manipulated": line})
-
-
-def export() -> None:
-    """Fits on everything, calibrates on the scores of `folds`, writes what ships into the run."""
-    calibration, thresholds = choose_lines()
-    info = plain_info().model_copy(
-        update={
-            "version": VERSION,
-            "calibration": calibration,
-            "thresholds": thresholds,
-            "card": json.loads((Path(__file__).parent / "default_card.json").read_text()),
-        }
-    )
-    export_detector(fitted(frozenset()), info, RUN / "default.onnx")
-    print(info.model_dump_json(indent=1))
-
-
-def families() -> None:
-    """The head that names the family of methods, into the file that `export` wrote."""
-    blended = RUN / "blended"
-    build_blended(family_blends(blended), marker=Marker(watermark=False))
-    items = family_items(HALVES, blended / "manifest.parquet")
-    found = add_families(RUN / "default.onnx", items)
-    print(found.model_dump_json(indent=1))
+        print(f"{done} of {total}, {name}", flush=True)
 
 
 PHASES = {
+    "data": data,
+    "decoders": decoders,
+    "twins": twins,
     "faces": faces,
-    "texture": texture,
-    "facesets": lambda: extract_stills(FACESETS),
-    "blend": blend,
-    "refine": refine,
-    "halves": lambda: write_halves(HALVES),
-    "folds": folds,
-    "export": export,
+    "seam": seam,
+    "fit": fit,
+    "pairs": pairs,
     "families": families,
 }
 

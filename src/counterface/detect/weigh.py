@@ -59,6 +59,13 @@ class WitnessInfo(_Record):
     name: str = Field(min_length=1)
     looks_for: str = Field(min_length=1, description="what completes 'looks for ...'")
     question: str = Field(min_length=1, description="what kind of manipulation it speaks to")
+    methods: tuple[str, ...] = Field(
+        (), description="families and makers of fakes that it is weighed by; empty: all"
+    )
+
+    def speaks_to(self, method: str, generator: str) -> bool:
+        """Whether a fake is of a kind that it is weighed by."""
+        return not self.methods or method in self.methods or generator in self.methods
 
 
 class Promise(_Record):

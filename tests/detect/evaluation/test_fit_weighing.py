@@ -87,6 +87,19 @@ def test_many_votes_recover_the_odds():
     assert found.offsets[0] / found.slopes[0] == pytest.approx(-1.0, abs=0.15)
 
 
+def test_a_witness_is_weighed_by_the_fakes_that_it_speaks_to():
+    """The first separates two makers of four, and puts the others far below genuine files."""
+    scores = [
+        s if s.method not in ("m2", "m3") else heard(1, -4.0, 2.0, method=s.method)
+        for s in some((3.0, 3.0), {})
+    ]
+    assert fit_weights(scores, told(1)).bins[0].slopes[0] == 0
+    first, second = told(1).witnesses
+    special = first.model_copy(update={"methods": ("m0", "m1")})
+    apart = told(1).model_copy(update={"witnesses": (special, second)})
+    assert min(fit_weights(scores, apart).bins[0].slopes) > 0.5
+
+
 def test_a_big_method_has_one_vote_like_any_other():
     few = some((4.0, 4.0), GOOD)
     crowd = [heard(1, 0.0, 0.0, method="big")] * 400

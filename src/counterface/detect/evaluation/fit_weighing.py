@@ -25,6 +25,7 @@ from counterface.detect.weigh import (
     Quality,
     QualityBin,
     Weighing,
+    WitnessInfo,
     find_contradiction,
     take_statements,
 )
@@ -72,8 +73,9 @@ def fit_weights(scores: Sequence[FileScore], weighing: Weighing) -> Weighing:
     """The slopes and offsets of each bin; a bin of too few files is merged with the next poorer.
 
     A face too poor for the last bin that is left is not judged. A witness is silent in a bin where
-    `separates` is false, else its slope and offset are those of a logistic rule of its mean logit
-    in a file, with half of the weight on either class and a weak pull toward slope 0.
+    `separates` is false of the fakes that it speaks to, else its slope and offset are those of a
+    logistic rule of its mean logit in a file, with half of the weight on either class and a weak
+    pull toward slope 0.
 
     Raises:
         DetectorError: no bin has enough files, or no witness separates them.
@@ -83,7 +85,7 @@ def fit_weights(scores: Sequence[FileScore], weighing: Weighing) -> Weighing:
         inside = [s for s in rest if bin_.holds(_quality(s))]
         fakes = sum(s.label for s in inside)
         if fakes >= FEWEST_FAKES and len(inside) - fakes >= FEWEST_GENUINE:
-            kept.append(_fit_bin(bin_, inside))
+            kept.append(_fit_bin(bin_, inside, weighing.witnesses))
             rest = [s for s in rest if not bin_.holds(_quality(s))]
     if not kept:
         fakes = sum(s.label for s in scores)
@@ -205,20 +207,39 @@ def draw_votes(groups: Sequence[tuple[int, str]], rounds: int = ROUNDS, seed: in
     return votes
 
 
-def _fit_bin(bin_: QualityBin, inside: Sequence[FileScore]) -> QualityBin:
-    labels = np.array([s.label for s in inside])
-    groups = [(s.label, _method(s) if s.label else _origin(s)) for s in inside]
-    votes = draw_votes(groups)
-    weight = np.zeros(len(inside))
-    members = _members(groups)
-    for (label, _), files in members.items():
-        alike = sum(other == label for other, _ in members)
-        weight[files] = len(members) / 2 / alike / len(files)  # as many votes as groups
-    means = np.array([np.mean(s.witness_logits, axis=0) for s in inside])
-    fitted = [_fit_witness(z, labels, weight, votes) for z in means.T]
+def _fit_bin(
+    bin_: QualityBin, inside: Sequence[FileScore], witnesses: Sequence[WitnessInfo]
+) -> QualityBin:
+    fitted = [_fit_alone(number, witness, inside) for number, witness in enumerate(witnesses)]
     slopes, offsets = zip(*fitted, strict=True)
     fresh = {"slopes": slopes, "offsets": offsets, "line": NEVER, "promise": None}
     return bin_.model_copy(update=fresh)
+
+
+def _fit_alone(
+    number: int, witness: WitnessInfo, inside: Sequence[FileScore]
+) -> tuple[float, float]:
+    """Slope and offset of a witness, by the genuine files and the fakes that it speaks to."""
+    used = [s for s in inside if not s.label or witness.speaks_to(s.method, s.generator)]
+    labels = np.array([s.label for s in used])
+    if labels.sum() < FEWEST_FAKES:
+        return 0.0, 0.0
+    z = np.array([np.mean(s.witness_logits, axis=0)[number] for s in used])
+    return _fit_witness(z, labels, _votes_of(used), draw_votes(_groups(used)))
+
+
+def _groups(scores: Sequence[FileScore]) -> list[tuple[int, str]]:
+    return [(s.label, _method(s) if s.label else _origin(s)) for s in scores]
+
+
+def _votes_of(scores: Sequence[FileScore]) -> Numbers:
+    """(N,) weights: every method and origin the same, both classes the same, a group's sum 1."""
+    weight = np.zeros(len(scores))
+    members = _members(_groups(scores))
+    for (label, _), files in members.items():
+        alike = sum(other == label for other, _ in members)
+        weight[files] = len(members) / 2 / alike / len(files)  # as many votes as groups
+    return weight
 
 
 def _fit_witness(

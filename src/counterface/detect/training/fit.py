@@ -67,6 +67,9 @@ class VoterConfig(BaseModel):
     question: str = Field(description="the head whose log-odds it adds to, or a new name")
     name: str = Field("", description="of the witness; the question's where empty")
     looks_for: str = Field("", description="see `FitConfig.witnesses`")
+    fakes: tuple[str, ...] = Field(
+        (), description="methods and generators that it is weighed by; empty: all"
+    )
     scale: float = Field(1.0, gt=0, description="of its logit")
     offset: float = Field(0.0, description="added then, where the question is its own")
     met: Path | None = Field(
@@ -134,11 +137,11 @@ class FitConfig(BaseModel):
 
         It completes "looks for ...". Where none says it, scales and offsets of the recipe hold.
         """
-        heads = [(head.name, head.question or head.name, head.looks_for) for head in self.heads]
-        voters = [(v.name or v.question, v.question, v.looks_for) for v in self.voters]
+        heads = [(h.name, h.question or h.name, h.looks_for, tuple(h.fakes)) for h in self.heads]
+        voters = [(v.name or v.question, v.question, v.looks_for, v.fakes) for v in self.voters]
         return tuple(
-            WitnessInfo(name=name, question=question, looks_for=looks_for)
-            for name, question, looks_for in (*heads, *voters)
+            WitnessInfo(name=name, question=question, looks_for=looks_for, methods=fakes)
+            for name, question, looks_for, fakes in (*heads, *voters)
             if looks_for
         )
 
