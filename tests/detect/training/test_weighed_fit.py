@@ -4,25 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from drawn_scores import scored
+from scan_media import drawn_picture
 from tiny_detector import metadata, weighing, write_detector
 
 from counterface.config import read_config, write_config
 from counterface.datasets.manifest import Entry, of_split, read_manifest, write_manifest
 from counterface.detect.detector import Detector
+from counterface.detect.evaluation import score_files as score_files_module
 from counterface.detect.evaluation.file_score import FileScore
 from counterface.detect.generalisation.meter import Generalisation
+from counterface.detect.models.frame_statistics import FrameStatisticsConfig
+from counterface.detect.scan import ScanConfig
 from counterface.detect.train import TrainConfig
 from counterface.detect.training import weighed_fit
 from counterface.detect.training.fit import FitConfig, HeadConfig, TuningConfig, VoterConfig
 from counterface.detect.training.weighed_fit import TABLE, fit_weighed
-from counterface.errors import MediaError, StoppedBySignal, TrainingError
+from counterface.errors import DetectorError, MediaError, StoppedBySignal, TrainingError
+from counterface.media.image import read_image, write_image
 from counterface.report.evaluation import write_generalisation
 
 HEAD = HeadConfig(
@@ -65,10 +72,15 @@ class Work:
 def _scored(item: Entry) -> FileScore:
     rng = np.random.default_rng(list(item.path.name.encode()))
     logits = 3.0 * item.label + rng.normal(0, 0.5, (4, 1))
-    columns = {n: getattr(item, n) for n in ("method", "generator", "origin")}
+    columns = _columns(item)
+    columns.pop("label")
     measured = {"eye_px": 80.0, "sharpness": 0.8, "strength": 0.2, "spread_over": "frames"}
     heard = tuple(map(tuple, logits.tolist()))
     return scored(item.label, 0.0, "g", str(item.path), witness_logits=heard, **columns, **measured)
+
+
+def _columns(item: Entry) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in ("label", "method", "generator", "origin")}
 
 
 @pytest.fixture
@@ -198,6 +210,20 @@ def test_a_run_from_elsewhere_is_taken_and_the_table_says_so(config: FitConfig, 
     assert "fold 1" in found.cautions[-1].text
 
 
+def test_where_witnesses_tell_nothing_the_table_is_kept(
+    config: FitConfig, work: Work, monkeypatch: pytest.MonkeyPatch
+):
+    def alike(items: Sequence[Entry], *rest: object, **named: object) -> list[FileScore]:
+        return [_scored(replace(item, label=0)).model_copy(update=_columns(item)) for item in items]
+
+    monkeypatch.setattr(weighed_fit, "score_files", alike)
+    with pytest.raises(DetectorError, match=r"no witness .*left_out\.json"):
+        run(config)
+    found = Generalisation.model_validate_json((config.out / TABLE).read_text())
+    assert "taken at its word" in found.cautions[0].text
+    assert len(found.rows) == 4
+
+
 def test_what_a_voter_met_weighs_nothing(config: FitConfig, work: Work, tmp_path: Path):
     whole = read_manifest(config.manifest or Path())
     met = [e for e in whole if e.origin in ("collection 0", "collection 1")]
@@ -251,3 +277,38 @@ def test_a_tuning_has_no_share_for_a_family_that_its_fold_lacks(config: FitConfi
     for tuning in work.tuned:
         assert tuning.data.twins is not None
         assert tuning.data.twins.families == {"swap": 1.0}
+
+
+@pytest.mark.slow
+def test_drawn_faces_become_a_weighed_file_and_a_second_call_scans_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    entries = []
+    for person in range(24):
+        plain = read_image(drawn_picture(tmp_path / f"{person}.png", person, 160)).astype(float)
+        entries.append(Entry(tmp_path / f"{person}.png", 0, "real", f"f{person}", (f"p{person}",)))
+        if person < 16:
+            made = {"path": tmp_path / f"{person}_made.png", "label": 1, "method": "swap"}
+            entries.append(replace(entries[-1], generator=f"m{person % 2}", **made))
+            green = np.clip(plain + np.array([0, 60, 0]), 0, 255)
+            write_image(entries[-1].path, green.astype(np.uint8))
+    write_manifest(entries, tmp_path / "list.csv")
+    monkeypatch.setattr(weighed_fit, "ScanConfig", partial(ScanConfig, quality_gate=False))
+    config = FitConfig(
+        out=tmp_path / "run", manifest=tmp_path / "list.csv", heads=(HEAD,), folds=2, size=64,
+        model=FrameStatisticsConfig(backbone="test_efficientnet", cells=4),
+    )  # fmt: skip
+    torch.manual_seed(0)
+    found = run(config)
+    assert found.summaries[0].auc is not None
+    assert found.summaries[0].auc.value > 0.8
+    info = Detector.load(str(config.out / "own.onnx")).info
+    assert info.weighing is not None
+    assert any(bin_.slopes[0] > 0 for bin_ in info.weighing.bins)
+
+    def refuse(*args: object, **named: object) -> None:
+        raise AssertionError("done before")
+
+    monkeypatch.setattr(weighed_fit, "fit_items", refuse)
+    monkeypatch.setattr(score_files_module, "_scan", lambda paths, *rest: iter(paths and refuse()))
+    assert run(config) == found

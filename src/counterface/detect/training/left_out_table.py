@@ -42,9 +42,6 @@ def tabulate_left_out(
         entries: of each fold, those of its scores among them.
         folds: scores of each.
         info: names the witnesses and the limits of the bins.
-
-    Raises:
-        DetectorError: the witnesses cannot be weighed even by all files.
     """
     weighed, cautions = _weigh_across(folds, info)
     results: list[FakeResult] = []
@@ -77,19 +74,32 @@ def take_each_once(folds: Folds) -> list[FileScore]:
 
 
 def _weigh_across(folds: Folds, info: DetectorInfo) -> tuple[list[list[FileScore]], list[Notice]]:
-    """Each fold's scores, weighed by all others; where those are too few, by all."""
-    weighed, cautions = [], []
+    """Each fold's scores, weighed by all others; where that cannot be, by all, or not at all."""
+    weighed: list[list[FileScore]] = []
+    cautions: list[Notice] = []
     for number, scores in enumerate(folds):
         mine = {score.path for score in scores}
         others = take_each_once([part for other, part in enumerate(folds) if other != number])
-        try:
-            found = calibrate_witnesses([s for s in others if s.path not in mine], info)
-        except DetectorError as error:
-            found = calibrate_witnesses(take_each_once(folds), info)
-            text = f"Fold {number} is weighed by its own files too: of the others, {error}."
+        found = _weigh([s for s in others if s.path not in mine], info)
+        if isinstance(found, str):
+            text = (
+                f"Fold {number} is weighed by its own files too, as the others do not do: {found}"
+            )
             cautions.append(Notice(code="weighed", text=text))
+            found = _weigh(take_each_once(folds), info)
+        if isinstance(found, str):
+            text = f"Nothing is weighed: every witness is taken at its word, as {found}"
+            return [list(part) for part in folds], [Notice(code="weighed", text=text)]
         weighed.append([weigh_score(score, found) for score in scores])
     return weighed, cautions
+
+
+def _weigh(scores: Sequence[FileScore], info: DetectorInfo) -> DetectorInfo | str:
+    """The description with fitted weights, or why there are none."""
+    try:
+        return calibrate_witnesses(scores, info)
+    except DetectorError as error:
+        return str(error)
 
 
 def _judged(entries: Sequence[Entry], scores: Sequence[FileScore]) -> list[Judged]:

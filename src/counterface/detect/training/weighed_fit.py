@@ -113,7 +113,11 @@ def fit_weighed(
     notices = (*found.cautions, *_taken_notice(part for part in folds if _is_taken(part.tuned)))
     found = found.model_copy(update={"cautions": notices})
     write_bytes(config.out / TABLE, found.model_dump_json(indent=1).encode(), TrainingError)
-    _place(detector, path, calibrate_witnesses(take_each_once(scores), info))
+    try:
+        info = calibrate_witnesses(take_each_once(scores), info)
+    except DetectorError as error:
+        raise DetectorError(f"{error} (numbers of the folds: {config.out / TABLE})") from error
+    _place(detector, path, info)
     return found
 
 
