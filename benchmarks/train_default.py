@@ -38,10 +38,12 @@ from counterface.datasets.decoders.train_bank import DecodersConfig, train_decod
 from counterface.datasets.face_store import FaceStoreConfig, store_faces
 from counterface.datasets.leave_out import draw_evenly, shares_nothing
 from counterface.datasets.manifest import Entry, read_manifest, write_manifest
+from counterface.detect.detector import Detector
 from counterface.detect.evaluation.file_score import FileScore
 from counterface.detect.evaluation.score_files import score_files
 from counterface.detect.scan import ScanConfig
 from counterface.detect.train import DataConfig, TrainConfig, train_detector
+from counterface.detect.training.export import stamp_detector
 from counterface.detect.training.families import add_families
 from counterface.detect.training.fit import FitConfig, fit_items
 from counterface.detect.training.weighed_fit import fit_weighed
@@ -168,7 +170,17 @@ def fit_config() -> FitConfig:
 def fit() -> None:
     """The detector, weighed by what folds say of makers that they never met."""
     write_manifest(learnt_files(), RUN / "learnt.parquet")
-    fit_weighed(fit_config(), RUN / "default.onnx", progress=told)
+    path = RUN / "default.onnx"
+    fit_weighed(fit_config(), path, progress=told)
+    name_detector(path)
+
+
+def name_detector(path: Path) -> None:
+    """Writes name, version and card into the file."""
+    info = Detector.load(str(path)).info
+    card = json.loads((Path(__file__).parent / "default_card.json").read_text(encoding="utf-8"))
+    named = {"name": "counterface-witnesses", "version": VERSION, "card": info.card | card}
+    stamp_detector(path, info.model_copy(update=named))
 
 
 def pairs() -> None:
@@ -187,6 +199,7 @@ def pairs() -> None:
         "tuning": None,
     }
     plain = config.model_copy(update=update)
+    info = Detector.load(str(RUN / "default.onnx")).info  # weighed as the shipped file is
     files, scores = read_manifest(FILES), []
     for fold in range(FOLDS):
         items = [e for n, e in held_back(HALVES) if n == fold]
@@ -194,6 +207,7 @@ def pairs() -> None:
         learnt = shares_nothing(files, [e for e in files if e.path in paths])
         path = RUN / f"pairs_{fold}.onnx"
         fit_items(plain, learnt, path, config.cutter, progress=told)
+        stamp_detector(path, info)
         scores += score_files(items, ScanConfig(detector=str(path)))
     write_scores(RUN / "oof.json", scores)
 

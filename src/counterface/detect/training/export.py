@@ -23,7 +23,8 @@ from counterface.types import Floats
 
 CLOSE = 1e-3  # logits of the file and of the net may differ by this, relatively
 CLOSE_HALF = 1e-2  # where weights are stored in 16 bits
-LARGE = 4096  # numbers of a weight that is worth it
+# weights of that many numbers are stored in 16 bits: smaller ones save little, and err most
+LARGE = 20_000
 
 
 class _Stamped(nn.Module):
