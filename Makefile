@@ -24,7 +24,7 @@ COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-demo: .venv/light  ## Scan a genuine portrait and a blended copy of it; the first thing to run
+demo: .venv/light  ## Scan a genuine portrait and two face swaps in it; the first thing to run
 	@$(BIN)/counterface demo
 
 scan: .venv/light  ## Judge one file: make scan FILE=clip.mp4

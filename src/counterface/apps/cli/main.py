@@ -86,7 +86,7 @@ NOUNS = {  # noun -> (where its app or function is, line in the overview)
         "counterface.apps.cli.weights:app",
         "List, fetch and find third-party model files.",
     ),
-    "demo": ("counterface.apps.cli.demo:demo", "Scan a genuine portrait and a blended copy of it."),
+    "demo": ("counterface.apps.cli.demo:demo", "Scan a genuine portrait and two face swaps in it."),
 }
 
 CONTINUES = {  # commands that go on where they were stopped; a test reads the same in their help

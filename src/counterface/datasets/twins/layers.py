@@ -138,7 +138,7 @@ def paste_redrawn(face: FaceSample, rng: Generator, decoders: Sequence[Redraws])
     if side < _RESTORED and native > 110 and rng.random() < 0.4:
         drawn, to_crop, restorer = _restore(drawn, to_crop, decoders, rng)
         maker = f"{maker}+{restorer}"
-    image = _warp_back(drawn, to_crop, face.image)
+    image = lay_back(drawn, to_crop, face.image)
     if rng.random() < 0.05:
         cloned = _clone(image, face)
         if cloned is not None:
@@ -269,7 +269,7 @@ def _restore(
     return np.asarray(mixed, np.uint8), matrix.astype(np.float32), restorer.name
 
 
-def _warp_back(drawn: Image, to_crop: Floats, image: Image) -> Image:
+def lay_back(drawn: Image, to_crop: Floats, image: Image) -> Image:
     """The crop in its place, bilinear; its edge goes on outside of it."""
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     size = image.shape[1::-1]
