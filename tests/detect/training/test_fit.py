@@ -16,7 +16,6 @@ from counterface.detect.detector import Detector
 from counterface.detect.generalisation.face_crops import FaceCutter
 from counterface.detect.models.detector_model import build_detector
 from counterface.detect.models.frame_statistics import FrameStatistics, FrameStatisticsConfig
-from counterface.detect.training.collect import Statistics, collect_statistics
 from counterface.detect.training.fit import (
     FitConfig,
     HeadConfig,
@@ -27,6 +26,7 @@ from counterface.detect.training.fit import (
     real_faces,
     start_statistics,
 )
+from counterface.detect.training.statistics import Statistics, collect_statistics
 from counterface.errors import TrainingError
 
 TINY = FrameStatisticsConfig(backbone="test_efficientnet", cells=4)

@@ -1,39 +1,15 @@
-"""The crops of labelled files, cut by the very path of a scan, and a backbone's statistics of them.
-
-The crop is part of the model. What is kept is kept by content of the file, so that an interrupted
-call goes on, and a file that stands in many lists is looked at once.
-"""
+"""The crops of labelled files, cut by the very path of a scan: the crop is part of the model."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
-from counterface.aside import make_folder
 from counterface.datasets.manifest import Entry
 from counterface.detect.generalisation.face_crops import CropConfig, FaceCutter
-from counterface.detect.generalisation.views import ViewStore
-from counterface.detect.models.frame_statistics import FrameStatistics
-from counterface.errors import MediaError, TrainingError
-from counterface.media.probe import file_sha256
+from counterface.errors import MediaError
 from counterface.types import Image, Progress
 
-BATCH = 32
 Failed = Callable[[Entry, str], None]  # a file that could not be read, and why
-
-
-@dataclass(frozen=True, eq=False)
-class Statistics:
-    """The heads' input for every crop of a list of files."""
-
-    values: NDArray[np.float32]  # (N, D)
-    item: NDArray[np.intp]  # (N,) which file
 
 
 def collect_crops(
@@ -66,96 +42,3 @@ def collect_crops(
             failed(item, str(error))
         if progress:
             progress(number + 1, len(items), item.path.name)
-
-
-def collect_statistics(
-    net: FrameStatistics,
-    items: Sequence[Entry],
-    cutter: FaceCutter,
-    folder: Path,
-    *,
-    progress: Progress | None = None,
-    failed: Failed | None = None,
-) -> Statistics:
-    """The statistics of every crop of the files; those of known files are read from the folder.
-
-    Args:
-        net: its backbone is asked, its heads are not.
-        items: pictures and videos.
-        cutter: cuts single frames.
-        folder: of kept statistics, of any number of backbones.
-        progress: called as (done, total, name) after each file.
-        failed: called with a file that could not be read and the reason; the rest goes on.
-
-    Raises:
-        TrainingError: the folder cannot be made, or no file has a face.
-        MediaError: what is kept is damaged; without `failed`, a file cannot be read.
-    """
-    make_folder(folder, TrainingError)
-    reading = _Reading(net, ViewStore(folder, f"{_digest(net)} {cutter.config.key}"))
-    hashes: dict[int, str] = {}
-    try:
-        for number, item in enumerate(items):
-            try:
-                sha256 = file_sha256(item.path)
-                if not reading.knows(sha256):
-                    reading.add(sha256, cutter.cut(item.path, sha256).crops[:, 0])
-                hashes[number] = sha256
-            except (MediaError, OSError) as error:
-                if failed is None:
-                    raise
-                failed(item, str(error))
-            if progress:
-                progress(number + 1, len(items), item.path.name)
-        reading.read()
-    finally:
-        reading.store.flush()
-    found = {number: reading.store.known[sha256] for number, sha256 in hashes.items()}
-    seen = {number: values for number, values in found.items() if len(values)}
-    if not seen:
-        raise TrainingError(f"no face in any of {len(items)} files; look at one of them")
-    counts = [len(values) for values in seen.values()]
-    return Statistics(np.concatenate(list(seen.values())), np.repeat(list(seen), counts))
-
-
-class _Reading:
-    """Crops that wait until there are enough for a batch, and the answers to those that did."""
-
-    def __init__(self, net: FrameStatistics, store: ViewStore) -> None:
-        self.net, self.store = net, store
-        self.waiting: dict[str, Image] = {}
-
-    def knows(self, sha256: str) -> bool:
-        return sha256 in self.store.known or sha256 in self.waiting
-
-    def add(self, sha256: str, crops: Image) -> None:
-        self.waiting[sha256] = crops
-        if sum(map(len, self.waiting.values())) >= BATCH:
-            self.read()
-
-    @torch.no_grad()
-    def read(self) -> None:
-        """Nothing; the statistics of all waiting crops are in the store."""
-        if not self.waiting:
-            return
-        parts = list(self.waiting.values())
-        crops = np.concatenate(parts)
-        values = [np.zeros((0, self.net.weight.shape[1]), np.float32)]
-        for start in range(0, len(crops), BATCH):
-            batch = torch.from_numpy(crops[start : start + BATCH]).permute(0, 3, 1, 2)
-            values.append(self.net.statistics(batch.float() / 255).numpy())
-        ends = np.cumsum([len(part) for part in parts])[:-1]
-        for sha256, answer in zip(
-            self.waiting, np.split(np.concatenate(values), ends), strict=True
-        ):
-            self.store.put(sha256, answer)
-        self.waiting = {}
-
-
-def _digest(net: FrameStatistics) -> str:
-    """Says all that the statistics depend on: the backbone's weights, what of its maps is read."""
-    digest = hashlib.sha256()
-    for name, value in net.backbone.state_dict().items():
-        digest.update(name.encode() + value.numpy().tobytes())
-    read = net.config.model_dump_json(exclude={"heads", "cells", "pretrained"})
-    return f"{digest.hexdigest()} {read}"

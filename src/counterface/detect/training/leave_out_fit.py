@@ -50,8 +50,8 @@ from counterface.detect.generalisation.twin_table import (
 from counterface.detect.generalisation.views import EQUALISED, PLAIN, RING, Answers, View
 from counterface.detect.models.frame_statistics import FrameStatistics
 from counterface.detect.models.parts.folded import START_FACES
-from counterface.detect.training.collect import Statistics
 from counterface.detect.training.fit import FitConfig, fit_heads, start_statistics
+from counterface.detect.training.statistics import Statistics
 from counterface.errors import ConfigError, TrainingError
 from counterface.media.probe import file_sha256
 from counterface.types import Image, Progress
