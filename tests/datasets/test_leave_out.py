@@ -16,6 +16,7 @@ from counterface.datasets.leave_out import (
     judged_part,
     leave_out_folds,
     list_units,
+    met_paths,
     training_part,
     unit_of,
 )
@@ -147,11 +148,10 @@ def test_a_split_fold_shares_nothing_between_its_sides_and_every_genuine_file_is
     for part in found:
         judged, learnt = of_split(part, "val"), of_split(part, "train")
         assert not {name for name in shared(judged, learnt) if not name.startswith("origin")}
-        makers = {unit_of(e, "method") for e in judged if e.label}
+        met = met_paths(part)
+        makers = {unit_of(e, "method") for e in judged if e.label and e.path not in met}
         own = [e for e in learnt if e.path.parts[0] != "minted"]
         assert not makers & {unit_of(e, "method") for e in own if e.label}
-    fakes = [e.path for part in found for e in of_split(part, "val") if e.label]
-    assert len(fakes) == len(set(fakes))
 
 
 def test_genuine_files_are_judged_where_their_whole_origin_is_unknown_if_there_are_enough():
@@ -159,11 +159,28 @@ def test_genuine_files_are_judged_where_their_whole_origin_is_unknown_if_there_a
     many = [Entry(Path(f"{i}.png"), 0, "real", origin=f"repo {i % 4}") for i in range(40)]
     for part in fold_splits([*fakes, *many], 2):
         judged, learnt = of_split(part, "val"), of_split(part, "train")
-        assert len(judged) == 21
-        assert not {e.origin for e in judged} & {e.origin for e in learnt} - {""}
+        strangers = [e for e in judged if e.path not in met_paths(part)]
+        assert len(strangers) == 21
+        assert not {e.origin for e in strangers} & {e.origin for e in learnt} - {""}
     one = [replace(entry, origin="repo") for entry in many]
     for part in fold_splits([*fakes, *one], 2):
-        assert [len(of_split(part, split)) for split in ("val", "train")] == [21, 21]
+        judged = of_split(part, "val")
+        assert len([e for e in judged if e.path not in met_paths(part)]) == 1  # the fake
+
+
+def test_new_files_of_known_makers_are_judged_too_and_only_where_their_makers_are_learnt():
+    fakes = [
+        Entry(Path(f"{m}{i}.png"), 1, "swap", source=f"{m}{i}", generator=m)
+        for m in ("a", "b")
+        for i in range(8)
+    ]
+    many = [Entry(Path(f"{i}.png"), 0, "real", origin=f"repo {i % 4}") for i in range(40)]
+    for part, maker in zip(fold_splits([*fakes, *many], 2), ("b", "a"), strict=True):
+        met = met_paths(part)
+        assert {e.generator for e in part if e.path in met and e.label} == {maker}
+        assert sum(e.path in met and e.label for e in part) == 4
+        assert {e.generator for e in of_split(part, "train") if e.label} == {maker}
+        assert sum(e.path in met and not e.label for e in part) == 10
 
 
 def test_of_each_maker_and_origin_as_many_are_drawn_even_over_the_list():

@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
-from counterface.datasets.manifest import Entry
+from counterface.datasets.manifest import Entry, of_split
 from counterface.datasets.split import fold_groups, linked_groups
 from counterface.errors import ConfigError
 
@@ -124,6 +125,10 @@ def fold_splits(entries: Sequence[Entry], folds: int) -> list[list[Entry]]:
     is dealt with all of its origin where there are enough origins, so that it is judged as a source
     that was never met; else with all who share its people and footage.
 
+    Of what is left, files that share people or footage are dealt over the folds once more: a fold
+    also judges its part of them, unless it would lose all fakes or all genuine files by it. They
+    are new files of makers and origins that it knows, and `met_paths` names them.
+
     Args:
         entries: those of the split `train` are never judged, and learnt from in every fold in which
             they share no person and no footage with what is judged; those of `test` are in none.
@@ -140,13 +145,38 @@ def fold_splits(entries: Sequence[Entry], folds: int) -> list[list[Entry]]:
     free = [e for e in rest if not e.label and e.path not in judged_paths]
     dealt, by_origin = _deal(free, judged)
     found = []
-    for (_, learnt), beside, mine in zip(parts, judged, dealt, strict=True):
+    for number, ((_, learnt), beside, mine) in enumerate(zip(parts, judged, dealt, strict=True)):
         shut = {entry.origin for entry in mine} - {""} if by_origin else set()
-        kept = shares_nothing([*learnt, *given], [*beside, *mine])
-        splits = {entry.path: "train" for entry in kept if entry.origin not in shut}
-        splits |= {entry.path: "val" for entry in (*beside, *mine)}
+        free = [e for e in shares_nothing(learnt, [*beside, *mine]) if e.origin not in shut]
+        held = _hold_back(free, number, folds)
+        out = [*beside, *mine, *held]
+        kept = [e for e in shares_nothing([*free, *given], out) if e.origin not in shut]
+        splits = {entry.path: "train" for entry in kept}
+        splits |= {e.path: "val" for e in out if not e.label or unit_of(e, "method")}
         found.append([replace(e, split=splits[e.path]) for e in entries if e.path in splits])
     return found
+
+
+def _hold_back(free: Sequence[Entry], number: int, folds: int) -> list[Entry]:
+    """A fold's part of files that share nothing with what it judges."""
+    groups = linked_groups(free)
+    if len(set(groups)) < folds:
+        return []
+    homes = fold_groups(groups, folds)
+    held = [entry for entry, home in zip(free, homes, strict=True) if home == number]
+    kept = {entry.label for entry, home in zip(free, homes, strict=True) if home != number}
+    return held if kept == {entry.label for entry in free} else []
+
+
+def met_paths(entries: Iterable[Entry]) -> set[Path]:
+    """Of the split `val`, the files whose maker (of genuine ones, whose origin) is learnt from."""
+    entries = list(entries)
+    learnt = {_home(e) for e in of_split(entries, "train")} - {(0, ""), (1, "")}
+    return {entry.path for entry in of_split(entries, "val") if _home(entry) in learnt}
+
+
+def _home(entry: Entry) -> tuple[int, str]:
+    return entry.label, unit_of(entry, "method" if entry.label else "origin")
 
 
 def _judged_beside(

@@ -17,6 +17,7 @@ from scan_media import drawn_picture
 from tiny_detector import metadata, weighing, write_detector
 
 from counterface.config import read_config, write_config
+from counterface.datasets.leave_out import met_paths
 from counterface.datasets.manifest import Entry, of_split, read_manifest, write_manifest
 from counterface.detect.detector import Detector
 from counterface.detect.evaluation import score_files as score_files_module
@@ -138,11 +139,15 @@ def test_what_judges_a_fold_is_in_none_of_its_fits(config: FitConfig, work: Work
             assert {e.path for e in learnt} == {e.path for e in fitted}
             assert not {e.path for e in learnt} & {e.path for e in judged}
             assert not people(learnt) & people(judged)
-            assert not {e.origin for e in learnt} & {e.origin for e in judged} - {""}
+            strangers = [e for e in judged if e.path not in met_paths(listed)]
+            assert not {e.origin for e in learnt} & {e.origin for e in strangers} - {""}
+            assert not {e.generator for e in learnt} & {e.generator for e in strangers} - {""}
             assert any(e.generator == "mint" for e in learnt)
         assert not any(e.generator == "mint" for e in judged)
-    judged = [entry.path for part in work.scored for entry in part]
-    assert len(judged) == len(set(judged)) == len(whole) - 20 - 1  # each once, but minted and test
+    judged = {entry.path for part in work.scored for entry in part}
+    assert len(judged) == len(whole) - 20 - 1  # all but minted ones and the split test
+    met = [met_paths(read_manifest(c.data.manifest or Path())) for c in work.tuned[:4]]
+    assert min(map(len, met)) >= 10  # new files of makers and collections that a fold knows
     assert not any(e.path.name == "shut.png" for part in work.fitted for e in part)
 
 
@@ -164,7 +169,10 @@ def test_the_file_says_what_its_witnesses_are_worth_and_the_table_stands_beside_
     assert sum(alarm.files for alarm in found.alarms) == 80
     assert Generalisation.model_validate_json((config.out / TABLE).read_text()) == found
     write_generalisation(found, html=tmp_path / "page.html")
-    assert "collection 3" in (tmp_path / "page.html").read_text()
+    page = (tmp_path / "page.html").read_text()
+    assert "collection 3" in page
+    assert "all, new files of known makers" in page
+    assert found.met[0].fakes > 0
 
 
 def test_a_second_call_makes_nothing_anew_and_other_heads_tune_nothing(

@@ -30,6 +30,9 @@ class FileScore(BaseModel):
     compression: str = ""
     generator: str = ""
     origin: str = Field("", description="where it was published: a collection or a repository")
+    met: bool = Field(
+        False, description="whether its maker (of a genuine file, its origin) was learnt from"
+    )
     group: str = Field(description="files that share people or footage; see `linked_groups`")
     logit: float | None = Field(description="pooled; null where no face could be scored")
     probability: float | None

@@ -1,9 +1,11 @@
 """What each witness is worth at each quality, and where a bin's line lies, from scored files.
 
-The files are of methods that no witness was trained on, and of all genuine sources there are.
-Files count by what they stand for: every method of manipulation (the manifest's `generator`, or its
-`method` where that is empty) has one vote, and so has every `origin` of genuine files, however many
-files it has.
+The files are of methods that no witness was trained on, and of all genuine sources there are; new
+files of makers and sources that it knows may be among them (`met`): users send both. Files count by
+what they stand for: every method of manipulation (the manifest's `generator`, or its `method` where
+that is empty) has one vote, and so has every `origin` of genuine files, however many files it has;
+one that was met in some folds and not in others has a vote for either. Lines are drawn by genuine
+files of sources that were not met.
 """
 
 from __future__ import annotations
@@ -118,7 +120,7 @@ def fit_lines(scores: Sequence[FileScore], weighing: Weighing, least: float) -> 
     bins = []
     for bin_ in weighing.bins:
         low = defaultdict(list)
-        for score in (s for s in scores if s.label == 0 and s.low is not None):
+        for score in (s for s in scores if s.label == 0 and s.low is not None and not s.met):
             if weighing.bin_of(_quality(score)) is bin_:
                 low[_origin(score)].append(score.low or 0.0)
         lows = _enough(low)
@@ -229,7 +231,8 @@ def _fit_alone(
 
 
 def _groups(scores: Sequence[FileScore]) -> list[tuple[int, str]]:
-    return [(s.label, _method(s) if s.label else _origin(s)) for s in scores]
+    names = [f"{_method(s) if s.label else _origin(s)}{' (met)' * s.met}" for s in scores]
+    return [(s.label, name) for s, name in zip(scores, names, strict=True)]
 
 
 def _votes_of(scores: Sequence[FileScore]) -> Numbers:

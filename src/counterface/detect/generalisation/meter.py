@@ -83,6 +83,9 @@ class Generalisation(BaseModel):
     no_face: int
     failed: tuple[str, ...] = Field(description="files that could not be read, and why")
     summaries: tuple[Summary, ...]
+    met: tuple[Summary, ...] = Field(
+        (), description="the same of new files of makers that the fits knew; of folds alone"
+    )
     rows: tuple[MethodRow, ...]
     controls: tuple[ControlRow, ...]
     alarms: tuple[AlarmRow, ...]

@@ -2,6 +2,7 @@
 
 A file's logit is weighed by what the *other* folds say that the witnesses are worth, so that no
 file has a say in the weights that judge it. A fake stands among the genuine files of its own fold.
+New files of makers that a fold knows stand apart, among genuine files of sources that it knows.
 """
 
 from __future__ import annotations
@@ -44,10 +45,8 @@ def tabulate_left_out(
         info: names the witnesses and the limits of the bins.
     """
     weighed, cautions = _weigh_across(folds, info)
-    results: list[FakeResult] = []
-    for listed, scores in zip(entries, weighed, strict=True):
-        results += place_fakes(_judged(listed, scores), _logits(scores))
-    flat = take_each_once(weighed)
+    results = _place(entries, weighed, met=False)
+    flat = [score for score in take_each_once(weighed) if not score.met]
     alarms = _count_alarms(_judged(list(chain(*entries)), flat), flat)
     return Generalisation(
         name=name,
@@ -57,6 +56,7 @@ def tabulate_left_out(
         no_face=sum(s.logit is None and s.error is None for s in flat),
         failed=tuple(s.error for s in flat if s.error is not None),
         summaries=summarise(results),
+        met=tuple(summarise(known)) if (known := _place(entries, weighed, met=True)) else (),
         rows=tabulate(results),
         controls=(),
         alarms=alarms,
@@ -65,11 +65,21 @@ def tabulate_left_out(
     )
 
 
+def _place(entries: Sequence[Sequence[Entry]], folds: Folds, *, met: bool) -> list[FakeResult]:
+    """Where the fakes of each fold stand among its genuine files, of what was met, or was not."""
+    results: list[FakeResult] = []
+    for listed, scores in zip(entries, folds, strict=True):
+        mine = [score for score in scores if score.met == met]
+        if len({score.label for score in mine}) == 2:
+            results += place_fakes(_judged(listed, mine), _logits(mine))
+    return results
+
+
 def take_each_once(folds: Folds) -> list[FileScore]:
-    """All scores; of a file that several folds left out, that of the first."""
-    found: dict[str, FileScore] = {}
+    """All scores; of a file that several folds left out alike, that of the first."""
+    found: dict[tuple[str, bool], FileScore] = {}
     for score in chain(*folds):
-        found.setdefault(score.path, score)
+        found.setdefault((score.path, score.met), score)
     return list(found.values())
 
 

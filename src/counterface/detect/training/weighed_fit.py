@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from counterface.aside import make_folder, replacing, write_bytes
 from counterface.config import read_config
-from counterface.datasets.leave_out import draw_evenly, fold_splits
+from counterface.datasets.leave_out import draw_evenly, fold_splits, met_paths
 from counterface.datasets.manifest import Entry, of_split, read_manifest, write_manifest
 from counterface.detect.detector import Detector, DetectorInfo
 from counterface.detect.evaluation.file_score import FileScore
@@ -252,14 +252,23 @@ def _taken_notice(parts: Iterable[Part]) -> list[Notice]:
 def _score_part(
     config: FitConfig, part: Part, detector: Path, jobs: int, progress: Progress | None
 ) -> list[FileScore]:
-    """The scans of what a fold never met, at most `limit` of each maker and origin."""
+    """The scans of what a fold left out, at most `limit` of each maker and origin.
+
+    New files of makers and origins that it knows are drawn apart, and marked as `met`.
+    """
     lists = [read_manifest(voter.met) for voter in config.voters if voter.met]
-    met = {entry.path.resolve() for entry in chain(*lists)}
-    unmet = [e for e in of_split(part.entries, "val") if e.path.resolve() not in met]
-    judged = draw_evenly(unmet, config.limit)
+    shut = {entry.path.resolve() for entry in chain(*lists)}
+    free = [e for e in of_split(part.entries, "val") if e.path.resolve() not in shut]
+    met = met_paths(part.entries)
+    judged = [
+        *draw_evenly([e for e in free if e.path not in met], config.limit),
+        *draw_evenly([e for e in free if e.path in met], config.limit),
+    ]
     scan = ScanConfig(detector=str(detector))
     store = ScoreStore(config.out / "scores", file_sha256(detector), scan)
-    return score_files(judged, scan, jobs=jobs, progress=_named(part, progress), store=store)
+    found = score_files(judged, scan, jobs=jobs, progress=_named(part, progress), store=store)
+    of_met = {str(path) for path in met}
+    return [score.model_copy(update={"met": score.path in of_met}) for score in found]
 
 
 def _write_scores(scores: Sequence[Sequence[FileScore]], path: Path) -> None:

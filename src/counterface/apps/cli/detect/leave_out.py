@@ -94,9 +94,11 @@ def table_lines(found: Generalisation) -> Iterator[str]:
     """All numbers of a detector on makers that it never met, in words."""
     how = f"fitted without each {found.by}" if found.refitted else "as it is"
     yield f"{found.name}, {how}: {found.files} files, {found.no_face} without a face"
-    for s in found.summaries:
+    summaries = [(s.name, s) for s in found.summaries]
+    summaries += [(f"{s.name}, new files of known makers", s) for s in found.met]
+    for name, s in summaries:
         yield (
-            f"{s.name}: {s.methods} methods, {s.fakes} fakes, auc {_shown(s.auc)}, above twins "
+            f"{name}: {s.methods} methods, {s.fakes} fakes, auc {_shown(s.auc)}, above twins "
             f"{_shown(s.twins)}, equally sharp {_shown(s.equal)}, worst quarter "
             f"{_share(s.worst_quarter)}, {s.below_chance} of {s.ranked} under 0.5"
         )
