@@ -17,7 +17,8 @@ RECIPES = Path(__file__).resolve().parents[3] / "recipes"
 LABELLED = sorted(
     path.stem
     for path in RECIPES.glob("*.toml")
-    if "train recipes/" in (text := path.read_text(encoding="utf-8")) and "--faces faces/" in text
+    if f"train recipes/{path.name}" in (text := path.read_text(encoding="utf-8"))
+    and "--faces faces/" in text
 )
 NEEDED = {
     "convlstm_canny", "resnet34_frames", "cnn_images", "xception", "efficientnet_b4",
