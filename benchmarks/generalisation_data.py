@@ -309,13 +309,20 @@ def count_makers(entries: Iterable[Entry]) -> str:
     return "\n".join(lines + [f"{n:5} real {name}" for name, n in sorted(origins.items())])
 
 
-def with_minted(entries: Sequence[Entry], minted: Sequence[Entry]) -> list[Entry]:
-    """The entries, and twins minted from some of them, which are learnt from and judge nothing.
+def with_minted(
+    entries: Sequence[Entry], minted: Sequence[Entry], known: Sequence[Entry]
+) -> list[Entry]:
+    """The entries, and twins minted from genuine files, which are learnt from and judge nothing.
 
     A minted file names who it shows by the path of the genuine file. Both get that path as a tie
     beside the people of the genuine file, so that no fold learns from a copy of what judges it.
+
+    Args:
+        entries: those that are learnt from and judged.
+        minted: of `dataset build --twins`; those of files that are not known are left out.
+        known: genuine files that twins may be of, whether among the entries or not.
     """
-    by_name = {_name_in_data(e.path): e for e in entries if not e.label}
+    by_name = {_name_in_data(e.path): e for e in known if not e.label}
     made_from = {e.identities[0] for e in minted}
     absent = made_from - set(by_name)
     if absent:
@@ -332,7 +339,8 @@ def with_minted(entries: Sequence[Entry], minted: Sequence[Entry]) -> list[Entry
         if shown is not None:
             people = (*shown.identities, f"file:{twin.identities[0]}")
             kind = twin.method if twin.label else shown.method
-            learnt.append(replace(twin, identities=people, method=kind, split="train"))
+            tied_twin = replace(twin, identities=people, method=kind, origin=shown.origin)
+            learnt.append(replace(tied_twin, split="train"))
     return [*tied, *learnt]
 
 
@@ -365,7 +373,7 @@ def main() -> None:
         write_manifest(part, words.out / f"fold_{number}.parquet")
     if words.minted is not None:
         minted = read_manifest(words.minted)
-        write_manifest(with_minted(build, minted), words.out / "whole.parquet")
+        write_manifest(with_minted(build, minted, build), words.out / "whole.parquet")
 
 
 if __name__ == "__main__":

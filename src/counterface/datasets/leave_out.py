@@ -131,7 +131,8 @@ def fold_splits(entries: Sequence[Entry], folds: int) -> list[list[Entry]]:
 
     Args:
         entries: those of the split `train` are never judged, and learnt from in every fold in which
-            they share no person and no footage with what is judged; those of `test` are in none.
+            they share no person and no footage with what is judged, nor an origin that is left out
+            whole; those of `test` are in none.
         folds: how many groups; see `leave_out_folds`.
 
     Raises:
@@ -150,7 +151,8 @@ def fold_splits(entries: Sequence[Entry], folds: int) -> list[list[Entry]]:
         free = [e for e in shares_nothing(learnt, [*beside, *mine]) if e.origin not in shut]
         held = _hold_back(free, number, folds)
         out = [*beside, *mine, *held]
-        kept = [e for e in shares_nothing([*free, *given], out) if e.origin not in shut]
+        gone = {entry.origin for entry in out} - {entry.origin for entry in free} - {""}
+        kept = [e for e in shares_nothing([*free, *given], out) if e.origin not in gone]
         splits = {entry.path: "train" for entry in kept}
         splits |= {e.path: "val" for e in out if not e.label or unit_of(e, "method")}
         found.append([replace(e, split=splits[e.path]) for e in entries if e.path in splits])
