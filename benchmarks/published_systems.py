@@ -1,14 +1,14 @@
-"""Trains every published system's recipe for real, at the scale of a CPU, and prints the table.
+"""Trains every published system's recipe until it has learnt something, and prints the table.
 
-    python benchmarks/published_systems.py data              manifests and face stores, ten minutes
+    python benchmarks/published_systems.py data              pairs, manifests, faces; an hour
     python benchmarks/published_systems.py train [NAME ...]  run again to continue
     python benchmarks/published_systems.py blended           `self_blended_b4`, on pictures alone
-    python benchmarks/published_systems.py export            as detector files, given to a scan
+    python benchmarks/published_systems.py export [NAME ...] as detector files, given to a scan
     python benchmarks/published_systems.py table             what docs/results.md shows
 
-The recipes are those of `recipes/`; `PLANS` says what was made smaller. Two data sets of the
-private material: `swaps` (the halves of the DeepFaceLab pairs and the talking heads, in folds by
-people and swap model) and `generated` (StyleGAN faces against FFHQ, tested on other ones of both).
+The recipes are those of `recipes/`; `PLANS` says what was changed and on which data set of
+`published_data.py` each learns. Folds judge themselves on people (or makers) that they never saw;
+runs on `twins` are judged on methods, people and footage that were left out.
 """
 
 from __future__ import annotations
@@ -16,152 +16,82 @@ from __future__ import annotations
 import json
 import sys
 import time
-from dataclasses import dataclass, field, replace
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from default_data import CLIPS, DATA, FOLDED, PAIRS, SAME_PERSON, pair_model, write_halves
+import numpy as np
+from default_data import DATA
+from published_data import GENERATED, RUN, SWAPS, TWINS, Store, cut_all, swaps, twins_manifest
+from pydantic import BaseModel
 
-from counterface.config import parse_settings, read_config_with
-from counterface.datasets.face_store import FaceStoreConfig, store_faces
-from counterface.datasets.manifest import Entry, read_manifest, write_manifest
-from counterface.detect.train import TrainConfig, train_detector
-from counterface.detect.training.folds import (
-    FOLD_BY,
-    REPORT_FILE,
-    FoldBy,
-    FoldReport,
-    cross_validate,
+from counterface.aside import write_bytes
+from counterface.config import STRICT, parse_settings, read_config_with
+from counterface.datasets.labelled_faces import FacePool
+from counterface.datasets.manifest import of_split, read_manifest, write_manifest
+from counterface.detect.generalisation.twin_table import find_twins, two_level_mean
+from counterface.detect.train import (
+    TrainConfig,
+    load_detector,
+    open_pool,
+    train_detector,
+    train_on,
 )
+from counterface.detect.training.folds import REPORT_FILE, FoldBy, FoldReport, cross_validate
+from counterface.detect.training.score_clips import first_clips, pool_files, score_clips
 from counterface.faceset.extract import ExtractConfig, extract
+from counterface.learn.metrics import auc
 from counterface.learn.run_log import read_log
 
 ROOT = Path(__file__).resolve().parents[1]
-RUN = ROOT / "runs" / "published"
-BUILT = ROOT / "runs" / "built" / "manifest.parquet"  # by `counterface dataset build`, if there
-
-
-@dataclass(frozen=True)
-class Store:
-    """How the faces of a data set are cut."""
-
-    data: str
-    template: str
-    size: int
-    moments: int = 8
-    frames: int = 1
-
-    @property
-    def folder(self) -> Path:
-        """Where they lie."""
-        kind = f"{self.frames}x{self.size}" if self.frames > 1 else f"{self.size}"
-        return RUN / "faces" / f"{self.data}_{self.template}_{kind}"
+LITE = (  # in place of a published backbone whose weights cannot be had, or of none
+    "model.options.backbone=tf_efficientnet_lite0",
+    "model.options.pretrained=true",
+    "optimizer.lr=3e-4",
+    "optimizer.head_lr=3e-3",
+    "optimizer.drop_at=[0.7]",
+    "loop.warmup=0",
+)
+JUDGED = 4  # crops of each left-out file
+LEFT_OUT_FILE = "left_out.json"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One recipe on one store."""
+    """One recipe on one data set."""
 
     recipe: str
     store: Store
+    steps: int
     settings: tuple[str, ...] = ()  # over the recipe's
-    folds: int = 3
     fold_by: tuple[FoldBy, ...] = ("identity",)
-    note: str = field(default="", kw_only=True)
+    folds: int = 3
+    batch: int = 16
+    fold: int = 1  # of the left-out methods, on twins
 
 
-SWAPS = Store("swaps", "whole_face", 96, moments=10)
-GENERATED = Store("generated", "head", 96)
-CLIPS_5 = Store("swaps", "face", 64, frames=5)
-CLIPS_3 = Store("swaps", "whole_face", 96, frames=3)
-CLIPS_8 = Store("swaps", "whole_face", 64, moments=6, frames=8)
-# published rates are those of pretrained nets, which cannot be fetched here
-SMALL = ("model.options.pretrained=false", "optimizer.lr=1e-3", "optimizer.drop_at=[]")
+_SIAMESE = ("model.options.dropout=0.0", "loss.triplet_share=0.6", "optimizer.drop_at=[]")
+_COLOUR, _GREY = "model.options.input=colour", "model.options.input=grey"
+_3D = ("model.options.width=32", "model.options.blocks=[1,1,1,1]")
 
 PLANS = {
-    "convlstm_canny": Plan("convlstm_canny", CLIPS_5, ("epochs=4",), 5, FOLD_BY),
-    "convlstm_grey": Plan("convlstm_canny", CLIPS_5, ("epochs=4", "model.options.input=grey")),
-    "convlstm_colour": Plan("convlstm_canny", CLIPS_5, ("epochs=4", "model.options.input=colour")),
-    "mesonet": Plan("mesonet", SWAPS, ("loop.steps=240",), 5, FOLD_BY),
-    "mesonet_inception": Plan("mesonet_inception", SWAPS, ("loop.steps=160",)),
-    "cnn_images": Plan("cnn_images", GENERATED, ("epochs=4",), 3, ("frame", "identity")),
-    "mesonet_generated": Plan("mesonet", GENERATED, ("loop.steps=240",)),
-    "resnet34_frames": Plan("resnet34_frames", SWAPS, (*SMALL, "epochs=3")),
-    "mobilenet_imagenet": Plan(
-        "resnet34_frames",
-        SWAPS,
-        (
-            "model.name=frame_cnn",
-            "model.options.pad_type=same",
-            "model.options.stage=4",
-            "model.options.pretrained=false",
-            "optimizer.lr=3e-4",
-            "optimizer.drop_at=[]",
-            f"folded={json.dumps(str(FOLDED))}",
-            "epochs=3",
-        ),
-        5,
-        FOLD_BY,
-    ),
-    "xception": Plan("xception", SWAPS, (*SMALL, "loop.steps=60")),
-    "efficientnet_b4": Plan("efficientnet_b4", SWAPS, (*SMALL, "loop.steps=60")),
-    "efficientnet_b4_attention": Plan(
-        "efficientnet_b4_attention", SWAPS, (*SMALL, "loop.steps=60")
-    ),
-    "efficientnet_b4_siamese": Plan("efficientnet_b4_siamese", SWAPS, (*SMALL, "loop.steps=60")),
-    "resnet3d_cutmix": Plan("resnet3d_cutmix", CLIPS_8, ("epochs=2", "model.options.width=16")),
-    "frame_difference": Plan("frame_difference", CLIPS_3, ("epochs=4",)),
-    "frame_difference_alone": Plan(
-        "frame_difference", CLIPS_3, ("epochs=4", "model.options.appearance=false")
-    ),
+    "resnet34_frames": Plan("resnet34_frames", SWAPS, 20, LITE),
+    "efficientnet_b4": Plan("efficientnet_b4", SWAPS, 20, LITE),
+    "xception": Plan("xception", SWAPS, 20, LITE),
+    "frame_difference": Plan("frame_difference", SWAPS, 20, LITE, batch=8),
+    "convlstm_canny": Plan("convlstm_canny", SWAPS, 48, LITE, batch=8),
+    "mesonet": Plan("mesonet", SWAPS, 400),
+    "cnn_images": Plan("cnn_images", GENERATED, 160),
+    "efficientnet_b4_attention": Plan("efficientnet_b4_attention", SWAPS, 20, LITE),
+    "resnet3d_cutmix": Plan("resnet3d_cutmix", SWAPS, 20, (*LITE, *_3D), batch=8),
+    "convlstm_colour": Plan("convlstm_canny", SWAPS, 24, (*LITE, _COLOUR), batch=8),
+    "efficientnet_b4_siamese": Plan("efficientnet_b4_siamese", SWAPS, 36, (*LITE, *_SIAMESE)),
+    "convlstm_grey": Plan("convlstm_canny", SWAPS, 24, (*LITE, _GREY), batch=8),
+    "mesonet_inception": Plan("mesonet_inception", SWAPS, 120),
+    "mesonet_twins": Plan("mesonet", TWINS, 300, batch=8),
+    "resnet34_twins": Plan("resnet34_frames", TWINS, 120, LITE, batch=8),
 }
-
-
-def data() -> None:
-    """Writes the manifests and cuts the faces; what is there is left alone."""
-    write_halves(RUN / "halves")
-    RUN.mkdir(parents=True, exist_ok=True)
-    write_manifest(swaps(), RUN / "swaps.parquet")
-    write_manifest(generated(), RUN / "generated.parquet")
-    for store in {plan.store for plan in PLANS.values()}:
-        config = FaceStoreConfig(
-            moments=store.moments, frames=store.frames, template=store.template, size=store.size
-        )
-        entries = read_manifest(RUN / f"{store.data}.parquet")
-        summary = store_faces(entries, store.folder, config)
-        empty = sum(file.clips == 0 for file in summary.files)
-        print(f"{store.folder.name}: {summary.crops} crops, {empty} files without", flush=True)
-
-
-def swaps() -> list[Entry]:
-    """The halves and the talking heads; a data set that was built here is the unseen test."""
-    entries = []
-    for label, side in enumerate(("real", "fake")):
-        for path in sorted((RUN / "halves" / side).glob("*.mp4")):
-            model = pair_model(path.stem)
-            method = "face_swap" if label else "footage"
-            entries.append(Entry(path, label, method, source=model, generator=PAIRS))
-    for path in sorted((DATA / CLIPS).glob("*.mp4")):
-        source = SAME_PERSON.get(path.stem, path.stem)
-        entries.append(Entry(path, 0, "footage", source=source, generator=CLIPS))
-    if BUILT.exists():
-        entries += [
-            Entry(e.path, e.label, e.method, e.source, e.identities, e.generator, split="test")
-            for e in read_manifest(BUILT)
-        ]
-    return entries
-
-
-def generated() -> list[Entry]:
-    """StyleGAN faces and FFHQ; the test is of the labelled set, which nothing is trained on."""
-    entries = []
-    for name, label in (("faces_ffhq256", 0), ("faces_ffhq256_b", 0), ("synthetic_stylegan256", 1)):
-        for path in sorted((DATA / name).rglob("*.jpg")):
-            method = "generated" if label else "picture"
-            entries.append(Entry(path, label, method, generator=name))
-    for label, side in enumerate(("real", "fake")):
-        for path in sorted((DATA / "labelled_ffhq_vs_stylegan256" / side).glob("*.*")):
-            entries.append(Entry(path, label, "generated" if label else "picture", split="test"))
-    return entries
 
 
 def config_of(name: str) -> TrainConfig:
@@ -172,25 +102,107 @@ def config_of(name: str) -> TrainConfig:
         f"out={json.dumps(str(RUN / 'runs' / name))}",
         f"model.options.template={plan.store.template}",
         f"model.options.size={plan.store.size}",
-        "loop.batch_size=16",
+        "epochs=0",
+        f"loop.steps={plan.steps}",
+        f"loop.validate_every={plan.steps}",
+        f"loop.batch_size={plan.batch}",
+        "loop.early_stop_patience=0",
         "loop.checkpoint_every=100000",
         "loop.tensorboard=false",
-        "loop.log_every=20",
+        f"loop.log_every={max(1, plan.steps // 10)}",
+        "data.val_clips=8",
     ]
-    if plan.store.frames > 1:
-        shape.append(f"model.options.frames={plan.store.frames}")
+    if plan.store is TWINS:
+        manifest = json.dumps(str(twins_manifest(plan.fold)))
+        shape += [f"data.manifest={manifest}", "data.twins.strength=0.6"]
     values = parse_settings([*shape, *plan.settings])
     return read_config_with(TrainConfig, ROOT / "recipes" / f"{plan.recipe}.toml", values)
 
 
-def train(names: list[str]) -> None:
-    """Cross-validates recipe after recipe."""
+def train(names: Sequence[str]) -> None:
+    """Trains recipe after recipe; what is done is not done again."""
     for name in names or PLANS:
         began = time.monotonic()
         plan = PLANS[name]
-        report = cross_validate(config_of(name), plan.folds, plan.fold_by)
-        minutes = (time.monotonic() - began) / 60
-        print(f"{name}: {minutes:.1f} minutes now; {row(name, report)}", flush=True)
+        if plan.store is TWINS:
+            line = left_out_row(name, leave_out(name))
+        else:
+            line = row(name, cross_validate(config_of(name), plan.folds, plan.fold_by))
+        print(f"{name}: {(time.monotonic() - began) / 60:.1f} minutes now; {line}", flush=True)
+
+
+class LeftOut(BaseModel):
+    """A detector on methods, people and footage that it never saw."""
+
+    model_config = STRICT
+
+    files: int
+    fakes: int
+    auc: float
+    accuracy: float
+    methods: tuple[float, float, float]  # mean over methods of the AUC, its 95 % interval
+    twins: tuple[float, float, float]  # share of genuine twins below a fake, by method
+    families: dict[str, float]  # AUC
+    seconds: float
+
+
+def leave_out(name: str) -> LeftOut:
+    """Trains on the split `train` and judges the split `val`, which chooses nothing."""
+    config = config_of(name)
+    path = config.out / LEFT_OUT_FILE
+    if path.exists():
+        return LeftOut.model_validate_json(path.read_text(encoding="utf-8"))
+    began = time.monotonic()
+    pool = open_pool(config)
+    parts = [pool.of_entries(of_split(pool.entries, split)) for split in ("train", "val")]
+    result = train_on(config, pool, parts[0], [], config.out)
+    clips = first_clips(parts[1], JUDGED)
+    logits = score_clips(load_detector(result.weights), pool, clips)
+    found = judge(pool, pool_files(clips, logits), time.monotonic() - began)
+    write_bytes(path, found.model_dump_json(indent=1).encode())
+    return found
+
+
+def judge(pool: FacePool, scores: dict[int, float], seconds: float) -> LeftOut:
+    """What the logits of files, by their number in the pool, are worth."""
+    entries = pool.entries
+    genuine = np.array([s for n, s in scores.items() if not entries[n].label])
+    shares: dict[str, list[float]] = defaultdict(list)  # of genuine files below a fake
+    families: dict[str, list[float]] = defaultdict(list)
+    for number, score in scores.items():
+        if entries[number].label:
+            shares[entries[number].generator].append(_share_below(score, genuine))
+            families[entries[number].method].append(shares[entries[number].generator][-1])
+    wins: dict[str, list[float]] = defaultdict(list)
+    for fake, twin in find_twins(entries):
+        if fake in scores and twin in scores:
+            other = np.array([scores[twin]])
+            wins[entries[fake].generator].append(_share_below(scores[fake], other))
+    labels = np.array([entries[n].label for n in scores])
+    values = np.array(list(scores.values()))
+    return LeftOut(
+        files=len(scores),
+        fakes=int(labels.sum()),
+        auc=auc(labels, values),
+        accuracy=float(((values > 0) == (labels > 0)).mean()),
+        methods=_interval(list(shares.values())),
+        twins=_interval(list(wins.values())),
+        families={name: float(np.mean(found)) for name, found in sorted(families.items())},
+        seconds=seconds,
+    )
+
+
+def _share_below(score: float, others: np.ndarray) -> float:
+    return float((others < score).mean() + 0.5 * (others == score).mean())
+
+
+def _interval(parts: list[list[float]]) -> tuple[float, float, float]:
+    number = two_level_mean(parts)
+    if number is None:
+        return (float("nan"),) * 3
+    low = number.value if number.low is None else number.low
+    high = number.value if number.high is None else number.high
+    return number.value, low, high
 
 
 def blended() -> None:
@@ -199,8 +211,7 @@ def blended() -> None:
     for name, folder in stills.items():
         extract(DATA / name, folder, ExtractConfig(template="head", size=256, faces=1))
     judged = RUN / "swaps_val.parquet"
-    clips = [replace(e, split="val") for e in swaps() if e.split != "test"]
-    write_manifest(clips, judged)
+    write_manifest([entry for entry in swaps() if entry.split != "test"], judged)
     out = RUN / "runs" / "self_blended_b4"
     values = parse_settings(
         [
@@ -209,7 +220,7 @@ def blended() -> None:
             f"data.manifest={json.dumps(str(judged))}",
             f"out={json.dumps(str(out))}",
             f"model.options.size={SWAPS.size}",
-            "model.options.pretrained=false",
+            *LITE[:2],
             "optimizer.lr=1e-2",
             "loop.steps=80",
             "loop.batch_size=8",
@@ -223,30 +234,46 @@ def blended() -> None:
     print(f"self_blended_b4: {(time.monotonic() - began) / 60:.1f} minutes now; {last}", flush=True)
 
 
-def export(names: list[str]) -> None:
+def runs_of(name: str) -> list[Path]:
+    """The folders of a plan's trainings, those that were judged most strictly."""
+    folder = RUN / "runs" / name
+    if PLANS[name].store is TWINS:
+        return [folder]
+    return sorted((folder / "folds" / PLANS[name].fold_by[-1]).glob("fold_*"))
+
+
+def export(names: Sequence[str]) -> None:
     """Each recipe's first fold as a detector file, which then scans a file of its kind."""
     from counterface.detect.scan import ScanConfig, scan_file
-    from counterface.detect.train import load_detector
     from counterface.detect.training.export import describe_net, export_detector
 
-    for name in names or PLANS:
-        folder = RUN / "runs" / name / "folds" / PLANS[name].fold_by[-1] / "fold_0"
+    for name in names or [name for name in PLANS if runs_of(name)]:
+        folder = runs_of(name)[0]
         weights = folder / "best.safetensors"
         net = load_detector(weights if weights.exists() else folder / "last.safetensors")
         info = describe_net(net, name)
         path = RUN / "detectors" / f"{name}.onnx"
         export_detector(net, info, path)
-        entry = read_manifest(RUN / f"{PLANS[name].store.data}.parquet")[0]
+        data = GENERATED if PLANS[name].store is GENERATED else SWAPS
+        entry = read_manifest(RUN / f"{data.data}.parquet")[0]
         result = scan_file(entry.path, ScanConfig(detector=str(path), marks=False))
         score = result.tracks[0].score if result.tracks else None
         logit = "no face" if score is None else f"mean logit {score.mean_logit:.2f}"
         print(f"{name}: {path.stat().st_size / 1e6:.1f} MB, scan of {entry.path.name}: {logit}")
 
 
+def learnt(name: str) -> str:
+    """The accuracy in training, at its first log line and its last, over the trainings."""
+    curves = [[r for r in read_log(run) if "accuracy" in r] for run in runs_of(name)]
+    curves = [[r for r in curve if r["kind"] == "train"] for curve in curves]
+    first, last = (np.mean([float(curve[i]["accuracy"]) for curve in curves]) for i in (0, -1))
+    return f"{first:.2f} to {last:.2f}, {PLANS[name].steps} x {PLANS[name].batch}"
+
+
 def row(name: str, report: FoldReport) -> str:
     """One line of the table."""
     found = {grouping.by: grouping for grouping in report.groupings}
-    cells = [name, f"{report.files} ({report.fake_share:.0%} fake)"]
+    cells = [f"`{name}`", PLANS[name].store.data, learnt(name)]
     for by in ("frame", "video", "identity"):
         if by not in found:
             cells.append("-")
@@ -261,19 +288,41 @@ def row(name: str, report: FoldReport) -> str:
     last = report.groupings[-1]
     unseen = last.unseen_mean
     cells.append(f"{unseen['auc']:.2f}; {unseen['accuracy']:.0%}" if "auc" in unseen else "-")
-    seconds = sum(fold.seconds for fold in last.folds) / len(last.folds)
-    cells.append(f"{seconds:.0f} s")
+    cells.append(f"{sum(fold.seconds for fold in last.folds) / len(last.folds):.0f} s")
+    return "| " + " | ".join(cells) + " |"
+
+
+def left_out_row(name: str, found: LeftOut) -> str:
+    """One line of the second table."""
+    mean, low, high = found.methods
+    twins, least, most = found.twins
+    cells = [
+        f"`{name}`",
+        learnt(name),
+        f"{found.files} ({found.fakes} fake)",
+        f"{mean:.2f} ({low:.2f} to {high:.2f})",
+        f"{twins:.2f} ({least:.2f} to {most:.2f})",
+        f"{found.auc:.2f}; {found.accuracy:.0%}",
+        ", ".join(f"{family} {value:.2f}" for family, value in found.families.items()),
+        f"{found.seconds:.0f} s",
+    ]
     return "| " + " | ".join(cells) + " |"
 
 
 def table() -> None:
     """Prints the finished runs."""
-    print("| run | files | folds by frame | by video | by identity | unseen | a fold took |")
-    print("|---|---|---|---|---|---|---|")
-    for name in PLANS:
-        path = RUN / "runs" / name / REPORT_FILE
+    grouped = "by frame | by video | by identity | unseen | a fold took"
+    print(f"| run | data | train accuracy, steps | {grouped} |\n|{'---|' * 8}")
+    reports = {name: RUN / "runs" / name / REPORT_FILE for name in PLANS}
+    for name, path in reports.items():
         if path.exists():
             print(row(name, FoldReport.model_validate_json(path.read_text(encoding="utf-8"))))
+    judged = "left out | AUC by method | twins | pooled | families | took"
+    print(f"\n| run | train accuracy, steps | {judged} |\n|{'---|' * 8}")
+    for name in PLANS:
+        path = RUN / "runs" / name / LEFT_OUT_FILE
+        if path.exists():
+            print(left_out_row(name, LeftOut.model_validate_json(path.read_text(encoding="utf-8"))))
 
 
 if __name__ == "__main__":
@@ -284,4 +333,4 @@ if __name__ == "__main__":
     if phase in phases:
         phases[phase](chosen)
     else:
-        {"data": data, "blended": blended, "table": table}[phase]()
+        {"data": cut_all, "blended": blended, "table": table}[phase]()
