@@ -1,4 +1,4 @@
-"""Trains every published system's recipe until it has learnt something, and prints the table.
+"""Trains the published systems' recipes until they have learnt something, and prints the table.
 
     python benchmarks/published_systems.py data              pairs, manifests, faces; an hour
     python benchmarks/published_systems.py train [NAME ...]  run again to continue
@@ -38,7 +38,13 @@ from counterface.detect.train import (
     train_detector,
     train_on,
 )
-from counterface.detect.training.folds import REPORT_FILE, FoldBy, FoldReport, cross_validate
+from counterface.detect.training.folds import (
+    REPORT_FILE,
+    FoldBy,
+    FoldReport,
+    Grouping,
+    cross_validate,
+)
 from counterface.detect.training.score_clips import first_clips, pool_files, score_clips
 from counterface.faceset.extract import ExtractConfig, extract
 from counterface.learn.metrics import auc
@@ -272,24 +278,20 @@ def learnt(name: str) -> str:
 
 def row(name: str, report: FoldReport) -> str:
     """One line of the table."""
-    found = {grouping.by: grouping for grouping in report.groupings}
     cells = [f"`{name}`", PLANS[name].store.data, learnt(name)]
-    for by in ("frame", "video", "identity"):
-        if by not in found:
-            cells.append("-")
-            continue
-        mean, spread = found[by].mean, found[by].deviation
-        cells.append(
-            f"{mean['auc']:.2f} ± {spread.get('auc', 0):.2f}; {mean['accuracy']:.0%} ± "
-            f"{spread.get('accuracy', 0):.0%}"
-            if "auc" in mean
-            else f"{mean['accuracy']:.0%}"
-        )
+    cells.append("<br>".join(_grouping(grouping) for grouping in report.groupings))
     last = report.groupings[-1]
     unseen = last.unseen_mean
     cells.append(f"{unseen['auc']:.2f}; {unseen['accuracy']:.0%}" if "auc" in unseen else "-")
     cells.append(f"{sum(fold.seconds for fold in last.folds) / len(last.folds):.0f} s")
     return "| " + " | ".join(cells) + " |"
+
+
+def _grouping(grouping: Grouping) -> str:
+    mean, spread = grouping.mean, grouping.deviation
+    right = f"{mean['accuracy']:.0%} ± {spread.get('accuracy', 0):.0%}"
+    area = f"{mean['auc']:.2f} ± {spread.get('auc', 0):.2f}; " if "auc" in mean else ""
+    return f"{grouping.by}: {area}{right}"
 
 
 def left_out_row(name: str, found: LeftOut) -> str:
@@ -311,8 +313,9 @@ def left_out_row(name: str, found: LeftOut) -> str:
 
 def table() -> None:
     """Prints the finished runs."""
-    grouped = "by frame | by video | by identity | unseen | a fold took"
-    print(f"| run | data | train accuracy, steps | {grouped} |\n|{'---|' * 8}")
+    print(
+        f"| run | data | train accuracy, steps | folds by | unseen | a fold took |\n|{'---|' * 6}"
+    )
     reports = {name: RUN / "runs" / name / REPORT_FILE for name in PLANS}
     for name, path in reports.items():
         if path.exists():
