@@ -172,15 +172,15 @@ def test_new_files_of_known_makers_are_judged_too_and_only_where_their_makers_ar
     fakes = [
         Entry(Path(f"{m}{i}.png"), 1, "swap", source=f"{m}{i}", generator=m)
         for m in ("a", "b")
-        for i in range(8)
+        for i in range(16)
     ]
-    many = [Entry(Path(f"{i}.png"), 0, "real", origin=f"repo {i % 4}") for i in range(40)]
+    many = [Entry(Path(f"{i}.png"), 0, "real", origin=f"repo {i % 4}") for i in range(80)]
     for part, maker in zip(fold_splits([*fakes, *many], 2), ("b", "a"), strict=True):
         met = met_paths(part)
         assert {e.generator for e in part if e.path in met and e.label} == {maker}
-        assert sum(e.path in met and e.label for e in part) == 4
+        assert sum(e.path in met and e.label for e in part) == 8
         assert {e.generator for e in of_split(part, "train") if e.label} == {maker}
-        assert sum(e.path in met and not e.label for e in part) == 10
+        assert sum(e.path in met and not e.label for e in part) == 20
 
 
 def test_of_each_maker_and_origin_as_many_are_drawn_even_over_the_list():

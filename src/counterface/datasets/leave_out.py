@@ -18,6 +18,7 @@ from counterface.datasets.manifest import Entry, of_split
 from counterface.datasets.split import fold_groups, linked_groups
 from counterface.errors import ConfigError
 
+PLENTY = 12  # files of a maker or origin, of which some may be held back from what is learnt
 LARGE = 60  # files of an origin that count where folds are made equal; judging looks at few more
 LeaveOut = Literal["method", "family", "origin"]
 
@@ -125,9 +126,10 @@ def fold_splits(entries: Sequence[Entry], folds: int) -> list[list[Entry]]:
     is dealt with all of its origin where there are enough origins, so that it is judged as a source
     that was never met; else with all who share its people and footage.
 
-    Of what is left, files that share people or footage are dealt over the folds once more: a fold
-    also judges its part of them, unless it would lose all fakes or all genuine files by it. They
-    are new files of makers and origins that it knows, and `met_paths` names them.
+    Of what is left, the files of makers and origins of a dozen files and more are dealt over the
+    folds once more, with all who share their people or footage: a fold also judges its part of
+    them, unless it would lose all fakes or all genuine files by it. They are new files of makers
+    and origins that it knows, and `met_paths` names them.
 
     Args:
         entries: those of the split `train` are never judged, and learnt from in every fold in which
@@ -160,13 +162,23 @@ def fold_splits(entries: Sequence[Entry], folds: int) -> list[list[Entry]]:
 
 
 def _hold_back(free: Sequence[Entry], number: int, folds: int) -> list[Entry]:
-    """A fold's part of files that share nothing with what it judges."""
+    """A fold's part of files that share nothing with what it judges, of makers of many files."""
+    sizes = Counter(_home(entry) for entry in free)
     groups = linked_groups(free)
-    if len(set(groups)) < folds:
+    made = {group for entry, group in zip(free, groups, strict=True) if entry.label}
+    short = {
+        group
+        for entry, group in zip(free, groups, strict=True)
+        if sizes[_home(entry)] < PLENTY and (entry.label or group not in made)
+    }
+    many = [(e, group) for e, group in zip(free, groups, strict=True) if group not in short]
+    names = [group for _, group in many]
+    if len(set(names)) < folds:
         return []
-    homes = fold_groups(groups, folds)
-    held = [entry for entry, home in zip(free, homes, strict=True) if home == number]
-    kept = {entry.label for entry, home in zip(free, homes, strict=True) if home != number}
+    homes = fold_groups(names, folds)
+    held = [entry for (entry, _), home in zip(many, homes, strict=True) if home == number]
+    out = {entry.path for entry in held}
+    kept = {entry.label for entry in free if entry.path not in out}
     return held if kept == {entry.label for entry in free} else []
 
 

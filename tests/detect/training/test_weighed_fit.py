@@ -17,6 +17,7 @@ from scan_media import drawn_picture
 from tiny_detector import metadata, weighing, write_detector
 
 from counterface.config import read_config, write_config
+from counterface.datasets import leave_out
 from counterface.datasets.leave_out import met_paths
 from counterface.datasets.manifest import Entry, of_split, read_manifest, write_manifest
 from counterface.detect.detector import Detector
@@ -90,8 +91,9 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Work:
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> FitConfig:
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FitConfig:
     """Four methods with twins, six genuine collections, and minted fakes that are only learnt."""
+    monkeypatch.setattr(leave_out, "PLENTY", 4)
     entries = []
     for maker in range(4):
         for number in range(5):
