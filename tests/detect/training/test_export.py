@@ -18,6 +18,7 @@ from counterface.detect.models.evidence_sum import EvidenceSum
 from counterface.detect.models.frame_cnn import FrameCNN, FrameCNNConfig
 from counterface.detect.models.frame_statistics import FrameStatistics, FrameStatisticsConfig
 from counterface.detect.models.witness import Witness, WitnessConfig
+from counterface.detect.training import export
 from counterface.detect.training.export import (
     LARGE,
     export_detector,
@@ -28,6 +29,7 @@ from counterface.detect.weigh import WitnessInfo, start_weighing
 from counterface.errors import DetectorError
 from counterface.types import Image
 
+SMALL_NET = 4096  # numbers of a weight that is large in a net of this size
 INFO = uncalibrated("a test", "whole_face", 96)
 BACKBONE = "test_efficientnet"
 
@@ -179,7 +181,10 @@ def test_an_uncalibrated_file_says_so_and_calls_only_the_extreme():
     assert INFO.thresholds.no_manipulation_found <= 0.01
 
 
-def test_weights_in_16_bits_halve_the_file_and_keep_the_scores(tmp_path: Path):
+def test_weights_in_16_bits_halve_the_file_and_keep_the_scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(export, "LARGE", SMALL_NET)
     net = witness()
     export_detector(net, INFO, tmp_path / "whole.onnx")
     export_detector(net, INFO, tmp_path / "half.onnx", half=True)
@@ -192,10 +197,20 @@ def test_weights_in_16_bits_halve_the_file_and_keep_the_scores(tmp_path: Path):
     assert np.allclose(maps, near_maps, atol=5e-2, rtol=5e-2)
 
 
-def test_a_weight_that_16_bits_cannot_hold_stays_whole(tmp_path: Path):
+def test_small_weights_stay_in_32_bits(tmp_path: Path):
+    export_detector(witness(), INFO, tmp_path / "half.onnx", half=True)
+    for tensor in onnx.load(tmp_path / "half.onnx").graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT16:
+            assert numpy_helper.to_array(tensor).size >= LARGE
+
+
+def test_a_weight_that_16_bits_cannot_hold_stays_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(export, "LARGE", SMALL_NET)
     net = witness()
     with torch.no_grad():
-        large = next(w for w in net.backbone.parameters() if w.numel() >= LARGE)
+        large = next(w for w in net.backbone.parameters() if w.numel() >= SMALL_NET)
         large[0, 0] = 1e6
     export_detector(net, INFO, tmp_path / "half.onnx", half=True)
     kinds = Counter(t.data_type for t in onnx.load(tmp_path / "half.onnx").graph.initializer)
@@ -205,4 +220,4 @@ def test_a_weight_that_16_bits_cannot_hold_stays_whole(tmp_path: Path):
         if t.data_type == onnx.TensorProto.FLOAT
     ]
     assert kinds[onnx.TensorProto.FLOAT16] > 0
-    assert max(values.size for values in whole) >= LARGE
+    assert max(values.size for values in whole) >= SMALL_NET
