@@ -82,19 +82,19 @@ _COLOUR, _GREY = "model.options.input=colour", "model.options.input=grey"
 _3D = ("model.options.width=32", "model.options.blocks=[1,1,1,1]")
 
 PLANS = {
-    "resnet34_frames": Plan("resnet34_frames", SWAPS, 20, LITE),
+    "resnet34_frames": Plan("resnet34_frames", SWAPS, 20, LITE, ("identity", "frame")),
     "efficientnet_b4": Plan("efficientnet_b4", SWAPS, 20, LITE),
     "xception": Plan("xception", SWAPS, 20, LITE),
     "frame_difference": Plan("frame_difference", SWAPS, 20, LITE, batch=8),
-    "convlstm_canny": Plan("convlstm_canny", SWAPS, 48, LITE, batch=8),
+    "convlstm_canny": Plan("convlstm_canny", SWAPS, 48, LITE, ("identity", "video"), batch=8),
     "mesonet": Plan("mesonet", SWAPS, 400),
-    "cnn_images": Plan("cnn_images", GENERATED, 160),
+    "cnn_images": Plan("cnn_images", GENERATED, 480, (), ("identity", "frame")),
     "efficientnet_b4_attention": Plan("efficientnet_b4_attention", SWAPS, 20, LITE),
     "resnet3d_cutmix": Plan("resnet3d_cutmix", SWAPS, 20, (*LITE, *_3D), batch=8),
     "convlstm_colour": Plan("convlstm_canny", SWAPS, 24, (*LITE, _COLOUR), batch=8),
     "efficientnet_b4_siamese": Plan("efficientnet_b4_siamese", SWAPS, 36, (*LITE, *_SIAMESE)),
     "convlstm_grey": Plan("convlstm_canny", SWAPS, 24, (*LITE, _GREY), batch=8),
-    "mesonet_inception": Plan("mesonet_inception", SWAPS, 120),
+    "mesonet_inception": Plan("mesonet_inception", SWAPS, 400),
     "mesonet_twins": Plan("mesonet", TWINS, 300, batch=8),
     "resnet34_twins": Plan("resnet34_frames", TWINS, 120, LITE, batch=8),
 }
