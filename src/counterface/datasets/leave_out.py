@@ -165,13 +165,15 @@ def _hold_back(free: Sequence[Entry], number: int, folds: int) -> list[Entry]:
     """A fold's part of files that share nothing with what it judges, of makers of many files."""
     sizes = Counter(_home(entry) for entry in free)
     groups = linked_groups(free)
-    made = {group for entry, group in zip(free, groups, strict=True) if entry.label}
-    short = {
+    members: dict[str, list[Entry]] = defaultdict(list)
+    for entry, group in zip(free, groups, strict=True):
+        members[group].append(entry)
+    plenty = {
         group
-        for entry, group in zip(free, groups, strict=True)
-        if sizes[_home(entry)] < PLENTY and (entry.label or group not in made)
+        for group, own in members.items()
+        if all(sizes[_home(e)] >= PLENTY for e in [e for e in own if e.label] or own)
     }
-    many = [(e, group) for e, group in zip(free, groups, strict=True) if group not in short]
+    many = [(e, group) for e, group in zip(free, groups, strict=True) if group in plenty]
     names = [group for _, group in many]
     if len(set(names)) < folds:
         return []

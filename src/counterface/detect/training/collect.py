@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from counterface.datasets.manifest import Entry
 from counterface.detect.generalisation.face_crops import CropConfig, FaceCutter
 from counterface.errors import MediaError
 from counterface.types import Image, Progress
 
+T = TypeVar("T")
 Failed = Callable[[Entry, str], None]  # a file that could not be read, and why
 
 
@@ -32,13 +34,33 @@ def collect_crops(
         failed: called with a file that could not be read and the reason; the rest goes on.
     """
     cutter = FaceCutter(CropConfig(template, size, frames))
+    for number, faces in read_each(items, lambda item: cutter.cut(item.path), progress, failed):
+        for crop in faces.crops[:, 0]:
+            yield number, crop
+
+
+def read_each(
+    items: Sequence[Entry],
+    read: Callable[[Entry], T],
+    progress: Progress | None = None,
+    failed: Failed | None = None,
+) -> Iterator[tuple[int, T]]:
+    """Number of each file and what is read of it; one that cannot be read ends nothing.
+
+    Args:
+        items: pictures and videos.
+        read: of one of them; a `MediaError` or `OSError` says that it cannot be.
+        progress: called as (done, total, name) after each file.
+        failed: called with a file that could not be read and the reason; None raises it.
+    """
     for number, item in enumerate(items):
         try:
-            for crop in cutter.cut(item.path).crops[:, 0]:
-                yield number, crop
+            found = read(item)
         except (MediaError, OSError) as error:
             if failed is None:
                 raise
             failed(item, str(error))
+        else:
+            yield number, found
         if progress:
             progress(number + 1, len(items), item.path.name)

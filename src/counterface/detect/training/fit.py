@@ -237,10 +237,9 @@ def fit_heads(
             mine = used & (labels == label)
             for method, share in shares.items():
                 rows = mine & (methods == method)
-                for part in set(makers[rows].tolist()) if head.even else ():
-                    weights[rows & (makers == part)] = share / (rows & (makers == part)).sum()
-                if not head.even:
-                    weights[rows] = share / max(rows.sum(), 1)
+                parts = [rows & (makers == part) for part in set(makers[rows].tolist())]
+                for part in parts if head.even else [rows]:
+                    weights[part] = share / max(part.sum(), 1)
             for maker, share in shares.items():
                 rows = mine & (makers == maker)
                 weights[rows] = share / max(rows.sum(), 1)

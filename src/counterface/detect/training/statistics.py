@@ -19,8 +19,8 @@ from counterface.datasets.manifest import Entry
 from counterface.detect.generalisation.face_crops import FaceCutter
 from counterface.detect.generalisation.views import ViewStore
 from counterface.detect.models.frame_statistics import FrameStatistics
-from counterface.detect.training.collect import Failed
-from counterface.errors import MediaError, TrainingError
+from counterface.detect.training.collect import Failed, read_each
+from counterface.errors import TrainingError
 from counterface.media.probe import file_sha256
 from counterface.types import Image, Progress
 
@@ -60,20 +60,15 @@ def collect_statistics(
     """
     make_folder(folder, TrainingError)
     reading = _Reading(net, ViewStore(folder, f"{_digest(net)} {cutter.config.key}"))
-    hashes: dict[int, str] = {}
+
+    def look(item: Entry) -> str:
+        sha256 = file_sha256(item.path)
+        if not reading.knows(sha256):
+            reading.add(sha256, cutter.cut(item.path, sha256).crops[:, 0])
+        return sha256
+
     try:
-        for number, item in enumerate(items):
-            try:
-                sha256 = file_sha256(item.path)
-                if not reading.knows(sha256):
-                    reading.add(sha256, cutter.cut(item.path, sha256).crops[:, 0])
-                hashes[number] = sha256
-            except (MediaError, OSError) as error:
-                if failed is None:
-                    raise
-                failed(item, str(error))
-            if progress:
-                progress(number + 1, len(items), item.path.name)
+        hashes = dict(read_each(items, look, progress, failed))
         reading.read()
     finally:
         reading.store.flush()
