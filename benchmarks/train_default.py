@@ -1,8 +1,8 @@
 """Makes the shipped detector; run again to go on where it was stopped.
 
     python benchmarks/train_default.py            everything, about ten hours of one CPU core
-    python benchmarks/train_default.py data | decoders | twins | faces | seam | fit | pairs
-                                       | families
+    python benchmarks/train_default.py data | decoders | twins | faces | seam | texture | fit
+                                       | pairs | families
 
 `data` says what is learnt from: the build part of `generalisation_data.py`, at most 120 genuine
 files of an origin and 150 of a maker. `fit` is `counterface detect fit` with the recipe
@@ -23,7 +23,9 @@ from pathlib import Path
 
 from default_data import (
     DATA,
+    FOLDED,
     FOLDS,
+    KEPT_BACK,
     RUNS,
     family_blends,
     held_back,
@@ -58,6 +60,8 @@ FACESETS = RUN / "facesets"
 FILES, MET = RUN / "files.parquet", RUN / "met.parquet"
 GENUINE, MADE = 120, 150  # files of an origin, and of a maker
 SEAM_FILES = 140  # of a set
+TEXTURE_FILES = 280  # of a set
+TEXTURE_MAKERS = ("stylegan1", "sdxl")
 VERSION = "2026.12"
 STEPS = 600  # of each tuning; with 800 the left-out makers of a fold stood no higher
 FAMILIES = {  # how often the tuning draws each
@@ -169,6 +173,46 @@ def seam() -> None:
     train_detector(recipe.model_copy(update=update), say)
 
 
+def texture() -> None:
+    """The net that looks at the texture of wholly generated pictures, of two makers alone."""
+    drawn = texture_pictures(build_part(all_entries(HALVES)))
+    write_manifest(drawn, RUN / "texture.parquet")
+    store_faces(drawn, RUN / "texture_faces", FaceStoreConfig(), progress=told)
+    values = {
+        "out": str(RUN / "texture"),
+        "folded": str(FOLDED),
+        "data": {
+            "faces": str(RUN / "texture_faces"),
+            "manifest": str(RUN / "texture.parquet"),
+        },
+    }
+    train_detector(read_config_with(TrainConfig, RECIPES / "texture_cnn.toml", values), say)
+
+
+def texture_pictures(entries: Sequence[Entry]) -> list[Entry]:
+    """Genuine pictures that judge nothing, and two thirds of the fakes.
+
+    They are those of the net for seams, and of people of whom nothing else is learnt. FFHQ is
+    drawn more often than the others: it is what StyleGAN was made to look like.
+    """
+    learnt = [e for e in read_manifest(FILES) if not e.label]
+    known, people = {e.path for e in learnt}, {p for e in learnt for p in e.identities}
+    shut = {e.path for e in seam_pictures(entries)}
+    drawn = []
+    for name in FACES:
+        own = [e for e in entries if not e.label and e.path.is_relative_to(DATA / name)]
+        free = [
+            e for e in own if e.path in shut or not (e.path in known or people & set(e.identities))
+        ]
+        often = 4 if name.startswith("faces_ffhq") else 1
+        part = free[:: max(1, len(free) // TEXTURE_FILES)]
+        drawn += [replace(e, repeat=often) for e in part]
+    drawn += [
+        e for e in entries if e.generator in TEXTURE_MAKERS and zlib.crc32(e.path.name.encode()) % 3
+    ]
+    return [replace(e, split="train" if n % KEPT_BACK else "val") for n, e in enumerate(drawn)]
+
+
 def fit_config() -> FitConfig:
     """The recipe of the shipped detector, on its data."""
     values = {"out": str(RUN), "manifest": str(RUN / "learnt.parquet"), "faces": str(RUN / "faces")}
@@ -178,8 +222,9 @@ def fit_config() -> FitConfig:
     tuned = read_config_with(TrainConfig, RECIPES / "twin_witness.toml", twins)
     write_config(tuned, RUN / "tuning.toml")
     tuning = recipe.tuning.model_copy(update={"recipe": RUN / "tuning.toml"})
+    met = {"seam": MET, "texture": RUN / "texture.parquet"}
     voters = tuple(
-        v.model_copy(update={"weights": RUN / "seam" / "last.safetensors", "met": MET})
+        v.model_copy(update={"weights": RUN / v.name / "last.safetensors", "met": met[v.name]})
         for v in recipe.voters
     )
     return recipe.model_copy(update={"voters": voters, "tuning": tuning})
@@ -263,6 +308,7 @@ PHASES = {
     "twins": twins,
     "faces": faces,
     "seam": seam,
+    "texture": texture,
     "fit": fit,
     "pairs": pairs,
     "families": families,

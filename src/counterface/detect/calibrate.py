@@ -45,7 +45,7 @@ def fit_calibration(labels: ArrayLike, logits: ArrayLike) -> Calibration:
         )
     target = np.where(truth > 0, (fakes + 1) / (fakes + 2), 1 / (reals + 2))
     weight = np.where(truth > 0, PRIOR / fakes, (1 - PRIOR) / reals) * (fakes + reals)
-    scale, offset = fit_logistic(values, target, weight, 1.0)
+    scale, offset = fit_logistic(values[:, None], target, weight, (1, 0), (0.5, 0)).tolist()
     if scale <= 0:
         raise DetectorError(
             f"the logits run against the labels (scale {scale:.2f}); are the classes inverted?"
@@ -57,26 +57,33 @@ def fit_logistic(
     values: NDArray[np.float64],
     target: NDArray[np.float64],
     weight: NDArray[np.float64],
-    toward: float,
-) -> tuple[float, float]:
-    """Scale and offset of least weighted cross-entropy plus half of (scale - toward) squared.
+    toward: ArrayLike,
+    pull: ArrayLike,
+) -> NDArray[np.float64]:
+    """Slopes and, as the last, the offset of least weighted cross-entropy plus a pull, (W + 1,).
 
     Newton's step is halved until the loss falls: where all logits lie far on one side the curve is
-    flat, and a whole step would land far away, at a useless scale.
+    flat, and a whole step would land far away, at a useless slope.
+
+    Args:
+        values: (N, W).
+        target: (N,) 0 to 1.
+        weight: (N,) of each row.
+        toward: (W + 1,) the slopes and offset that they are pulled to.
+        pull: (W + 1,) strength; what is added to the loss is pull * distance squared.
     """
-    spread = max(1.0, float(values.std()))
-    at = np.array([1.0, -float(values.mean())]) / spread
+    x = np.column_stack([values, np.ones(len(values))])
+    goal, force = np.asarray(toward, np.float64), np.asarray(pull, np.float64)
+    at = np.zeros(x.shape[1])
 
     def loss(at: NDArray[np.float64]) -> float:
-        z = at[0] * values + at[1]
-        return float((weight * (np.logaddexp(0, z) - target * z)).sum() + (at[0] - toward) ** 2 / 2)
+        z = x @ at
+        return float((weight * (np.logaddexp(0, z) - target * z)).sum() + force @ (at - goal) ** 2)
 
     for _ in range(200):
-        p = 0.5 * (1 + np.tanh((at[0] * values + at[1]) / 2))
-        error, curve = weight * (p - target), weight * p * (1 - p)
-        gradient = np.array([(error * values).sum() + (at[0] - toward), error.sum()])
-        cross = (curve * values).sum()
-        hessian = np.array([[(curve * values**2).sum() + 1, cross], [cross, curve.sum() + 1e-6]])
+        p = 0.5 * (1 + np.tanh(x @ at / 2))
+        gradient = x.T @ (weight * (p - target)) + 2 * force * (at - goal)
+        hessian = (x.T * (weight * p * (1 - p))) @ x + np.diag(2 * force + 1e-6)
         step = np.linalg.solve(hessian, gradient)
         before = loss(at)
         while loss(at - step) > before and np.abs(step).max() > 1e-12:
@@ -84,7 +91,7 @@ def fit_logistic(
         at = at - step
         if np.abs(step).max() < 1e-9:
             break
-    return float(at[0]), float(at[1])
+    return at
 
 
 def choose_thresholds(

@@ -97,7 +97,28 @@ def test_a_witness_is_weighed_by_the_fakes_that_it_speaks_to():
     first, second = told(1).witnesses
     special = first.model_copy(update={"methods": ("m0", "m1")})
     apart = told(1).model_copy(update={"witnesses": (special, second)})
-    assert min(fit_weights(scores, apart).bins[0].slopes) > 0.5
+    assert min(fit_weights(scores, apart).bins[0].slopes) > 0.4
+
+
+def test_two_witnesses_of_one_question_that_say_the_same_count_once():
+    once = some((3.0,), GOOD)
+    twice = [
+        s.model_copy(update={"witness_logits": tuple((z, z) for (z,) in s.witness_logits)})
+        for s in once
+    ]
+    (alone,) = fit_weights(once, told(1, "a")).bins
+    (double,) = fit_weights(twice, told(1, "aa")).bins
+    assert sum(double.slopes) < 1.5 * alone.slopes[0]  # what is left is the weaker pull
+    (asked_twice,) = fit_weights(twice, told(1, "ab")).bins
+    assert asked_twice.slopes[0] == pytest.approx(alone.slopes[0])
+
+
+def test_a_bin_of_few_files_goes_by_what_files_of_all_qualities_say():
+    many = some((3.0, 3.0), GOOD, count=200)
+    few = some((8.0, 3.0), POOR, seed=1, count=20)
+    good, poor = fit_weights([*many, *few], told()).bins
+    (alone,) = fit_weights(few, told()).bins
+    assert abs(poor.slopes[0] - good.slopes[0]) < 0.1 < abs(poor.slopes[0] - alone.slopes[0])
 
 
 def test_a_big_method_has_one_vote_like_any_other():

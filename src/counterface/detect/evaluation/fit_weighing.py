@@ -38,7 +38,9 @@ ALARMS = 0.05  # of the genuine files of any origin, at most, lie above a bin's 
 FEWEST_GENUINE = 19  # of fewer files no order statistic promises 5 %: ceil(0.95 (n + 1)) > n
 FEWEST_FAKES = 5
 ROUNDS = 400  # resamples, of methods and origins, then of their files
-LEVEL = 0.95  # of the interval of a witness's AUC
+CHANCE = 0.1  # of the resamples, in which a witness that speaks may be no better than chance
+TO_SILENCE = 0.5  # pull of a slope toward 0, where a method and an origin are votes of 1
+TO_ALL = 8.0  # pull of a bin's rule toward that of all qualities, in the same unit
 TOGETHER = "origins of fewer files together"
 
 Numbers = NDArray[np.float64]
@@ -75,9 +77,10 @@ def fit_weights(scores: Sequence[FileScore], weighing: Weighing) -> Weighing:
     """The slopes and offsets of each bin; a bin of too few files is merged with the next poorer.
 
     A face too poor for the last bin that is left is not judged. A witness is silent in a bin where
-    `separates` is false of the fakes that it speaks to, else its slope and offset are those of a
-    logistic rule of its mean logit in a file, with half of the weight on either class and a weak
-    pull toward slope 0.
+    `separates` is false of the fakes that it speaks to. Those of one question are fitted together,
+    by a logistic rule of their mean logits in a file with half of the weight on either class, so
+    that two which say the same count once; none is turned round. The rule of a bin is pulled
+    toward that of all qualities, which in turn is weakly pulled toward silence.
 
     Raises:
         DetectorError: no bin has enough files, or no witness separates them.
@@ -85,9 +88,8 @@ def fit_weights(scores: Sequence[FileScore], weighing: Weighing) -> Weighing:
     rest, kept = list(scores), []
     for bin_ in weighing.bins:
         inside = [s for s in rest if bin_.holds(_quality(s))]
-        fakes = sum(s.label for s in inside)
-        if fakes >= FEWEST_FAKES and len(inside) - fakes >= FEWEST_GENUINE:
-            kept.append(_fit_bin(bin_, inside, weighing.witnesses))
+        if _are_enough(inside):
+            kept.append((bin_, inside))
             rest = [s for s in rest if not bin_.holds(_quality(s))]
     if not kept:
         fakes = sum(s.label for s in scores)
@@ -95,13 +97,15 @@ def fit_weights(scores: Sequence[FileScore], weighing: Weighing) -> Weighing:
             f"weights need {FEWEST_GENUINE} genuine and {FEWEST_FAKES} manipulated files of the "
             f"quality of a bin, got {len(scores) - fakes} and {fakes} in all; add files"
         )
-    if not any(bin_.speaks.any() for bin_ in kept):
+    together = _Witnesses(weighing.witnesses, [s for _, inside in kept for s in inside])
+    bins = tuple(together.fit(bin_, inside) for bin_, inside in kept)
+    if not any(bin_.speaks.any() for bin_ in bins):
         names = ", ".join(repr(witness.name) for witness in weighing.witnesses)
         raise DetectorError(
             f"no witness ({names}) tells manipulated from genuine files at any quality; are the "
             "classes inverted?"
         )
-    return Weighing(witnesses=weighing.witnesses, bins=tuple(kept))
+    return Weighing(witnesses=weighing.witnesses, bins=bins)
 
 
 def fit_lines(scores: Sequence[FileScore], weighing: Weighing, least: float) -> Weighing:
@@ -170,7 +174,7 @@ def weigh_score(score: FileScore, info: DetectorInfo) -> FileScore:
 
 
 def separates(values: Numbers, labels: NDArray[np.int64], votes: Numbers) -> bool:
-    """Whether the whole interval of a witness's AUC lies above 0.5.
+    """Whether a witness's AUC lies above 0.5 in all but a tenth of the resamples.
 
     Args:
         values: (N,) logits.
@@ -185,7 +189,7 @@ def separates(values: Numbers, labels: NDArray[np.int64], votes: Numbers) -> boo
     beaten = (beaten + below[:, np.searchsorted(real[order], fake, "right")]) / 2
     of_fakes = votes[:, labels == 1]
     aucs = (of_fakes * beaten).sum(axis=1) / (of_fakes.sum(axis=1) * below[:, -1])
-    return bool(np.quantile(aucs, (1 - LEVEL) / 2) > 0.5)
+    return bool(np.quantile(aucs, CHANCE) > 0.5)
 
 
 def draw_votes(groups: Sequence[tuple[int, str]], rounds: int = ROUNDS, seed: int = 0) -> Numbers:
@@ -209,25 +213,89 @@ def draw_votes(groups: Sequence[tuple[int, str]], rounds: int = ROUNDS, seed: in
     return votes
 
 
-def _fit_bin(
-    bin_: QualityBin, inside: Sequence[FileScore], witnesses: Sequence[WitnessInfo]
-) -> QualityBin:
-    fitted = [_fit_alone(number, witness, inside) for number, witness in enumerate(witnesses)]
-    slopes, offsets = zip(*fitted, strict=True)
-    fresh = {"slopes": slopes, "offsets": offsets, "line": NEVER, "promise": None}
-    return bin_.model_copy(update=fresh)
+class _Witnesses:
+    """Fits the witnesses of a detector, on logits that are brought to one scale."""
+
+    def __init__(self, witnesses: Sequence[WitnessInfo], scores: Sequence[FileScore]) -> None:
+        """Fits the rule of each question on files of all qualities."""
+        self.witnesses = witnesses
+        self.questions = [
+            np.array([w.question == question for w in witnesses])
+            for question in dict.fromkeys(w.question for w in witnesses)
+        ]
+        z, votes = _mean_logits(scores), _votes_of(scores)
+        self.middle = np.average(z, axis=0, weights=votes)
+        spread = np.sqrt(np.average((z - self.middle) ** 2, axis=0, weights=votes))
+        self.spread = np.where(spread > 0, spread, 1.0)
+        self.rules = [self._rule(members, scores) for members in self.questions]
+
+    def fit(self, bin_: QualityBin, scores: Sequence[FileScore]) -> QualityBin:
+        """A bin with what its files say; a question of which it has few fakes goes by all files."""
+        slopes, offsets = np.zeros((2, len(self.witnesses)))
+        for members, rule in zip(self.questions, self.rules, strict=True):
+            if _are_enough(self._of_kind(members, scores)):
+                rule = self._rule(members, scores, rule)
+            speaks = rule[:-1] > 0
+            slopes[members] = rule[:-1] / self.spread[members]
+            share = rule[-1] / max(speaks.sum(), 1)
+            offsets[members] = speaks * (share - slopes * self.middle)[members]
+        told = {"slopes": tuple(slopes.tolist()), "offsets": tuple(offsets.tolist())}
+        return bin_.model_copy(update={**told, "line": NEVER, "promise": None})
+
+    def _rule(
+        self, members: NDArray[np.bool_], scores: Sequence[FileScore], like: Numbers | None = None
+    ) -> Numbers:
+        """Slopes of a question's witnesses, 0 of those that are silent, and its offset.
+
+        Args:
+            members: (W,) the question's.
+            scores: that they are fitted on.
+            like: a rule that this one is pulled toward.
+        """
+        used = self._of_kind(members, scores)
+        z = (_mean_logits(used) - self.middle)[:, members] / self.spread[members]
+        labels = np.array([s.label for s in used], np.float64)
+        speaks = np.array([self._separates(n, scores) for n in np.flatnonzero(members).tolist()])
+        width = len(speaks) + 1
+        toward, pull = np.zeros(width), np.append(np.full(len(speaks), TO_SILENCE), 0.0)
+        if like is not None:
+            toward, pull = like, np.full(width, TO_ALL)
+        while speaks.any():
+            rule, heard = np.zeros(width), np.append(speaks, True)
+            rule[heard] = fit_logistic(
+                z[:, speaks], labels, _votes_of(used), toward[heard], pull[heard]
+            )
+            if (rule[:-1][speaks] > 0).all():
+                return rule
+            speaks &= rule[:-1] > 0
+        return np.zeros(width)
+
+    def _separates(self, number: int, scores: Sequence[FileScore]) -> bool:
+        """Whether a witness tells the fakes that it speaks to."""
+        used = self._of_kind(np.arange(len(self.witnesses)) == number, scores)
+        if not _are_enough(used):
+            return False
+        labels, values = np.array([s.label for s in used]), _mean_logits(used)[:, number]
+        return separates(values, labels, draw_votes(_groups(used)))
+
+    def _of_kind(self, members: NDArray[np.bool_], scores: Sequence[FileScore]) -> list[FileScore]:
+        """The genuine files, and the fakes that any of these witnesses speaks to."""
+        heard = [w for w, there in zip(self.witnesses, members, strict=True) if there]
+        return [
+            s
+            for s in scores
+            if not s.label or any(w.speaks_to(s.method, s.generator) for w in heard)
+        ]
 
 
-def _fit_alone(
-    number: int, witness: WitnessInfo, inside: Sequence[FileScore]
-) -> tuple[float, float]:
-    """Slope and offset of a witness, by the genuine files and the fakes that it speaks to."""
-    used = [s for s in inside if not s.label or witness.speaks_to(s.method, s.generator)]
-    labels = np.array([s.label for s in used])
-    if labels.sum() < FEWEST_FAKES:
-        return 0.0, 0.0
-    z = np.array([np.mean(s.witness_logits, axis=0)[number] for s in used])
-    return _fit_witness(z, labels, _votes_of(used), draw_votes(_groups(used)))
+def _mean_logits(scores: Sequence[FileScore]) -> Numbers:
+    """What each witness says of each file, raw, (N, W)."""
+    return np.array([np.mean(s.witness_logits, axis=0) for s in scores])
+
+
+def _are_enough(scores: Sequence[FileScore]) -> bool:
+    fakes = sum(s.label for s in scores)
+    return fakes >= FEWEST_FAKES and len(scores) - fakes >= FEWEST_GENUINE
 
 
 def _groups(scores: Sequence[FileScore]) -> list[tuple[int, str]]:
@@ -243,20 +311,6 @@ def _votes_of(scores: Sequence[FileScore]) -> Numbers:
         alike = sum(other == label for other, _ in members)
         weight[files] = len(members) / 2 / alike / len(files)  # as many votes as groups
     return weight
-
-
-def _fit_witness(
-    z: Numbers, labels: NDArray[np.int64], weight: Numbers, votes: Numbers
-) -> tuple[float, float]:
-    """Slope and offset, both 0 where the witness tells nothing."""
-    middle = float(np.average(z, weights=weight))
-    spread = float(np.sqrt(np.average((z - middle) ** 2, weights=weight)))
-    if spread == 0 or not separates(z, labels, votes):
-        return 0.0, 0.0
-    slope, offset = fit_logistic((z - middle) / spread, labels.astype(np.float64), weight, 0.0)
-    if slope <= 0:
-        return 0.0, 0.0
-    return slope / spread, offset - slope * middle / spread
 
 
 def _members(groups: Sequence[tuple[int, str]]) -> dict[tuple[int, str], list[int]]:

@@ -254,12 +254,14 @@ def _score_part(
 ) -> list[FileScore]:
     """The scans of what a fold left out, at most `limit` of each maker and origin.
 
-    New files of makers and origins that it knows are drawn apart, and marked as `met`.
+    New files of makers and origins that it knows are drawn apart, and marked as `met`; so are those
+    of makers that a voter, which is the same in all folds, was trained on.
     """
-    lists = [read_manifest(voter.met) for voter in config.voters if voter.met]
-    shut = {entry.path.resolve() for entry in chain(*lists)}
+    learnt = [*chain(*(read_manifest(voter.met) for voter in config.voters if voter.met))]
+    shut = {entry.path.resolve() for entry in learnt}
+    makers = {entry.generator for entry in learnt if entry.label}
     free = [e for e in of_split(part.entries, "val") if e.path.resolve() not in shut]
-    met = met_paths(part.entries)
+    met = met_paths(part.entries) | {e.path for e in free if e.label and e.generator in makers}
     judged = [
         *draw_evenly([e for e in free if e.path not in met], config.limit),
         *draw_evenly([e for e in free if e.path in met], config.limit),
