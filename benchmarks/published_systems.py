@@ -24,10 +24,9 @@ from pathlib import Path
 import numpy as np
 from default_data import DATA
 from published_data import GENERATED, RUN, SWAPS, TWINS, Store, cut_all, swaps, twins_manifest
-from pydantic import BaseModel
 
 from counterface.aside import write_bytes
-from counterface.config import STRICT, parse_settings, read_config_with
+from counterface.config import Record, parse_settings, read_config_with
 from counterface.datasets.labelled_faces import FacePool
 from counterface.datasets.manifest import of_split, read_manifest, write_manifest
 from counterface.detect.generalisation.twin_table import find_twins, two_level_mean
@@ -137,10 +136,8 @@ def train(names: Sequence[str]) -> None:
         print(f"{name}: {(time.monotonic() - began) / 60:.1f} minutes now; {line}", flush=True)
 
 
-class LeftOut(BaseModel):
+class LeftOut(Record):
     """A detector on methods, people and footage that it never saw."""
-
-    model_config = STRICT
 
     files: int
     fakes: int

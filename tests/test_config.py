@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -10,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, ValidationError
 
+import counterface
 from counterface.config import (
-    STRICT,
+    Record,
     Settings,
     describe_flags,
     merge_flags,
@@ -24,21 +26,19 @@ from counterface.config import (
 from counterface.errors import ConfigError
 
 
-class Inner(BaseModel):
-    model_config = STRICT
+class Inner(Record):
     label: str = "a"
     weight: float = 0.5
 
 
-class Outer(BaseModel):
-    model_config = STRICT
+class Outer(Record):
     steps: int = Field(10, ge=1)
     mode: Literal["fast", "slow"] = "fast"
     names: tuple[str, ...] = ()
     limit: int | None = None
     on: bool = True
     inner: Inner = Inner()
-    by_name: dict[str, float] = {}
+    by_name: dict[str, float] = Field({})
 
 
 class NotNone(BaseModel):
@@ -232,3 +232,9 @@ def test_a_file_nested_without_end_is_one_error(tmp_path: Path):
     path.write_text("x = " + "[" * 3000 + "]" * 3000)
     with pytest.raises(ConfigError, match=r"deep\.toml: is not TOML: values nested deeper"):
         read_config(Settings, path)
+
+
+def test_every_model_of_the_package_is_a_record():
+    for path in Path(counterface.__file__).parent.rglob("*.py"):
+        found = re.findall(r"class (\w+)\(BaseModel", path.read_text(encoding="utf-8"))
+        assert found == (["Record"] if path.name == "config.py" else []), path

@@ -1,9 +1,8 @@
 """Settings: one pydantic model <-> a TOML recipe <-> command-line flags, and strict everywhere.
 
-A settings model is frozen and forbids unknown keys; every field has a default where a recipe or a
-flag may leave it out, and a `Field(description=...)`. One that holds other settings models is a
-`Settings`: a table that names some keys of an inner model leaves the others at the outer field's
-own default. Models without inner ones may say `model_config = STRICT` alone.
+A settings model is a `Record`; every field has a default where a recipe or a flag may leave it out,
+and a `Field(description=...)`. One that holds other settings models is a `Settings`: a table that
+names some keys of an inner model leaves the others at the outer field's own default.
 """
 
 from __future__ import annotations
@@ -21,19 +20,21 @@ from counterface.errors import ConfigError
 from counterface.project_files import describe_error as describe_error  # beside the settings
 from counterface.project_files import marked_problem, parse_toml, read_toml
 
-STRICT = ConfigDict(extra="forbid", frozen=True)
-
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class Settings(BaseModel):
+class Record(BaseModel):
+    """A frozen model that forbids unknown keys: the parent of all settings and records."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Settings(Record):
     """A settings model whose inner tables are laid over the defaults of their fields.
 
     With `loop: LoopConfig = LoopConfig(batch_size=16)`, the table `{"loop": {"log_every": 1}}`
     keeps the batch size of 16; pydantic alone would take that of `LoopConfig`.
     """
-
-    model_config = STRICT
 
     @model_validator(mode="before")
     @classmethod

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 from numpy.random import Generator
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.datasets.pairs.degrade import degrade
 from counterface.datasets.pairs.self_blended import recolor
 from counterface.media.recompress import recompress_jpeg
@@ -22,10 +22,8 @@ from counterface.types import Image
 Step = Callable[[Image], Image]
 
 
-class AugmentConfig(BaseModel):
+class AugmentConfig(Record):
     """How often each change is made; 0 never."""
-
-    model_config = STRICT
 
     flip: float = Field(0.5, ge=0, le=1, description="share that is mirrored")
     rotate: float = Field(0.0, ge=0, le=180, description="degrees that a crop is turned at most")

@@ -12,17 +12,15 @@ from dataclasses import replace
 from typing import Self
 
 import numpy as np
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.datasets.manifest import LABELS, Entry
 from counterface.errors import ConfigError
 
 
-class BalanceConfig(BaseModel):
+class BalanceConfig(Record):
     """How a training set is balanced: evenly, or by a ratio."""
-
-    model_config = STRICT
 
     ratio: float | None = Field(None, ge=1, description="draw this many times as many from reals")
     even: bool = Field(
@@ -37,10 +35,8 @@ class BalanceConfig(BaseModel):
         return self
 
 
-class BalanceReport(BaseModel):
+class BalanceReport(Record):
     """Draws of the training entries by label, before and after."""
-
-    model_config = STRICT
 
     split: str  # the one that was balanced; empty where none is set
     entries: dict[str, int]

@@ -13,9 +13,9 @@ OUT/
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.datasets.building.estimate import Estimate, drop_trial, estimate_work
 from counterface.datasets.building.plan import (
     MANIFEST_FILE,
@@ -41,10 +41,8 @@ from counterface.provenance.mark import Marker
 from counterface.types import Progress
 
 
-class BuildSummary(BaseModel):
+class BuildSummary(Record):
     """What a build made."""
-
-    model_config = STRICT
 
     manifest: str
     pairs: int

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.datasets.manifest import Entry, read_manifest, write_manifest
 from counterface.errors import FacesetError, MediaError, reason_of
 from counterface.faces.align import align, outside_share
@@ -47,10 +47,8 @@ MERGE_AFTER = 500  # commits; whoever opens the store meanwhile has to read each
 _PLACE = re.compile(r"_(\d{4})_(\d{2})\.png$")
 
 
-class FaceStoreConfig(BaseModel):
+class FaceStoreConfig(Record):
     """Which frames of a file are taken, and how their faces are cut."""
-
-    model_config = STRICT
 
     moments: int = Field(8, ge=1, le=9999, description="places of a video, even over its time")
     frames: int = Field(1, ge=1, le=64, description="frames at each place, cut as one clip")
@@ -77,10 +75,8 @@ class FaceStoreConfig(BaseModel):
         return self.model_dump(include=names)
 
 
-class StoredFile(BaseModel):
+class StoredFile(Record):
     """What became of one file."""
-
-    model_config = STRICT
 
     path: str
     status: Literal["done", "already", "failed"]
@@ -88,10 +84,8 @@ class StoredFile(BaseModel):
     error: str | None = None
 
 
-class StoreSummary(BaseModel):
+class StoreSummary(Record):
     """What became of all files of one call."""
-
-    model_config = STRICT
 
     folder: str
     files: tuple[StoredFile, ...]

@@ -14,9 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.datasets.manifest import Entry, read_manifest, write_manifest
 from counterface.datasets.readers.layout import load_reader
 from counterface.errors import ConfigError, MediaError, reason_of
@@ -30,28 +30,22 @@ LONGEST_NAME = 255  # bytes, of the usual file systems
 Stamp = tuple[int, int]  # size, time of change in ns
 
 
-class IndexConfig(BaseModel):
+class IndexConfig(Record):
     """How a data set is indexed."""
-
-    model_config = STRICT
 
     hash: bool = Field(True, description="read every file for its SHA-256")
     redo: bool = Field(False, description="replace a manifest that was split or balanced since")
 
 
-class IndexFailure(BaseModel):
+class IndexFailure(Record):
     """A file that is in the manifest without a hash, or cannot be in it for its name."""
-
-    model_config = STRICT
 
     file: str
     reason: str
 
 
-class IndexSummary(BaseModel):
+class IndexSummary(Record):
     """What `index_dataset` did."""
-
-    model_config = STRICT
 
     manifest: Path
     entries: int

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.datasets.manifest import LABELS, Entry
 from counterface.datasets.split import Leak, find_leaks, linked_groups
 from counterface.errors import MediaError
@@ -19,29 +18,23 @@ from counterface.provenance.verify import decode_some
 from counterface.types import Progress
 
 
-class Tally(BaseModel):
+class Tally(Record):
     """How many of each label."""
-
-    model_config = STRICT
 
     real: int = 0
     fake: int = 0
 
 
-class Duplicate(BaseModel):
+class Duplicate(Record):
     """Files of the same content."""
-
-    model_config = STRICT
 
     files: tuple[str, ...]
     labels: tuple[str, ...]  # two: one of them is wrong
     splits: tuple[str, ...]
 
 
-class LookAlike(BaseModel):
+class LookAlike(Record):
     """Two files that the manifest does not link, with a picture that looks the same."""
-
-    model_config = STRICT
 
     files: tuple[str, str]
     bits: int  # of 256 that differ, of the closest pictures
@@ -49,19 +42,15 @@ class LookAlike(BaseModel):
     splits: tuple[str, str]
 
 
-class Unread(BaseModel):
+class Unread(Record):
     """A file that could not be decoded."""
-
-    model_config = STRICT
 
     file: str
     reason: str
 
 
-class DatasetInfo(BaseModel):
+class DatasetInfo(Record):
     """A manifest in numbers. The empty name counts what is not said."""
-
-    model_config = STRICT
 
     entries: int
     real: int

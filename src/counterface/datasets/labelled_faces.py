@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.datasets.augment import AugmentConfig, augment, cut_mix
 from counterface.datasets.face_store import place_in_clip, stored_hashes
 from counterface.datasets.manifest import LABELS, Entry
@@ -26,10 +26,8 @@ from counterface.faceset.store import Faceset
 from counterface.types import Image
 
 
-class DrawConfig(BaseModel):
+class DrawConfig(Record):
     """In which order clips come."""
-
-    model_config = STRICT
 
     balance: Literal["even", "repeat"] = Field(
         "even", description="even: real and fake take turns; repeat: by the manifest's `repeat`"

@@ -12,18 +12,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.datasets.manifest import LABELS, SPLITS, Entry
 from counterface.datasets.partition import NOWHERE, partition
 from counterface.errors import ConfigError
 
 
-class SplitConfig(BaseModel):
+class SplitConfig(Record):
     """How a data set is split."""
-
-    model_config = STRICT
 
     train: float = Field(0.8, ge=0, le=1, description="share of the entries to learn from")
     val: float = Field(0.1, ge=0, le=1, description="share to choose by")
@@ -42,20 +40,16 @@ class SplitConfig(BaseModel):
         return self
 
 
-class Leak(BaseModel):
+class Leak(Record):
     """A person or footage that is in more than one split."""
-
-    model_config = STRICT
 
     kind: Literal["identity", "source"]
     name: str
     splits: dict[str, int]  # entries of each
 
 
-class StratumSplit(BaseModel):
+class StratumSplit(Record):
     """How the entries of one label and method were shared out."""
-
-    model_config = STRICT
 
     label: str
     method: str
@@ -64,10 +58,8 @@ class StratumSplit(BaseModel):
     off: float  # largest distance of a split's share to its aim, [0, 1]
 
 
-class SplitReport(BaseModel):
+class SplitReport(Record):
     """What a split came to."""
-
-    model_config = STRICT
 
     entries: int
     groups: int  # that were not parted; with `drop_crossing` people with their footage

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 from numpy.random import Generator
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.datasets.labelled_faces import FaceClip, FacePool
 from counterface.datasets.pairs.degrade import degrade, reduce_and_enlarge
 from counterface.datasets.pairs.self_blended import recolor
@@ -31,10 +31,8 @@ ALIKE = 0.5  # natural log of the ratio of two faces' sizes; tried a few times, 
 SMALLEST = 48  # pixels that a crop is brought down to at most, so that two are equally sharp
 
 
-class TwinConfig(BaseModel):
+class TwinConfig(Record):
     """How fakes are drawn, and what both halves of a pair go through."""
-
-    model_config = STRICT
 
     families: dict[str, float] = Field(
         {}, description="share of each family (the manifest's `method`); empty = all evenly"

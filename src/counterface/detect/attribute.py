@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from counterface.config import Record
 from counterface.errors import ShapeError
 from counterface.wording import counted
 
@@ -22,11 +23,7 @@ UNKNOWN = "unknown"
 MAJORITY = 0.5  # share that a family needs to be named
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Family(_Record):
+class Family(Record):
     """One family that the head was shown."""
 
     name: str = Field(description="as in the manifest's column `method`")
@@ -36,7 +33,7 @@ class Family(_Record):
     files: int = Field(0, ge=0, description="that it was shown")
 
 
-class Families(_Record):
+class Families(Record):
     """What the head of a detector file knows, and how often it was right on held-back files."""
 
     members: tuple[Family, ...] = Field(description="in the order of the distances")
@@ -48,7 +45,7 @@ class Families(_Record):
     )
 
 
-class Attribution(_Record):
+class Attribution(Record):
     """The family of one person's faces, or that none can be named."""
 
     family: str = Field(description="a family's name, or unknown")

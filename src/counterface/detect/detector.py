@@ -20,12 +20,12 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from counterface.detect.attribute import Families
 from counterface.detect.detector_file.check import MOST_BYTES
 from counterface.detect.detector_file.session import GuardedSession
-from counterface.detect.weigh import Weighing
+from counterface.detect.weigh import DetectorPart, Weighing
 from counterface.device import onnx_options
 from counterface.errors import DetectorError
 from counterface.faces.align import TEMPLATES
@@ -37,18 +37,14 @@ DEFAULT = "default"
 BATCH = 4  # crops a run: activations of the shipped net stay under 100 MB, at the same speed
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Calibration(_Part):
+class Calibration(DetectorPart):
     """p(fake) = sigmoid(scale * mean logit + offset), fitted on held-back clips."""
 
     scale: float = Field(1.0, gt=0)
     offset: float = 0.0
 
 
-class Thresholds(_Part):
+class Thresholds(DetectorPart):
     """Where a calibrated probability becomes a verdict; between the two it is inconclusive."""
 
     likely_manipulated: float = Field(gt=0, lt=1)
@@ -64,12 +60,10 @@ class Thresholds(_Part):
         return self
 
 
-class Range(BaseModel):
+class Range(DetectorPart):
     """What the detector was trained and measured on; a face outside it cannot carry a verdict."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="allow", allow_inf_nan=False
-    )  # later files may state more limits
+    model_config = ConfigDict(extra="allow")  # later files may state more limits
 
     min_face_px: float = Field(64, ge=0, description="longer side round the landmarks, pixels")
     max_compression: float = Field(1.0, ge=0, le=1, description="as estimated by `probe`")
@@ -77,7 +71,7 @@ class Range(BaseModel):
     max_pitch: float = Field(180, ge=0, description="degrees up or down")
 
 
-class DetectorInfo(_Part):
+class DetectorInfo(DetectorPart):
     """What a detector file says of itself."""
 
     format: Literal[1]

@@ -11,9 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.datasets.manifest import Entry, of_split, read_manifest
 from counterface.detect.detector import Calibration, Detector, DetectorInfo
 from counterface.detect.evaluation.cautions import find_cautions, split_cautions
@@ -54,10 +54,8 @@ __all__ = [  # what a caller of an evaluation needs, in one place
 ]
 
 
-class EvaluateConfig(BaseModel):
+class EvaluateConfig(Record):
     """How labelled files are scored; the same for every detector and data set of a report."""
-
-    model_config = STRICT
 
     split: Literal["test", "val", "train", "all"] | None = Field(
         None, description="which files; the test split where the manifest has one, else all"
@@ -74,10 +72,8 @@ class EvaluateConfig(BaseModel):
         return chosen.model_copy(update={"pictures": False, "marks": False})
 
 
-class DetectorFacts(BaseModel):
+class DetectorFacts(Record):
     """Which detector was measured."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     version: str
@@ -107,10 +103,8 @@ class DetectorFacts(BaseModel):
         )
 
 
-class Opened(BaseModel):
+class Opened(Record):
     """A manifest and the part of it that is measured."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     manifest: str
     sha256: str
@@ -127,10 +121,8 @@ class Opened(BaseModel):
         return (path.absolute().parent.name if generic else path.stem) or path.stem
 
 
-class Evaluation(BaseModel):
+class Evaluation(Record):
     """All files, and the numbers over those that were scored."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     detector: DetectorFacts | None = None
     opened: Opened | None = None

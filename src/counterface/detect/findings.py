@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from counterface.config import Record
 from counterface.detect.attribute import Attribution
 from counterface.detect.detector import DetectorInfo
 from counterface.detect.weigh import Promise, Statement
@@ -17,11 +18,7 @@ from counterface.provenance.verify import Provenance
 from counterface.types import Floats, Image, Verdict
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Score(_Record):
+class Score(Record):
     """A pooled, calibrated probability of manipulation with its interval."""
 
     probability: float = Field(ge=0, le=1, description="calibrated; 1 = fake")
@@ -34,7 +31,7 @@ class Score(_Record):
     spread_over: Literal["frames", "views", "none"]
 
 
-class FrameScore(_Record):
+class FrameScore(Record):
     """One face of a track at one moment."""
 
     frame_index: int
@@ -76,14 +73,14 @@ AsideCode = Literal[
 ]
 
 
-class SetAside(_Record):
+class SetAside(Record):
     """Why a face that was found does not count towards the verdict on the file."""
 
     code: AsideCode
     text: str = Field(description="the reason in plain words, as it stands after a colon")
 
 
-class FaceQuality(_Record):
+class FaceQuality(Record):
     """What a person's face is like in the file, and what that makes of a verdict."""
 
     eye_px: float | None = Field(description="median, between the eyes' centres, pixels")
@@ -94,7 +91,7 @@ class FaceQuality(_Record):
     promise: Promise | None = Field(None, description="what holds of genuine files at this line")
 
 
-class TrackFinding(_Record):
+class TrackFinding(Record):
     """One person's faces and what they add up to."""
 
     id: int
@@ -123,7 +120,7 @@ class TrackFinding(_Record):
     frames: tuple[FrameScore, ...]
 
 
-class Notice(_Record):
+class Notice(Record):
     """A reason for care in reading the verdict; those that weigh most come first."""
 
     code: str
@@ -134,7 +131,7 @@ class Notice(_Record):
     )
 
 
-class Headline(_Record):
+class Headline(Record):
     """What a file comes to, in words, number and face that all follow from the findings."""
 
     title: str = Field(description="a few words")
@@ -150,7 +147,7 @@ class Headline(_Record):
     found: int = Field(0, ge=0, description="faces that were followed, counted or not")
 
 
-class Check(_Record):
+class Check(Record):
     """A kind of evidence that was, or was not, looked at."""
 
     name: str
@@ -162,7 +159,7 @@ class Check(_Record):
     )
 
 
-class Sampling(_Record):
+class Sampling(Record):
     """Which frames were looked at."""
 
     mode: Literal["image", "even", "all"]

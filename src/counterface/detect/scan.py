@@ -17,8 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from counterface.config import Record
 from counterface.detect.detector import BATCH, DEFAULT, Detector, DetectorInfo
 from counterface.detect.findings import Sampling, ScanResult, SetAside
 from counterface.detect.scanning.conclusion import conclude, explain
@@ -61,10 +62,8 @@ MIN_CLIPS = 8  # of a detector that judges several frames together: fewer have n
 BRIEF_SHARE = 30  # a person seen in under 1/30 of the frames (3 to 10 frames) does not decide
 
 
-class ScanConfig(BaseModel):
+class ScanConfig(Record):
     """How to scan; the same for every file of a run."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     frames: int = Field(32, ge=1, le=100_000, description="frames of a video, even over its time")
     all_frames: bool = Field(False, description="look at every frame")

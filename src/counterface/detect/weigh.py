@@ -19,8 +19,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from counterface.config import Record
 from counterface.errors import ShapeError
 
 LIMIT = 3.0  # log-odds: the most that one witness may say of a frame
@@ -29,8 +30,10 @@ FAINT = 0.5  # log-odds: below, a witness speaks neither way
 NEVER = 1.0  # a line that no probability reaches
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+class DetectorPart(Record):
+    """What stands in a detector file."""
+
+    model_config = ConfigDict(allow_inf_nan=False)  # a file may come from anyone
 
 
 class Quality(NamedTuple):
@@ -53,7 +56,7 @@ def median_quality(
     return Quality(middle(eye_px), middle(sharpness), compression)
 
 
-class WitnessInfo(_Record):
+class WitnessInfo(DetectorPart):
     """One of the detector's witnesses."""
 
     name: str = Field(min_length=1)
@@ -68,7 +71,7 @@ class WitnessInfo(_Record):
         return not self.methods or method in self.methods or generator in self.methods
 
 
-class Promise(_Record):
+class Promise(DetectorPart):
     """What holds of genuine files at a bin's line, on those that it was fitted on."""
 
     share: float = Field(gt=0, lt=1, description="of genuine files above the line, at most")
@@ -76,7 +79,7 @@ class Promise(_Record):
     files: int = Field(ge=1, description="genuine files in all of them")
 
 
-class QualityBin(_Record):
+class QualityBin(DetectorPart):
     """Faces of like quality, and what each witness is worth there."""
 
     name: str = Field(min_length=1)
@@ -114,7 +117,7 @@ class QualityBin(_Record):
         return self
 
 
-class Weighing(_Record):
+class Weighing(DetectorPart):
     """The witnesses of a detector file and what each is worth, bin by bin, the best first."""
 
     witnesses: tuple[WitnessInfo, ...] = Field(min_length=1)
@@ -219,7 +222,7 @@ class Weighing(_Record):
         return np.asarray(np.logaddexp.reduce(odds, axis=0))
 
 
-class Statement(_Record):
+class Statement(DetectorPart):
     """What one witness says of one person's face."""
 
     name: str

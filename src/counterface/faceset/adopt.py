@@ -8,9 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.errors import MediaError
 from counterface.faces.face_detector import find_faces
 from counterface.faces.pose import estimate_pose
@@ -27,10 +26,8 @@ from counterface.types import Progress
 _AS_IT_IS = np.array([[1, 0, 0], [0, 1, 0]], np.float32)
 
 
-class Adoption(BaseModel):
+class Adoption(Record):
     """What became of the pictures without a row."""
-
-    model_config = STRICT
 
     folder: str
     adopted: tuple[str, ...]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.errors import ConfigError, FacesetError, MediaError, RightsError
 from counterface.faceset.commits import CommitWriter, locked
 from counterface.faceset.header import OptionValues
@@ -22,10 +22,8 @@ from counterface.types import Progress
 FORMER_DEFAULTS = {"face_detector": "mediapipe"}  # of earlier versions
 
 
-class ExtractConfig(BaseModel):
+class ExtractConfig(Record):
     """What is taken from footage, and in what form."""
-
-    model_config = STRICT
 
     every: int = Field(1, ge=1, description="look at every n-th frame of a video")
     faces: int | None = Field(None, ge=1, description="keep the n largest faces of a frame")
@@ -79,10 +77,8 @@ class ExtractConfig(BaseModel):
         return {name: value for name, value in differ.items() if name not in kept}
 
 
-class ExtractSummary(BaseModel):
+class ExtractSummary(Record):
     """What became of all files of one call."""
-
-    model_config = STRICT
 
     folder: str
     sources: tuple[SourceResult, ...]

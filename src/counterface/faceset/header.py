@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from counterface import __version__
 from counterface.aside import write_bytes
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.errors import FacesetError
 from counterface.faces.align import outside_share
 from counterface.project_files import read_json, reading
@@ -52,10 +52,8 @@ MIGRATIONS: dict[int, Migration] = {1: _add_outside}
 OptionValues = dict[str, int | float | str | bool | None]
 
 
-class SourceRecord(BaseModel):
+class SourceRecord(Record):
     """How far one source file has been read, and with what settings."""
-
-    model_config = STRICT
 
     name: str = Field(description="the file as it was named at extraction")
     sha256: str
@@ -70,10 +68,8 @@ class SourceRecord(BaseModel):
     error: str | None = Field(None, description="why it gave no more, where it could not be read")
 
 
-class Header(BaseModel):
+class Header(Record):
     """What `faceset.json` holds."""
-
-    model_config = STRICT
 
     format: int = FORMAT
     tool: str = f"counterface {__version__}"

@@ -6,9 +6,9 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.errors import FacesetError, MediaError
 from counterface.faces.align import crop_matrix, invert, matrix_scale, warp_points
 from counterface.faceset.header import OUTSIDE_TOLD, Header
@@ -25,19 +25,15 @@ MAX_TURN_DEG = 12.0
 MAX_SHIFT = 0.1  # of the crop's side
 
 
-class Problem(BaseModel):
+class Problem(Record):
     """One thing that is wrong, and with which file."""
-
-    model_config = STRICT
 
     file: str
     reason: str
 
 
-class Verification(BaseModel):
+class Verification(Record):
     """What a look at every crop found."""
-
-    model_config = STRICT
 
     folder: str
     crops: int
@@ -45,20 +41,16 @@ class Verification(BaseModel):
     notes: tuple[str, ...] = Field(description="nothing wrong, but worth knowing")
 
 
-class Spread(BaseModel):
+class Spread(Record):
     """How a measure is spread over the crops."""
-
-    model_config = STRICT
 
     p5: float
     median: float
     p95: float
 
 
-class SourceCount(BaseModel):
+class SourceCount(Record):
     """One source and its crops that exist."""
-
-    model_config = STRICT
 
     name: str
     sha256: str
@@ -66,10 +58,8 @@ class SourceCount(BaseModel):
     done: bool = Field(description="read to its end")
 
 
-class FacesetInfo(BaseModel):
+class FacesetInfo(Record):
     """What a faceset holds."""
-
-    model_config = STRICT
 
     folder: str
     format: int

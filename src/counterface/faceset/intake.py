@@ -15,9 +15,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from pydantic import BaseModel
-
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.errors import FacesetError, MediaError
 from counterface.faces.align import align, outside_share
 from counterface.faces.pose import estimate_pose
@@ -45,10 +43,8 @@ SEGMENT = 64  # looked-at frames in a commit: a second or less of work to lose
 MERGE_AFTER = 500  # commits; whoever opens the faceset meanwhile has to read each of them
 
 
-class SourceResult(BaseModel):
+class SourceResult(Record):
     """What became of one file."""
-
-    model_config = STRICT
 
     path: str
     status: Literal["done", "already", "failed"]

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import nn
 from torch.optim import Optimizer
 
 from counterface.aside import make_folder
+from counterface.config import Record
 from counterface.device import Device
 from counterface.errors import TrainingError
 from counterface.learn import checkpoint as disk
@@ -29,10 +30,8 @@ Ended = Literal["finished", "early", "signal"]
 Differences = Callable[[Mapping[str, Any], Mapping[str, Any]], list[str]]
 
 
-class LoopConfig(BaseModel):
+class LoopConfig(Record):
     """How to train, whatever is trained."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     steps: int = Field(1000, ge=1, description="steps of the whole run")
     batch_size: int = Field(32, ge=1, description="examples a step, over all processes")

@@ -15,8 +15,9 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from counterface.config import Record
 from counterface.errors import MediaError
 from counterface.media.decoder_process import parent
 from counterface.media.decoder_process.wire import Message, unpack_info, unpack_note
@@ -27,10 +28,8 @@ from counterface.media.tags.metadata import Metadata, clean
 from counterface.types import Frame, Image
 
 
-class Limits(BaseModel):
+class Limits(Record):
     """What decoding one file may cost."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     memory_mb: int = Field(
         default=2000, ge=1, description="memory of the decoder, MB (million bytes)"

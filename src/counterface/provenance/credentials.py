@@ -17,11 +17,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from counterface import __version__
 from counterface.aside import write_bytes
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.errors import ProvenanceError
 from counterface.media.open_file import show
 from counterface.project_files import writing
@@ -70,10 +70,8 @@ _WORDS = {  # what C2PA's failure codes mean
 }
 
 
-class Credentials(BaseModel):
+class Credentials(Record):
     """What the content credentials of a file say, and whether they hold."""
-
-    model_config = STRICT
 
     state: State
     reason: str = Field(description="the state in words, with the reason")

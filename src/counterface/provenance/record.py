@@ -17,11 +17,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from counterface import __version__
 from counterface.aside import write_bytes
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.errors import ProvenanceError
 from counterface.project_files import read_bytes, reading
 from counterface.provenance.rights import Rights
@@ -46,20 +46,16 @@ def _plain_json(value: dict[str, Any]) -> dict[str, Any]:
 Plain = Annotated[dict[str, Any], AfterValidator(_plain_json)]
 
 
-class MadeInput(BaseModel):
+class MadeInput(Record):
     """A file that went in."""
-
-    model_config = STRICT
 
     role: str = Field(description="target, audio, faceset, merge plan ...")
     name: str = Field(description="file name, without its folder")
     sha256: str
 
 
-class MadeModel(BaseModel):
+class MadeModel(Record):
     """A model that was used."""
-
-    model_config = STRICT
 
     name: str
     sha256: str = Field(description="of the weights file")
@@ -67,19 +63,15 @@ class MadeModel(BaseModel):
     options: Plain = Field(default_factory=dict)
 
 
-class MadeRights(BaseModel):
+class MadeRights(Record):
     """The rights record of footage that a model or an output was made from."""
-
-    model_config = STRICT
 
     of: str = Field(description="whose: an identity, a faceset, the target")
     rights: Rights
 
 
-class SwapPlace(BaseModel):
+class SwapPlace(Record):
     """One face that was replaced in one frame."""
-
-    model_config = STRICT
 
     track: int
     box: Box = Field(description="xyxy pixels of the frame, to 1/100")
@@ -101,30 +93,24 @@ class SwapPlace(BaseModel):
         return top, (_rounded(d, 6), _rounded(e, 6), _rounded(f, 6))
 
 
-class FrameSwaps(BaseModel):
+class FrameSwaps(Record):
     """The faces that were replaced in one frame; frames without any may be left out."""
-
-    model_config = STRICT
 
     index: int = Field(ge=0)
     pts: Fraction = Field(description="seconds, exact, as a text such as '1/25'")
     swaps: tuple[SwapPlace, ...] = ()
 
 
-class MadeOutput(BaseModel):
+class MadeOutput(Record):
     """The made file; hash and size are known once it is signed."""
-
-    model_config = STRICT
 
     name: str
     sha256: str | None = None
     bytes: int | None = None
 
 
-class MadeMarks(BaseModel):
+class MadeMarks(Record):
     """What was left on and beside the file."""
-
-    model_config = STRICT
 
     credentials: Literal["embedded", "sidecar"]
     signer: str = Field(description="SHA-256 of the signing certificate")
@@ -132,10 +118,8 @@ class MadeMarks(BaseModel):
     known_fakes: int = Field(0, ge=0, description="pictures entered into the local registry")
 
 
-class MadeRecord(BaseModel):
+class MadeRecord(Record):
     """Everything about one made file."""
-
-    model_config = STRICT
 
     kind: Literal["made_record"] = "made_record"
     format: Literal[1] = 1

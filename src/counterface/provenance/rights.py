@@ -5,19 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import Field, field_validator
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.errors import RightsError
 from counterface.project_files import read_toml, reading
 
 RIGHTS_FILE = "rights.toml"
 
 
-class Rights(BaseModel):
+class Rights(Record):
     """Who is shown, why the footage may be used, and where that is written down."""
-
-    model_config = STRICT
 
     shown: str = Field(description="who is shown: a name, or how the data set describes its people")
     basis: Literal["consent", "licence", "research", "synthetic"] = Field(

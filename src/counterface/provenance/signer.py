@@ -16,9 +16,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.errors import ProvenanceError
 from counterface.project_files import read_bytes, reading
 from counterface.provenance.home import IDENTITY_FILE, home_dir, read_or_make
@@ -66,10 +66,8 @@ class Signer:
         return _pem(self.certificates[-1])
 
 
-class Identity(BaseModel):
+class Identity(Record):
     """What is publicly known of a signer."""
-
-    model_config = STRICT
 
     subject: str
     fingerprint: str = Field(description="SHA-256 of the signing certificate, hexadecimal")

@@ -10,9 +10,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.errors import MediaError, ProvenanceError, reason_of
 from counterface.media import sandbox
 from counterface.media.open_file import check_file
@@ -42,10 +42,8 @@ from counterface.wording import counted
 FRAMES = 12  # of a video, even over its time: more cost time and find little more
 
 
-class WatermarkCheck(BaseModel):
+class WatermarkCheck(Record):
     """Whether the pixels carry this user's watermark."""
-
-    model_config = STRICT
 
     state: Literal["found", "not_found", "not_run"]
     reason: str
@@ -59,10 +57,8 @@ class WatermarkCheck(BaseModel):
     frames: int = Field(0, description="pictures searched")
 
 
-class KnownFakeCheck(BaseModel):
+class KnownFakeCheck(Record):
     """Whether the pictures look like those of a file made on this machine."""
-
-    model_config = STRICT
 
     state: Literal["same_file", "match", "no_match", "not_run"]
     reason: str
@@ -72,20 +68,16 @@ class KnownFakeCheck(BaseModel):
     when: datetime | None = Field(None, description="when it was registered")
 
 
-class RecordCheck(BaseModel):
+class RecordCheck(Record):
     """Whether a record lies beside the file and fits it."""
-
-    model_config = STRICT
 
     state: Literal["agrees", "differs", "unreadable", "none"]
     reason: str
     name: str | None = None
 
 
-class Provenance(BaseModel):
+class Provenance(Record):
     """All marks of one file."""
-
-    model_config = STRICT
 
     credentials: Credentials
     watermark: WatermarkCheck

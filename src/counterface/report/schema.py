@@ -12,8 +12,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import Field, PrivateAttr
 
+from counterface.config import Record
 from counterface.detect.detector import Calibration, Range, Thresholds
 from counterface.detect.findings import (
     Check,
@@ -33,18 +34,14 @@ from counterface.types import Verdict
 SCHEMA_VERSION: Literal[1] = 1
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Tool(_Part):
+class Tool(Record):
     """The program that made the report."""
 
     name: Literal["counterface"] = "counterface"
     version: str
 
 
-class FileFacts(_Part):
+class FileFacts(Record):
     """Which file was judged."""
 
     path: str = Field(description="as given; bytes that are no UTF-8 show as escapes")
@@ -53,7 +50,7 @@ class FileFacts(_Part):
     sha256: str | None = None
 
 
-class AudioFacts(_Part):
+class AudioFacts(Record):
     """One sound stream."""
 
     codec: str
@@ -62,7 +59,7 @@ class AudioFacts(_Part):
     duration_s: float | None
 
 
-class CompressionFacts(_Part):
+class CompressionFacts(Record):
     """How strongly the picture was compressed, as far as the file shows it."""
 
     strength: float = Field(ge=0, le=1)
@@ -71,7 +68,7 @@ class CompressionFacts(_Part):
     words: str = Field("", description="the same for people")
 
 
-class MediaFacts(_Part):
+class MediaFacts(Record):
     """What the file says of its pictures and sound."""
 
     kind: Literal["image", "video"]
@@ -89,7 +86,7 @@ class MediaFacts(_Part):
     audio: tuple[AudioFacts, ...] = ()
 
 
-class DetectorFacts(_Part):
+class DetectorFacts(Record):
     """The detector that judged, and what it states of itself."""
 
     name: str
@@ -115,7 +112,7 @@ class Pictures:
         self.exhibits = exhibits
 
 
-class Report(_Part):
+class Report(Record):
     """Everything that a scan of one file found, or why it could not be scanned."""
 
     schema_version: Literal[1] = SCHEMA_VERSION

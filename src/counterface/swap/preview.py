@@ -11,9 +11,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.errors import MediaError, SwapError
 from counterface.faces.align import crop_matrix, warp_image
 from counterface.media import sandbox
@@ -44,10 +44,8 @@ AROUND_S = 0.4  # seconds looked at before and after: landmarks are steadied as 
 SUFFIXES = (".png", ".jpg", ".jpeg")  # pictures that hold their own credentials
 
 
-class PreviewConfig(BaseModel):
+class PreviewConfig(Record):
     """What is previewed, and what is tried; flags mean what they mean in a conversion."""
-
-    model_config = STRICT
 
     at: float = Field(0.0, ge=0, description="moment of a video, seconds on its own clock")
     rows: str = Field("color_transfer=none,rct,mkl", description="NAME=VALUE,VALUE,... downwards")

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.errors import FacesetError, SwapError
 from counterface.faces.align import crop_matrix, warp_image, warp_points
 from counterface.faces.blend import colour_seam
@@ -36,10 +36,10 @@ _CROP = 256  # pixels, of the perceptual comparison
 _OUTSIDE = 0.25  # the mask grown by this share of its size is "inside"; beyond is "outside"
 
 
-class QualityConfig(BaseModel):
+class QualityConfig(Record):
     """How closely to look."""
 
-    model_config = ConfigDict(**STRICT, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)  # `from` is a word of Python
 
     every: int = Field(1, ge=1, description="measure every n-th frame")
     identity_every: int = Field(8, ge=1, description="of them, every n-th for identity: it is slow")
@@ -49,10 +49,8 @@ class QualityConfig(BaseModel):
     source_crops: int = Field(32, ge=1, description="crops of the source that are embedded")
 
 
-class Number(BaseModel):
+class Number(Record):
     """A measurement over frames."""
-
-    model_config = STRICT
 
     mean: float
     p5: float = Field(description="5 % of the frames lie below")
@@ -60,10 +58,8 @@ class Number(BaseModel):
     frames: int
 
 
-class ReportCard(BaseModel):
+class ReportCard(Record):
     """What was measured; fields are null where it could not be."""
-
-    model_config = STRICT
 
     out: str
     target: str

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 from torch import Tensor, nn
 
 from counterface import __version__
-from counterface.config import STRICT, describe_error
+from counterface.config import Record, describe_error
 from counterface.errors import ConfigError, ShapeError, SwapError, TrainingError
 from counterface.learn.checkpoint import checkpoints, read_record, read_weights, step_of
 from counterface.project_files import reading
@@ -41,10 +41,8 @@ class Generated(NamedTuple):
     raw: Tensor | None = None  # (B, 3, R, R) RGB [0, 1]: colour before the model laid it over
 
 
-class SwapConfig(BaseModel):
+class SwapConfig(Record):
     """The options that every architecture has; its own come in a subclass."""
-
-    model_config = STRICT
 
     template: Template = Field("face", description="crop of the facesets: how much of the head")
 
@@ -208,10 +206,8 @@ def count_parameters(model: nn.Module) -> dict[str, int]:
     return {**counts, "total": sum(weight.numel() for weight in model.parameters())}
 
 
-class FacesetUsed(BaseModel):
+class FacesetUsed(Record):
     """A faceset that an identity was trained on."""
-
-    model_config = STRICT
 
     folder: str = Field(description="as it was given to the training")
     crops: int = Field(ge=0, description="faces in it at the time")
@@ -219,19 +215,15 @@ class FacesetUsed(BaseModel):
     content: str = Field("", description="`Faceset.content_sha256`; '' in older files")
 
 
-class IdentityAbout(BaseModel):
+class IdentityAbout(Record):
     """One person that a model knows."""
-
-    model_config = STRICT
 
     name: str = Field(description="'source', 'target', or as the recipe calls this identity")
     facesets: tuple[FacesetUsed, ...] = ()
 
 
-class SwapAbout(BaseModel):
+class SwapAbout(Record):
     """What a model file says of itself."""
-
-    model_config = STRICT
 
     kind: Literal["swap_model"] = "swap_model"
     format: Literal[1] = 1

@@ -9,20 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from counterface.apps.cli import output
 from counterface.apps.cli.output import Json
 from counterface.aside import make_folder
+from counterface.config import Record
 
 if TYPE_CHECKING:
     from counterface.report.schema import Report
 
 
-class DemoConfig(BaseModel):
+class DemoConfig(Record):
     """Where the demonstration is written."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     out: Path = Field(Path("out/demo"), description="folder for the pictures, clips and the report")
 

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, Field, field_validator
+from pydantic import Field, field_validator
 
 from counterface import __version__
-from counterface.config import STRICT, Settings
+from counterface.config import Record, Settings
 from counterface.datasets.building.plan import (
     MANIFEST_FILE,
     Person,
@@ -83,10 +83,8 @@ class BlendConfig(Settings):
         return value
 
 
-class BlendSummary(BaseModel):
+class BlendSummary(Record):
     """What was made."""
-
-    model_config = STRICT
 
     manifest: str
     real: int

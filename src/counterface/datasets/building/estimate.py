@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.datasets.building.genuine import write_genuine
 from counterface.datasets.building.plan import Pair, Plan, spread
 from counterface.datasets.building.stages import (
@@ -40,10 +40,8 @@ WARM_STEPS, TIMED_STEPS = 2, 4  # the first steps allocate memory and transform 
 TRIAL_S = 1.0  # seconds of footage
 
 
-class Work(BaseModel):
+class Work(Record):
     """One kind of work that is left."""
-
-    model_config = STRICT
 
     what: str
     count: int = Field(description="left to do")
@@ -56,10 +54,8 @@ class Work(BaseModel):
         return self.count * self.each_s
 
 
-class Estimate(BaseModel):
+class Estimate(Record):
     """What is left of a build, and how long it will take."""
-
-    model_config = STRICT
 
     work: tuple[Work, ...]
     videos: int = Field(description="in the finished data set, genuine ones and swaps")

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from counterface.aside import make_folder, write_bytes
-from counterface.config import STRICT, Settings
+from counterface.config import Record, Settings
 from counterface.datasets.split import SplitConfig
 from counterface.errors import ConfigError, MediaError, RightsError
 from counterface.faceset.extract import ExtractConfig
@@ -30,10 +30,8 @@ _DECIDED = {"person", "like", "identity", "crf", "keep", "rights", "rights_file"
 }
 
 
-class Person(BaseModel):
+class Person(Record):
     """One person's footage."""
-
-    model_config = STRICT
 
     clips: tuple[Path, ...] = Field(description="videos, or folders of videos")
     rights: Rights | None = Field(

@@ -9,11 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel
-
 from counterface import __version__
 from counterface.aside import make_folder
-from counterface.config import STRICT, read_config_with
+from counterface.config import Record, read_config_with
 from counterface.datasets.building.genuine import write_genuine
 from counterface.datasets.building.masks import drop_masks, write_mask_video
 from counterface.datasets.building.plan import Pair, Plan, spread
@@ -31,10 +29,8 @@ from counterface.swap.train import SwapTrainConfig, train_swap
 from counterface.types import Progress
 
 
-class Failure(BaseModel):
+class Failure(Record):
     """A clip that could not be used."""
-
-    model_config = STRICT
 
     file: str
     stage: Literal["extract", "convert"]

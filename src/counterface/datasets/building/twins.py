@@ -20,9 +20,9 @@ from typing import Literal
 
 import numpy as np
 from numpy.random import Generator
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from counterface.config import STRICT, Settings
+from counterface.config import Record, Settings
 from counterface.datasets.building.plan import (
     MANIFEST_FILE,
     Person,
@@ -115,10 +115,8 @@ class TwinsConfig(Settings):
         return self
 
 
-class TwinsSummary(BaseModel):
+class TwinsSummary(Record):
     """What was made."""
-
-    model_config = STRICT
 
     manifest: str
     pairs: int = Field(description="in the manifest")

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.errors import RegistryError
 from counterface.wording import unknown_name
 
 Up = Literal["nearest", "bilinear", "transposed", "shuffle"]
 
 
-class Architecture(BaseModel):
+class Architecture(Record):
     """One face autoencoder; convolutions alone, so it takes any size that it can halve."""
-
-    model_config = STRICT
 
     up: Up = Field(description="how the decoder doubles a side")
     side: int = Field(128, ge=32, description="side of the crops it is trained on, pixels")

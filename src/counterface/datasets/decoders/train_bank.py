@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import Field, field_validator
 
 from counterface import weights as weight_store
 from counterface.aside import make_folder
-from counterface.config import STRICT, Settings
+from counterface.config import Record, Settings
 from counterface.datasets.decoders.architectures import ARCHITECTURES, Architecture, architecture
 from counterface.datasets.decoders.autoencoder import FaceAutoencoder, export_autoencoder
 from counterface.datasets.decoders.autoencoder_task import AutoencoderTask, FaceCrops
@@ -61,10 +61,8 @@ class DecodersConfig(Settings):
         return value
 
 
-class BankSummary(BaseModel):
+class BankSummary(Record):
     """What the bank holds."""
-
-    model_config = STRICT
 
     folder: str
     decoders: tuple[str, ...]

@@ -15,8 +15,9 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from counterface.config import Record
 from counterface.datasets.pairs.degrade import degrade
 from counterface.datasets.pairs.self_blended import (
     FaceSample,
@@ -67,10 +68,8 @@ class PairBank(Protocol):
         ...
 
 
-class PairConfig(BaseModel):
+class PairConfig(Record):
     """How training pairs are made."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     template: str = Field("whole_face", description="alignment of the detector's crops")
     size: int = Field(224, ge=64, description="side of the detector's crops, pixels")

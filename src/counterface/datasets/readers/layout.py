@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import ConfigDict, Field, PrivateAttr, ValidationError
 
-from counterface.config import STRICT, describe_error
+from counterface.config import Record, describe_error
 from counterface.datasets.manifest import Entry
 from counterface.errors import ConfigError, DatasetError
 from counterface.media.find_media import find_media
@@ -35,11 +35,10 @@ class Ties(NamedTuple):
     identities: tuple[str, ...]
 
 
-class DatasetReader(BaseModel):
+class DatasetReader(Record):
     """A layout; its fields are its options. A child fills `expected` and `entries`."""
 
-    # a folder may be called 0 or 1
-    model_config = ConfigDict(coerce_numbers_to_str=True, **STRICT)
+    model_config = ConfigDict(coerce_numbers_to_str=True)  # a folder may be called 0 or 1
     expected: ClassVar[str]  # the tree, as a person would draw it
     _list: Path = PrivateAttr(Path())  # that was read last
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.types import Image, Mask
 
 CENTRE, SPREAD = 0.05, 0.12  # of the differences that twins are brought to; codecs take the mean
@@ -21,10 +21,8 @@ MOST_MEAN, SOFTER = 0.05, (0.35, 0.65)  # of a batch of twins
 _FLOOR = 0.5  # grey values: keeps the logarithm of a flat patch finite
 
 
-class GuardFigures(BaseModel):
+class GuardFigures(Record):
     """How sharp a batch of fakes is beside its twins."""
-
-    model_config = STRICT
 
     pairs: int
     mean: float = Field(description="fake minus twin, log of the mean absolute Laplacian inside")

@@ -11,8 +11,9 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from counterface.config import Record
 from counterface.detect.evaluate import (
     DetectorFacts,
     EvaluateConfig,
@@ -32,10 +33,8 @@ from counterface.types import Progress
 LESS_IS_BETTER = ("eer", "log_loss", "ece", "brier")
 
 
-class Difference(BaseModel):
+class Difference(Record):
     """One number of both, and the first's less the second's with its paired interval."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     first: float
@@ -44,10 +43,8 @@ class Difference(BaseModel):
     better: str = Field(description="'first', 'second', or 'cannot tell'")
 
 
-class Comparison(BaseModel):
+class Comparison(Record):
     """Two detectors on the files that both could score."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     first: DetectorFacts | None = None
     second: DetectorFacts | None = None

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from counterface.config import Record
 from counterface.detect.evaluate import (
     DetectorFacts,
     EvaluateConfig,
@@ -20,20 +21,16 @@ from counterface.errors import ConfigError
 from counterface.types import Progress
 
 
-class CrossCell(BaseModel):
+class CrossCell(Record):
     """One detector on one data set."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     video: Numbers
     frame: Numbers | None
     cautions: tuple[str, ...] = Field(description="codes of what is odd, see the evaluation")
 
 
-class CrossMatrix(BaseModel):
+class CrossMatrix(Record):
     """Every detector on every data set."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     detectors: tuple[DetectorFacts, ...] = Field(description="rows")
     opened: tuple[Opened, ...] = Field(description="columns")

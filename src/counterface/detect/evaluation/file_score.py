@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from counterface.config import Record
 from counterface.datasets.manifest import Entry
 from counterface.detect.findings import ScanFailure, ScanResult, TrackFinding
 from counterface.detect.scanning.conclusion import lead
@@ -18,10 +19,8 @@ FIRM = (Verdict.LIKELY_MANIPULATED.value, Verdict.NO_MANIPULATION_FOUND.value)
 OUTCOMES = (*(verdict.value for verdict in Verdict), FAILED)  # every file has exactly one
 
 
-class FileScore(BaseModel):
+class FileScore(Record):
     """One labelled file after its scan."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     file: str
     label: int

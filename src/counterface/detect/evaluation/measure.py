@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from counterface.config import Record
 from counterface.detect.detector import Calibration
 from counterface.detect.evaluation.file_score import FIRM, OUTCOMES, FileScore
 from counterface.detect.pool import calibrate
@@ -32,11 +33,7 @@ from counterface.learn.metrics import (
 ROUNDS = 1000
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Number(_Record):
+class Number(Record):
     """A number with its 95 % interval over groups; both ends are null where there are too few."""
 
     value: float
@@ -52,7 +49,7 @@ class Number(_Record):
         )
 
 
-class Numbers(_Record):
+class Numbers(Record):
     """What was measured on one set of files, or on their frames."""
 
     name: str
@@ -63,7 +60,7 @@ class Numbers(_Record):
     values: dict[str, Number] = Field(description="by name; what cannot be measured is absent")
 
 
-class Slice(_Record):
+class Slice(Record):
     """A data set taken apart by one of its columns."""
 
     by: str
@@ -71,7 +68,7 @@ class Slice(_Record):
     parts: tuple[Numbers, ...]
 
 
-class Outcome(_Record):
+class Outcome(Record):
     """How many files of each class got one verdict; the rows together are all files."""
 
     verdict: str
@@ -79,7 +76,7 @@ class Outcome(_Record):
     fake: int
 
 
-class Abstentions(_Record):
+class Abstentions(Record):
     """Files without a firm answer, by reason; no reason ever becomes a score of 0.5."""
 
     no_face: int

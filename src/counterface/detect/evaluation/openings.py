@@ -12,18 +12,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from counterface.config import Record
 from counterface.errors import ConfigError
 from counterface.project_files import read_json_lines, writing
 
 LOG_NAME = "test_openings.jsonl"
 
 
-class Opening(BaseModel):
+class Opening(Record):
     """One time that a test split was scored."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     time: str = Field(description="UTC, ISO 8601; empty for a line that cannot be read")
     purpose: str = Field(description="the verb: evaluate, compare, robustness")

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
+from counterface.config import Record
 from counterface.datasets.manifest import Entry
 from counterface.datasets.split import linked_groups
 from counterface.detect.evaluate import (
@@ -64,10 +65,8 @@ class RobustnessConfig(EvaluateConfig):
         return kinds
 
 
-class Level(BaseModel):
+class Level(Record):
     """One kind of damage at one strength."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str
     strength: int = Field(description="0: as the files are; 1 mild to 5 strong")
@@ -78,10 +77,8 @@ class Level(BaseModel):
     lost: int = Field(description="files with a score as they are, and none any more")
 
 
-class Robustness(BaseModel):
+class Robustness(Record):
     """A detector on the same files, as they are and damaged."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     detector: DetectorFacts | None = None
     opened: Opened | None = None

@@ -11,8 +11,9 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from counterface.config import Record
 from counterface.datasets.leave_out import LeaveOut
 from counterface.datasets.manifest import LABELS, Entry
 from counterface.detect.detector import Detector
@@ -58,10 +59,8 @@ class GeneraliseConfig(EvaluateConfig):
     rounds: int = Field(2000, ge=100, le=100_000, description="resamples of the intervals")
 
 
-class ControlRow(BaseModel):
+class ControlRow(Record):
     """The numbers of `Summary` for something else than the detector's score."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     control: str
     name: str = Field(description="all, or a family")
@@ -69,10 +68,8 @@ class ControlRow(BaseModel):
     twins: Number | None
 
 
-class Generalisation(BaseModel):
+class Generalisation(Record):
     """All tables of one detector or recipe."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     detector: DetectorFacts | None = None
@@ -93,20 +90,18 @@ class Generalisation(BaseModel):
     cautions: tuple[Notice, ...] = ()
 
 
-class Compared(BaseModel):
+class Compared(Record):
     """How much higher the first of two stands, paired by fake."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     first: str
     second: str
     differences: dict[str, Number]
 
 
-class Material(BaseModel):
+class Material(Record):
     """Files that are judged, with their faces; what every detector of one shape shares."""
 
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(arbitrary_types_allowed=True)  # holds arrays
 
     entries: tuple[Entry, ...]
     faces: tuple[FaceCrops, ...]

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from counterface.config import Record
 from counterface.datasets.manifest import Entry
 from counterface.detect.evaluation.measure import Number
 
@@ -31,10 +32,6 @@ ROUNDS = 2000
 ALARMS = 0.05  # share of genuine files above the line that a find is counted from
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 @dataclass(frozen=True)
 class Judged:
     """A labelled file, and what of its quality is compared."""
@@ -44,7 +41,7 @@ class Judged:
     still: bool  # a picture, no clip
 
 
-class FakeResult(_Record):
+class FakeResult(Record):
     """One fake among genuine files; what could not be measured is null."""
 
     path: str
@@ -56,7 +53,7 @@ class FakeResult(_Record):
     equal: float | None = Field(None, description="the same, twins made equally sharp")
 
 
-class MethodRow(_Record):
+class MethodRow(Record):
     """One method."""
 
     name: str
@@ -70,7 +67,7 @@ class MethodRow(_Record):
     with_twins: int = Field(description="fakes that have twins")
 
 
-class Summary(_Record):
+class Summary(Record):
     """All methods, or those of a family; each method has one weight."""
 
     name: str
@@ -85,7 +82,7 @@ class Summary(_Record):
     below_chance: int = Field(description="how many of those have an AUC under 0.5")
 
 
-class AlarmRow(_Record):
+class AlarmRow(Record):
     """Genuine files of one origin."""
 
     origin: str

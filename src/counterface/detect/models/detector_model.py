@@ -11,20 +11,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 from torch import Tensor, nn
 
-from counterface.config import STRICT, describe_error
+from counterface.config import Record, describe_error
 from counterface.errors import ConfigError, ShapeError, TrainingError
 from counterface.registry import DETECTORS
 
 Template = Literal["face", "whole_face", "head"]
 
 
-class DetectorConfig(BaseModel):
+class DetectorConfig(Record):
     """The options that every architecture has; its own come in a subclass."""
-
-    model_config = STRICT
 
     template: Template = Field("whole_face", description="how much of the head a crop shows")
     size: int = Field(224, ge=16, le=1024, description="crop side, pixels")

@@ -13,19 +13,18 @@ weight store's, timm's, or a file the user names.
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
+from counterface.config import Record
 from counterface.detect.models.parts.stage_statistics import StageStatistics
 from counterface.detect.models.parts.timm_backbone import create_backbone, signed_input
 
 STAGES = (0, 1, 2, 3, 4)
 
 
-class FrameStatisticsConfig(BaseModel):
+class FrameStatisticsConfig(Record):
     """The architecture."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     backbone: str = Field("mobilenetv2_100", description="any timm model with five feature maps")
     stages: tuple[int, ...] = Field(STAGES, min_length=1, description="maps that the heads read")

@@ -11,19 +11,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
-from pydantic import BaseModel, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.detect.models.detector_model import DetectorConfig, DetectorModel, build_detector
 from counterface.errors import ConfigError
 
 
-class MemberConfig(BaseModel):
+class MemberConfig(Record):
     """One of the nets."""
-
-    model_config = STRICT
 
     architecture: str = Field(description="a name in `DETECTORS`")
     options: dict[str, Any] = Field({}, description="of the architecture")

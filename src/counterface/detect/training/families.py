@@ -17,10 +17,10 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from counterface.aside import replacing
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.datasets.manifest import Entry
 from counterface.datasets.split import fold_groups, linked_groups
 from counterface.detect.attribute import UNKNOWN, Families, Family, attribute
@@ -36,10 +36,8 @@ LEAST_FILES = 5  # of a family
 BATCH = 32
 
 
-class FamilyConfig(BaseModel):
+class FamilyConfig(Record):
     """How the head is fitted."""
-
-    model_config = STRICT
 
     frames: int = Field(8, ge=1, description="of each video")
     directions: int = Field(48, ge=2, description="that are kept of the features")

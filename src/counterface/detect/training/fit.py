@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 from torch import nn
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.datasets.manifest import Entry, read_manifest
 from counterface.detect.generalisation.face_crops import CropConfig, FaceCutter
 from counterface.detect.models.evidence_sum import EvidenceSum
@@ -27,14 +27,12 @@ from counterface.learn.checkpoint import read_weights
 from counterface.types import Image, Progress
 
 
-class HeadConfig(BaseModel):
+class HeadConfig(Record):
     """A line: which fakes against which real ones, by the manifest's columns.
 
     A share is of a `method`, or of one `generator` (of real files: one `origin`), for which it
     stands in the place of its method's.
     """
-
-    model_config = STRICT
 
     name: str = Field(description="of the line, and of the witness that it is")
     question: str = Field("", description="that it speaks to; its name where empty")
@@ -54,10 +52,8 @@ class HeadConfig(BaseModel):
     ridge: float | None = Field(None, gt=0, description="its own penalty; None = the recipe's")
 
 
-class VoterConfig(BaseModel):
+class VoterConfig(Record):
     """A trained net that speaks to a head's question, or asks one more."""
-
-    model_config = STRICT
 
     weights: Path = Field(description="of a run of `counterface detect train`")
     question: str = Field(description="the head whose log-odds it adds to, or a new name")
@@ -73,10 +69,8 @@ class VoterConfig(BaseModel):
     )
 
 
-class TuningConfig(BaseModel):
+class TuningConfig(Record):
     """A run of `counterface detect train` that tunes the backbone, made on the way."""
-
-    model_config = STRICT
 
     recipe: Path = Field(description="of `detect train`; its folder and data are set here")
     share: float = Field(
@@ -84,10 +78,8 @@ class TuningConfig(BaseModel):
     )
 
 
-class FitConfig(BaseModel):
+class FitConfig(Record):
     """A statistics detector, whole."""
-
-    model_config = STRICT
 
     out: Path = Field(Path("runs/statistics"), description="folder of the run")
     manifest: Path | None = Field(None, description="Parquet or CSV: path, label, method, source")

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from counterface.aside import write_bytes
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.datasets.labelled_faces import FaceClip, FacePool
 from counterface.datasets.manifest import of_split
 from counterface.datasets.split import fold_groups, linked_groups
@@ -48,10 +48,8 @@ REPORT_FILE = "folds.json"
 Progress = Callable[[str, int, int, dict[str, float]], None]  # phase, step, steps, numbers
 
 
-class FoldResult(BaseModel):
+class FoldResult(Record):
     """One fold's detector, measured on what it has not seen."""
-
-    model_config = STRICT
 
     fold: int
     train_files: int
@@ -63,10 +61,8 @@ class FoldResult(BaseModel):
     recipe: str = Field(description="digest of what was trained")
 
 
-class Grouping(BaseModel):
+class Grouping(Record):
     """All folds that were made one way."""
-
-    model_config = STRICT
 
     by: FoldBy
     folds: tuple[FoldResult, ...]
@@ -76,10 +72,8 @@ class Grouping(BaseModel):
     unseen_deviation: dict[str, float]
 
 
-class FoldReport(BaseModel):
+class FoldReport(Record):
     """A recipe cross-validated."""
-
-    model_config = STRICT
 
     model: str
     folds: int

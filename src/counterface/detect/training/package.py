@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from counterface import __version__
-from counterface.config import STRICT, read_config
+from counterface.config import Record, read_config
 from counterface.datasets.manifest import Entry, of_split, read_manifest
 from counterface.detect.calibrate import calibrate_file, fit_calibration
 from counterface.detect.detector import Calibration, DetectorInfo
@@ -38,10 +36,8 @@ NOT_FOR = (
 )
 
 
-class Packaged(BaseModel):
+class Packaged(Record):
     """What became of an export."""
-
-    model_config = STRICT
 
     path: Path
     calibrated: bool

@@ -6,9 +6,9 @@ import math
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.datasets.augment import AugmentConfig
 from counterface.datasets.pairs.training_pairs import PairConfig
 from counterface.datasets.twin_faces import TwinConfig
@@ -17,10 +17,8 @@ from counterface.learn.loop import LoopConfig
 from counterface.learn.optimizers import OptimizerName
 
 
-class ModelChoice(BaseModel):
+class ModelChoice(Record):
     """Which architecture."""
-
-    model_config = STRICT
 
     name: str = Field("frame_cnn", description="registered name, see docs/detector_models.md")
     options: dict[str, Any] = Field(default_factory=dict, description="fields of its Config")
@@ -34,31 +32,25 @@ class ModelChoice(BaseModel):
         return build_config(self.name, self.options)
 
 
-class PairFolders(BaseModel):
+class PairFolders(Record):
     """Two facesets of the same clips and moments."""
-
-    model_config = STRICT
 
     real: Path = Field(description="faceset of the genuine clips")
     fake: Path = Field(description="faceset of their manipulated versions")
 
 
-class SyntheticFolders(BaseModel):
+class SyntheticFolders(Record):
     """Generated faces, and real ones that were photographed and stored alike."""
-
-    model_config = STRICT
 
     fake: Path = Field(description="faceset of generated faces")
     real: Path = Field(description="faceset of comparable real faces")
 
 
-class DataConfig(BaseModel):
+class DataConfig(Record):
     """Labelled files with a face store, or facesets (`--template head --size 384`) for pairs.
 
     With both, pairs are trained on and the labelled files of the split `val` are validated on.
     """
-
-    model_config = STRICT
 
     faces: Path | None = Field(None, description="made by 'counterface dataset faces'")
     manifest: Path | None = Field(
@@ -86,10 +78,8 @@ class DataConfig(BaseModel):
         return bool(self.stills or self.clips or self.pairs or self.synthetic)
 
 
-class OptimizerConfig(BaseModel):
+class OptimizerConfig(Record):
     """How weights move; biases and norms never decay."""
-
-    model_config = STRICT
 
     name: OptimizerName = Field("adamw", description="the rule")
     lr: float = Field(1e-3, gt=0, description="peak learning rate")
@@ -103,10 +93,8 @@ class OptimizerConfig(BaseModel):
     drop_to: float = Field(0.1, gt=0, le=1, description="share of the rate that a fall leaves")
 
 
-class LossConfig(BaseModel):
+class LossConfig(Record):
     """What is made small."""
-
-    model_config = STRICT
 
     kind: Literal["cross_entropy", "squared_error", "triplet"] = Field(
         "cross_entropy",
@@ -128,10 +116,8 @@ class LossConfig(BaseModel):
     )
 
 
-class TrainConfig(BaseModel):
+class TrainConfig(Record):
     """A detector's training, whole."""
-
-    model_config = STRICT
 
     out: Path = Field(Path("runs/detector"), description="folder of the run")
     start_from: Path | None = Field(None, description="weights of an earlier run, .safetensors")

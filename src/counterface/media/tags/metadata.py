@@ -11,7 +11,9 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from counterface.config import Record
 
 MOST_TAGS = 60
 LONGEST_VALUE = 240  # characters
@@ -39,32 +41,28 @@ _CONVERTERS = (
 )
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Tag(_Part):
+class Tag(Record):
     """One statement of the file."""
 
     name: Text
     value: Text
 
 
-class Program(_Part):
+class Program(Record):
     """A program that the file names."""
 
     name: Text
     role: Role = Field(description="what such programs do; converter: encodes anew")
 
 
-class Place(_Part):
+class Place(Record):
     """Where the file says that it was taken, degrees."""
 
     latitude: float = Field(ge=-90, le=90)
     longitude: float = Field(ge=-180, le=180)
 
 
-class Metadata(_Part):
+class Metadata(Record):
     """What a file says of its own making; anybody can write or remove it."""
 
     camera: Text | None = Field(None, description="make and model")

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from counterface.aside import write_bytes
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.errors import MediaError, SwapError
 from counterface.faces.align import align
 from counterface.faces.face_detector import box_overlaps
@@ -40,10 +40,10 @@ LOOK_SIDE = 32  # pixels; `faces.link` compares 16x16 from the middle
 _SAME = 0.4  # overlap with a box of the frame before: below, it may be somebody new
 
 
-class LookConfig(BaseModel):
+class LookConfig(Record):
     """How faces are found in a target. The numbers of people depend on these settings."""
 
-    model_config = ConfigDict(**STRICT, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)  # `from` is a word of Python
 
     from_s: float | None = Field(
         None, alias="from", ge=0, description="start here, seconds on the file's clock"

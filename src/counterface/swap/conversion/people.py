@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.errors import SwapError
 from counterface.faces.face_detector import find_faces
 from counterface.faces.identity import (
@@ -39,10 +39,8 @@ BRIEF = 3  # sightings; with fewer a face may be a false alarm, and alone decide
 SAMPLES = 5  # moments of each person that an identity sample is compared with
 
 
-class Person(BaseModel):
+class Person(Record):
     """One person of a target."""
-
-    model_config = STRICT
 
     number: int = Field(description="1 is the person who is seen first")
     frames: int = Field(description="in which the face is seen")
@@ -178,10 +176,8 @@ def _meet(one: Track, other: Track) -> bool:
     return a[0].pts <= b[-1].pts and b[0].pts <= a[-1].pts
 
 
-class Choice(BaseModel):
+class Choice(Record):
     """Who is to be replaced; one of the three, or none where there is only one person."""
-
-    model_config = STRICT
 
     person: tuple[int, ...] = Field(
         (), description="numbers as 'counterface faces list' prints them"

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.faces.landmarks import INNER
 from counterface.faces.smooth import BETA, MIN_CUTOFF, jitter, smooth_both_ways
 from counterface.swap.conversion.footage import Footage
@@ -18,10 +18,8 @@ from counterface.swap.conversion.people import Cast
 from counterface.types import Floats, Sighting, Track
 
 
-class SmoothConfig(BaseModel):
+class SmoothConfig(Record):
     """How landmarks are steadied over time, before faces are aligned by them."""
-
-    model_config = STRICT
 
     cutoff: float = Field(
         MIN_CUTOFF, ge=0, description="of a face at rest, Hz; lower is steadier; 0 = off"

@@ -6,9 +6,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.device import Device
 from counterface.media.stream.encoder import Encoder, choose_encoder
 from counterface.provenance.rights import Rights
@@ -158,10 +158,8 @@ class ConvertConfig(LookConfig):
         }
 
 
-class Converted(BaseModel):
+class Converted(Record):
     """What became of one target."""
-
-    model_config = STRICT
 
     target: str
     out: str
@@ -189,10 +187,8 @@ class Converted(BaseModel):
     )
 
 
-class ConvertSummary(BaseModel):
+class ConvertSummary(Record):
     """What became of all targets of one call."""
-
-    model_config = STRICT
 
     out: str
     files: tuple[Converted, ...]

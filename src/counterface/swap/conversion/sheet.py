@@ -8,9 +8,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from pydantic import BaseModel
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.faces.align import align
 from counterface.media import sandbox
 from counterface.media.image import write_image
@@ -38,10 +37,8 @@ _HEAD, _GAP = 26, 6  # height of a row's title, space between pictures
 _PAPER, _INK = 245, 20  # grey levels
 
 
-class PeopleSeen(BaseModel):
+class PeopleSeen(Record):
     """Who is to be seen in a file."""
-
-    model_config = STRICT
 
     file: str
     frames: int

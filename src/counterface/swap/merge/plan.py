@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     FiniteFloat,
@@ -31,15 +30,15 @@ from pydantic import (
 )
 
 from counterface.aside import write_bytes
-from counterface.config import STRICT, describe_error, read_config, to_toml
+from counterface.config import Record, describe_error, read_config, to_toml
 from counterface.errors import ConfigError
 from counterface.swap.merge.settings import MergeSettings
 
 
-class Span(BaseModel):
+class Span(Record):
     """A stretch of time in which some settings differ; its further keys are those settings."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow")  # the settings that it changes
 
     from_s: FiniteFloat = Field(0.0, ge=0, description="first moment, seconds")
     to_s: FiniteFloat | None = Field(
@@ -94,10 +93,8 @@ class Span(BaseModel):
         return begun and self.track in (None, track)
 
 
-class MergePlan(BaseModel):
+class MergePlan(Record):
     """How faces are merged, moment by moment."""
-
-    model_config = STRICT
 
     settings: MergeSettings = Field(MergeSettings(), description="what holds where no span does")
     span: tuple[Span, ...] = Field((), description="changes; a later one wins")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import Field, field_validator
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.faces.mask import MASK_KINDS
 from counterface.registry import COLOR_TRANSFERS
 
@@ -14,14 +14,12 @@ MaskKind = Literal["hull", "learned", "learned_x_hull", "faceset", "none"]
 Blend = Literal["overlay", "seamless", "raw"]
 
 
-class MergeSettings(BaseModel):
+class MergeSettings(Record):
     """How a generated face is put into the frame.
 
     Shares of the face are shares of its size: the side of the `face` template, 2.7 distances
     between the eye centres, about brows to chin.
     """
-
-    model_config = STRICT
 
     blend: Blend = Field(
         "overlay",

@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from pydantic import BaseModel, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.errors import ConfigError
 from counterface.learn.optimizers import OptimizerName, Weights, make_optimizer
 from counterface.swap.swap_model import MODULE, SOURCE, TARGET, Generated, SwapModel
@@ -28,10 +28,8 @@ DISCRIMINATOR, CODE_DISCRIMINATOR = "discriminator", "code_discriminator"
 _OUTSIDE = 0.02  # weight of the error outside the mask beside a discriminator, as DeepFaceLab
 
 
-class LossConfig(BaseModel):
+class LossConfig(Record):
     """What counts, and how much. The defaults are DeepFaceLab's."""
-
-    model_config = STRICT
 
     dssim: float = Field(10.0, ge=0, description="weight of structural dissimilarity")
     mse: float = Field(10.0, ge=0, description="weight of the mean squared error of RGB")
@@ -64,10 +62,8 @@ class LossConfig(BaseModel):
     )
 
 
-class OptimizerConfig(BaseModel):
+class OptimizerConfig(Record):
     """How the weights are moved. The defaults are faceswap's."""
-
-    model_config = STRICT
 
     name: OptimizerName = Field("adam", description="adam, adamw, adabelief, rmsprop or sgd")
     lr: float = Field(5e-5, gt=0, le=1, description="peak learning rate")

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, field_validator
+from pydantic import Field, field_validator
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.errors import TrainingError
 from counterface.faces.align import template_points
 from counterface.faces.landmarks import LEFT_EYE, MIRRORED, MOUTH, RIGHT_EYE
@@ -75,10 +75,8 @@ RECIPES: dict[WarpKind, Recipe] = {
 }
 
 
-class ExamplesConfig(BaseModel):
+class ExamplesConfig(Record):
     """How examples are made of crops."""
-
-    model_config = STRICT
 
     warp: WarpKind = Field(
         "grid",

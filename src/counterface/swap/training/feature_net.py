@@ -13,22 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, Field
+from pydantic import Field
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.errors import WeightsError
 from counterface.project_files import reading, require_file
 
 _log = logging.getLogger(__name__)
 
 
-class FeatureConfig(BaseModel):
+class FeatureConfig(Record):
     """Which network looks."""
-
-    model_config = STRICT
 
     backbone: str = Field("resnet50", description="any timm model with feature maps")
     weights: Path | None = Field(

@@ -9,15 +9,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from itertools import pairwise
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import Field, field_validator
 
-from counterface.config import STRICT
+from counterface.config import Record
 
 
-class GanPhase(BaseModel):
+class GanPhase(Record):
     """A part of the training, from its start to the next one's."""
-
-    model_config = STRICT
 
     start: float = Field(ge=0, le=1, description="where it starts, share of the schedule's steps")
     perceptual: bool = Field(False, description="the perceptual loss is on")
@@ -42,10 +40,8 @@ PHASES = (
 )
 
 
-class GanSchedule(BaseModel):
+class GanSchedule(Record):
     """The phases and the steps that they are shares of; the last one goes on after the end."""
-
-    model_config = STRICT
 
     steps: int = Field(
         40_000, ge=1, description="steps of the whole schedule, whatever the run's own number"

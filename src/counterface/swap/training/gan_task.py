@@ -13,12 +13,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
-from pydantic import BaseModel, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
-from counterface.config import STRICT
+from counterface.config import Record
 from counterface.errors import ConfigError
 from counterface.swap.swap_model import MODULE, SOURCE, TARGET, Generated, SwapModel
 from counterface.swap.training import losses
@@ -36,10 +36,8 @@ NAMES = {SOURCE: "source", TARGET: "target"}
 _SPAN = 2.0  # the original's pictures lie in [-1, 1]: its L1 is twice that of ours in [0, 1]
 
 
-class GanConfig(BaseModel):
+class GanConfig(Record):
     """Weights of the losses; the defaults are the original's."""
-
-    model_config = STRICT
 
     adversarial: float = Field(0.1, ge=0, description="weight of fooling the discriminator")
     reconstruction: float = Field(1.0, ge=0, description="weight of L1, of smaller outputs too")

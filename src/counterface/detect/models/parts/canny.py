@@ -10,20 +10,18 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn.functional import conv2d, max_pool2d, pad
 
-from counterface.config import STRICT
+from counterface.config import Record
 
 TAN_22 = 13573  # tan(22.5 degrees) in 1/32768, as OpenCV has it
 ONE = 32768
 
 
-class CannyConfig(BaseModel):
+class CannyConfig(Record):
     """Which edges count. Gradients are |dx| + |dy| of the 3x3 Sobel filter on levels 0 to 255."""
-
-    model_config = STRICT
 
     thresholds: Literal["fixed", "median", "percentile"] = Field(
         "median", description="fixed; from the picture's median level; or a share of its pixels"
