@@ -13,12 +13,12 @@ from pathlib import Path
 
 import cv2
 
-from counterface.aside import write_bytes
 from counterface.datasets.building.blended import BlendConfig
 from counterface.datasets.building.plan import Person
 from counterface.datasets.manifest import Entry
 from counterface.datasets.split import fold_groups
 from counterface.faceset.extract import ExtractConfig
+from counterface.files import write_bytes
 from counterface.media.image import encode_image, read_image
 from counterface.media.video_reader import read_video
 from counterface.media.video_writer import VideoWriter

@@ -21,12 +21,12 @@ import numpy as np
 from default_data import FOLDS, RUNS, held_back, measured_only
 from train_default import HALVES, RUN
 
-from counterface.aside import write_bytes
 from counterface.datasets.manifest import Entry
 from counterface.detect.evaluate import evaluate_files
 from counterface.detect.evaluation.file_score import FileScore
 from counterface.detect.evaluation.score_files import score_files
 from counterface.detect.scan import ScanConfig
+from counterface.files import write_bytes
 from counterface.media.image import encode_image, read_image
 from counterface.media.video_reader import read_video
 from counterface.media.video_writer import VideoWriter

@@ -43,7 +43,7 @@ from counterface.detect.generalisation.meter import (
     measure_generalisation,
 )
 from counterface.detect.training.leave_out_fit import refit_recipe
-from counterface.media.probe import file_sha256
+from counterface.files import file_sha256
 
 NEW = ("many_methods", "many_generators")
 

@@ -25,7 +25,6 @@ import numpy as np
 from default_data import DATA
 from published_data import GENERATED, RUN, SWAPS, TWINS, Store, cut_all, swaps, twins_manifest
 
-from counterface.aside import write_bytes
 from counterface.config import Record, parse_settings, read_config_with
 from counterface.datasets.labelled_faces import FacePool
 from counterface.datasets.manifest import of_split, read_manifest, write_manifest
@@ -46,6 +45,7 @@ from counterface.detect.training.folds import (
 )
 from counterface.detect.training.score_clips import first_clips, pool_files, score_clips
 from counterface.faceset.extract import ExtractConfig, extract
+from counterface.files import write_bytes
 from counterface.learn.metrics import auc
 from counterface.learn.run_log import read_log
 

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from counterface.datasets.manifest import Entry, write_manifest
-from counterface.faceset.commits import CommitWriter, locked
+from counterface.errors import FacesetError
+from counterface.faceset.commits import CommitWriter
 from counterface.faceset.header import SourceRecord
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset, merge
+from counterface.files import locked
 from counterface.types import Image
 
 FRAMES = 4  # of each moment
@@ -42,7 +44,7 @@ def write_store(
     """
     Faceset.create(folder, template, size)
     entries = []
-    with locked(folder):
+    with locked(folder, FacesetError):
         with CommitWriter(folder, quality=95) as writer:
             for number in range(real + fake):
                 label = int(number >= real)

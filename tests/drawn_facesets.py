@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 from actors import Actor, Expression, draw_actor
 
+from counterface.errors import FacesetError
 from counterface.faces.align import crop_matrix, warp_image
-from counterface.faceset.commits import CommitWriter, locked
+from counterface.faceset.commits import CommitWriter
 from counterface.faceset.header import SourceRecord
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset, merge
+from counterface.files import locked
 from counterface.provenance.rights import Rights
 from counterface.types import Image, Pose
 
@@ -34,7 +36,7 @@ def write_person(
     """
     Faceset.create(folder, template, side, rights)
     sha = f"{identity:064d}"
-    with locked(folder):
+    with locked(folder, FacesetError):
         with CommitWriter(folder, quality=95) as writer:
             for number, yaw in enumerate(np.linspace(-20, 20, count)):
                 pose = Pose(float(yaw), float(4 * np.sin(number)), 0.0)

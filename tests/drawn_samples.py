@@ -9,11 +9,13 @@ import numpy as np
 from actors import Expression, draw_actor
 
 from counterface.datasets.pairs.self_blended import FaceSample
+from counterface.errors import FacesetError
 from counterface.faces.align import crop_matrix, warp_image
-from counterface.faceset.commits import CommitWriter, locked
+from counterface.faceset.commits import CommitWriter
 from counterface.faceset.header import SourceRecord
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset, merge
+from counterface.files import locked
 from counterface.types import Image, Pose
 
 SIDE = 192  # of the drawn head crops, pixels
@@ -64,7 +66,7 @@ def write_heads(
         tint: added to every pixel, so that two facesets of the same clips differ.
     """
     Faceset.create(folder, template, side)
-    with locked(folder):
+    with locked(folder, FacesetError):
         with CommitWriter(folder, quality=95) as writer:
             for number, (source, identities) in enumerate(clips.items()):
                 sha = f"{number:064d}"

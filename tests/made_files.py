@@ -10,8 +10,8 @@ import actors
 import cv2
 import numpy as np
 
+from counterface.files import file_sha256
 from counterface.media.image import write_image
-from counterface.media.probe import file_sha256
 from counterface.media.video_writer import VideoWriter
 from counterface.provenance.mark import Marker
 from counterface.provenance.record import FrameSwaps, MadeInput, MadeOutput, MadeRecord, SwapPlace

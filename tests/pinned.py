@@ -19,10 +19,12 @@ from counterface.detect.generalisation import face_crops
 from counterface.detect.generalisation.face_crops import FaceCrops
 from counterface.detect.generalisation.views import ViewStore
 from counterface.detect.scan import ScanConfig
-from counterface.faceset.commits import CommitWriter, locked
+from counterface.errors import FacesetError
+from counterface.faceset.commits import CommitWriter
 from counterface.faceset.header import SourceRecord
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset, merge
+from counterface.files import locked
 from counterface.provenance.rights import Rights
 from counterface.swap.conversion import footage
 from counterface.swap.conversion.footage import Look
@@ -109,7 +111,7 @@ def write_faceset(folder: Path) -> None:
     Faceset.create(folder, "face", SIDE, rights)
     record = SourceRecord(name="clip.mp4", sha256="0" * 64, options={"every": 1}, next_frame=9)
     image = np.full((SIDE, SIDE, 3), 200, np.uint8)
-    with locked(folder), CommitWriter(folder, quality=90) as writer:
+    with locked(folder, FacesetError), CommitWriter(folder, quality=90) as writer:
         for one in rows():
             writer.add(one, image)
         writer.commit([record])

@@ -28,10 +28,12 @@ from counterface.detect.generalisation.views import ViewStore
 from counterface.detect.models.parts.keras_file import read_keras_weights
 from counterface.detect.scan import ScanConfig
 from counterface.detect.training import folds
-from counterface.faceset.commits import WORK_FOLDER, CommitWriter, locked
+from counterface.errors import FacesetError
+from counterface.faceset.commits import WORK_FOLDER, CommitWriter
 from counterface.faceset.header import SourceRecord
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset, merge
+from counterface.files import locked
 from counterface.learn.checkpoint import Checkpoint, read_checkpoint, read_record, read_weights
 from counterface.learn.checkpoint import write_checkpoint as write_checkpoint_file
 from counterface.learn.run_log import read_log
@@ -117,7 +119,7 @@ def faceset_commit(folder: Path) -> Reader:
 
 def _write_faceset(folder: Path) -> None:
     Faceset.create(folder, "whole_face", 16, RIGHTS)
-    with locked(folder), CommitWriter(folder, quality=90) as writer:
+    with locked(folder, FacesetError), CommitWriter(folder, quality=90) as writer:
         for number in range(2):
             row = Row(
                 file=f"a_{number}.jpg",

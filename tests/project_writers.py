@@ -13,7 +13,6 @@ from drawn_facesets import RIGHTS
 from drawn_reports import a_failure
 from tiny_detector import metadata, write_detector
 
-from counterface.aside import replacing
 from counterface.config import write_config
 from counterface.datasets.building.plan import PAIRS_FILE, BuildConfig, Person, Plan
 from counterface.datasets.index import HashLog
@@ -24,11 +23,12 @@ from counterface.detect.evaluation.score_store import ScoreStore
 from counterface.detect.generalisation.views import ViewStore
 from counterface.detect.scan import ScanConfig
 from counterface.detect.training.export import stamp_detector
-from counterface.errors import DetectorError
-from counterface.faceset.commits import CommitWriter, locked
+from counterface.errors import DetectorError, FacesetError
+from counterface.faceset.commits import CommitWriter
 from counterface.faceset.header import ROWS_FILE
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset
+from counterface.files import locked, replacing
 from counterface.learn.checkpoint import Checkpoint, keep_backup, write_checkpoint, write_weights
 from counterface.learn.run_log import RunLog
 from counterface.media.image import write_image
@@ -98,7 +98,7 @@ def crop(folder: Path) -> Writer:
     )
 
     def write() -> None:
-        with locked(inside), CommitWriter(inside, quality=90) as writer:
+        with locked(inside, FacesetError), CommitWriter(inside, quality=90) as writer:
             writer.add(row, PICTURE)
             writer.commit([])
 

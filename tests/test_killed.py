@@ -14,7 +14,7 @@ from killed import disk_steps, left_behind
 from test_nothing_leaves import COMMANDS, words_of
 
 from counterface.apps.cli.main import main
-from counterface.aside import replacing, write_bytes
+from counterface.files import replacing, write_bytes
 from counterface.provenance.mark import Marker
 from counterface.provenance.record import MadeInput, MadeOutput, MadeRecord
 from counterface.provenance.verify import verify_file

@@ -163,8 +163,8 @@ def test_the_users_own_copy_comes_first(store: Path, monkeypatch: pytest.MonkeyP
 def test_leftovers_of_a_killed_fetch_are_cleared(store: Path) -> None:
     folder = store / "cache" / "weights"
     folder.mkdir(parents=True)
-    made = "a = aside.new_folder(pathlib.Path(sys.argv[1])); a.__enter__(); os.abort()"
-    program = f"import os, pathlib, sys; from counterface import aside; {made}"
+    made = "a = files.new_folder(pathlib.Path(sys.argv[1])); a.__enter__(); os.abort()"
+    program = f"import os, pathlib, sys; from counterface import files; {made}"
     subprocess.run([sys.executable, "-c", program, str(folder / "x")], check=False)
     [stale] = folder.iterdir()
     (stale / "half.whl").write_bytes(b"half")

@@ -15,8 +15,8 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from counterface.aside import write_bytes
 from counterface.errors import ConfigError
+from counterface.files import write_bytes
 from counterface.project_files import describe_error as describe_error  # beside the settings
 from counterface.project_files import marked_problem, parse_toml, read_toml
 

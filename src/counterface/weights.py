@@ -14,22 +14,20 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from counterface.aside import new_folder, write_bytes
 from counterface.errors import WeightsError
-from counterface.project_files import reading
+from counterface.files import LOCK_FILE, file_sha256, lock, new_folder, write_bytes
 from counterface.wording import unknown_name
 
 Progress = Callable[[str], None]
 
 FETCH_TIMEOUT_S = 600  # a stalled index must not hang a scan for ever; 7 MB take seconds
-_BLOCK = 1 << 20
 _STORE = "set COUNTERFACE_CACHE to a folder that you may write to"
 _log = logging.getLogger(__name__)
 
@@ -242,7 +240,7 @@ def _fetch(wanted: WeightFile, progress: Progress) -> Path:
     """The file in the cache, from the first source that gives a good copy."""
     folder = cache_dir()
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder / ".lock"):
+    with lock(folder / LOCK_FILE, wait=True):
         found = find(wanted.name)  # another process may have been faster
         if found is not None:
             return found
@@ -341,12 +339,7 @@ def _checked(content: bytes, wanted: WeightFile) -> bytes:
 
 
 def _hash(file: Path) -> str:
-    digest = hashlib.sha256()
-    advice = "delete it, or put a good copy in its place"
-    with reading(file, WeightsError, advice), file.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+    return file_sha256(file, WeightsError, "delete it, or put a good copy in its place")
 
 
 def _require(seen: str, wanted: WeightFile, what: str, then: str) -> None:
@@ -354,19 +347,3 @@ def _require(seen: str, wanted: WeightFile, what: str, then: str) -> None:
         raise WeightsError(
             f"{wanted.name}: {what} has SHA-256 {seen}, expected {wanted.sha256}; {then}"
         )
-
-
-@contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    """Hold a lock that the operating system frees when the process dies."""
-    with file.open("a+b") as handle:
-        if sys.platform == "win32":
-            import msvcrt
-
-            handle.seek(0)
-            msvcrt.locking(handle.fileno(), msvcrt.LK_LOCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(handle.fileno(), fcntl.LOCK_EX)
-        yield  # closing the file frees the lock

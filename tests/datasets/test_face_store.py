@@ -108,7 +108,7 @@ def test_crops_of_other_settings_are_not_mixed(files: Path, tmp_path: Path):
     items = entries(files, "clip.mp4")
     store_faces(items, tmp_path / "store", CLIPS)
     other = CLIPS.model_copy(update={"frames": 2})
-    with pytest.raises(FacesetError, match=r"other settings.*'frames': 3.*--redo"):
+    with pytest.raises(FacesetError, match=r"other settings.*frames 3 -> .*--redo"):
         store_faces(items, tmp_path / "store", other)
     summary = store_faces(items, tmp_path / "store", other, redo=True)
     assert (summary.files[0].status, summary.crops) == ("done", 4)

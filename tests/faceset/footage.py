@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 from actors import ClipFrame, draw_clip, write_clip
 
+from counterface.errors import FacesetError
 from counterface.faces.align import crop_matrix
-from counterface.faceset.commits import CommitWriter, locked
+from counterface.faceset.commits import CommitWriter
 from counterface.faceset.header import SourceRecord
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset, merge
+from counterface.files import locked
 from counterface.types import Frame, Pose
 
 FRAMES = 20  # of the clip; the tests' segments are shorter
@@ -70,7 +72,7 @@ def add(folder: Path, names: tuple[str, ...], done: bool = True) -> None:
     """More crops in a faceset, merged where `done`."""
     rng = np.random.default_rng(0)
     record = SourceRecord(name="clip.mp4", sha256="0" * 64, options={}, next_frame=9, done=done)
-    with locked(folder):
+    with locked(folder, FacesetError):
         with CommitWriter(folder, quality=90) as writer:
             for name in names:
                 writer.add(make_row(name), rng.integers(0, 255, (SIZE, SIZE, 3), np.uint8))

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from footage import SIZE, add, fill, make_row
 
+from counterface.errors import FacesetError
 from counterface.faces.align import crop_matrix
-from counterface.faceset.commits import locked
 from counterface.faceset.header import Header
 from counterface.faceset.inspect import describe, misalignment, verify
 from counterface.faceset.store import Faceset, save
+from counterface.files import locked
 from counterface.media.image import write_image
 
 HEADER = Header(template="face", size=SIZE)
@@ -54,7 +55,7 @@ def test_a_damaged_crop_is_named(tmp_path: Path, damage, said: str):
 def test_a_wrong_record_is_named(tmp_path: Path, change: dict[str, object], said: str):
     faceset = fill(tmp_path)
     first, second = faceset.rows
-    with locked(tmp_path):
+    with locked(tmp_path, FacesetError):
         save(replace(faceset, rows=(replace(first, **change), second)))
     (problem,) = verify(tmp_path).problems
     assert problem.file == first.file
@@ -118,7 +119,7 @@ def test_an_empty_faceset_can_be_described(tmp_path: Path):
 def test_crops_that_reach_beyond_their_frame_are_noted(tmp_path: Path):
     faceset = fill(tmp_path)
     first, second = faceset.rows
-    with locked(tmp_path):
+    with locked(tmp_path, FacesetError):
         save(replace(faceset, rows=(first, replace(second, outside=0.3))))
     (note,) = (n for n in verify(tmp_path).notes if "outside" in n)
     assert "1 crop lies" in note

@@ -16,10 +16,10 @@ from footage import SIZE, add, fill, make_row
 
 from counterface.errors import FacesetError, MediaError, RightsError, ShapeError
 from counterface.faceset import header as header_module
-from counterface.faceset.commits import locked
 from counterface.faceset.header import HEADER_FILE, ROWS_FILE
 from counterface.faceset.row import rows_to_table, table_to_rows
 from counterface.faceset.store import Faceset, merge, remove_source, save, set_rights
+from counterface.files import locked
 from counterface.media.image import write_image
 from counterface.provenance.rights import Rights
 
@@ -82,7 +82,7 @@ def test_a_deleted_crop_is_gone_and_the_next_write_drops_its_row(tmp_path: Path)
     faceset = Faceset.open(tmp_path)
     assert [row.file for row in faceset] == ["b.jpg"]
     assert faceset.gone == 1
-    with locked(tmp_path):
+    with locked(tmp_path, FacesetError):
         merge(tmp_path)
     assert pq.read_table(tmp_path / ROWS_FILE)["file"].to_pylist() == ["b.jpg"]
 
@@ -162,7 +162,7 @@ def test_an_older_format_is_lifted_on_opening_and_written_anew(
 
     monkeypatch.setitem(header_module.MIGRATIONS, 0, lift_and_drop)
     assert [row.blur for row in Faceset.open(tmp_path)] == [0, 0]
-    with locked(tmp_path):
+    with locked(tmp_path, FacesetError):
         merge(tmp_path)
     monkeypatch.delitem(header_module.MIGRATIONS, 0)
     assert len(Faceset.open(tmp_path)) == 2
@@ -227,9 +227,10 @@ def test_another_alignment_than_the_models_is_refused_with_the_flags_to_use(tmp_
 
 def test_two_writers_at_once_are_refused(tmp_path: Path):
     fill(tmp_path)
-    with locked(tmp_path), pytest.raises(FacesetError, match="another process"), locked(tmp_path):
+    refused = pytest.raises(FacesetError, match="another process")
+    with locked(tmp_path, FacesetError), refused, locked(tmp_path, FacesetError):
         pass
-    with locked(tmp_path):
+    with locked(tmp_path, FacesetError):
         pass
 
 
@@ -241,7 +242,7 @@ def test_unmerged_commits_are_part_of_the_faceset(tmp_path: Path):
 
 def test_removing_a_source_leaves_no_trace_of_it(tmp_path: Path):
     fill(tmp_path)
-    with locked(tmp_path):
+    with locked(tmp_path, FacesetError):
         remove_source(tmp_path, "0" * 64)
     assert len(Faceset.open(tmp_path)) == 0
     assert Faceset.open(tmp_path).header.sources == ()
@@ -268,7 +269,7 @@ def test_a_link_in_a_foreign_faceset_is_refused_and_its_target_kept(tmp_path: Pa
 def test_a_mask_outside_of_the_faceset_is_refused(tmp_path: Path, mask: str):
     found = write_person(tmp_path / "faces", 1, 2)
     rows = tuple(replace(row, mask=mask) for row in found.rows)
-    with locked(found.folder):
+    with locked(found.folder, FacesetError):
         save(replace(found, rows=rows))
     with pytest.raises(FacesetError, match="lies outside of the faceset"):
         Faceset.open(found.folder)
@@ -277,7 +278,7 @@ def test_a_mask_outside_of_the_faceset_is_refused(tmp_path: Path, mask: str):
 def test_format_1_learns_what_lies_outside_the_frame(tmp_path: Path):
     faceset = fill(tmp_path)
     cut = np.array([[0.5, 0, 32], [0, 0.5, 0]], np.float32)  # half of 64 px left of the frame
-    with locked(tmp_path):
+    with locked(tmp_path, FacesetError):
         save(replace(faceset, rows=(faceset.rows[0], replace(faceset.rows[1], frame_to_crop=cut))))
     path = tmp_path / HEADER_FILE
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 1}))

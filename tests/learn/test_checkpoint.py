@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 import counterface
-from counterface import aside
+from counterface import files
 from counterface.errors import TrainingError, is_disk_full
 from counterface.learn import checkpoint as disk
 from counterface.learn.checkpoint import Checkpoint
@@ -81,13 +81,13 @@ def test_the_new_file_is_on_disk_before_the_old_one_goes(
     write(tmp_path, 1)
     write(tmp_path, 2)
     events: list[str] = []
-    real_sync, real_replace, real_unlink = aside.sync, Path.replace, Path.unlink
+    real_sync, real_replace, real_unlink = files.sync, Path.replace, Path.unlink
 
     def unlink(path: Path, missing_ok: bool = False) -> None:
         real_unlink(path, missing_ok)
         events.append(f"delete {path.suffix}")
 
-    for module in (aside, disk):
+    for module in (files, disk):
         monkeypatch.setattr(
             module, "sync", lambda p: (events.append(f"sync {p.suffix}"), real_sync(p))
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -12,10 +11,9 @@ import PIL.Image
 import pytest
 from drawn_media import draw, write_clip
 
-from counterface.errors import MediaError
 from counterface.media.compression import from_blockiness, from_jpeg_tables, from_quantisers
 from counterface.media.image import encode_image
-from counterface.media.probe import file_sha256, probe
+from counterface.media.probe import probe
 
 CLOCKWISE = [0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30]
 
@@ -117,13 +115,6 @@ def test_strength_needs_a_sample() -> None:
     assert light is not None
     assert heavy is not None
     assert (light.strength, heavy.strength) == (0, 1)
-
-
-def test_sha256_is_that_of_the_bytes(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"abc" * 1000)
-    assert file_sha256(tmp_path / "a") == hashlib.sha256(b"abc" * 1000).hexdigest()
-    with pytest.raises(MediaError, match="does not exist"):
-        file_sha256(tmp_path / "b")
 
 
 @pytest.mark.footage

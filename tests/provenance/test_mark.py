@@ -11,8 +11,8 @@ import pytest
 from made_files import a_record, busy, draw_frames, make_file, write_frames
 
 from counterface.errors import ProvenanceError
+from counterface.files import file_sha256
 from counterface.media.image import read_image, write_image
-from counterface.media.probe import file_sha256
 from counterface.media.video_reader import read_video
 from counterface.provenance import mark as mark_module
 from counterface.provenance.credentials import read_credentials, sidecar_path

@@ -212,7 +212,7 @@ def test_writing_is_all_or_nothing(tmp_path, monkeypatch):
     page = tmp_path / "report.html"
     write_html([a_report("a.mp4", [1.0, 2.0])], page)
     before = page.read_bytes()
-    monkeypatch.setattr("counterface.aside.os.fsync", lambda _: 1 / 0)
+    monkeypatch.setattr("counterface.files.os.fsync", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_html([a_report("b.mp4", [1.0, 2.0])], page)
     assert page.read_bytes() == before

@@ -16,8 +16,9 @@ from swap_targets import draw_images, sound_packets, write_target
 
 from counterface.errors import ConfigError, MediaError, RightsError, SwapError
 from counterface.faceset.extract import ExtractConfig, extract
+from counterface.files import file_sha256
 from counterface.media.image import read_image
-from counterface.media.probe import file_sha256, probe
+from counterface.media.probe import probe
 from counterface.media.video_reader import read_video
 from counterface.provenance.mark import Marker
 from counterface.provenance.record import read_record, record_path
@@ -199,7 +200,7 @@ def test_a_killed_and_continued_conversion_equals_an_uninterrupted_one(
             run(clip, pieces, **settings)
     assert not pieces.exists()
     assert WorkFolder(pieces).segment(0).exists()
-    with pytest.raises(SwapError, match=r"begun with other settings: settings\.crf was 8\.0, is"):
+    with pytest.raises(SwapError, match=r"begun with other settings: settings\.crf 8\.0 ->"):
         run(clip, pieces, **{**settings, "crf": 20})
     done = run(clip, pieces, **settings)
     assert (done.segments, done.segments_kept) == (2, 1)
@@ -213,7 +214,7 @@ def test_what_is_done_is_not_done_again_nor_overwritten(clip: Path, tmp_path: Pa
     run(clip, out, to_s=0.25)
     before = out.read_bytes()
     assert run(clip, out, to_s=0.25).status == "already"
-    with pytest.raises(SwapError, match=r"exists and was made otherwise.*to_s was 0\.25, is 0\.5"):
+    with pytest.raises(SwapError, match=r"exists and was made otherwise.*to_s 0\.25 -> 0\.5"):
         run(clip, out, to_s=0.5)
     assert out.read_bytes() == before
     assert run(clip, out, to_s=0.5, redo=True).status == "done"

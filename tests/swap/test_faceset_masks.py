@@ -11,15 +11,14 @@ import pytest
 from echo_model import DRAWN, echo_model
 from swap_targets import draw_images, write_target
 
-from counterface.aside import write_bytes
 from counterface.errors import FacesetError, SwapError
 from counterface.faces.align import crop_matrix, warp_points
 from counterface.faceset.extract import ExtractConfig, extract
 from counterface.faceset.header import ROWS_FILE
 from counterface.faceset.row import Row, rows_to_table
 from counterface.faceset.store import Faceset
+from counterface.files import file_sha256, write_bytes
 from counterface.media.image import encode_mask, read_image
-from counterface.media.probe import file_sha256
 from counterface.swap.conversion.settings import ConvertConfig
 from counterface.swap.convert import convert
 from counterface.swap.faceset_masks import FacesetMasks

@@ -35,8 +35,8 @@ from counterface.datasets.building.stages import (
     train_pair,
 )
 from counterface.datasets.manifest import write_manifest
-from counterface.errors import ConfigError, FacesetError
-from counterface.faceset.commits import locked
+from counterface.errors import ConfigError
+from counterface.files import locked
 from counterface.provenance.mark import Marker
 from counterface.types import Progress
 
@@ -74,21 +74,18 @@ def build(
     """
     told = progress or (lambda done, total, text: None)
     plan = read_plan(config)
-    try:
-        with locked(config.out):
-            drop_trial(plan)  # of an estimate that was killed
-            failed = extract_faces(plan, told)
-            pairs = choose_pairs(plan)
-            for pair in pairs:  # a wrong recipe is told before the first training
-                train_config(plan, pair)
-            marker = marker or Marker(watermark=False)
-            for pair in pairs:
-                trained = train_pair(plan, pair, told)
-                failed += convert_pair(plan, pair, trained, marker, told)
-            entries = split_groups(list_entries(plan, pairs), config.split)
-            write_manifest(entries, config.out / MANIFEST_FILE)
-    except FacesetError as error:
-        raise ConfigError(str(error)) from error
+    with locked(config.out, ConfigError):
+        drop_trial(plan)  # of an estimate that was killed
+        failed = extract_faces(plan, told)
+        pairs = choose_pairs(plan)
+        for pair in pairs:  # a wrong recipe is told before the first training
+            train_config(plan, pair)
+        marker = marker or Marker(watermark=False)
+        for pair in pairs:
+            trained = train_pair(plan, pair, told)
+            failed += convert_pair(plan, pair, trained, marker, told)
+        entries = split_groups(list_entries(plan, pairs), config.split)
+        write_manifest(entries, config.out / MANIFEST_FILE)
     real = sum(entry.label == 0 for entry in entries)
     return BuildSummary(
         manifest=str(config.out / MANIFEST_FILE),

@@ -30,13 +30,13 @@ from counterface.faces.face_search import FaceSearch
 from counterface.faces.link import FaceLinker
 from counterface.faces.pose import estimate_pose
 from counterface.faceset.blur import measure_blur
-from counterface.faceset.commits import CommitWriter, locked
+from counterface.faceset.commits import CommitWriter
 from counterface.faceset.header import OptionValues, SourceRecord
 from counterface.faceset.intake import crop_stem, readable
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset, merge, open_or_create, remove_source
+from counterface.files import file_sha256, locked, name_differences
 from counterface.media import sandbox
-from counterface.media.probe import file_sha256
 from counterface.media.sample_frames import Moment, sample_frames, square
 from counterface.media.sandbox import Limits
 from counterface.types import Face, Floats, Image, Progress
@@ -141,7 +141,7 @@ def store_faces(
     """
     config = config or FaceStoreConfig()
     open_or_create(folder, config.template, config.size)
-    with locked(folder):
+    with locked(folder, FacesetError):
         merge(folder)
         records = {record.sha256: record for record in Faceset.open(folder).header.sources}
         _require_same(records, config, folder, redo=redo)
@@ -375,13 +375,12 @@ def _require_same(
 ) -> None:
     """Nothing, if all that is stored was cut with these settings, or may be cut again."""
     wanted = config.decides()
-    other = next((r for r in records.values() if r.options != wanted), None)
-    if other is not None and not redo:
-        differ = {k: other.options.get(k) for k in wanted if other.options.get(k) != wanted[k]}
-        raise FacesetError(
-            f"{folder}: crops were cut with other settings ({differ}); use those, choose another "
-            "folder, or add --redo to cut them anew"
-        )
+    for record in records.values() if not redo else ():
+        if differ := name_differences(record.options, wanted):
+            raise FacesetError(
+                f"{folder}: crops were cut with other settings ({differ}); use those, choose "
+                "another folder, or add --redo to cut them anew"
+            )
 
 
 def _write_manifest(entries: Sequence[Entry], folder: Path) -> None:

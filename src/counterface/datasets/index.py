@@ -20,8 +20,8 @@ from counterface.config import Record
 from counterface.datasets.manifest import Entry, read_manifest, write_manifest
 from counterface.datasets.readers.layout import load_reader
 from counterface.errors import ConfigError, MediaError, reason_of
+from counterface.files import file_sha256
 from counterface.media.open_file import show
-from counterface.media.probe import file_sha256
 from counterface.project_files import read_json_lines, writing
 from counterface.types import Progress
 

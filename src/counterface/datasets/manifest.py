@@ -18,8 +18,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from counterface.aside import write_bytes
 from counterface.errors import ConfigError
+from counterface.files import write_bytes
 from counterface.project_files import parse_json, read_bytes, read_parquet, reading
 from counterface.spreadsheet import bare_cell, guard_cell
 

@@ -37,7 +37,7 @@ from counterface.detect.evaluation.score_store import ScoreStore
 from counterface.detect.findings import Notice
 from counterface.detect.scan import ScanConfig
 from counterface.errors import ConfigError
-from counterface.media.probe import file_sha256
+from counterface.files import file_sha256
 from counterface.types import Progress
 
 __all__ = [  # what a caller of an evaluation needs, in one place

@@ -46,9 +46,10 @@ from counterface.faces.align import align
 from counterface.faces.face_detector import load_models
 from counterface.faces.face_search import FaceSearch
 from counterface.faces.link import FaceLinker
+from counterface.files import file_sha256
 from counterface.media import sandbox
 from counterface.media.notes import merge_notes
-from counterface.media.probe import MediaInfo, file_sha256
+from counterface.media.probe import MediaInfo
 from counterface.media.sample_frames import Moment, sample_frames, square
 from counterface.media.sample_frames import Sample as FrameSample
 from counterface.media.sandbox import Limits

@@ -10,17 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from counterface.config import Record
-from counterface.errors import MediaError
+from counterface.errors import FacesetError, MediaError
 from counterface.faces.face_detector import find_faces
 from counterface.faces.pose import estimate_pose
 from counterface.faceset.blur import measure_blur
-from counterface.faceset.commits import locked
 from counterface.faceset.header import Header
 from counterface.faceset.inspect import Problem, misalignment
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset, merge, save
+from counterface.files import file_sha256, locked
 from counterface.media import sandbox
-from counterface.media.probe import file_sha256
 from counterface.types import Progress
 
 _AS_IT_IS = np.array([[1, 0, 0], [0, 1, 0]], np.float32)
@@ -50,7 +49,7 @@ def adopt(folder: Path, progress: Progress | None = None) -> Adoption:
     header = Faceset.open(folder, allow_strays=True).header
     adopted: list[Row] = []
     refused: list[Problem] = []
-    with locked(folder):
+    with locked(folder, FacesetError):
         merge(folder)
         faceset = Faceset.open(folder, allow_strays=True)
         for done, name in enumerate(faceset.strays):

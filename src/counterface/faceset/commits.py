@@ -9,27 +9,23 @@ is in the folder or in `pending/`, and the work of a commit that was never writt
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from counterface.aside import make_folder, write_bytes
 from counterface.errors import FacesetError
 from counterface.faceset.header import FORMAT, SourceRecord
 from counterface.faceset.row import SCHEMA, Row, require_columns, rows_to_table
+from counterface.files import make_folder, refuse_links, sync, write_bytes
 from counterface.media.image import encode_image
 from counterface.project_files import parse_json, read_parquet, reading, writing
 from counterface.types import Image
 
 WORK_FOLDER = ".extract"
-LOCK_FILE = ".lock"
 WRITERS = 4  # threads that wait for the disk
 _KEY = b"counterface"
 
@@ -86,34 +82,6 @@ class CommitWriter:
         self._rows, self._writes = [], []
 
 
-def refuse_links(folder: Path) -> None:
-    """Nothing, if neither the faceset's folder nor a folder in it holds a link.
-
-    A faceset may come from anyone, and archives keep links: one named `.extract/pending` that
-    points to another folder would make the next merge move and delete that folder's files.
-
-    Raises:
-        FacesetError: it holds one, or cannot be listed.
-    """
-    waiting = [str(folder)]
-    while waiting:
-        # gone since: a running job merged it; or no folder at all
-        with (
-            reading(folder, FacesetError, what="cannot be listed"),
-            suppress(FileNotFoundError),
-            os.scandir(waiting.pop()) as entries,
-        ):
-            for entry in entries:
-                if entry.is_symlink():
-                    target = str(Path(entry.path).readlink())
-                    raise FacesetError(
-                        f"{entry.path} is a link to {target!r}; a faceset "
-                        "holds files alone: put the file in its place, or delete the link"
-                    )
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
-
-
 def read_commits(folder: Path) -> list[tuple[pa.Table, tuple[SourceRecord, ...]]]:
     """The rows and source records of each commit that waits to be merged, oldest first.
 
@@ -152,7 +120,7 @@ def recover(folder: Path) -> None:
 
     Call with the lock held.
     """
-    refuse_links(folder)
+    refuse_links(folder, FacesetError)
     pending = folder / WORK_FOLDER / "pending"
     if not pending.is_dir():
         return
@@ -169,38 +137,6 @@ def drop_commits(folder: Path) -> None:
     for path in _commit_files(folder):
         path.unlink()
     shutil.rmtree(folder / WORK_FOLDER, ignore_errors=True)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """The faceset for one writer; the operating system frees the lock when the process dies.
-
-    Raises:
-        FacesetError: another process writes to the faceset, or the folder cannot be written.
-    """
-    refuse_links(folder)
-    with writing(folder, FacesetError):
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = (folder / LOCK_FILE).open("a+b")
-    with handle:
-        try:
-            _lock(handle.fileno())
-        except OSError as error:
-            raise FacesetError(
-                f"{folder} is being written by another process; wait for it, or choose another"
-            ) from error
-        yield
-
-
-def _lock(descriptor: int) -> None:
-    if sys.platform == "win32":
-        import msvcrt
-
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _commit_files(folder: Path) -> list[Path]:
@@ -223,7 +159,5 @@ def _to_parquet(rows: Sequence[Row], records: Sequence[SourceRecord]) -> bytes:
 
 
 def _write_crop(path: Path, image: Image, quality: int) -> None:
-    with path.open("wb") as file:
-        file.write(encode_image(image, "PNG" if path.suffix == ".png" else "JPEG", quality))
-        file.flush()
-        os.fsync(file.fileno())
+    path.write_bytes(encode_image(image, "PNG" if path.suffix == ".png" else "JPEG", quality))
+    sync(path)

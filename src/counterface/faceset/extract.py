@@ -10,10 +10,11 @@ from pydantic import Field
 
 from counterface.config import Record
 from counterface.errors import ConfigError, FacesetError, MediaError, RightsError
-from counterface.faceset.commits import CommitWriter, locked
+from counterface.faceset.commits import CommitWriter
 from counterface.faceset.header import OptionValues
 from counterface.faceset.intake import Intake, SourceResult
 from counterface.faceset.store import Faceset, merge, open_or_create
+from counterface.files import locked
 from counterface.media.find_media import find_media
 from counterface.media.sandbox import Limits
 from counterface.provenance.rights import Rights, find_rights, read_rights
@@ -123,7 +124,7 @@ def extract(
     roots = {path: root for place in sources for path, root in _files(place, out)}
     config = _with_rights(config or ExtractConfig(), sources)
     _open_for(out, config)
-    with locked(out):
+    with locked(out, FacesetError):
         merge(out)
         with CommitWriter(out, config.quality) as writer:
             header = Faceset.open(out).header

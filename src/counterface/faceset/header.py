@@ -13,10 +13,10 @@ import pyarrow as pa
 from pydantic import Field
 
 from counterface import __version__
-from counterface.aside import write_bytes
 from counterface.config import Record
 from counterface.errors import FacesetError
 from counterface.faces.align import outside_share
+from counterface.files import write_bytes
 from counterface.project_files import read_json, reading
 from counterface.provenance.rights import Rights
 

@@ -25,10 +25,10 @@ from counterface.faceset.follow import FaceFollower
 from counterface.faceset.header import OUTSIDE_TOLD, Header, SourceRecord
 from counterface.faceset.row import Row
 from counterface.faceset.store import merge, remove_source
+from counterface.files import file_sha256
 from counterface.media import sandbox
 from counterface.media.notes import MediaNote, merge_notes
 from counterface.media.open_file import check_file, show, sniff
-from counterface.media.probe import file_sha256
 from counterface.media.sample_frames import upright_aspect
 from counterface.types import Face, Frame, Progress
 from counterface.wording import counted

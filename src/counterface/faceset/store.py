@@ -21,10 +21,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from counterface.aside import write_bytes
 from counterface.errors import FacesetError, RightsError, ShapeError
 from counterface.faces.align import template_points
-from counterface.faceset.commits import drop_commits, locked, read_commits, recover, refuse_links
+from counterface.faceset.commits import drop_commits, read_commits, recover
 from counterface.faceset.header import (
     HEADER_FILE,
     RESTORE,
@@ -36,6 +35,7 @@ from counterface.faceset.header import (
     write_header,
 )
 from counterface.faceset.row import SCHEMA, Row, require_columns, rows_to_table, table_to_rows
+from counterface.files import locked, refuse_links, write_bytes
 from counterface.media import sandbox
 from counterface.media.image import IMAGE_SUFFIXES
 from counterface.project_files import read_parquet, reading
@@ -73,7 +73,7 @@ class Faceset:
                 f"{folder} is not a faceset but holds {len(pictures)} pictures "
                 f"({_listed(pictures)}); choose an empty folder"
             )
-        with locked(folder):
+        with locked(folder, FacesetError):
             header = Header(template=template, size=size, rights=rights)
             _write_table(folder, SCHEMA.empty_table())
             write_header(folder, header)
@@ -217,7 +217,7 @@ def set_rights(folder: Path, rights: Rights) -> Faceset:
         FacesetError: no faceset, or another process writes to it.
     """
     read_plain_header(folder)
-    with locked(folder):
+    with locked(folder, FacesetError):
         merge(folder)
         header = Faceset.open(folder, allow_strays=True).header
         write_header(folder, header.model_copy(update={"rights": rights}))
@@ -243,7 +243,7 @@ def _collect(folder: Path) -> tuple[Header, pa.Table, set[str]]:
     appear after their commit, and commits vanish after their rows are in the table.
     """
     read_plain_header(folder)  # says that this is no faceset, before the folder is listed
-    refuse_links(folder)
+    refuse_links(folder, FacesetError)
     present = set(_pictures(folder))
     commits = read_commits(folder)
     header, table = migrate(read_plain_header(folder), _read_table(folder), folder)

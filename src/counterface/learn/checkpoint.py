@@ -23,8 +23,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from counterface.aside import make_folder, replacing, sync
 from counterface.errors import TrainingError
+from counterface.files import make_folder, replacing, sync
 from counterface.project_files import parse_json, reading, require_file, writing
 
 FORMAT = 1

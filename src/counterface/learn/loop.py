@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader
 
 from counterface.device import find_device
 from counterface.errors import TrainingError
+from counterface.files import name_differences
 from counterface.learn.average import Average
 from counterface.learn.run import (
     Differences,
@@ -31,7 +32,6 @@ from counterface.learn.run import (
     LoopConfig,
     Run,
     TrainResult,
-    find_differences,
     loss_name,
 )
 from counterface.learn.run_log import RunLog
@@ -55,7 +55,7 @@ def train(
     progress: Progress | None = None,
     about: dict[str, Any] | None = None,
     on_step: OnStep | None = None,
-    differences: Differences = find_differences,
+    differences: Differences = name_differences,
     instead: str = "train into another folder",
 ) -> TrainResult:
     """How the run ended; `out` then holds checkpoints, weights, `run.json` and logs.

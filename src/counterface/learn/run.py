@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -15,10 +15,10 @@ from pydantic import Field
 from torch import nn
 from torch.optim import Optimizer
 
-from counterface.aside import make_folder
 from counterface.config import Record
 from counterface.device import Device
 from counterface.errors import TrainingError
+from counterface.files import make_folder, name_differences
 from counterface.learn import checkpoint as disk
 from counterface.learn.average import Average
 from counterface.learn.schedule import Schedule
@@ -26,8 +26,8 @@ from counterface.learn.watch import find_trouble
 from counterface.project_files import reading
 
 Ended = Literal["finished", "early", "signal"]
-# what makes two records of what the weights are (JSON: then, now) two runs; one text each
-Differences = Callable[[Mapping[str, Any], Mapping[str, Any]], list[str]]
+# what makes two records of what the weights are (JSON: then, now) two runs, in words; "" = nothing
+Differences = Callable[[Mapping[str, Any], Mapping[str, Any]], str]
 
 
 class LoopConfig(Record):
@@ -293,40 +293,17 @@ class Run:
     def _check_same_run(
         self, path: Path, record: dict[str, Any], differences: Differences, instead: str
     ) -> None:
-        now = self.config.model_dump(mode="json")
+        now = self.config.model_dump(mode="json", exclude=_FREE)
         then = LoopConfig().model_dump(mode="json") | record["config"]  # older ones lack new keys
-        changed = [
-            f"{k} {then[k]!r} -> {now[k]!r}" for k in now if k not in _FREE and now[k] != then[k]
-        ]
-        if changed:
+        if changed := name_differences({key: then[key] for key in now}, now):
             raise TrainingError(
-                f"{path}: the run was started with other settings ({', '.join(changed)}); restore "
-                f"them, or {instead}"
+                f"{path}: the run was started with other settings ({changed}); restore them, or "
+                f"{instead}"
             )
         if found := differences(record.get("about", {}), json.loads(json.dumps(self.about))):
-            shown = ", ".join(found[:12]) + (", ..." if len(found) > 12 else "")
-            raise TrainingError(f"{path}: holds something else ({shown}); restore it, or {instead}")
+            raise TrainingError(f"{path}: holds something else ({found}); restore it, or {instead}")
 
 
 def loss_name(optimizer: str, optimizers: Collection[str]) -> str:
     """What the loss of an optimizer is called in the logs."""
     return "loss" if len(optimizers) == 1 else f"loss_{optimizer}"
-
-
-def find_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """`key then -> now` for each dotted key of two JSON records that differs; not the program's."""
-    old, new = dict(_leaves(then)), dict(_leaves(now))
-    return [
-        f"{key} {old.get(key, 'absent')!r} -> {new.get(key, 'absent')!r}"
-        for key in old | new
-        if key != "tool" and old.get(key, "absent") != new.get(key, "absent")
-    ]
-
-
-def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys and plain values of nested tables and lists; an empty one is a leaf."""
-    if not isinstance(value, Mapping | list) or (key and not value):
-        yield key, value
-        return
-    for name, part in value.items() if isinstance(value, Mapping) else enumerate(value):
-        yield from _leaves(part, f"{key}.{name}" if key else str(name))

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from counterface.aside import write_bytes
 from counterface.errors import TrainingError
+from counterface.files import write_bytes
 from counterface.project_files import read_json_lines, writing
 
 

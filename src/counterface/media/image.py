@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from counterface.aside import write_bytes
 from counterface.errors import MediaError, ShapeError
+from counterface.files import write_bytes
 from counterface.media.color.tone_map import ColorTags
 from counterface.media.notes import MediaNote, Tell
 from counterface.media.open_file import HEIF_BRANDS, check_file, show, sniff

@@ -18,8 +18,8 @@ from typing import Any
 
 import av
 
-from counterface.aside import replacing
 from counterface.errors import MediaError
+from counterface.files import replacing
 from counterface.media.beside.carry import carry, tick_rates
 from counterface.media.beside.plan import Companions, plan_streams
 from counterface.media.open_file import check_file, open_container, show

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import closing
@@ -127,16 +126,6 @@ def probe(
         if isinstance(reader, AnimationReader):
             return _probe_animation(reader)
         return _probe_video(reader, tick)
-
-
-def file_sha256(path: str | os.PathLike[str]) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal.
-
-    Raises:
-        MediaError: it cannot be read.
-    """
-    with check_file(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _probe_image(file: Path, max_pixels: int) -> MediaInfo:

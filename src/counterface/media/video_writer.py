@@ -14,8 +14,8 @@ import numpy as np
 from av.codec.context import Flags
 from av.video.reformatter import Interpolation
 
-from counterface.aside import new_file, sync
 from counterface.errors import MediaError, ShapeError
+from counterface.files import new_file, sync
 from counterface.media.open_file import show
 from counterface.media.stream.encoder import choose_encoder
 from counterface.project_files import writing

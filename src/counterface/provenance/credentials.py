@@ -20,9 +20,9 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from counterface import __version__
-from counterface.aside import write_bytes
 from counterface.config import Record
 from counterface.errors import ProvenanceError
+from counterface.files import write_bytes
 from counterface.media.open_file import show
 from counterface.project_files import writing
 from counterface.provenance import manifest_process

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from counterface.aside import new_file, sweep
 from counterface.errors import ProvenanceError
+from counterface.files import new_file, sweep
 from counterface.project_files import read_bytes, reading, writing
 
 IDENTITY_FILE = "identity.pem"  # key and certificates of the local signer

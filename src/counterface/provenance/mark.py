@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from counterface.aside import replacing
 from counterface.errors import ProvenanceError
+from counterface.files import file_sha256, replacing
 from counterface.media.image import IMAGE_SUFFIXES, write_image
-from counterface.media.probe import file_sha256
 from counterface.provenance.credentials import sidecar_path, sign
 from counterface.provenance.fingerprint import KnownFakes, hash_copies
 from counterface.provenance.home import home_dir

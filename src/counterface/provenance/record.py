@@ -20,9 +20,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator
 
 from counterface import __version__
-from counterface.aside import write_bytes
 from counterface.config import Record
 from counterface.errors import ProvenanceError
+from counterface.files import write_bytes
 from counterface.project_files import read_bytes, reading
 from counterface.provenance.rights import Rights
 

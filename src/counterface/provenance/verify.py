@@ -14,9 +14,9 @@ from pydantic import Field
 
 from counterface.config import Record
 from counterface.errors import MediaError, ProvenanceError, reason_of
+from counterface.files import file_sha256
 from counterface.media import sandbox
 from counterface.media.open_file import check_file
-from counterface.media.probe import file_sha256
 from counterface.media.sandbox import Limits
 from counterface.media.video_reader import sample_times
 from counterface.provenance.credentials import (

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from counterface.aside import make_folder, write_bytes
 from counterface.errors import ConfigError
+from counterface.files import make_folder, write_bytes
 from counterface.weights import cache_dir
 
 COLOURS = {  # name in the page's style sheet -> in matplotlib, and in PNG on white paper

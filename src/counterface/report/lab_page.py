@@ -11,8 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from counterface import __version__
-from counterface.aside import write_bytes
 from counterface.detect.evaluation.measure import Number
+from counterface.files import write_bytes
 from counterface.report.drawing import figure_svg, write_pngs
 from counterface.report.html import card_rows, show_name
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from counterface.aside import write_bytes
+from counterface.files import write_bytes
 from counterface.report.html import show_name
 from counterface.swap.quality import Number, ReportCard
 from counterface.wording import counted

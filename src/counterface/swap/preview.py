@@ -16,9 +16,9 @@ from pydantic import Field, model_validator
 from counterface.config import Record
 from counterface.errors import MediaError, SwapError
 from counterface.faces.align import crop_matrix, warp_image
+from counterface.files import file_sha256
 from counterface.media import sandbox
 from counterface.media.open_file import sniff
-from counterface.media.probe import file_sha256
 from counterface.provenance.record import MadeRecord
 from counterface.provenance.rights import Rights
 from counterface.swap.conversion.footage import (

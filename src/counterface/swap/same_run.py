@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from counterface.files import name_differences
 from counterface.swap.swap_model import FacesetUsed, IdentityAbout, SwapAbout
 
 
-def find_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def find_other_run(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """What makes a training another run than the one whose checkpoint says `then`.
 
     Where the facesets lie, how many crops they hold and which more of the same people are read do
@@ -21,18 +22,14 @@ def find_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[st
         now: that of the run which wants to go on.
     """
     old, new = SwapAbout.model_validate(then), SwapAbout.model_validate(now)
-    found = []
-    if old.model != new.model:
-        found.append(f"model {old.model!r} -> {new.model!r}")
-    for key in old.options | new.options:
-        if old.options.get(key) != new.options.get(key):
-            found.append(f"option {key} {old.options.get(key)!r} -> {new.options.get(key)!r}")
+    kinds = [about.model_dump(mode="json", include={"model", "options"}) for about in (old, new)]
+    found = [told] if (told := name_differences(*kinds)) else []
     names = [[person.name for person in about.identities] for about in (old, new)]
     if names[0] != names[1]:
-        return [*found, f"people {', '.join(names[0])} -> {', '.join(names[1])}"]
+        return ", ".join([*found, f"people {', '.join(names[0])} -> {', '.join(names[1])}"])
     for known, person in zip(old.identities, new.identities, strict=True):
         found += _strangers(known, person)
-    return found
+    return ", ".join(found)
 
 
 def _strangers(known: IdentityAbout, person: IdentityAbout) -> list[str]:

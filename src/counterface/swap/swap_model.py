@@ -8,7 +8,6 @@ tensors with `SwapAbout` in its record; `read_model` brings it back.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from counterface import __version__
 from counterface.config import Record, describe_error
 from counterface.errors import ConfigError, ShapeError, SwapError, TrainingError
+from counterface.files import file_sha256
 from counterface.learn.checkpoint import checkpoints, read_record, read_weights, step_of
 from counterface.project_files import reading
 from counterface.provenance.rights import Rights
@@ -275,8 +275,7 @@ def read_model(path: Path, device: str | torch.device = "cpu") -> TrainedModel:
         raise SwapError(f"{path}: the tensors are not those of {about.model!r}: {difference}")
     model.load_state_dict(states[MODULE], assign=True)
     model.requires_grad_(False)
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    sha256 = file_sha256(path, SwapError)
     return TrainedModel(model.to(device).eval(), about, int(record.get("step", 0)), sha256, path)
 
 

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,15 +21,15 @@ import torch
 from pydantic import Field, model_validator
 from torch import nn
 
-from counterface.aside import write_bytes
 from counterface.config import Settings, to_toml
 from counterface.device import keep_freed_memory, use_free_cores
 from counterface.errors import ConfigError, SwapError, TrainingError
 from counterface.faceset.store import Faceset
+from counterface.files import describe_differences, find_differences, write_bytes
 from counterface.learn.checkpoint import checkpoints
 from counterface.learn.loop import LoopConfig, Progress, TrainResult, train
-from counterface.project_files import read_toml, writing
-from counterface.swap.same_run import find_differences
+from counterface.project_files import parse_toml, read_toml, writing
+from counterface.swap.same_run import find_other_run
 from counterface.swap.swap_model import (
     MODULE,
     FacesetUsed,
@@ -181,7 +180,7 @@ def train_swap(config: SwapTrainConfig, progress: Progress | None = None) -> Tra
     hook = _Hook(config, changes, preview)
     result = train(
         task, examples, config.loop, config.out, progress=progress, about=about, on_step=hook,
-        differences=find_differences, instead=_instead(config.out),
+        differences=find_other_run, instead=_instead(config.out),
     )  # fmt: skip
     if hook.last and preview.every and hook.last % preview.every:
         preview.write(hook.last, {MODULE: model})
@@ -272,20 +271,19 @@ def find_changes(config: SwapTrainConfig) -> dict[str, tuple[Any, Any]]:
     path = config.out / CONFIG_FILE
     if not path.exists() or not checkpoints(config.out / "checkpoints"):
         return {}
-    old = dict(_leaves(read_toml(path, TrainingError, "restore or delete it")))
-    new = dict(_leaves(tomllib.loads(to_toml(config))))
-    changes = {k: (old.get(k), new.get(k)) for k in old | new if old.get(k) != new.get(k)}
-    wrong = [
-        f"{key[:80]} {then!r} -> {now!r}"
-        for key, (then, now) in changes.items()
+    old = read_toml(path, TrainingError, "restore or delete it")
+    changes = find_differences(old, parse_toml(to_toml(config)))
+    wrong = {
+        key: pair
+        for key, pair in changes.items()
         if not key.startswith(_MAY_CHANGE)
         or key.startswith(_MAY_NOT)
-        or (key in _SWITCHES and bool(then) != bool(now))
-    ]
+        or (key in _SWITCHES and bool(pair[0]) != bool(pair[1]))
+    }
     if wrong:
         raise TrainingError(
-            f"{path}: the run was started with other settings ({', '.join(wrong)}); restore "
-            f"them, or {_instead(config.out)}"
+            f"{path}: the run was started with other settings ({describe_differences(wrong)}); "
+            f"restore them, or {_instead(config.out)}"
         )
     return changes
 
@@ -340,12 +338,3 @@ def _about(people: Mapping[str, Sequence[Faceset]]) -> tuple[IdentityAbout, ...]
 
 def _truth(side: Side) -> Any:
     return to_image(torch.from_numpy(side["target"]))
-
-
-def _leaves(table: Mapping[str, Any], head: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys and plain values; a list is one value."""
-    for key, value in table.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{head}{key}.")
-        else:
-            yield f"{head}{key}", value

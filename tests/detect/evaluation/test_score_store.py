@@ -14,7 +14,7 @@ from counterface.detect.evaluation.score_files import score_files
 from counterface.detect.evaluation.score_store import ScoreStore
 from counterface.detect.scan import ScanConfig
 from counterface.errors import MediaError
-from counterface.media.probe import file_sha256
+from counterface.files import file_sha256
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from pydantic import Field
 
 from counterface.apps.cli import output
 from counterface.apps.cli.output import Json
-from counterface.aside import make_folder
 from counterface.config import Record
+from counterface.files import make_folder
 
 if TYPE_CHECKING:
     from counterface.report.schema import Report

@@ -31,8 +31,8 @@ from counterface.errors import MediaError
 from counterface.faces.align import warp_image
 from counterface.faces.face_detector import find_faces
 from counterface.faces.mask import hull_mask
+from counterface.files import file_sha256
 from counterface.media.image import read_image, write_image
-from counterface.media.probe import file_sha256
 from counterface.media.video_writer import VideoWriter
 from counterface.provenance.mark import Marker
 from counterface.provenance.record import MadeInput, MadeModel, MadeOutput, MadeRecord, MadeRights

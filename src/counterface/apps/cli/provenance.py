@@ -10,8 +10,8 @@ from cyclopts import App, Parameter
 
 from counterface.apps.cli import output
 from counterface.apps.cli.output import Json
-from counterface.aside import write_bytes
 from counterface.errors import ConfigError, MediaError
+from counterface.files import write_bytes
 
 if TYPE_CHECKING:
     from counterface.provenance.verify import Provenance

@@ -39,12 +39,12 @@ from counterface.datasets.manifest import Entry, write_manifest
 from counterface.datasets.pairs.degrade import degrade
 from counterface.datasets.pairs.self_blended import FaceSample, Kind, make_pair
 from counterface.datasets.split import SplitConfig
-from counterface.errors import ConfigError, FacesetError
+from counterface.errors import ConfigError
 from counterface.faces.align import warp_points
-from counterface.faceset.commits import locked
 from counterface.faceset.extract import ExtractConfig
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset
+from counterface.files import locked
 from counterface.media.find_media import VIDEO_SUFFIXES
 from counterface.media.image import IMAGE_SUFFIXES
 from counterface.provenance.mark import Marker
@@ -115,21 +115,18 @@ def build_blended(
     failed: list[str] = []
     entries: list[Entry] = []
     made = 0
-    try:
-        with locked(config.out):
-            for name, files in clips.items():
-                faceset, bad = _faces(config, name, files, rights[name], told)
-                failed += bad
-                for place, row in _chosen(config, name, faceset):
-                    if not place.real.exists():
-                        _make(config, place, faceset, row, rights[name], marker)
-                        made += 1
-                    entries += _entries(place, row, rights[name], config)
-                    told(place.number + 1, config.pairs, f"pairs of {name}")
-            entries = split_groups(entries, config.split)
-            write_manifest(entries, config.out / MANIFEST_FILE)
-    except FacesetError as error:
-        raise ConfigError(str(error)) from error
+    with locked(config.out, ConfigError):
+        for name, files in clips.items():
+            faceset, bad = _faces(config, name, files, rights[name], told)
+            failed += bad
+            for place, row in _chosen(config, name, faceset):
+                if not place.real.exists():
+                    _make(config, place, faceset, row, rights[name], marker)
+                    made += 1
+                entries += _entries(place, row, rights[name], config)
+                told(place.number + 1, config.pairs, f"pairs of {name}")
+        entries = split_groups(entries, config.split)
+        write_manifest(entries, config.out / MANIFEST_FILE)
     return BlendSummary(
         manifest=str(config.out / MANIFEST_FILE),
         real=len(entries) // 2,

@@ -28,8 +28,8 @@ from counterface.errors import FacesetError
 from counterface.faceset.extract import extract
 from counterface.faceset.header import SourceRecord
 from counterface.faceset.store import Faceset
+from counterface.files import file_sha256
 from counterface.media import sandbox
-from counterface.media.probe import file_sha256
 from counterface.provenance.mark import Marker
 from counterface.swap.convert import convert
 from counterface.swap.swap_model import read_model

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
-from counterface.aside import make_folder, write_bytes
 from counterface.errors import MediaError
+from counterface.files import make_folder, write_bytes
 from counterface.media import sandbox
 from counterface.swap.conversion.footage import frames_of
 from counterface.swap.conversion.segments import WorkFolder, split_times

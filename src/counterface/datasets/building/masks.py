@@ -6,8 +6,8 @@ import shutil
 from fractions import Fraction
 from pathlib import Path
 
-from counterface.aside import make_folder
 from counterface.errors import MediaError
+from counterface.files import make_folder
 from counterface.media.image import read_image
 from counterface.media.join import time_base_of
 from counterface.media.video_reader import read_video

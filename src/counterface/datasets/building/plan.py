@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from counterface.aside import make_folder, write_bytes
 from counterface.config import Record, Settings
 from counterface.datasets.split import SplitConfig
 from counterface.errors import ConfigError, MediaError, RightsError
 from counterface.faceset.extract import ExtractConfig
+from counterface.files import make_folder, name_differences, write_bytes
 from counterface.media.find_media import VIDEO_SUFFIXES, find_media
 from counterface.project_files import read_json, reading
 from counterface.provenance.rights import Rights, find_rights
@@ -202,10 +202,10 @@ class Plan:
                 for p in kept["pairs"]
             ]
             before = dict(kept["facts"])
-        changed = [key for key, value in self._facts().items() if before.get(key) != value]
-        if changed:
+        facts = self._facts()
+        if differ := name_differences({key: before.get(key) for key in facts}, facts):
             raise ConfigError(
-                f"{path}: the build was begun with other {', '.join(changed)}; restore them, or "
+                f"{path}: the build was begun with other settings ({differ}); restore them, or "
                 "name another folder by 'out'"
             )
         return pairs

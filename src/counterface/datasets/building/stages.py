@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from counterface import __version__
-from counterface.aside import make_folder
 from counterface.config import Record, read_config_with
 from counterface.datasets.building.genuine import write_genuine
 from counterface.datasets.building.masks import drop_masks, write_mask_video
 from counterface.datasets.building.plan import Pair, Plan, spread
 from counterface.datasets.building.rank import look_of, match_people, rank_pairs
 from counterface.datasets.manifest import Entry
-from counterface.errors import ConfigError, MediaError, StoppedBySignal, SwapError
+from counterface.errors import ConfigError, FacesetError, MediaError, StoppedBySignal, SwapError
 from counterface.faceset.extract import extract
+from counterface.files import file_sha256, make_folder
 from counterface.learn.checkpoint import read_record
-from counterface.media.probe import file_sha256
 from counterface.provenance.mark import Marker
 from counterface.swap.conversion.settings import ConvertConfig
 from counterface.swap.convert import convert
@@ -151,7 +150,7 @@ def convert_pair(
     for job in jobs_of(plan, pair):
         try:
             convert_clip(plan, job, trained, marker, progress)
-        except (MediaError, SwapError) as error:
+        except (FacesetError, MediaError, SwapError) as error:
             failures.append(Failure(file=str(job.clip), stage="convert", error=str(error)))
     return failures
 

@@ -52,10 +52,10 @@ from counterface.datasets.twins.sharpness import (
     log_sharpness,
     measure_guard,
 )
-from counterface.errors import ConfigError, FacesetError, MediaError
-from counterface.faceset.commits import locked
+from counterface.errors import ConfigError, MediaError
 from counterface.faceset.extract import ExtractConfig
 from counterface.faceset.row import Row
+from counterface.files import locked
 from counterface.media import sandbox
 from counterface.media.find_media import VIDEO_SUFFIXES
 from counterface.media.image import IMAGE_SUFFIXES
@@ -162,28 +162,25 @@ def build_twins(
     entries: list[tuple[Entry, Entry]] = []
     differences: list[tuple[str, float]] = []
     made = 0
-    try:
-        with locked(config.out):
-            for name in config.people:
-                rows, bad = _find_faces(config, name, rights[name], told)
-                failed += bad
-                jobs = list(_jobs(config, name, rows))
-                work = _minted(config, name, jobs, decoders, rights[name], marker, failed)
-                for done, new in enumerate(work, start=1):
-                    made += new
-                    told(done, len(jobs), f"pairs of {name}")
-                for job in jobs:
-                    if job.place.real.exists():
-                        pair, family, apart = _entries(job, config.people[name], rights[name])
-                        entries.append(pair)
-                        differences.append((family, apart))
-            kept, guard = _guard(differences)
-            chosen = [entry for number in kept for entry in entries[number]]
-            if config.split is not None:
-                chosen = split_groups(chosen, config.split)
-            write_manifest(chosen, config.out / MANIFEST_FILE)
-    except FacesetError as error:
-        raise ConfigError(str(error)) from error
+    with locked(config.out, ConfigError):
+        for name in config.people:
+            rows, bad = _find_faces(config, name, rights[name], told)
+            failed += bad
+            jobs = list(_jobs(config, name, rows))
+            work = _minted(config, name, jobs, decoders, rights[name], marker, failed)
+            for done, new in enumerate(work, start=1):
+                made += new
+                told(done, len(jobs), f"pairs of {name}")
+            for job in jobs:
+                if job.place.real.exists():
+                    pair, family, apart = _entries(job, config.people[name], rights[name])
+                    entries.append(pair)
+                    differences.append((family, apart))
+        kept, guard = _guard(differences)
+        chosen = [entry for number in kept for entry in entries[number]]
+        if config.split is not None:
+            chosen = split_groups(chosen, config.split)
+        write_manifest(chosen, config.out / MANIFEST_FILE)
     return TwinsSummary(
         manifest=str(config.out / MANIFEST_FILE),
         pairs=len(kept),

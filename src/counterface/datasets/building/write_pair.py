@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from counterface.aside import make_folder, write_bytes
 from counterface.datasets.building.genuine import pad_like
 from counterface.datasets.manifest import Entry
 from counterface.faceset.extract import ExtractConfig, extract
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset
+from counterface.files import file_sha256, make_folder, write_bytes
 from counterface.media.image import encode_image, encode_mask
-from counterface.media.probe import file_sha256
 from counterface.provenance.mark import Marker
 from counterface.provenance.record import MadeInput, MadeOutput, MadeRecord, MadeRights
 from counterface.provenance.rights import Rights

@@ -22,9 +22,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from counterface.aside import write_bytes
 from counterface.datasets.decoders.architectures import Architecture, Up
 from counterface.datasets.decoders.bank import NESTED
+from counterface.files import write_bytes
 
 ENCODER_WIDTHS, DECODER_WIDTHS = (24, 48, 96, 128), (16, 32, 64, 96, 128)  # from the full size on
 

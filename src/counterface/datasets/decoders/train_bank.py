@@ -16,7 +16,6 @@ from pathlib import Path
 from pydantic import Field, field_validator
 
 from counterface import weights as weight_store
-from counterface.aside import make_folder
 from counterface.config import Record, Settings
 from counterface.datasets.decoders.architectures import ARCHITECTURES, Architecture, architecture
 from counterface.datasets.decoders.autoencoder import FaceAutoencoder, export_autoencoder
@@ -25,6 +24,7 @@ from counterface.datasets.decoders.bank import TAEF2
 from counterface.datasets.pairs.faceset_bank import FacesetBank, open_for_training
 from counterface.datasets.pairs.training_pairs import Bank
 from counterface.errors import StoppedBySignal
+from counterface.files import make_folder
 from counterface.learn.checkpoint import read_weights
 from counterface.learn.loop import LoopConfig, Progress, train
 from counterface.swap.training.feature_net import FeatureConfig, FeatureNet

@@ -19,7 +19,7 @@ from counterface.detect.findings import ScanResult
 from counterface.detect.scan import ChangeFrames, ScanConfig
 from counterface.detect.scan_files import scan_files
 from counterface.errors import MediaError, reason_of
-from counterface.media.probe import file_sha256
+from counterface.files import file_sha256
 from counterface.types import Progress
 
 

@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from counterface import __version__
-from counterface.aside import make_folder, write_bytes
 from counterface.detect.evaluation.file_score import FAILED
 from counterface.detect.scan import ScanConfig
 from counterface.errors import MediaError
+from counterface.files import make_folder, write_bytes
 from counterface.project_files import read_parquet
 from counterface.weights import cache_dir
 

@@ -17,15 +17,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from counterface.aside import make_folder, write_bytes
 from counterface.datasets.manifest import Entry
 from counterface.detect.generalisation.controls import file_controls
 from counterface.errors import MediaError, reason_of
 from counterface.faces.align import TEMPLATES, align, matrix_scale
 from counterface.faces.face_detector import FaceDetector, Landmarker, load_models
 from counterface.faces.face_search import FaceSearch
+from counterface.files import file_sha256, make_folder, write_bytes
 from counterface.media import sandbox
-from counterface.media.probe import MediaInfo, file_sha256
+from counterface.media.probe import MediaInfo
 from counterface.media.sample_frames import sample_frames, square
 from counterface.project_files import parse_json, read_parquet, reading
 from counterface.types import Face, Frame, Image

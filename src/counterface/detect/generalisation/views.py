@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from counterface.aside import make_folder, write_bytes
 from counterface.detect.generalisation.controls import (
     blur,
     equal_blur,
@@ -28,6 +27,7 @@ from counterface.detect.generalisation.controls import (
 from counterface.detect.generalisation.face_crops import FaceCrops
 from counterface.detect.generalisation.twin_table import Pair
 from counterface.errors import MediaError
+from counterface.files import make_folder, write_bytes
 from counterface.project_files import read_parquet, reading
 from counterface.types import Image
 

@@ -14,11 +14,11 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from counterface.aside import make_folder, replacing
 from counterface.detect.detector import DetectorInfo, Range, Thresholds, input_name
 from counterface.detect.models.detector_model import DetectorModel
 from counterface.detect.training.fold_pads import fold_pads, with_known_borders
 from counterface.errors import DetectorError
+from counterface.files import make_folder, replacing
 from counterface.types import Floats
 
 CLOSE = 1e-3  # logits of the file and of the net may differ by this, relatively

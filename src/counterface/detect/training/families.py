@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from pydantic import Field
 
-from counterface.aside import replacing
 from counterface.config import Record
 from counterface.datasets.manifest import Entry
 from counterface.datasets.split import fold_groups, linked_groups
@@ -28,6 +27,7 @@ from counterface.detect.detector import Detector
 from counterface.detect.training.collect import collect_crops
 from counterface.detect.training.export import stamp_detector
 from counterface.errors import DetectorError, TrainingError
+from counterface.files import replacing
 
 Array = NDArray[np.float64]
 HELD = 0.95  # of the held-back files of a family lie within its limit

@@ -21,7 +21,6 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from counterface.aside import write_bytes
 from counterface.config import Record
 from counterface.datasets.labelled_faces import FaceClip, FacePool
 from counterface.datasets.manifest import of_split
@@ -38,7 +37,7 @@ from counterface.detect.training.recipe import TrainConfig
 from counterface.detect.training.score_clips import measure_clips, score_clips
 from counterface.device import find_device
 from counterface.errors import StoppedBySignal, TrainingError
-from counterface.media.probe import file_sha256
+from counterface.files import file_sha256, write_bytes
 from counterface.project_files import read_bytes, reading
 
 FoldBy = Literal["frame", "video", "identity"]

@@ -53,7 +53,7 @@ from counterface.detect.models.parts.folded import START_FACES
 from counterface.detect.training.fit import FitConfig, fit_heads, start_statistics
 from counterface.detect.training.statistics import Statistics
 from counterface.errors import ConfigError, TrainingError
-from counterface.media.probe import file_sha256
+from counterface.files import file_sha256
 from counterface.types import Image, Progress
 
 PARTS = 4  # of the genuine files; with two, half of all twins would be missing in each fit

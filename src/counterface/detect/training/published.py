@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 from counterface.detect.detector import DetectorInfo
 from counterface.detect.models.detector_model import build_detector
 from counterface.detect.training.export import describe_net, export_detector
+from counterface.errors import TrainingError
+from counterface.files import file_sha256
 
 
 def import_published(
@@ -36,7 +37,7 @@ def import_published(
         "architecture": architecture,
         "options": net.config.model_dump(mode="json"),
         "weights": weights.name,
-        "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "weights_sha256": file_sha256(weights, TrainingError),
         "weights_from": net.PUBLISHED,
     }
     info = info.model_copy(update={"card": card})

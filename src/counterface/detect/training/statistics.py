@@ -14,14 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from counterface.aside import make_folder
 from counterface.datasets.manifest import Entry
 from counterface.detect.generalisation.face_crops import FaceCutter
 from counterface.detect.generalisation.views import ViewStore
 from counterface.detect.models.frame_statistics import FrameStatistics
 from counterface.detect.training.collect import Failed, read_each
 from counterface.errors import TrainingError
-from counterface.media.probe import file_sha256
+from counterface.files import file_sha256, make_folder
 from counterface.types import Image, Progress
 
 BATCH = 32

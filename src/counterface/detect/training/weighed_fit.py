@@ -20,7 +20,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from counterface.aside import make_folder, replacing, write_bytes
 from counterface.config import read_config
 from counterface.datasets.leave_out import draw_evenly, fold_splits, met_paths
 from counterface.datasets.manifest import Entry, of_split, read_manifest, write_manifest
@@ -38,9 +37,8 @@ from counterface.detect.training.export import stamp_detector
 from counterface.detect.training.fit import FitConfig, fit_items, read_items
 from counterface.detect.training.left_out_table import tabulate_left_out, take_each_once
 from counterface.errors import DetectorError, StoppedBySignal, TrainingError
+from counterface.files import file_sha256, find_differences, make_folder, replacing, write_bytes
 from counterface.learn.checkpoint import read_weights
-from counterface.learn.run import find_differences
-from counterface.media.probe import file_sha256
 from counterface.types import Progress
 
 MANIFEST, DETECTOR = "manifest.parquet", "detector.onnx"
@@ -228,7 +226,7 @@ def _is_finished(weights: Path, recipe: TrainConfig) -> bool:
     if recipe.epochs or not weights.is_file():
         return False
     _, record = read_weights(weights)
-    about, wanted = record.get("about", {}), json.loads(json.dumps(describe_recipe(recipe)))
+    about, wanted = record.get("about", {}), describe_recipe(recipe)
     same = not find_differences({name: about.get(name) for name in wanted}, wanted)
     return same and record.get("step", 0) >= recipe.loop.steps
 

@@ -20,7 +20,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ConfigDict, Field, model_validator
 
-from counterface.aside import write_bytes
 from counterface.config import Record
 from counterface.errors import MediaError, SwapError
 from counterface.faces.align import align
@@ -28,6 +27,7 @@ from counterface.faces.face_detector import box_overlaps
 from counterface.faces.pose import estimate_pose
 from counterface.faces.track import CutFinder
 from counterface.faceset.follow import FaceFollower
+from counterface.files import write_bytes
 from counterface.media import sandbox
 from counterface.media.probe import MediaInfo
 from counterface.media.sandbox import Limits

@@ -11,7 +11,7 @@ from counterface import __version__
 from counterface.errors import ConfigError, FacesetError, RightsError, SwapError
 from counterface.faces.align import crop_matrix
 from counterface.faceset.header import read_plain_header
-from counterface.media.probe import file_sha256
+from counterface.files import file_sha256, name_differences
 from counterface.provenance.mark import Marker
 from counterface.provenance.record import (
     FrameSwaps,
@@ -27,7 +27,6 @@ from counterface.provenance.record import (
 )
 from counterface.provenance.rights import Rights, find_rights, read_rights
 from counterface.swap.conversion.placement import PlacedFace
-from counterface.swap.conversion.segments import name_differences
 from counterface.swap.conversion.settings import ConvertConfig
 from counterface.swap.faceset_masks import FacesetMasks
 from counterface.swap.generate import Generator
@@ -145,11 +144,10 @@ class Job:
             "tool": made.tool,
             "settings": made.settings,
         }
-        now = self.facts(target_sha256)
-        if was != now:
+        if differ := name_differences(was, self.facts(target_sha256)):
             raise SwapError(
-                f"{out} exists and was made otherwise: {name_differences(was, now)}; choose "
-                "another name, or add --redo to replace it"
+                f"{out} exists and was made otherwise: {differ}; choose another name, or add "
+                "--redo to replace it"
             )
         return True
 

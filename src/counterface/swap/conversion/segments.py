@@ -19,12 +19,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from counterface.aside import make_folder, write_bytes
-from counterface.errors import FacesetError, SwapError
-from counterface.faceset.commits import locked
+from counterface.errors import SwapError
+from counterface.files import locked, make_folder, name_differences, write_bytes
 from counterface.project_files import read_json
-
-MOST_NAMED = 6  # differences in a message
 
 
 class WorkFolder:
@@ -52,14 +49,11 @@ class WorkFolder:
         Raises:
             SwapError: another process converts into the same output, or nothing can be written.
         """
-        try:
-            with locked(self.folder):
-                if redo:
-                    self._drop("*.json", "segment-*", "matte-*", "unsigned*", "pictures.mov")
-                    shutil.rmtree(self.look, ignore_errors=True)
-                yield self
-        except FacesetError as error:
-            raise SwapError(str(error)) from error
+        with locked(self.folder, SwapError):
+            if redo:
+                self._drop("*.json", "segment-*", "matte-*", "unsigned*", "pictures.mov")
+                shutil.rmtree(self.look, ignore_errors=True)
+            yield self
 
     def open_look(self, facts: dict[str, Any]) -> Path:
         """The folder of the first pass, emptied unless it was made from the same facts."""
@@ -79,10 +73,10 @@ class WorkFolder:
         """
         path = self.folder / "started.json"
         started = _read(path)
-        if started is not None and started != facts:
+        if started is not None and (differ := name_differences(started, facts)):
             raise SwapError(
-                f"{self.out} was begun with other settings: {name_differences(started, facts)}. "
-                "Use those, or add --redo to begin again"
+                f"{self.out} was begun with other settings: {differ}; use those, or add --redo to "
+                "begin again"
             )
         if started is None:
             self._drop("segment-*", "matte-*")
@@ -110,26 +104,6 @@ def split_times(times: Sequence[Fraction], segment_s: float) -> list[range]:
         if (time - times[0]) // length != (times[starts[-1]] - times[0]) // length:
             starts.append(place)
     return [range(a, b) for a, b in zip(starts, [*starts[1:], len(times)], strict=True)]
-
-
-def name_differences(before: dict[str, Any], now: dict[str, Any]) -> str:
-    """The keys whose values differ, with both values."""
-    old, new = dict(_flat(before)), dict(_flat(now))
-    told = [
-        f"{key} was {old.get(key)!r}, is {new.get(key)!r}"
-        for key in dict.fromkeys([*old, *new])
-        if old.get(key) != new.get(key)
-    ]
-    more = f" and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
-    return "; ".join(told[:MOST_NAMED]) + more
-
-
-def _flat(values: dict[str, Any], head: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{head}{key}.")
-        else:
-            yield f"{head}{key}", value
 
 
 def _read(path: Path) -> dict[str, Any] | None:

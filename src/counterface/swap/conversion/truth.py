@@ -18,9 +18,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from counterface.aside import make_folder, write_bytes
 from counterface.errors import SwapError
 from counterface.faces.align import crop_matrix, warp_image
+from counterface.files import make_folder, write_bytes
 from counterface.media.image import encode_mask, write_image
 from counterface.swap.conversion.placement import PlacedFace
 from counterface.swap.conversion.render import Rendered

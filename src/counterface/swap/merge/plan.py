@@ -29,9 +29,9 @@ from pydantic import (
     model_validator,
 )
 
-from counterface.aside import write_bytes
 from counterface.config import Record, describe_error, read_config, to_toml
 from counterface.errors import ConfigError
+from counterface.files import write_bytes
 from counterface.swap.merge.settings import MergeSettings
 
 

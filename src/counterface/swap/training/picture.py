@@ -19,8 +19,8 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 from torch import Tensor, nn
 
-from counterface.aside import make_folder, write_bytes
 from counterface.errors import TrainingError
+from counterface.files import make_folder, write_bytes
 from counterface.learn.run_log import read_log
 from counterface.media.image import encode_image
 from counterface.types import Image, Mask

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from counterface.aside import make_folder
 from counterface.errors import CounterfaceError, MediaError, is_disk_full, reason_of
+from counterface.files import make_folder
 from counterface.media.beside.plan import Companions, plan_companions
 from counterface.media.find_media import find_media, natural_key
 from counterface.media.open_file import sniff

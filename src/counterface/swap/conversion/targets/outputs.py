@@ -16,8 +16,8 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from counterface.aside import make_folder, write_bytes
 from counterface.errors import SwapError
+from counterface.files import make_folder, name_differences, write_bytes
 from counterface.media.beside.plan import Companions
 from counterface.media.join import Piece, join_pieces, time_base_of
 from counterface.media.probe import MediaInfo, probe
@@ -28,7 +28,7 @@ from counterface.provenance.mark import Marker
 from counterface.provenance.record import MadeRecord, record_path
 from counterface.swap.conversion.job import Job, Places
 from counterface.swap.conversion.render import Rendered
-from counterface.swap.conversion.segments import WorkFolder, name_differences, split_times
+from counterface.swap.conversion.segments import WorkFolder, split_times
 from counterface.swap.conversion.settings import ConvertConfig
 from counterface.swap.conversion.truth import whole_mask
 from counterface.swap.same_moments import SEQUENCE_FILE
@@ -187,15 +187,14 @@ def is_sequence_made(job: Job, target_sha256: str, out: Path) -> bool:
     path = out / SEQUENCE_FILE
     if job.redo or not path.exists():
         return False
-    was = read_json(path, SwapError, "add --redo to begin again")
+    was, now = read_json(path, SwapError, "add --redo to begin again"), job.facts(target_sha256)
     with reading(path, SwapError, "add --redo to begin again"):
         names = [str(picture["name"]) for picture in was.pop("pictures")]
-        was = {key: was[key] for key in job.facts(target_sha256)}
-    now = job.facts(target_sha256)
-    if was != now:
+        differ = name_differences({key: was[key] for key in now}, now)
+    if differ:
         raise SwapError(
-            f"{out} was made otherwise: {name_differences(was, now)}; choose another folder, or "
-            "add --redo to replace its pictures"
+            f"{out} was made otherwise: {differ}; choose another folder, or add --redo to replace "
+            "its pictures"
         )
     return all((out / name).exists() and record_path(out / name).exists() for name in names)
 

@@ -8,11 +8,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from counterface.errors import MediaError
+from counterface.files import file_sha256
 from counterface.media import sandbox
 from counterface.media.find_media import natural_key
 from counterface.media.image import IMAGE_SUFFIXES
 from counterface.media.open_file import check_file
-from counterface.media.probe import file_sha256
 from counterface.media.sandbox import Limits
 from counterface.media.video_writer import VideoWriter
 from counterface.swap.conversion.segments import WorkFolder

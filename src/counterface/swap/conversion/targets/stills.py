@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from counterface.aside import make_folder
 from counterface.errors import ConfigError
+from counterface.files import file_sha256, make_folder
 from counterface.media import sandbox
-from counterface.media.probe import file_sha256
 from counterface.swap.conversion.footage import Onlooker, look_at_image
 from counterface.swap.conversion.job import Job
 from counterface.swap.conversion.notes import note_picture

@@ -1,4 +1,4 @@
-"""Temporary files beside what is being written, and the sweeping of those of killed processes.
+"""Files that are written whole or not at all, locks, hashes, and what differs between two records.
 
 A file is written under a temporary name in its own folder and moved into place when it is whole. A
 process that is killed leaves that file behind. The name tells whose it is:
@@ -8,6 +8,7 @@ process that is killed leaves that file behind. The name tells whose it is:
 so the first temporary file that a process makes in a folder sweeps what dead processes left there.
 Nearly every writer goes through `replacing` or `write_bytes`, whose errors name the file. The move
 into place comes last on disk: whoever finds a finished file finds nothing left behind beside it.
+Work that was begun with other settings is told by `name_differences`.
 """
 
 from __future__ import annotations
@@ -20,14 +21,20 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from reprlib import Repr
+from typing import Any
 
 from counterface.errors import CounterfaceError, MediaError
-from counterface.project_files import writing
+from counterface.project_files import reading, require_file, writing
 
+LOCK_FILE = ".lock"
+_MOST_NAMED = 12  # differences in a message
+_brief = Repr()
+_brief.maxstring = _brief.maxother = 200
 _OURS = re.compile(r"\.counterface-([0-9a-f]{8})-(\d+)-[a-z0-9_]{8}(\.[\w.]+)?")
 _STALE_S = 24 * 3600.0  # of another machine's, whose processes cannot be seen from here
 _swept: set[Path] = set()
@@ -150,6 +157,122 @@ def sweep(folder: Path) -> list[Path]:
                         Path(entry.path).unlink()
                     dropped.append(Path(entry.path))
     return dropped
+
+
+def file_sha256(
+    path: str | os.PathLike[str], error: type[CounterfaceError] = MediaError, advice: str = ""
+) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal.
+
+    Raises:
+        CounterfaceError: of the type `error`: it cannot be read, or is empty.
+    """
+    file = Path(path)
+    with reading(file, error, advice):
+        if not require_file(file):
+            raise ValueError("it is empty")
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def lock(file: Path, *, wait: bool) -> Iterator[None]:
+    """A file of one process at a time; the operating system frees it when the process dies.
+
+    Raises:
+        OSError: it cannot be opened.
+        BlockingIOError: without `wait`, another process has it.
+    """
+    with file.open("a+b") as handle:
+        if sys.platform == "win32":
+            import msvcrt
+
+            handle.seek(0)
+            try:
+                msvcrt.locking(handle.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+            except OSError as error:
+                raise BlockingIOError(*error.args) from error
+        else:
+            import fcntl
+
+            fcntl.flock(handle.fileno(), fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield  # closing the file frees the lock
+
+
+@contextmanager
+def locked(folder: Path, error: type[CounterfaceError]) -> Iterator[None]:
+    """A folder, made if need be, for one writer.
+
+    Raises:
+        CounterfaceError: of the type `error`: another process writes there, it cannot be written,
+            or a link is in it.
+    """
+    refuse_links(folder, error)
+    make_folder(folder, error)
+    with ExitStack() as held:
+        with writing(folder, error):
+            try:
+                held.enter_context(lock(folder / LOCK_FILE, wait=False))
+            except BlockingIOError:
+                raise error(
+                    f"{folder} is being written by another process; wait for it, or choose another"
+                ) from None
+        yield
+
+
+def refuse_links(folder: Path, error: type[CounterfaceError]) -> None:
+    """Nothing, if neither a folder nor those in it hold a link.
+
+    A folder may come from anyone, and archives keep links: one named `.extract/pending` that points
+    elsewhere would make the next merge of a faceset move and delete somebody else's files.
+
+    Raises:
+        CounterfaceError: of the type `error`: it holds one, or cannot be listed.
+    """
+    waiting = [str(folder)]
+    while waiting:
+        # gone since: a running job took it away; or no folder at all
+        with (
+            reading(folder, error, what="cannot be listed"),
+            suppress(FileNotFoundError),
+            os.scandir(waiting.pop()) as entries,
+        ):
+            for entry in entries:
+                if entry.is_symlink():
+                    target = str(Path(entry.path).readlink())
+                    raise error(
+                        f"{entry.path} is a link to {target!r}, and links are not followed where "
+                        "files are written; put the file in its place, or delete the link"
+                    )
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+
+
+def find_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Both values of each dotted key in which two records differ; None where one lacks the key."""
+    old, new = dict(_leaves(then)), dict(_leaves(now))
+    return {k: (old.get(k), new.get(k)) for k in old | new if old.get(k) != new.get(k)}
+
+
+def name_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """The same in words; empty where the records are equal."""
+    return describe_differences(find_differences(then, now))
+
+
+def describe_differences(found: Mapping[str, tuple[Any, Any]]) -> str:
+    """What `find_differences` found in words, as `loop.seed 4 -> 5, loop.steps 10 -> 20`."""
+    told = [f"{key[:80]} {_brief.repr(a)} -> {_brief.repr(b)}" for key, (a, b) in found.items()]
+    more = f" and {len(told) - _MOST_NAMED} more" if len(told) > _MOST_NAMED else ""
+    return ", ".join(told[:_MOST_NAMED]) + more
+
+
+def _leaves(values: Mapping[str, Any], head: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys and plain values of nested tables; a list is one value."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{head}{name}.")
+        else:
+            yield f"{head}{name}", value
 
 
 def _sweep_once(folder: Path) -> None:
