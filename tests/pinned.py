@@ -30,6 +30,7 @@ from counterface.swap.conversion import footage
 from counterface.swap.conversion.footage import Look
 from counterface.swap.conversion.placement import PlacedFace
 from counterface.swap.conversion.truth import TruthWriter
+from counterface.table import write_table
 from counterface.types import Face, Floats, Pose
 
 CASES = Path(__file__).parent / "cases" / "pins"
@@ -155,5 +156,5 @@ if __name__ == "__main__":
     for name, write in (("scores", write_scores), ("views", write_views), ("truth", write_truth)):
         made = write(Path(sys.argv[1]) / name)
         (CASES / f"{name}.parquet").write_bytes(made.read_bytes())
-    (CASES / "look-000000000.parquet").write_bytes(footage._to_parquet(looks()))
+    write_table(CASES / "look-000000000.parquet", footage.LOOKS.to_arrow(looks()))
     face_crops._write(crops(), CASES / f"{'1' * 64}.parquet")

@@ -8,8 +8,6 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from drawn_facesets import RIGHTS
 from drawn_keras import write_keras
@@ -23,7 +21,7 @@ from counterface.datasets.index import HashLog
 from counterface.datasets.manifest import Entry, read_manifest, write_manifest
 from counterface.detect.detector import _read_info
 from counterface.detect.evaluation.openings import LOG_NAME, log_opening, read_openings
-from counterface.detect.evaluation.score_store import _SCHEMA, ScoreStore
+from counterface.detect.evaluation.score_store import ScoreStore
 from counterface.detect.generalisation.views import ViewStore
 from counterface.detect.models.parts.keras_file import read_keras_weights
 from counterface.detect.scan import ScanConfig
@@ -54,6 +52,7 @@ from counterface.swap.conversion import footage, segments
 from counterface.swap.merge.plan import MergePlan
 from counterface.swap.swap_model import read_model
 from counterface.swap.train import CONFIG_FILE, SwapTrainConfig, find_changes
+from counterface.table import write_table
 from counterface.types import Face, Frame, Pose
 
 Reader = tuple[Path, Callable[[], object]]  # a valid file, and what reads it
@@ -221,17 +220,19 @@ def openings(folder: Path) -> Reader:
 def scores(folder: Path) -> Reader:
     """Scores that are kept."""
     store = ScoreStore(folder, "0" * 64, ScanConfig())
-    row = dict.fromkeys(_SCHEMA.names) | {
-        "sha256": "a",
-        "verdict": "b",
-        "logit": 1.0,
-        "frame_logits": [1.0, 2.0],
-        "frame_times_s": [0.0, 0.1],
-        "witness_logits": [[1.0, -1.0], [2.0, 0.5]],
-        "spread_over": "frames",
-    }
-    path = store.folder / "a.parquet"
-    pq.write_table(pa.Table.from_pylist([row], schema=_SCHEMA), path)
+    store.put(
+        "a",
+        {
+            "verdict": "b",
+            "logit": 1.0,
+            "frame_logits": (1.0, 2.0),
+            "frame_times_s": (0.0, 0.1),
+            "witness_logits": ((1.0, -1.0), (2.0, 0.5)),
+            "spread_over": "frames",
+        },
+    )
+    store.flush()
+    (path,) = store.folder.glob("*.parquet")
     return path, lambda: ScoreStore(folder, "0" * 64, ScanConfig()).get("a")
 
 
@@ -303,7 +304,7 @@ def looks(folder: Path) -> Reader:
     )
     crop = np.zeros((footage.LOOK_SIDE, footage.LOOK_SIDE, 3), np.uint8)
     look = footage.Look(index=0, pts=Fraction(1, 25), is_cut=False, faces=(face,), crops=(crop,))
-    path.write_bytes(footage._to_parquet([look]))
+    write_table(path, footage.LOOKS.to_arrow([look]))
     return path, lambda: footage.read_pieces(folder)
 
 

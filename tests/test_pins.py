@@ -27,7 +27,7 @@ from counterface.detect.generalisation.face_crops import CropConfig, FaceCutter
 from counterface.detect.generalisation.views import ViewStore
 from counterface.detect.scan import ScanConfig
 from counterface.faces.align import align
-from counterface.faceset.row import rows_to_table, table_to_rows
+from counterface.faceset.row import ROWS, table_to_rows
 from counterface.faceset.store import Faceset
 from counterface.swap.conversion import footage
 from counterface.types import Image, Pose
@@ -91,7 +91,7 @@ def test_a_faceset_is_written_as_before(tmp_path: Path) -> None:
     kept, made = (json.loads((folder / "faceset.json").read_text()) for folder in folders)
     assert made | {"tool": ""} == kept | {"tool": ""}
     table = pq.read_table(CASES / "faceset" / "faceset.parquet")
-    assert rows_to_table(table_to_rows(table)).equals(table)
+    assert ROWS.to_arrow(table_to_rows(table)).equals(table)
 
 
 def test_a_manifest_is_read_and_written_as_before(tmp_path: Path) -> None:
@@ -109,8 +109,10 @@ def test_a_file_score_is_the_json_of_before() -> None:
 
 @pytest.mark.parametrize("write", [pinned.write_scores, pinned.write_views, pinned.write_truth])
 def test_tables_are_written_as_before(write: Callable[[Path], Path], tmp_path: Path) -> None:
-    name = write.__name__.removeprefix("write_")
-    assert pq.read_table(write(tmp_path)).equals(pq.read_table(CASES / f"{name}.parquet"))
+    made = pq.read_table(write(tmp_path))
+    kept = pq.read_table(CASES / f"{write.__name__.removeprefix('write_')}.parquet")
+    assert made.equals(kept.cast(made.schema))  # which changes nothing but what may be null
+    assert made.schema.types == kept.schema.types
 
 
 def test_kept_scores_and_answers_are_read(tmp_path: Path) -> None:
@@ -124,9 +126,8 @@ def test_kept_scores_and_answers_are_read(tmp_path: Path) -> None:
 
 def test_kept_looks_are_read_and_written_as_before(tmp_path: Path) -> None:
     assert plain(footage.read_pieces(CASES)) == plain(pinned.looks())
-    made = tmp_path / "made.parquet"
-    made.write_bytes(footage._to_parquet(pinned.looks()))
-    assert pq.read_table(made).equals(pq.read_table(CASES / "look-000000000.parquet"))
+    kept = pq.read_table(CASES / "look-000000000.parquet")
+    assert footage.LOOKS.to_arrow(pinned.looks()).equals(kept)
 
 
 def test_kept_crops_are_read(tmp_path: Path) -> None:

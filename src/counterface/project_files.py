@@ -192,20 +192,11 @@ def read_json_lines(path: Path, error: type[CounterfaceError], advice: str = "")
     return [_line(line) for line in lines if line.strip()]
 
 
-def read_parquet(
-    path: Path, error: type[CounterfaceError], advice: str = "", schema: pa.Schema | None = None
-) -> pa.Table:
-    """The table in a Parquet file, every value of it checked.
-
-    Args:
-        path: the file; a folder of parts is none.
-        error: what is raised.
-        advice: the next step.
-        schema: columns to read, in this order and of these types; None reads all as they are.
+def read_parquet(path: Path, error: type[CounterfaceError], advice: str = "") -> pa.Table:
+    """The table in a Parquet file, every value of it checked; a folder of parts is none.
 
     Raises:
-        CounterfaceError: of the type `error`: it cannot be read, lacks a column, or holds text that
-            is no text.
+        CounterfaceError: of the type `error`: it cannot be read, or holds text that is no text.
     """
     with reading(path, error, advice):
         import pyarrow as pa
@@ -216,11 +207,6 @@ def read_parquet(
             if file.metadata.num_rows > MOST_ROWS:
                 raise ValueError(f"{file.metadata.num_rows} rows, more than {MOST_ROWS}")
             table = file.read(use_threads=False)
-        if schema is not None:
-            absent = [name for name in schema.names if name not in table.column_names]
-            if absent:
-                raise ValueError(f"lacks the columns {absent}")
-            table = table.select(schema.names).cast(schema)
         table.validate(full=True)
         _require_text(table)
         return table

@@ -121,7 +121,7 @@ def die_at(name, original):
         return original(*args, **kwargs)
     return call
 
-commits.write_bytes = die_at("commit", commits.write_bytes)
+commits.write_table = die_at("commit", commits.write_table)
 commits.encode_image = die_at("crop", commits.encode_image)
 Path.replace = die_at("move", Path.replace)
 extract(Path(sys.argv[1]), Path(sys.argv[2]), ExtractConfig(size=64, min_size=20))

@@ -15,7 +15,7 @@ from counterface.errors import FacesetError, SwapError
 from counterface.faces.align import crop_matrix, warp_points
 from counterface.faceset.extract import ExtractConfig, extract
 from counterface.faceset.header import ROWS_FILE
-from counterface.faceset.row import Row, rows_to_table
+from counterface.faceset.row import ROWS, Row
 from counterface.faceset.store import Faceset
 from counterface.files import file_sha256, write_bytes
 from counterface.media.image import encode_mask, read_image
@@ -45,7 +45,7 @@ def faceset(clip: Path, tmp_path: Path) -> Path:
         mask[NOSE[1] : NOSE[3], NOSE[0] : NOSE[2]] = 1
         write_bytes(folder / f"{row.file}.mask", encode_mask(mask))
         rows.append(replace(row, mask=f"{row.file}.mask"))
-    pq.write_table(rows_to_table(rows), folder / ROWS_FILE)
+    pq.write_table(ROWS.to_arrow(rows), folder / ROWS_FILE)
     return folder
 
 

@@ -8,55 +8,32 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from counterface.errors import ConfigError
 from counterface.files import write_bytes
-from counterface.project_files import parse_json, read_bytes, read_parquet, reading
+from counterface.project_files import read_bytes, read_parquet, reading
 from counterface.spreadsheet import bare_cell, guard_cell
+from counterface.table import Int8, Int32, Table, read_about, write_table
 
 FORMAT = 1
 LABELS = ("real", "fake")  # by label
 SPLITS = ("train", "val", "test")
-_KEY = b"counterface"
 _LABEL_OF = {"real": 0, "0": 0, "0.0": 0, "fake": 1, "1": 1, "1.0": 1}
 _SEPARATORS = ",;\t|"
 _OLD_NAMES = {"file": "path", "group": "source"}  # of columns in a CSV
-
-SCHEMA = pa.schema(
-    [
-        pa.field("path", pa.string(), nullable=False),  # absolute, or relative to the manifest
-        pa.field("label", pa.int8(), nullable=False),
-        pa.field("method", pa.string(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("identities", pa.list_(pa.string()), nullable=False),
-        pa.field("generator", pa.string(), nullable=False),
-        pa.field("compression", pa.string(), nullable=False),
-        pa.field("split", pa.string(), nullable=False),
-        pa.field("licence", pa.string(), nullable=False),
-        pa.field("sha256", pa.string(), nullable=False),
-        pa.field("mask", pa.string()),
-        pa.field("repeat", pa.int32(), nullable=False),
-        pa.field("origin", pa.string()),
-    ]
-)
-_LATER = ("origin",)  # columns that manifests of earlier versions lack
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One file of a data set; an empty string is "not known"."""
 
-    path: Path
-    label: int  # 0 real, 1 fake
+    path: Path  # in a manifest, relative to it or absolute
+    label: Int8  # 0 real, 1 fake
     method: str = ""  # family of the manipulation, or kind of genuine footage
     source: str = ""  # the footage it shows or was made from; a clip and its fakes share it
     identities: tuple[str, ...] = ()  # who is shown or gave the face; a swap has two
@@ -66,8 +43,11 @@ class Entry:
     licence: str = ""
     sha256: str = ""  # of the content; "" until it was read
     mask: Path | None = None  # video or picture: white where it was manipulated
-    repeat: int = 1  # sequences or frames that training draws from it, in multiples of others
+    repeat: Int32 = 1  # sequences or frames that training draws from it, in multiples of others
     origin: str = ""  # where it was published: a collection or a repository
+
+
+ENTRIES = Table(Entry, later=("origin",))
 
 
 def read_manifest(path: Path) -> list[Entry]:
@@ -119,24 +99,20 @@ def write_manifest(entries: Sequence[Entry], path: Path) -> None:
     Raises:
         MediaError: it cannot be written there.
     """
-    records = [_record(entry, path.parent) for entry in entries]
+    placed = [_placed(entry, path.parent) for entry in entries]
     if path.suffix.lower() == ".csv":
         text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, SCHEMA.names)
+        writer = csv.DictWriter(text, ENTRIES.schema.names)
         writer.writeheader()
-        for record in records:
-            labelled = {"label": LABELS[record["label"]], "mask": record["mask"] or ""}
-            values = record | labelled | {"identities": ";".join(record["identities"])}
+        for entry in placed:
+            labelled = {"label": LABELS[entry.label], "identities": ";".join(entry.identities)}
+            values = ENTRIES.plain(entry) | labelled
             writer.writerow(
                 {k: guard_cell(v) if isinstance(v, str) else v for k, v in values.items()}
             )
         write_bytes(path, text.getvalue().encode())
         return
-    table = pa.Table.from_pylist(records, schema=SCHEMA)
-    about = json.dumps({"format": FORMAT})
-    sink = pa.BufferOutputStream()
-    pq.write_table(table.replace_schema_metadata({_KEY: about.encode()}), sink)
-    write_bytes(path, bytes(sink.getvalue()))
+    write_table(path, ENTRIES.to_arrow(placed), about={"format": FORMAT})
 
 
 def update_manifest(entries: Sequence[Entry], path: Path, out: Path | None = None) -> None:
@@ -147,7 +123,7 @@ def update_manifest(entries: Sequence[Entry], path: Path, out: Path | None = Non
         MediaError: it cannot be written there.
     """
     if out is None and path.suffix.lower() == ".csv":
-        known = {*SCHEMA.names, *_OLD_NAMES}
+        known = {*ENTRIES.schema.names, *_OLD_NAMES}
         rows = read_rows(path)
         own = [name for name in (rows[0] if rows else ()) if name not in known]
         if own:
@@ -206,18 +182,12 @@ def _read_parquet(path: Path) -> list[dict[str, Any]]:
     advice = "make one with 'counterface dataset index'"
     table = read_parquet(path, ConfigError, advice)
     with reading(path, ConfigError, advice, what="not a readable manifest"):
-        about = dict(parse_json((table.schema.metadata or {}).get(_KEY, b"{}")))
-        for name in _LATER:
-            if name not in table.column_names:
-                nothing = pa.nulls(len(table), SCHEMA.field(name).type)
-                table = table.append_column(SCHEMA.field(name), nothing)
-        missing = [name for name in SCHEMA.names if name not in table.column_names]
-        if about.get("format") != FORMAT or missing:
+        about = read_about(table)
+        if about.get("format") != FORMAT:
             raise ConfigError(
-                f"{path}: format {about.get('format')}, this Counterface reads {FORMAT}"
-                + (f"; lacks the columns {missing}" if missing else "")
+                f"{path}: format {about.get('format')}, this Counterface reads {FORMAT}; {advice}"
             )
-        records: list[dict[str, Any]] = table.select(SCHEMA.names).cast(SCHEMA).to_pylist()
+        records: list[dict[str, Any]] = ENTRIES.fit(table).to_pylist()
         return records
 
 
@@ -249,18 +219,13 @@ def _entry(record: dict[str, Any], path: Path, number: int) -> Entry:
 _TEXTS = ("method", "source", "generator", "compression", "split", "licence", "sha256", "origin")
 
 
-def _record(entry: Entry, folder: Path) -> dict[str, Any]:
-    return {
-        "path": _relative(entry.path, folder),
-        "label": entry.label,
-        "identities": list(entry.identities),
-        "mask": None if entry.mask is None else _relative(entry.mask, folder),
-        "repeat": entry.repeat,
-        **{name: getattr(entry, name) for name in _TEXTS},
-    }
+def _placed(entry: Entry, folder: Path) -> Entry:
+    """The entry with the paths that stand in a manifest of the folder."""
+    mask = None if entry.mask is None else _relative(entry.mask, folder)
+    return replace(entry, path=_relative(entry.path, folder), mask=mask)
 
 
-def _relative(path: Path, folder: Path) -> str:
-    """With forward slashes; relative where the file lies below the manifest, so both can move."""
+def _relative(path: Path, folder: Path) -> Path:
+    """Relative where the file lies below the manifest, so both can move."""
     resolved, base = path.resolve(), folder.resolve()
-    return (resolved.relative_to(base) if resolved.is_relative_to(base) else resolved).as_posix()
+    return resolved.relative_to(base) if resolved.is_relative_to(base) else resolved

@@ -8,26 +8,24 @@ is in the folder or in `pending/`, and the work of a commit that was never writt
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from counterface.errors import FacesetError
 from counterface.faceset.header import FORMAT, SourceRecord
-from counterface.faceset.row import SCHEMA, Row, require_columns, rows_to_table
-from counterface.files import make_folder, refuse_links, sync, write_bytes
+from counterface.faceset.row import ROWS, Row
+from counterface.files import make_folder, refuse_links, sync
 from counterface.media.image import encode_image
-from counterface.project_files import parse_json, read_parquet, reading, writing
+from counterface.project_files import read_parquet, reading, writing
+from counterface.table import read_about, write_table
 from counterface.types import Image
 
 WORK_FOLDER = ".extract"
 WRITERS = 4  # threads that wait for the disk
-_KEY = b"counterface"
 
 
 class CommitWriter:
@@ -74,8 +72,10 @@ class CommitWriter:
             for write in self._writes:
                 write.result()
             self._pending.parent.mkdir(exist_ok=True)
-            commit = _to_parquet(self._rows, sources)
-            write_bytes(_next_commit(self.folder), commit, FacesetError)
+            records = [record.model_dump(mode="json") for record in sources]
+            about = {"format": FORMAT, "sources": records}
+            table = ROWS.to_arrow(self._rows)
+            write_table(_next_commit(self.folder), table, FacesetError, about=about)
             for row in self._rows:
                 (self._pending / row.file).replace(self.folder / row.file)
         self.count += 1
@@ -104,15 +104,14 @@ def _read_commit(path: Path) -> tuple[pa.Table, tuple[SourceRecord, ...]]:
     )
     table = read_parquet(path, FacesetError, advice)
     with reading(path, FacesetError, advice, model=SourceRecord):
-        about = parse_json((table.schema.metadata or {})[_KEY])
+        about = read_about(table)
         sources = tuple(SourceRecord.model_validate(record) for record in about["sources"])
         if about["format"] != FORMAT:
             raise FacesetError(
                 f"{path} has format {about['format']}, this Counterface writes {FORMAT}; "
                 "finish the extraction with the version that began it"
             )
-        require_columns(table, str(path))
-        return table.select(SCHEMA.names).cast(SCHEMA).replace_schema_metadata(None), sources
+        return ROWS.fit(table).replace_schema_metadata(None), sources
 
 
 def recover(folder: Path) -> None:
@@ -147,15 +146,6 @@ def _next_commit(folder: Path) -> Path:
     last = _commit_files(folder)[-1:]
     number = int(last[0].stem.split("-")[1]) + 1 if last else 0
     return folder / WORK_FOLDER / f"commit-{number:09d}.parquet"
-
-
-def _to_parquet(rows: Sequence[Row], records: Sequence[SourceRecord]) -> bytes:
-    sources = [record.model_dump(mode="json") for record in records]
-    about = json.dumps({"format": FORMAT, "sources": sources})
-    sink = pa.BufferOutputStream()
-    table = rows_to_table(rows).replace_schema_metadata({_KEY: about.encode()})
-    pq.write_table(table, sink)
-    return bytes(sink.getvalue())
 
 
 def _write_crop(path: Path, image: Image, quality: int) -> None:

@@ -19,7 +19,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from counterface.errors import FacesetError, RightsError, ShapeError
 from counterface.faces.align import template_points
@@ -34,12 +33,13 @@ from counterface.faceset.header import (
     read_plain_header,
     write_header,
 )
-from counterface.faceset.row import SCHEMA, Row, require_columns, rows_to_table, table_to_rows
-from counterface.files import locked, refuse_links, write_bytes
+from counterface.faceset.row import ROWS, Row, fit_rows, table_to_rows
+from counterface.files import locked, refuse_links
 from counterface.media import sandbox
 from counterface.media.image import IMAGE_SUFFIXES
 from counterface.project_files import read_parquet, reading
 from counterface.provenance.rights import Rights
+from counterface.table import write_table
 from counterface.types import Crop
 
 MAX_NAMED = 5  # file names listed in an error; the rest is counted
@@ -75,7 +75,7 @@ class Faceset:
             )
         with locked(folder, FacesetError):
             header = Header(template=template, size=size, rights=rights)
-            _write_table(folder, SCHEMA.empty_table())
+            _write_table(folder, ROWS.schema.empty_table())
             write_header(folder, header)
         return cls(folder, header, (), 0, ())
 
@@ -189,7 +189,7 @@ def open_or_create(folder: Path, template: str, size: int, rights: Rights | None
 
 def save(faceset: Faceset) -> None:
     """Nothing; the folder's files hold this header and these rows. Call with the lock held."""
-    _write_table(faceset.folder, rows_to_table(faceset.rows))
+    _write_table(faceset.folder, ROWS.to_arrow(faceset.rows))
     write_header(faceset.folder, faceset.header)
 
 
@@ -248,19 +248,12 @@ def _collect(folder: Path) -> tuple[Header, pa.Table, set[str]]:
     commits = read_commits(folder)
     header, table = migrate(read_plain_header(folder), _read_table(folder), folder)
     if commits:
-        tables = [_columns(t, folder) for t in (table, *(rows for rows, _ in commits))]
-        table = _last_of_each_file(pa.concat_tables(tables))
+        table = fit_rows(table, str(folder / ROWS_FILE))
+        table = _last_of_each_file(pa.concat_tables([table, *(rows for rows, _ in commits)]))
     for _, sources in commits:
         for record in sources:
             header = header.with_source(_further(header.source(record.sha256), record))
     return header, table, present
-
-
-def _columns(table: pa.Table, folder: Path) -> pa.Table:
-    path = folder / ROWS_FILE
-    require_columns(table, str(path))
-    with reading(path, FacesetError, RESTORE, what="columns of another type"):
-        return table.select(SCHEMA.names).cast(SCHEMA)
 
 
 def _last_of_each_file(table: pa.Table) -> pa.Table:
@@ -304,6 +297,4 @@ def _read_table(folder: Path) -> pa.Table:
 
 
 def _write_table(folder: Path, table: pa.Table) -> None:
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    write_bytes(folder / ROWS_FILE, bytes(sink.getvalue()), FacesetError)
+    write_table(folder / ROWS_FILE, table, FacesetError, compression="zstd")

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator
 
 from counterface.datasets.manifest import (
-    SCHEMA,
+    ENTRIES,
     Entry,
     entries_of_rows,
     read_manifest,
@@ -51,9 +51,9 @@ FOLDER/                          or the CSV file itself
     @field_validator("columns")
     @classmethod
     def _known(cls, columns: dict[str, str]) -> dict[str, str]:
-        unknown = sorted(set(columns) - set(SCHEMA.names))
+        unknown = sorted(set(columns) - set(ENTRIES.schema.names))
         if unknown:
-            raise ValueError(unknown_name("column", unknown[0], SCHEMA.names))
+            raise ValueError(unknown_name("column", unknown[0], ENTRIES.schema.names))
         return columns
 
     def entries(self, folder: Path) -> Iterator[Entry]:
@@ -95,7 +95,7 @@ FOLDER/                          or the CSV file itself
     def _places(self, there: list[str]) -> dict[str, str]:
         """The list's column of each column of the manifest."""
         taken = set(self.columns.values())
-        plain = {name: name for name in SCHEMA.names if name in there and name not in taken}
+        plain = {name: name for name in ENTRIES.schema.names if name in there and name not in taken}
         old = {"path": "file", "source": "group"}
         plain |= {name: other for name, other in old.items() if other in there}
         return plain | self.columns

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 from pydantic import Field
 
@@ -12,6 +12,7 @@ from counterface.datasets.manifest import Entry
 from counterface.detect.findings import ScanFailure, ScanResult, TrackFinding
 from counterface.detect.scanning.conclusion import lead
 from counterface.detect.weigh import median_quality
+from counterface.table import Int32
 from counterface.types import Verdict
 
 FAILED = "failed"  # stands where a verdict would, for a file that could not be scanned
@@ -49,10 +50,18 @@ class FileScore(Record):
     sharpness: float | None = Field(None, description="median, of the aligned face")
     strength: float | None = Field(None, description="of compression, estimated: 0 none to 1 heavy")
     quantiser: float | None = Field(None, description="H.264 mean quantiser, of H.264 files only")
-    width: int | None = None
-    height: int | None = None
+    width: Int32 | None = None
+    height: Int32 | None = None
     bytes: int | None = None
     error: str | None = None
+
+
+_SAID = ("file", "label", "method", "path", "compression", "generator", "origin", "met", "group")
+MEASURED = {  # what a scan says of a file that it could read: fields and their types
+    name: hint
+    for name, hint in get_type_hints(FileScore, include_extras=True).items()
+    if name in FileScore.model_fields and name not in (*_SAID, "error")
+}
 
 
 def label_file(item: Entry, group: str, measured: dict[str, Any]) -> FileScore:

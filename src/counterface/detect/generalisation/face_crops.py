@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from counterface.datasets.manifest import Entry
 from counterface.detect.generalisation.controls import file_controls
@@ -23,11 +22,12 @@ from counterface.errors import MediaError, reason_of
 from counterface.faces.align import TEMPLATES, align, matrix_scale
 from counterface.faces.face_detector import FaceDetector, Landmarker, load_models
 from counterface.faces.face_search import FaceSearch
-from counterface.files import file_sha256, make_folder, write_bytes
+from counterface.files import file_sha256, make_folder
 from counterface.media import sandbox
 from counterface.media.probe import MediaInfo
 from counterface.media.sample_frames import sample_frames, square
 from counterface.project_files import parse_json, read_parquet, reading
+from counterface.table import write_table
 from counterface.types import Face, Frame, Image
 
 FORMAT = 2
@@ -198,9 +198,7 @@ def _write(faces: FaceCrops, path: Path) -> None:
         "still": faces.still,
         "controls": json.dumps(faces.controls),
     }
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist([row]), sink, compression="zstd")
-    write_bytes(path, bytes(sink.getvalue()))
+    write_table(path, pa.Table.from_pylist([row]), compression="zstd")
 
 
 def _read(path: Path) -> FaceCrops:

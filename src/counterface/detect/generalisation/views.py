@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
-from uuid import uuid4
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from counterface.detect.generalisation.controls import (
@@ -26,22 +25,12 @@ from counterface.detect.generalisation.controls import (
 )
 from counterface.detect.generalisation.face_crops import FaceCrops
 from counterface.detect.generalisation.twin_table import Pair
-from counterface.errors import MediaError
-from counterface.files import make_folder, write_bytes
-from counterface.project_files import read_parquet, reading
+from counterface.table import Column, Parts, Table
 from counterface.types import Image
 
 FORMAT = 1  # of what is kept; another one when a view changes
 PLAIN, RING, EQUALISED = "plain", "ring", "equalised"
 SOME = 4  # moments of a file that the changed views look at
-FLUSH = 64
-_SCHEMA = pa.schema(
-    [
-        pa.field("key", pa.string(), nullable=False),
-        pa.field("moments", pa.int64(), nullable=False),
-        pa.field("values", pa.binary(), nullable=False),
-    ]
-)
 
 Answers = NDArray[np.float32]  # (M, D) of a file's moments: a logit, or statistics
 Read = Callable[[Image], NDArray[Any]]  # crops (M, T, S, S, 3) -> (M, D)
@@ -82,42 +71,41 @@ def plan_twins(
     return plan
 
 
+def _join(moments: int, values: bytes) -> Answers:
+    answers = np.frombuffer(values, np.float32)
+    return answers.reshape(moments, len(answers) // max(moments, 1))  # 0: a file without a face
+
+
+_COLUMN = Column(
+    {"moments": pa.int64(), "values": pa.binary()}, lambda a: (len(a), a.tobytes()), _join
+)
+
+
+class _Kept(NamedTuple):
+    """An answer on disk."""
+
+    key: str
+    answers: Annotated[Answers, _COLUMN]
+
+
 class ViewStore:
     """Answers of one reader, on disk; opened again, it goes on."""
 
     def __init__(self, folder: Path, reader: str) -> None:
         """Opens the folder of a reader; `reader` says all that its answers depend on."""
-        self.folder = folder / hashlib.sha256(f"{FORMAT} {reader}".encode()).hexdigest()[:16]
-        make_folder(self.folder, advice="name another with --cache")
-        self.known: dict[str, Answers] = {}
-        self.new: dict[str, Answers] = {}
-        for part in sorted(self.folder.glob("*.parquet")):
-            advice = "delete it, and its files are read again"
-            rows = read_parquet(part, MediaError, advice, _SCHEMA).to_pylist()
-            with reading(part, MediaError, advice):
-                for row in rows:
-                    values, moments = np.frombuffer(row["values"], np.float32), row["moments"]
-                    width = len(values) // max(moments, 1)  # 0: a file without a face
-                    self.known[row["key"]] = values.reshape(moments, width)
+        folder = folder / hashlib.sha256(f"{FORMAT} {reader}".encode()).hexdigest()[:16]
+        self._parts = Parts(Table(_Kept), folder, itemgetter(0), "its files are read again")
+        self.folder = folder
+        self.known = {key: one.answers for key, one in self._parts.known.items()}
 
     def put(self, key: str, answers: Answers) -> None:
         """Keeps one answer."""
-        self.known[key] = self.new[key] = answers
-        if len(self.new) >= FLUSH:
-            self.flush()
+        self.known[key] = answers
+        self._parts.put(_Kept(key, answers))
 
     def flush(self) -> None:
         """Writes what is new."""
-        if not self.new:
-            return
-        rows = [
-            {"key": key, "moments": len(value), "values": value.tobytes()}
-            for key, value in self.new.items()
-        ]
-        sink = pa.BufferOutputStream()
-        pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), sink)
-        write_bytes(self.folder / f"{uuid4().hex}.parquet", bytes(sink.getvalue()))
-        self.new = {}
+        self._parts.flush()
 
 
 def read_views(

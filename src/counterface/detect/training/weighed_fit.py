@@ -18,7 +18,6 @@ from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from counterface.config import read_config
 from counterface.datasets.leave_out import draw_evenly, fold_splits, met_paths
@@ -39,6 +38,7 @@ from counterface.detect.training.left_out_table import tabulate_left_out, take_e
 from counterface.errors import DetectorError, StoppedBySignal, TrainingError
 from counterface.files import file_sha256, find_differences, make_folder, replacing, write_bytes
 from counterface.learn.checkpoint import read_weights
+from counterface.table import write_table
 from counterface.types import Progress
 
 MANIFEST, DETECTOR = "manifest.parquet", "detector.onnx"
@@ -278,8 +278,7 @@ def _write_scores(scores: Sequence[Sequence[FileScore]], path: Path) -> None:
         for number, part in enumerate(scores)
         for score in part
     ]
-    with replacing(path, TrainingError) as temporary:
-        pq.write_table(pa.Table.from_pylist(rows), temporary)
+    write_table(path, pa.Table.from_pylist(rows), TrainingError)
 
 
 def _place(detector: Path, path: Path, info: DetectorInfo | None = None) -> None:

@@ -13,11 +13,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import ConfigDict, Field, model_validator
 
 from counterface.config import Record
@@ -27,11 +26,10 @@ from counterface.faces.face_detector import box_overlaps
 from counterface.faces.pose import estimate_pose
 from counterface.faces.track import CutFinder
 from counterface.faceset.follow import FaceFollower
-from counterface.files import write_bytes
 from counterface.media import sandbox
 from counterface.media.probe import MediaInfo
 from counterface.media.sandbox import Limits
-from counterface.project_files import read_parquet, reading
+from counterface.table import Column, Table, write_table
 from counterface.types import Face, Floats, Frame, Image, Pose, Progress
 
 PIECE = 240  # frames in a file: what a kill may cost
@@ -83,6 +81,45 @@ class LookConfig(Record):
         return None if self.to_s is None else Fraction(round(self.to_s * 1_000_000), 1_000_000)
 
 
+def _split_faces(faces: Sequence[Face]) -> tuple[list[Any], ...]:
+    poses = [face.pose for face in faces if face.pose]
+    return (
+        [face.score for face in faces],
+        [value for face in faces for value in face.box.ravel()],
+        [v for f in faces if f.landmarks is not None for v in f.landmarks.ravel()],
+        [angle for pose in poses for angle in (pose.yaw, pose.pitch, pose.roll)],
+    )
+
+
+def _join_faces(
+    scores: list[float], boxes: list[float], landmarks: list[float], poses: list[float]
+) -> tuple[Face, ...]:
+    parts = (
+        np.array(values, np.float32).reshape(len(scores), *shape)
+        for values, shape in ((boxes, (4,)), (landmarks, (68, 2)), (poses, (3,)))
+    )
+    return tuple(
+        Face(box=box, score=score, landmarks=points, pose=Pose(*(float(a) for a in pose)))
+        for score, box, points, pose in zip(scores, *parts, strict=True)
+    )
+
+
+def _join_crops(crops: list[bytes]) -> tuple[Image, ...]:
+    side = (LOOK_SIDE, LOOK_SIDE, 3)
+    return tuple(np.frombuffer(data, np.uint8).reshape(side) for data in crops)
+
+
+# of all faces, end to end: a score, four numbers, 136 (x0, y0, ...), yaw and pitch and roll
+_FACES = Column(
+    dict.fromkeys(("scores", "boxes", "landmarks", "poses"), pa.list_(pa.float32())),
+    _split_faces,
+    _join_faces,
+)
+_CROPS = Column(
+    {"{}": pa.list_(pa.binary())}, lambda crops: ([crop.tobytes() for crop in crops],), _join_crops
+)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
     """What was seen in one frame."""
@@ -90,8 +127,11 @@ class Look:
     index: int  # of the frame in the file
     pts: Fraction
     is_cut: bool  # the frame starts a new shot
-    faces: tuple[Face, ...]  # largest first, all with landmarks
-    crops: tuple[Image, ...] = ()  # small aligned ones of all faces, in some frames only
+    faces: Annotated[tuple[Face, ...], _FACES]  # largest first, all with landmarks
+    crops: Annotated[tuple[Image, ...], _CROPS] = ()  # small, aligned, of all, in some frames
+
+
+LOOKS = Table(Look)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -172,7 +212,8 @@ def look_at_video(
         total = info.frame_count if config.start is None and config.end is None else None
         for piece in _look_on(path, config, looks[-1:], total, progress):
             if folder:
-                write_bytes(folder / f"look-{len(looks):09d}.parquet", _to_parquet(piece))
+                kept = folder / f"look-{len(looks):09d}.parquet"
+                write_table(kept, LOOKS.to_arrow(piece), compression="zstd")
             looks += piece
     if not looks:
         end = "the end" if config.to_s is None else f"{config.to_s:g} s"
@@ -249,69 +290,11 @@ def read_pieces(folder: Path) -> list[Look]:
     looks: list[Look] = []
     while (path := folder / f"look-{len(looks):09d}.parquet").exists():
         advice = "delete it and run the same command again"
-        records = read_parquet(path, SwapError, advice, _SCHEMA)
-        with reading(path, SwapError, advice):
-            if not len(records):
-                raise ValueError("it holds no frames")
-            looks += [_from_record(record) for record in records.to_pylist()]
+        piece = LOOKS.read(path, SwapError, advice)
+        if not piece:
+            raise SwapError(f"{path}: it holds no frames; {advice}")
+        looks += piece
     return looks
-
-
-_SCHEMA = pa.schema(
-    [
-        pa.field("index", pa.int64(), nullable=False),
-        pa.field("pts_numerator", pa.int64(), nullable=False),  # exact: seconds as a fraction
-        pa.field("pts_denominator", pa.int64(), nullable=False),
-        pa.field("is_cut", pa.bool_(), nullable=False),
-        pa.field("scores", pa.list_(pa.float32()), nullable=False),  # one a face
-        pa.field("boxes", pa.list_(pa.float32()), nullable=False),  # four a face
-        pa.field("landmarks", pa.list_(pa.float32()), nullable=False),  # 136 a face: x0, y0, ...
-        pa.field("poses", pa.list_(pa.float32()), nullable=False),  # yaw, pitch, roll
-        pa.field("crops", pa.list_(pa.binary()), nullable=False),  # RGB, row by row
-    ]
-)
-
-
-def _to_parquet(looks: list[Look]) -> bytes:
-    sink = pa.BufferOutputStream()
-    table = pa.Table.from_pylist([_to_record(look) for look in looks], schema=_SCHEMA)
-    pq.write_table(table, sink, compression="zstd")
-    return bytes(sink.getvalue())
-
-
-def _to_record(look: Look) -> dict[str, Any]:
-    poses = [face.pose for face in look.faces if face.pose]
-    return {
-        "index": look.index,
-        "pts_numerator": look.pts.numerator,
-        "pts_denominator": look.pts.denominator,
-        "is_cut": look.is_cut,
-        "scores": [face.score for face in look.faces],
-        "boxes": [value for face in look.faces for value in face.box.ravel()],
-        "landmarks": [
-            v for f in look.faces if f.landmarks is not None for v in f.landmarks.ravel()
-        ],
-        "poses": [angle for pose in poses for angle in (pose.yaw, pose.pitch, pose.roll)],
-        "crops": [crop.tobytes() for crop in look.crops],
-    }
-
-
-def _from_record(record: dict[str, Any]) -> Look:
-    boxes = np.array(record["boxes"], np.float32).reshape(-1, 4)
-    landmarks = np.array(record["landmarks"], np.float32).reshape(-1, 68, 2)
-    poses = np.array(record["poses"], np.float32).reshape(-1, 3)
-    faces = [
-        Face(box=box, score=score, landmarks=points, pose=Pose(*(float(a) for a in pose)))
-        for box, score, points, pose in zip(boxes, record["scores"], landmarks, poses, strict=True)
-    ]
-    side = (LOOK_SIDE, LOOK_SIDE, 3)
-    return Look(
-        index=record["index"],
-        pts=Fraction(record["pts_numerator"], record["pts_denominator"]),
-        is_cut=record["is_cut"],
-        faces=tuple(faces),
-        crops=tuple(np.frombuffer(data, np.uint8).reshape(side) for data in record["crops"]),
-    )
 
 
 def _lean(face: Face, size: tuple[int, int]) -> Face:

@@ -10,13 +10,12 @@ OUT.mp4.truth/
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from counterface.errors import SwapError
 from counterface.faces.align import crop_matrix, warp_image
@@ -24,23 +23,27 @@ from counterface.files import make_folder, write_bytes
 from counterface.media.image import encode_mask, write_image
 from counterface.swap.conversion.placement import PlacedFace
 from counterface.swap.conversion.render import Rendered
-from counterface.types import Mask
+from counterface.table import Int32, Table, array, write_table
+from counterface.types import Floats, Mask
 
-_SCHEMA = pa.schema(
-    [
-        pa.field("index", pa.int64()),  # of the frame in the output
-        pa.field("pts_numerator", pa.int64()),  # seconds in the output, a fraction
-        pa.field("pts_denominator", pa.int64()),
-        pa.field("person", pa.int32()),
-        pa.field("track", pa.int32()),
-        pa.field("filled", pa.bool_()),
-        pa.field("box", pa.list_(pa.float32(), 4)),
-        pa.field("landmarks", pa.list_(pa.float32(), 136)),  # x0, y0, x1, y1, ...
-        pa.field("frame_to_crop", pa.list_(pa.float32(), 6)),  # row by row, for `size` pixels
-        pa.field("template", pa.string()),
-        pa.field("size", pa.int32()),
-    ]
-)
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReplacedFace:
+    """A row of `matrices.parquet`."""
+
+    index: int  # of the frame in the output
+    pts: Fraction  # seconds in the output
+    person: Int32
+    track: Int32
+    filled: bool
+    box: Annotated[Floats, array(4)]
+    landmarks: Annotated[Floats, array(68, 2)]
+    frame_to_crop: Annotated[Floats, array(2, 3)]  # for `size` pixels
+    template: str
+    size: Int32
+
+
+_REPLACED = Table(ReplacedFace)
 
 
 def truth_folder(out: Path) -> Path:
@@ -107,22 +110,12 @@ class TruthWriter:
         if "matrices" not in self.keep:
             return
         rows = [self._row(index, pts, place) for index, pts, faces in frames for place in faces]
-        sink = pa.BufferOutputStream()
-        pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), sink)
         make_folder(self.folder, SwapError)
-        write_bytes(self.folder / "matrices.parquet", bytes(sink.getvalue()))
+        write_table(self.folder / "matrices.parquet", _REPLACED.to_arrow(rows))
 
-    def _row(self, index: int, pts: Fraction, place: PlacedFace) -> dict[str, Any]:
-        return {
-            "index": index,
-            "pts_numerator": pts.numerator,
-            "pts_denominator": pts.denominator,
-            "person": place.person,
-            "track": place.track,
-            "filled": place.filled,
-            "box": place.box,
-            "landmarks": place.landmarks.ravel(),
-            "frame_to_crop": crop_matrix(place.landmarks, self.template, self.size).ravel(),
-            "template": self.template,
-            "size": self.size,
-        }
+    def _row(self, index: int, pts: Fraction, p: PlacedFace) -> ReplacedFace:
+        kind = self.template, self.size
+        matrix = crop_matrix(p.landmarks, *kind)
+        return ReplacedFace(
+            index, pts, p.person, p.track, p.filled, p.box, p.landmarks, matrix, *kind
+        )
