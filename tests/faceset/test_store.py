@@ -26,16 +26,6 @@ from counterface.provenance.rights import Rights
 RIGHTS = Rights(shown="Jane Doe", basis="consent", reference="release-7.pdf")
 
 
-def test_a_row_comes_back_from_parquet_exactly():
-    row = make_row(identity=np.arange(5, dtype=np.float32), mask="masks/a.png")
-    (back,) = table_to_rows(ROWS.to_arrow([row]))
-    for name in ("file", "source", "source_sha256", "frame_index", "pts", "pose", "mask"):
-        assert getattr(back, name) == getattr(row, name)
-    for name in ("box", "landmarks", "frame_to_crop", "identity"):
-        np.testing.assert_array_equal(getattr(back, name), getattr(row, name))
-        assert getattr(back, name).dtype == np.float32
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [("pts_denominator", 0), ("frame_width", -5), ("frame_height", 0), ("frame_index", -1)],
@@ -54,13 +44,6 @@ def test_a_header_with_an_impossible_size_is_refused(tmp_path: Path):
     header.write_text(re.sub(r'"size": 96', '"size": 1000000000', header.read_text()))
     with pytest.raises(FacesetError, match=r"faceset\.json: .*size"):
         Faceset.open(tmp_path / "f")
-
-
-def test_absent_pose_and_identity_stay_absent():
-    (back,) = table_to_rows(ROWS.to_arrow([make_row(pose=None)]))
-    assert back.pose is None
-    assert back.identity is None
-    assert back.mask is None
 
 
 def test_rows_without_a_needed_column_are_refused():

@@ -23,7 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from counterface.errors import TrainingError
+from counterface.errors import CounterfaceError, TrainingError
 from counterface.files import make_folder, replacing, sync
 from counterface.project_files import parse_json, reading, require_file, writing
 
@@ -104,15 +104,17 @@ def write_weights(path: Path, modules: Mapping[str, nn.Module], record: Mapping[
     _write(path, pack_modules("module", modules), dict(record))
 
 
-def read_weights(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+def read_weights(
+    path: Path, error: type[CounterfaceError] = TrainingError
+) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
     """State dicts by module name, and the record; of a weights file or a checkpoint.
 
     A checkpoint gives its averaged weights where it has them.
 
     Raises:
-        TrainingError: the file cannot be read.
+        CounterfaceError: of the type `error`: the file cannot be read.
     """
-    tensors, record = _read(path)
+    tensors, record = _read(path, error)
     kind = "ema" if any(name.startswith("ema/") for name in tensors) else "module"
     states: dict[str, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
@@ -123,13 +125,13 @@ def read_weights(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, An
     return states, record
 
 
-def read_record(path: Path) -> dict[str, Any]:
+def read_record(path: Path, error: type[CounterfaceError] = TrainingError) -> dict[str, Any]:
     """The record of a weights file or checkpoint without its tensors, whose checksum is not tested.
 
     Raises:
-        TrainingError: the file cannot be read.
+        CounterfaceError: of the type `error`: the file cannot be read.
     """
-    with _opened(path, "name another file") as (_, record):
+    with _opened(path, "name another file", error) as (_, record):
         return record
 
 
@@ -223,29 +225,33 @@ def _write(path: Path, tensors: Mapping[str, Tensor], record: dict[str, Any]) ->
         sync(path.parent)
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _read(
+    path: Path, error: type[CounterfaceError] = TrainingError
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
     advice = (
         "Training does not start over by itself: move the file away to go on from the one before "
         "it, or train into another folder"
     )
-    with _opened(path, advice) as (file, record):
+    with _opened(path, advice, error) as (file, record):
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     if record.get("format") != FORMAT:
         found = record.get("format", "none")
-        raise TrainingError(f"{path}: checkpoint format {found}, expected {FORMAT}. {advice}")
+        raise error(f"{path}: checkpoint format {found}, expected {FORMAT}. {advice}")
     if record.get("sha256") != _digest(tensors):
-        raise TrainingError(f"{path}: the tensors do not match their checksum. {advice}")
+        raise error(f"{path}: the tensors do not match their checksum. {advice}")
     return tensors, record
 
 
 @contextmanager
-def _opened(path: Path, advice: str) -> Iterator[tuple[Any, dict[str, Any]]]:
+def _opened(
+    path: Path, advice: str, error: type[CounterfaceError]
+) -> Iterator[tuple[Any, dict[str, Any]]]:
     """The open file and its record.
 
     Raises:
-        TrainingError: it cannot be read, or its record says an impossible step.
+        CounterfaceError: of the type `error`: it cannot be read, or is of an impossible step.
     """
-    with reading(path, TrainingError, advice, what="not a readable checkpoint"):
+    with reading(path, error, advice, what="not a readable checkpoint"):
         require_file(path)
         with safe_open(path, framework="pt") as file:
             record = dict(parse_json((file.metadata() or {}).get(_KEY, "{}"), finite=False))

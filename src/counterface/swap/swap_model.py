@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from counterface import __version__
 from counterface.config import Record, describe_error
-from counterface.errors import ConfigError, ShapeError, SwapError, TrainingError
+from counterface.errors import ConfigError, ShapeError, SwapError
 from counterface.files import file_sha256
 from counterface.learn.checkpoint import checkpoints, read_record, read_weights, step_of
 from counterface.project_files import reading
@@ -263,10 +263,7 @@ def read_model(path: Path, device: str | torch.device = "cpu") -> TrainedModel:
         SwapError: nothing to read there, not a swap model, or not of the architecture it names.
     """
     path = find_weights(Path(path))
-    try:
-        states, record = read_weights(path)
-    except TrainingError as error:
-        raise SwapError(str(error)) from error
+    states, record = read_weights(path, SwapError)
     about = _read_about(record, path)
     if MODULE not in states:
         raise SwapError(f"{path}: holds no module {MODULE!r}, only {sorted(states)}")
@@ -313,14 +310,8 @@ def find_weights(path: Path) -> Path:
     if not last.is_file():
         return saved[-1]
     # a run that was stopped, continued and killed has a checkpoint of more steps than `last`
-    return last if not saved or _step(last) >= step_of(saved[-1]) else saved[-1]
-
-
-def _step(path: Path) -> int:
-    try:
-        return int(read_record(path).get("step", 0))
-    except TrainingError as error:
-        raise SwapError(str(error)) from error
+    done = int(read_record(last, SwapError).get("step", 0))
+    return last if not saved or done >= step_of(saved[-1]) else saved[-1]
 
 
 def _read_about(record: Mapping[str, Any], path: Path) -> SwapAbout:
