@@ -17,8 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from counterface.errors import ConfigError
 from counterface.files import write_bytes
-from counterface.project_files import describe_error as describe_error  # beside the settings
-from counterface.project_files import marked_problem, parse_toml, read_toml
+from counterface.project_files import describe_error, marked_problem, parse_toml, read_toml
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -59,7 +58,7 @@ def read_config(model: type[Model], path: Path) -> Model:
     Raises:
         ConfigError: the file cannot be read, is no TOML, or holds a wrong key or value.
     """
-    return _validate(model, read_toml(path, ConfigError), str(path))
+    return validate(model, read_toml(path, ConfigError), str(path))
 
 
 def merge_flags(recipe: Path | None, flags: Model) -> Model:
@@ -77,7 +76,7 @@ def merge_flags(recipe: Path | None, flags: Model) -> Model:
         return flags
     typed = flags.model_dump(exclude_unset=True, by_alias=True)
     values = _overlay(read_toml(recipe, ConfigError), typed)
-    return _validate(type(flags), values, f"{recipe} with the flags given")
+    return validate(type(flags), values, f"{recipe} with the flags given")
 
 
 def read_config_with(model: type[Model], recipe: Path | None, values: Mapping[str, Any]) -> Model:
@@ -92,7 +91,7 @@ def read_config_with(model: type[Model], recipe: Path | None, values: Mapping[st
     """
     below = {} if recipe is None else read_toml(recipe, ConfigError)
     where = f"{recipe} with the flags given" if recipe else "the flags given"
-    return _validate(model, _overlay(below, dict(values)), where)
+    return validate(model, _overlay(below, dict(values)), where)
 
 
 def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
@@ -200,7 +199,8 @@ def allowed_values(model: type[BaseModel], keys: Sequence[str]) -> str:
     return " ".join([kind, *bounds])
 
 
-def _validate(model: type[Model], values: dict[str, Any], where: str) -> Model:
+def validate(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
+    """The settings of plain values; ConfigError, with `where` in front, if one is wrong."""
     try:
         return model.model_validate(values)
     except ValidationError as error:

@@ -67,6 +67,7 @@ def build(
     Raises:
         RightsError: somebody has no rights record; nothing was made.
         MediaError: somebody has no clips.
+        FacesetError: the faces of somebody that are there cannot be used.
         ConfigError: a recipe is missing or wrong; the folder was begun with other pairs; another
             process builds there; no clip could be swapped.
         StoppedBySignal: a signal stopped a training; it was saved first.

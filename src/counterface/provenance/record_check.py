@@ -15,9 +15,8 @@ from typing import BinaryIO
 
 from pydantic import ValidationError
 
-from counterface.config import describe_error
 from counterface.errors import ProvenanceError
-from counterface.project_files import reading, require_file
+from counterface.project_files import describe_error, reading, require_file
 from counterface.provenance.record import FrameSwaps, MadeRecord, read_record
 
 CHECKED_BYTES = 400_000_000  # six hours with three faces have 300 MB and take under a minute

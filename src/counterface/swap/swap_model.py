@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
-from pydantic import Field, ValidationError
+from pydantic import Field
 from torch import Tensor, nn
 
 from counterface import __version__
-from counterface.config import Record, describe_error
+from counterface.config import Record, validate
 from counterface.errors import ConfigError, ShapeError, SwapError
 from counterface.files import file_sha256
 from counterface.learn.checkpoint import checkpoints, read_record, read_weights, step_of
@@ -188,10 +188,7 @@ def build_model(
         takes = "2" if kind.MAX_IDENTITIES == 2 else f"2 to {kind.MAX_IDENTITIES}"
         hint = "; 'many' takes more" if identities > 2 and kind.MAX_IDENTITIES == 2 else ""
         raise ConfigError(f"swap model {name!r} takes {takes} identities, got {identities}{hint}")
-    try:
-        config = kind.Config.model_validate(dict(options or {}))
-    except ValidationError as error:
-        raise ConfigError(f"swap model {name!r}: {describe_error(error, kind.Config)}") from error
+    config = validate(kind.Config, options or {}, f"swap model {name!r}")
     if kind.MAX_IDENTITIES == 2:
         return kind(config)  # type: ignore[call-arg]  # subclasses take their config alone
     return kind(config, identities=identities)  # type: ignore[call-arg]  # or this besides

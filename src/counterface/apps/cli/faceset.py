@@ -161,17 +161,12 @@ def rights(
         basis: Consent of the person, licence of the footage, public research data, or synthetic.
         reference: Where the basis is written down: a release form, licence text or address.
     """
-    from pydantic import ValidationError
-
-    from counterface.config import describe_error
-    from counterface.errors import ConfigError
+    from counterface.config import validate
     from counterface.faceset.store import set_rights
     from counterface.provenance.rights import Rights
 
-    try:
-        record = Rights(shown=shown, basis=basis, reference=reference)
-    except ValidationError as error:
-        raise ConfigError(describe_error(error, Rights)) from error
+    said = {"shown": shown, "basis": basis, "reference": reference}
+    record = validate(Rights, said, "rights")
     faceset = set_rights(folder, record)
     if json_output:
         output.print_json(faceset.header)

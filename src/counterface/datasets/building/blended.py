@@ -106,6 +106,7 @@ def build_blended(
     Raises:
         RightsError: somebody has no rights record; nothing was made.
         MediaError: somebody has no footage.
+        FacesetError: the faces of somebody that are there cannot be used.
         ConfigError: another process builds there; no face was found; the split is not possible.
     """
     told = progress or (lambda done, total, text: None)

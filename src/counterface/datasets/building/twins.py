@@ -150,6 +150,7 @@ def build_twins(
     Raises:
         RightsError: a set has no rights record; nothing was made.
         MediaError: a set has no footage.
+        FacesetError: the faces of somebody that are there cannot be used.
         ConfigError: no such decoders; another process builds there; no face was found; the split is
             not possible.
     """

@@ -13,11 +13,11 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, NamedTuple
 
-from pydantic import ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import ConfigDict, Field, PrivateAttr
 
-from counterface.config import Record, describe_error
+from counterface.config import Record, validate
 from counterface.datasets.manifest import Entry
-from counterface.errors import ConfigError, DatasetError
+from counterface.errors import DatasetError
 from counterface.media.find_media import find_media
 from counterface.media.open_file import show
 from counterface.project_files import read_bytes, read_json, reading
@@ -167,10 +167,7 @@ def load_reader(layout: str, options: dict[str, Any] | None = None) -> DatasetRe
         ConfigError: an option that it does not have, or with a wrong value.
     """
     kind: type[DatasetReader] = DATASET_READERS.load(layout)
-    try:
-        return kind.model_validate(options or {})
-    except ValidationError as error:
-        raise ConfigError(f"options of {layout}: {describe_error(error, kind)}") from error
+    return validate(kind, options or {}, f"options of {layout}")
 
 
 def without_start(name: str, start: str) -> PurePosixPath:

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 from torch import Tensor, nn
 
-from counterface.config import Record, describe_error
-from counterface.errors import ConfigError, ShapeError, TrainingError
+from counterface.config import Record, validate
+from counterface.errors import ShapeError, TrainingError
 from counterface.registry import DETECTORS
 
 Template = Literal["face", "whole_face", "head"]
@@ -158,10 +158,7 @@ def build_config(name: str, options: Mapping[str, Any] | None = None) -> Detecto
         ConfigError: an unknown architecture or option, or a wrong value.
     """
     kind = detector_kind(name)
-    try:
-        return kind.Config.model_validate(dict(options or {}))
-    except ValidationError as error:
-        raise ConfigError(f"detector {name!r}: {describe_error(error, kind.Config)}") from error
+    return validate(kind.Config, options or {}, f"detector {name!r}")
 
 
 def build_detector(

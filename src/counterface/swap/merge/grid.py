@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from pydantic import ValidationError
 
-from counterface.config import describe_error
+from counterface.config import validate
 from counterface.errors import ConfigError
 from counterface.faces.align import invert, matrix_scale, warp_points
 from counterface.faces.blend import Region, crop_region
@@ -97,10 +96,7 @@ def _labels(knob: Knob | None) -> list[tuple[str, str]]:
 
 
 def _with(base: MergeSettings, changes: dict[str, Any]) -> MergeSettings:
-    try:
-        return MergeSettings.model_validate(base.model_dump() | changes)
-    except ValidationError as error:
-        raise ConfigError(f"grid: {describe_error(error, MergeSettings)}") from error
+    return validate(MergeSettings, base.model_dump() | changes, "grid")
 
 
 def _close_up(frame: Image, swapped: Swapped) -> Region:

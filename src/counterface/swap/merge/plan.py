@@ -29,9 +29,10 @@ from pydantic import (
     model_validator,
 )
 
-from counterface.config import Record, describe_error, read_config, to_toml
+from counterface.config import Record, read_config, to_toml
 from counterface.errors import ConfigError
 from counterface.files import write_bytes
+from counterface.project_files import describe_error
 from counterface.swap.merge.settings import MergeSettings
 
 
