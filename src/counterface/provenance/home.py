@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from counterface.errors import ProvenanceError
-from counterface.files import new_file, sweep
+from counterface.files import new_file, sweep, sync
 from counterface.project_files import read_bytes, reading, writing
 
 IDENTITY_FILE = "identity.pem"  # key and certificates of the local signer
@@ -68,10 +68,8 @@ def _create(file: Path, content: bytes) -> None:
     """Write the file unless another process has just done so."""
     temporary = new_file(file)
     try:
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
+        temporary.write_bytes(content)
+        sync(temporary)
         with suppress(FileExistsError):
             os.link(temporary, file)  # unlike a rename, never replaces
     finally:
