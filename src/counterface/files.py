@@ -221,7 +221,7 @@ def locked(folder: Path, error: type[CounterfaceError]) -> Iterator[None]:
 
 
 def refuse_links(folder: Path, error: type[CounterfaceError]) -> None:
-    """Nothing, if neither a folder nor those in it hold a link.
+    """Refuse a folder that holds a link, itself or in a folder inside.
 
     A folder may come from anyone, and archives keep links: one named `.extract/pending` that points
     elsewhere would make the next merge of a faceset move and delete somebody else's files.
