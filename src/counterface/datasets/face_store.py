@@ -13,10 +13,10 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -24,12 +24,10 @@ from pydantic import Field
 from counterface.config import Record
 from counterface.datasets.manifest import Entry, read_manifest, write_manifest
 from counterface.errors import FacesetError, MediaError, reason_of
-from counterface.faces.align import align, outside_share
+from counterface.faces.align import align
 from counterface.faces.face_detector import load_models
 from counterface.faces.face_search import FaceSearch
 from counterface.faces.link import FaceLinker
-from counterface.faces.pose import estimate_pose
-from counterface.faceset.blur import measure_blur
 from counterface.faceset.commits import CommitWriter
 from counterface.faceset.header import OptionValues, SourceRecord
 from counterface.faceset.intake import crop_stem, readable
@@ -39,7 +37,7 @@ from counterface.files import file_sha256, locked, name_differences
 from counterface.media import sandbox
 from counterface.media.sample_frames import Moment, sample_frames, square
 from counterface.media.sandbox import Limits
-from counterface.types import Face, Floats, Image, Progress
+from counterface.types import Crop, Face, Progress
 
 MANIFEST_FILE = "manifest.parquet"  # in the store: the entries with the hashes of their content
 TOGETHER = 64  # pictures that share a commit
@@ -97,20 +95,15 @@ class StoreSummary(Record):
         return tuple(file for file in self.files if file.status == "failed")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Sighting:
+class CutFace(NamedTuple):
     """One face in one frame, cut."""
 
-    frame_index: int
-    pts: Fraction
-    height: int
+    crop: Crop
+    height: int  # of the frame
     width: int
-    face: Face
-    crop: Image  # RGB uint8 (size, size, 3)
-    frame_to_crop: Floats
 
 
-Clip = tuple[Sighting, ...]  # one person, in time order
+Clip = tuple[CutFace, ...]  # one person, in time order
 Place = tuple[int, int, int]  # index, height and width of a frame
 
 
@@ -276,9 +269,11 @@ class _Job:
         clips, trouble = cut_clips(entry.path, self.config, twins if entry.label else None)
         for moment, clip in clips:
             for place, seen in enumerate(clip):
-                self.writer.add(_row(record, moment, place, seen), seen.crop)
+                file = f"{crop_stem(record)}_{moment:04d}_{place:02d}.png"
+                crop, shape = seen.crop, (seen.height, seen.width)
+                self.writer.add(Row.of(crop, shape, file, record.name, record.sha256), crop.image)
                 if self.config.twins and entry.source and not entry.label:
-                    twins[seen.frame_index, seen.height, seen.width] = seen.face
+                    twins[crop.frame_index, *shape] = crop.face
         crops = sum(len(clip) for _, clip in clips)
         counts = {"frames": crops, "frames_with_face": crops, "crops": crops}
         record = record.model_copy(update={**counts, "done": True, "error": trouble})
@@ -315,20 +310,17 @@ def _people(
     known: Mapping[Place, Face],
 ) -> dict[int, Clip]:
     """The clips of a moment by person, of those who are seen in each frame."""
-    people: dict[int, list[Sighting]] = defaultdict(list)
+    people: dict[int, list[CutFace]] = defaultdict(list)
     for frame in moment:
         height, width = frame.image.shape[:2]
         twin = known.get((frame.index, height, width))
         faces = [twin] if twin else search.find(frame.image)
         faces = [face for face in faces if face.landmarks is not None]
-        crops = [align(frame.image, face, config.template, config.size) for face in faces]
+        cut = partial(align, frame.image, frame_index=frame.index, pts=frame.pts)
+        crops = [cut(face, config.template, config.size) for face in faces]
         who = linker.link(faces, [crop.image for crop in crops])
-        for face, crop, person in zip(faces, crops, who, strict=True):
-            people[person].append(
-                Sighting(
-                    frame.index, frame.pts, height, width, face, crop.image, crop.frame_to_crop
-                )
-            )
+        for crop, person in zip(crops, who, strict=True):
+            people[person].append(CutFace(crop, height, width))
     return {p: tuple(seen) for p, seen in people.items() if len(seen) == config.frames}
 
 
@@ -346,28 +338,7 @@ def _pick(moments: Sequence[dict[int, Clip]], pick: str) -> list[tuple[int, Clip
 
 
 def _area(clip: Clip) -> float:
-    return float(np.mean([np.prod(s.face.box[2:] - s.face.box[:2]) for s in clip]))
-
-
-def _row(record: SourceRecord, moment: int, place: int, seen: Sighting) -> Row:
-    assert seen.face.landmarks is not None  # only such faces are cut
-    return Row(
-        file=f"{crop_stem(record)}_{moment:04d}_{place:02d}.png",
-        source=record.name,
-        source_sha256=record.sha256,
-        frame_index=seen.frame_index,
-        pts=seen.pts,
-        face_index=0,
-        frame_width=seen.width,
-        frame_height=seen.height,
-        box=seen.face.box,
-        score=seen.face.score,
-        landmarks=seen.face.landmarks,
-        frame_to_crop=seen.frame_to_crop,
-        blur=measure_blur(seen.crop),
-        pose=seen.face.pose or estimate_pose(seen.face.landmarks, (seen.height, seen.width)),
-        outside=outside_share(seen.frame_to_crop, seen.crop.shape[0], seen.width, seen.height),
-    )
+    return float(np.mean([np.prod(s.crop.face.box[2:] - s.crop.face.box[:2]) for s in clip]))
 
 
 def _require_same(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +11,13 @@ import numpy as np
 from counterface.config import Record
 from counterface.errors import FacesetError, MediaError
 from counterface.faces.face_detector import find_faces
-from counterface.faces.pose import estimate_pose
-from counterface.faceset.blur import measure_blur
 from counterface.faceset.header import Header
 from counterface.faceset.inspect import Problem, misalignment
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset, merge, save
 from counterface.files import file_sha256, locked
 from counterface.media import sandbox
-from counterface.types import Progress
+from counterface.types import Crop, Progress
 
 _AS_IT_IS = np.array([[1, 0, 0], [0, 1, 0]], np.float32)
 
@@ -92,19 +89,5 @@ def _row_of(path: Path, header: Header) -> Row | str:
         return "no face was found in it; delete it"
     if reason := misalignment(face.landmarks, _AS_IT_IS, header):
         return f"{reason}; {elsewhere}"
-    return Row(
-        file=path.name,
-        source=path.name,
-        source_sha256=file_sha256(path),
-        frame_index=0,
-        pts=Fraction(0),
-        face_index=0,
-        frame_width=header.size,
-        frame_height=header.size,
-        box=face.box,
-        score=face.score,
-        landmarks=face.landmarks,
-        frame_to_crop=_AS_IT_IS,
-        blur=measure_blur(image),
-        pose=face.pose or estimate_pose(face.landmarks, (header.size, header.size)),
-    )
+    crop = Crop(image, _AS_IT_IS, header.template, face)
+    return Row.of(crop, image.shape, path.name, path.name, file_sha256(path))

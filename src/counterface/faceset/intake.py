@@ -11,15 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from counterface.config import Record
 from counterface.errors import FacesetError, MediaError
-from counterface.faces.align import align, outside_share
-from counterface.faces.pose import estimate_pose
-from counterface.faceset.blur import measure_blur
+from counterface.faces.align import align
 from counterface.faceset.commits import CommitWriter
 from counterface.faceset.follow import FaceFollower
 from counterface.faceset.header import OUTSIDE_TOLD, Header, SourceRecord
@@ -226,33 +225,18 @@ class Intake:
 
     def _add_crops(self, frame: Frame, record: SourceRecord, *, still: bool) -> FrameCrops:
         """What the frame gave."""
-        config, (height, width) = self.config, frame.image.shape[:2]
+        config = self.config
         found = self.follower.find(frame.image, still=still)
         wanted = [face for face in found if _side(face) >= config.min_size][: config.faces]
+        cut = partial(align, frame.image, frame_index=frame.index, pts=frame.pts)
         shares = []
         for index, face in enumerate(wanted):
-            crop = align(frame.image, face, config.template, config.size, outside="grey")
-            shares.append(outside_share(crop.frame_to_crop, config.size, width, height))
-            if shares[-1] > config.max_outside:
+            crop = cut(face, config.template, config.size, outside="grey")
+            file = crop_name(record, None if still else frame.index, index)
+            row = Row.of(crop, frame.image.shape, file, record.name, record.sha256, index)
+            shares.append(row.outside)
+            if row.outside > config.max_outside:
                 continue
-            assert face.landmarks is not None  # the follower drops faces without
-            row = Row(
-                file=crop_name(record, None if still else frame.index, index),
-                source=record.name,
-                source_sha256=record.sha256,
-                frame_index=frame.index,
-                pts=frame.pts,
-                face_index=index,
-                frame_width=width,
-                frame_height=height,
-                box=face.box,
-                score=face.score,
-                landmarks=face.landmarks,
-                frame_to_crop=crop.frame_to_crop,
-                blur=measure_blur(crop.image),
-                pose=face.pose or estimate_pose(face.landmarks, (height, width)),
-                outside=shares[-1],
-            )
             self.writer.add(row, crop.image)
         kept = [share for share in shares if share <= config.max_outside]
         partly = sum(share >= OUTSIDE_TOLD for share in kept)

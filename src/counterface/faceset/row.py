@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from operator import attrgetter
@@ -11,9 +12,12 @@ from typing import Annotated
 import pyarrow as pa
 
 from counterface.errors import FacesetError
+from counterface.faces.align import outside_share
+from counterface.faces.pose import estimate_pose
+from counterface.faceset.blur import measure_blur
 from counterface.project_files import reading
 from counterface.table import Column, Float32, Int32, Table, array
-from counterface.types import Face, Floats, Pose
+from counterface.types import Crop, Face, Floats, Pose
 
 _ANGLES = "yaw", "pitch", "roll"
 _POSE = Column(dict.fromkeys(_ANGLES, pa.float32()), attrgetter(*_ANGLES), Pose)
@@ -48,6 +52,46 @@ class Row:
         if min(self.frame_width, self.frame_height) < 1 or self.frame_index < 0:
             size = f"{self.frame_width}x{self.frame_height}"
             raise ValueError(f"frame {self.frame_index} of {size} pixels")
+
+    @classmethod
+    def of(
+        cls,
+        crop: Crop,
+        shape: Sequence[int],
+        file: str,
+        source: str,
+        source_sha256: str,
+        face_index: int = 0,
+    ) -> Row:
+        """The row of a crop that was just cut.
+
+        Args:
+            crop: of a face with landmarks.
+            shape: of the frame that it was cut from: height and width, pixels.
+            file: that the crop is written to.
+            source: the file that it was cut from.
+            source_sha256: of that file.
+            face_index: 0 is the largest face of the frame.
+        """
+        face, (height, width) = crop.face, shape[:2]
+        assert face.landmarks is not None  # nothing is aligned without
+        return cls(
+            file=file,
+            source=source,
+            source_sha256=source_sha256,
+            frame_index=crop.frame_index,
+            pts=crop.pts,
+            face_index=face_index,
+            frame_width=width,
+            frame_height=height,
+            box=face.box,
+            score=face.score,
+            landmarks=face.landmarks,
+            pose=face.pose or estimate_pose(face.landmarks, (height, width)),
+            frame_to_crop=crop.frame_to_crop,
+            blur=measure_blur(crop.image),
+            outside=outside_share(crop.frame_to_crop, len(crop.image), width, height),
+        )
 
     @property
     def face(self) -> Face:
