@@ -76,7 +76,7 @@ def replacing(
             whole = folder.with_name(f"{folder.name}.whole")
             made.replace(whole)
         with _gone(whole):
-            _put(whole, path)
+            put(whole, path)
 
 
 def write_bytes(
@@ -85,11 +85,15 @@ def write_bytes(
     """Nothing; the file holds all the bytes, or is as it was; see `replacing`."""
     with writing(path, error, advice), _gone(new_file(path)) as temporary:
         temporary.write_bytes(data)
-        _put(temporary, path)
+        put(temporary, path)
 
 
-def _put(temporary: Path, path: Path) -> None:
-    """Moves a whole file into place, synced and with the rights that the user's files have."""
+def put(temporary: Path, path: Path) -> None:
+    """Moves a whole file into place, synced and with the rights that the user's files have.
+
+    Raises:
+        OSError: the disk refuses.
+    """
     sync(temporary)
     temporary.chmod(0o666 & ~_umask())
     temporary.replace(path)

@@ -66,6 +66,8 @@ def test_the_file_appears_only_when_whole(tmp_path: Path) -> None:
         writer.write(Frame(draw(0), 0, Fraction(0)))
         assert not path.exists()
     assert list(tmp_path.iterdir()) == [path]
+    (tmp_path / "by hand").touch()
+    assert path.stat().st_mode == (tmp_path / "by hand").stat().st_mode
 
 
 def test_no_frame_is_no_video(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from av.codec.context import Flags
 from av.video.reformatter import Interpolation
 
 from counterface.errors import MediaError, ShapeError
-from counterface.files import new_file, sync
+from counterface.files import new_file, put
 from counterface.media.open_file import show
 from counterface.media.stream.encoder import choose_encoder
 from counterface.project_files import writing
@@ -154,8 +154,7 @@ class VideoWriter:
                 self._output.close()
                 self._output = None
                 assert self._temporary is not None
-                sync(self._temporary)
-                self._temporary.replace(self.path)
+                put(self._temporary, self.path)
                 self._temporary = None
         finally:
             self._abandon()
