@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
+from operator import attrgetter
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import (
@@ -67,7 +68,7 @@ _COLUMNS = {
     Path: Column({"{}": pa.string()}, lambda path: (path.as_posix(),), Path),
     Fraction: Column(
         {"{}_numerator": pa.int64(), "{}_denominator": pa.int64()},
-        Fraction.as_integer_ratio,
+        attrgetter("numerator", "denominator"),
         Fraction,
     ),
     str: Column({"{}": pa.string()}),
