@@ -116,7 +116,7 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
 
 
 def require_toml(recipe: Path | None) -> None:
-    """Nothing, if a recipe can be parsed; call it before what imports for seconds.
+    """Refuse a recipe that cannot be parsed; call it before what imports for seconds.
 
     Raises:
         ConfigError: it cannot be read, or is not TOML.

@@ -82,7 +82,7 @@ def replacing(
 def write_bytes(
     path: Path, data: bytes, error: type[CounterfaceError] = MediaError, advice: str = ""
 ) -> None:
-    """Nothing; the file holds all the bytes, or is as it was; see `replacing`."""
+    """Write a file whole, or leave it as it was; see `replacing`."""
     with writing(path, error, advice), _gone(new_file(path)) as temporary:
         temporary.write_bytes(data)
         put(temporary, path)
@@ -110,7 +110,7 @@ def _gone(temporary: Path) -> Iterator[Path]:
 
 
 def make_folder(folder: Path, error: type[CounterfaceError] = MediaError, advice: str = "") -> None:
-    """Nothing; the folder is there, and those that it lies in.
+    """Make a folder, and those that it lies in, where they are absent.
 
     Raises:
         CounterfaceError: of the type `error`: it cannot be made.
@@ -120,7 +120,7 @@ def make_folder(folder: Path, error: type[CounterfaceError] = MediaError, advice
 
 
 def sync(path: Path) -> None:
-    """Nothing; the content of a file, or the names in a folder, would survive a loss of power.
+    """Make the content of a file, or the names in a folder, survive a loss of power.
 
     Raises:
         OSError: the disk refuses.

@@ -94,7 +94,7 @@ def _entries(records: Iterable[tuple[int, dict[str, Any]]], path: Path) -> list[
 
 
 def write_manifest(entries: Sequence[Entry], path: Path) -> None:
-    """Nothing; the manifest is written, Parquet or (by its suffix) CSV, whole or not at all.
+    """Write a manifest, Parquet or (by its suffix) CSV, whole or not at all.
 
     Raises:
         MediaError: it cannot be written there.
@@ -116,7 +116,7 @@ def write_manifest(entries: Sequence[Entry], path: Path) -> None:
 
 
 def update_manifest(entries: Sequence[Entry], path: Path, out: Path | None = None) -> None:
-    """Nothing; entries that were read from `path` are written to `out`, or back to it.
+    """Write entries that were read from `path` to `out`, or back to it.
 
     Raises:
         ConfigError: `path` is a CSV with columns of its own, which writing it back would lose.

@@ -32,7 +32,7 @@ class CommitWriter:
     """Adds crops and their rows to a faceset, in commits. Use it in a `with` block, lock held."""
 
     def __init__(self, folder: Path, quality: int) -> None:
-        """Nothing is written before the first `add`.
+        """Prepare; nothing is written before the first `add`.
 
         Args:
             folder: the faceset.
@@ -51,11 +51,11 @@ class CommitWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing; what was added since the last commit is forgotten."""
+        """Forget what was added since the last commit."""
         self._pool.shutdown(cancel_futures=True)
 
     def add(self, row: Row, image: Image) -> None:
-        """Nothing; the crop is being written, and becomes part of the faceset with `commit`."""
+        """Begin to write a crop, which becomes part of the faceset with `commit`."""
         if not self._rows:
             make_folder(self._pending, FacesetError)
         self._rows.append(row)
@@ -63,7 +63,7 @@ class CommitWriter:
         self._writes.append(self._pool.submit(_write_crop, target, image, self.quality))
 
     def commit(self, sources: Sequence[SourceRecord]) -> None:
-        """Nothing; all crops added so far and the records of their sources are in the faceset.
+        """Put all crops added so far, and the records of their sources, into the faceset.
 
         Raises:
             FacesetError: the folder cannot be written; nothing of this commit is in the faceset.
@@ -115,7 +115,7 @@ def _read_commit(path: Path) -> tuple[pa.Table, tuple[SourceRecord, ...]]:
 
 
 def recover(folder: Path) -> None:
-    """Nothing; crops of a commit that a killed job left in `pending/` are in place, others gone.
+    """Put crops of commits that a killed job left in `pending/` in place; delete others there.
 
     Call with the lock held.
     """
@@ -132,7 +132,7 @@ def recover(folder: Path) -> None:
 
 
 def drop_commits(folder: Path) -> None:
-    """Nothing; call when all rows and records of the commits are in the faceset's own files."""
+    """Delete the commits; call when all that they hold is in the faceset's own files."""
     for path in _commit_files(folder):
         path.unlink()
     shutil.rmtree(folder / WORK_FOLDER, ignore_errors=True)

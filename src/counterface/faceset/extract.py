@@ -164,7 +164,7 @@ def _with_rights(config: ExtractConfig, sources: Sequence[Path]) -> ExtractConfi
 
 
 def _open_for(out: Path, config: ExtractConfig) -> None:
-    """Nothing; `out` is a faceset that the config fits."""
+    """Make `out` a faceset that the config fits."""
     header = open_or_create(out, config.template, config.size, config.rights).header
     if config.rights is not None and config.rights != header.rights:
         has = "has none" if header.rights is None else f"says {header.rights!r}"

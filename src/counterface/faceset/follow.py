@@ -65,7 +65,7 @@ class FaceFollower:
         )
 
     def reset(self) -> None:
-        """Nothing; the next frame is treated as the first of a video."""
+        """Treat the next frame as the first of a video."""
         self._faces: list[Face] = []
         self._since_detection = self.detect_every
         self._since_thorough = THOROUGH_EVERY

@@ -133,7 +133,7 @@ def migrate(values: dict[str, Any], table: pa.Table, where: Path) -> tuple[Heade
 
 
 def write_header(folder: Path, header: Header) -> None:
-    """Nothing; `faceset.json` then holds the header (atomic).
+    """Write the header into `faceset.json`, whole or not at all.
 
     Raises:
         FacesetError: the folder cannot be written.

@@ -135,7 +135,7 @@ class Intake:
         return result.model_copy(update={"notes": (*notes, *result.notes)})
 
     def commit_stills(self) -> None:
-        """Nothing; the pictures read so far are in the faceset."""
+        """Put the pictures read so far into the faceset."""
         if self._stills:
             self._commit(self._stills)
             self._stills = []
@@ -165,7 +165,7 @@ class Intake:
         return known
 
     def _require_same_rights(self, path: Path) -> None:
-        """Nothing, if adding the file does not claim rights that nobody stated for it."""
+        """Refuse a file whose adding would claim rights that nobody stated for it."""
         if self.rights is not None and self.config.rights is None:
             raise _OtherSettingsError(
                 f"{show(path)} was not added: the faceset's rights record says {self.rights!r}; "

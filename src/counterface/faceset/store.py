@@ -151,7 +151,7 @@ class Faceset:
         return self.header.rights
 
     def require_template(self, template: str, size: int) -> None:
-        """Nothing, if the crops are aligned as a model needs them.
+        """Refuse crops that are not aligned as a model needs them.
 
         Raises:
             ShapeError: they are not.
@@ -188,13 +188,13 @@ def open_or_create(folder: Path, template: str, size: int, rights: Rights | None
 
 
 def save(faceset: Faceset) -> None:
-    """Nothing; the folder's files hold this header and these rows. Call with the lock held."""
+    """Write this header and these rows into the folder. Call with the lock held."""
     _write_table(faceset.folder, ROWS.to_arrow(faceset.rows))
     write_header(faceset.folder, faceset.header)
 
 
 def merge(folder: Path) -> None:
-    """Nothing; all finished work is in the faceset's own files, and deleted crops lost their rows.
+    """Put all finished work into the faceset's own files, and drop the rows of deleted crops.
 
     Call with the lock held.
 
@@ -225,7 +225,7 @@ def set_rights(folder: Path, rights: Rights) -> Faceset:
 
 
 def remove_source(folder: Path, sha256: str) -> None:
-    """Nothing; the crops, rows and record of one source are gone. Call with the lock held."""
+    """Delete the crops, rows and record of one source. Call with the lock held."""
     merge(folder)
     faceset = Faceset.open(folder, allow_strays=True)
     for row in faceset.rows:  # first: a row without a file is no error, a file without a row is

@@ -28,7 +28,7 @@ class WorkFolder:
     """What is kept of an unfinished conversion."""
 
     def __init__(self, out: Path) -> None:
-        """Nothing is written.
+        """Name the places; nothing is written.
 
         Args:
             out: the output; the folder lies beside it.
@@ -66,7 +66,7 @@ class WorkFolder:
         return self.look
 
     def start(self, facts: dict[str, Any]) -> None:
-        """Nothing; segments that are there were made from the same facts.
+        """Refuse segments that were made from other facts.
 
         Raises:
             SwapError: they were made from others; the message names the differences.
@@ -87,7 +87,7 @@ class WorkFolder:
         return self.folder / f"{kind}-{number:06d}.mov"  # MOV holds every codec
 
     def remove(self) -> None:
-        """Nothing; call when the output is in place."""
+        """Delete the folder; call when the output is in place."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _drop(self, *patterns: str) -> None:

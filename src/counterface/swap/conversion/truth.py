@@ -82,7 +82,7 @@ class TruthWriter:
                 make_folder(self.folder / name, SwapError)
 
     def write_frame(self, index: int, rendered: Rendered) -> None:
-        """Nothing; masks and crops of one frame are on disk.
+        """Write the masks and crops of one frame.
 
         Args:
             index: of the frame in the output.
@@ -102,7 +102,7 @@ class TruthWriter:
                 write_image(stem.with_name(stem.name + "_after.png"), after)
 
     def write_matrices(self, frames: Sequence[tuple[int, Fraction, Sequence[PlacedFace]]]) -> None:
-        """Nothing; the table of all replaced faces is on disk, where it was asked for.
+        """Write the table of all replaced faces, where it was asked for.
 
         Args:
             frames: index in the output, time in the output (seconds), faces.
