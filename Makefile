@@ -33,7 +33,7 @@ scan: .venv/light  ## Judge one file: make scan FILE=clip.mp4
 
 full: .venv/full  ## Add what training and swapping need (counterface[train]; about 6 GB)
 
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --durations=20 -rs -n logical --maxprocesses 8 --dist worksteal
 
 test: .venv/full  ## Run the test suite
 	$(PYTEST)

@@ -102,9 +102,11 @@ def test_commands_killed_again_and_again_leave_what_unkilled_ones_do(
     desk: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Each is killed at random steps, every time that it is run again, until it gets through."""
+    import matplotlib.backends.backend_agg  # noqa: F401  (all once here, not after each fork)
+
     import counterface.datasets.build
     import counterface.detect.training.fit
-    import counterface.swap.training.picture  # noqa: F401  (once here, not after each fork)
+    import counterface.swap.training.picture  # noqa: F401
 
     whole, killed = desk[0], tmp_path / "killed"
     shutil.copytree(whole, killed)

@@ -97,11 +97,11 @@ def test_another_kind_of_crop_is_refused(store):
         FacePool([Entry(Path("absent.mp4"), 0)], folder, "face", 32)
 
 
-def test_files_without_a_face_are_named(store):
+def test_files_without_a_face_have_no_clip(store):
     folder, entries = store
     absent = Entry(Path("absent.mp4"), 0)
     pool = FacePool([*entries, absent], folder, "face", 32)
-    assert pool.without_face == [absent]
+    assert pool.of_entries([absent]) == []
     assert {pool.entries[c.entry].path for c in pool.of_entries(entries[:2])} == {
         e.path for e in entries[:2]
     }

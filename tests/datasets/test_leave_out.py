@@ -183,6 +183,22 @@ def test_new_files_of_known_makers_are_judged_too_and_only_where_their_makers_ar
         assert sum(e.path in met and not e.label for e in part) == 20
 
 
+def test_makers_that_are_learnt_elsewhere_are_known_and_their_genuine_sources_are_not():
+    judged = [
+        Entry(Path("known"), 1, "gan", "a", generator="stylegan", split="val"),
+        Entry(Path("stranger"), 1, "gan", "b", generator="attgan", split="val"),
+        Entry(Path("unnamed"), 1, source="c", split="val"),
+        Entry(Path("genuine"), 0, "real", "d", origin="ffhq", split="val"),
+    ]
+    elsewhere = [
+        Entry(Path("other"), 1, "gan", "e", generator="stylegan"),
+        Entry(Path("other unnamed"), 1, source="f"),
+        Entry(Path("other genuine"), 0, "real", "g", origin="ffhq"),
+    ]
+    assert met_paths(judged) == set()
+    assert met_paths(judged, elsewhere) == {Path("known")}
+
+
 def test_of_each_maker_and_origin_as_many_are_drawn_even_over_the_list():
     entries = [Entry(Path(f"{i}.png"), 0, origin="large") for i in range(100)]
     entries += [Entry(Path(f"s{i}.png"), 0, origin="small") for i in range(3)]

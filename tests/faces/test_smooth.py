@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -10,9 +9,8 @@ import pytest
 from actors import draw_actor, draw_clip
 
 from counterface.errors import ShapeError
-from counterface.faces.face_detector import find_faces
-from counterface.faces.smooth import OneEuro, face_size, jitter, smooth_points, smooth_track
-from counterface.types import Floats, Sighting, Track
+from counterface.faces.smooth import OneEuro, face_size, jitter, smooth_points
+from counterface.types import Floats
 
 FPS = 25.0
 TIMES = [i / FPS for i in range(50)]
@@ -92,24 +90,3 @@ def test_wrong_counts_are_refused() -> None:
         smooth_points([face, face], [0.0])
     with pytest.raises(ShapeError, match="three"):
         jitter([face, face])
-
-
-def test_a_detected_track_gets_steadier_and_keeps_its_gaps() -> None:
-    clip = draw_clip([1], frames=20, width=320, height=240)
-    sightings = [Sighting(i.frame.index, i.frame.pts, find_faces(i.frame.image)[0]) for i in clip]
-    sightings[8] = replace(
-        sightings[8], face=replace(sightings[8].face, landmarks=None, dense=None)
-    )
-    track = Track(0, tuple(sightings))
-    steady = smooth_track(track)
-    assert [s.pts for s in steady.sightings] == [s.pts for s in track.sightings]
-    assert steady.sightings[8].face.landmarks is None
-    before = [s.face.landmarks for s in track.sightings[9:]]
-    after = [s.face.landmarks for s in steady.sightings[9:]]
-    assert jitter(after) < jitter(before)  # type: ignore[arg-type]
-    assert np.array_equal(after[0], before[0])  # type: ignore[arg-type]
-    dense, pose = steady.sightings[12].face.dense, steady.sightings[12].face.pose
-    assert dense is not None
-    assert dense.shape == (468, 2)
-    assert pose is not None
-    assert pose != track.sightings[12].face.pose

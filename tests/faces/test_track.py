@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from counterface.errors import ShapeError
 from counterface.faces.face_detector import find_faces
-from counterface.faces.track import CutFinder, Found, find_cuts, track_faces
+from counterface.faces.track import CutFinder, Found, track_faces
 from counterface.types import Face, Track
 
 FPS = 25
@@ -41,7 +41,8 @@ def clip() -> list[ClipFrame]:
 
 
 def test_detected_people_are_followed_and_split_at_the_cut(clip: list[ClipFrame]) -> None:
-    cuts = find_cuts((item.frame.index, item.frame.image) for item in clip)
+    finder = CutFinder()
+    cuts = [item.frame.index for item in clip if finder.is_cut(item.frame.image)]
     assert cuts == [12]
     found = [(i.frame.index, i.frame.pts, find_faces(i.frame.image)) for i in clip]
     tracks = track_faces(found, cuts=cuts)
@@ -137,4 +138,5 @@ def test_real_shots_of_one_person_have_no_cut(footage) -> None:  # type: ignore[
     from counterface.media.video_reader import read_video
 
     path = footage / "clips_talking_heads" / "liveportrait_d12.mp4"  # much camera motion
-    assert find_cuts((frame.index, frame.image) for frame in read_video(path)) == []
+    finder = CutFinder()
+    assert not any(finder.is_cut(frame.image) for frame in read_video(path))

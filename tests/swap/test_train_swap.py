@@ -16,7 +16,7 @@ import pytest
 import torch
 from drawn_facesets import write_person
 
-from counterface.config import read_config, to_toml
+from counterface.config import parse_settings, read_config, read_config_with, to_toml
 from counterface.errors import ConfigError, RightsError, ShapeError, SwapError, TrainingError
 from counterface.learn.checkpoint import checkpoints, read_checkpoint
 from counterface.learn.run_log import read_log
@@ -299,6 +299,27 @@ def test_every_recipe_can_be_read(path: Path) -> None:
     assert config.model_options() is not None
     assert config.out.name == path.stem
     assert config.loop.schedule == "constant"
+
+
+VARIANTS = [
+    (path, line.split("--set ")[1:])
+    for path in sorted((Path(__file__).parents[2] / "recipes").glob("swap_*.toml"))
+    for line in path.read_text().splitlines()
+    if line.startswith(f"#   counterface swap train recipes/{path.name} --set ")
+]
+
+
+@pytest.mark.parametrize(("path", "words"), VARIANTS, ids=lambda v: getattr(v, "stem", "set"))
+def test_a_recipe_s_other_models_can_be_set(path: Path, words: list[str]) -> None:
+    plain = read_config(SwapTrainConfig, path)
+    config = read_config_with(SwapTrainConfig, path, parse_settings(w.strip() for w in words))
+    assert (config.model, config.preset) != (plain.model, plain.preset)
+    assert config.model_options() is not None
+    assert config.out != plain.out
+
+
+def test_iae_liaef128_and_saehd_are_among_them() -> None:
+    assert [w[0].strip() for _, w in VARIANTS] == ["model=liaef128", "preset=saehd", "model=iae"]
 
 
 def start(config: SwapTrainConfig, folder: Path, *launch: str) -> subprocess.Popen[str]:

@@ -92,12 +92,6 @@ class FacePool:
                 f"{f' --frames {frames} --step {step}' if frames > 1 else ''}'"
             )
 
-    @property
-    def without_face(self) -> list[Entry]:
-        """The entries that have no clip in the store."""
-        found = {clip.entry for clip in self.clips}
-        return [entry for number, entry in enumerate(self.entries) if number not in found]
-
     def of_entries(self, wanted: Sequence[Entry]) -> list[FaceClip]:
         """The clips of some of the entries, in order."""
         paths = {entry.path for entry in wanted}

@@ -184,10 +184,16 @@ def _hold_back(free: Sequence[Entry], number: int, folds: int) -> list[Entry]:
     return held if kept == {entry.label for entry in free} else []
 
 
-def met_paths(entries: Iterable[Entry]) -> set[Path]:
-    """Of the split `val`, the files whose maker (of genuine ones, whose origin) is learnt from."""
+def met_paths(entries: Iterable[Entry], fakes: Iterable[Entry] = ()) -> set[Path]:
+    """Of the split `val`, the files whose maker (of genuine ones, whose origin) is learnt from.
+
+    Args:
+        entries: with their splits.
+        fakes: of further makers that are learnt from; genuine files among them say nothing.
+    """
     entries = list(entries)
-    learnt = {_home(e) for e in of_split(entries, "train")} - {(0, ""), (1, "")}
+    further = [entry for entry in fakes if entry.label]
+    learnt = {_home(e) for e in [*of_split(entries, "train"), *further]} - {(0, ""), (1, "")}
     return {entry.path for entry in of_split(entries, "val") if _home(entry) in learnt}
 
 

@@ -9,15 +9,13 @@ filtered by the points' own speed about that mean.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
 from counterface.errors import ShapeError
-from counterface.faces.pose import RIGID, fit_rotation, pose_of
-from counterface.types import Floats, Sighting, Track
+from counterface.types import Floats
 
 MIN_CUTOFF = 1.5  # Hz, of a face at rest; lower is steadier and later
 BETA = 8.0  # Hz more for each face size per second; higher follows fast motion closer
@@ -112,54 +110,6 @@ def smooth_both_ways(
     backward = smooth_points(points[::-1], [-t for t in reversed(times_s)], min_cutoff, beta)
     half = np.float32(0.5)
     return [half * (a + b) for a, b in zip(forward, reversed(backward), strict=True)]
-
-
-def smooth_track(track: Track, min_cutoff: float = MIN_CUTOFF, beta: float = BETA) -> Track:
-    """The track with smoothed landmarks, dense points and pose; boxes stay.
-
-    A sighting without landmarks stays as it is, and the filter starts anew after it.
-    """
-    done: list[Sighting] = []
-    for run in _runs(track.sightings):
-        if run[0].face.landmarks is None:
-            done += run
-            continue
-        times = [float(s.pts) for s in run]
-        steady = smooth_points([_all_points(s) for s in run], times, min_cutoff, beta)
-        done += [_with_points(s, points) for s, points in zip(run, steady, strict=True)]
-    return replace(track, sightings=tuple(done))
-
-
-def _runs(sightings: Sequence[Sighting]) -> list[list[Sighting]]:
-    """Neighbouring sightings that have the same kinds of points."""
-    runs: list[list[Sighting]] = []
-    before: tuple[object, object] | None = None
-    for sighting in sightings:
-        face = sighting.face
-        kind = (face.landmarks is None, None if face.dense is None else face.dense.shape)
-        if runs and kind == before:
-            runs[-1].append(sighting)
-        else:
-            runs.append([sighting])
-        before = kind
-    return runs
-
-
-def _all_points(sighting: Sighting) -> Floats:
-    face = sighting.face
-    assert face.landmarks is not None
-    return face.landmarks if face.dense is None else np.concatenate([face.landmarks, face.dense])
-
-
-def _with_points(sighting: Sighting, points: Floats) -> Sighting:
-    face = sighting.face
-    changed = replace(
-        face,
-        landmarks=points[:68],
-        dense=None if face.dense is None else points[68:],
-        pose=face.pose and pose_of(fit_rotation(points[:68][RIGID].astype(np.float64))),
-    )
-    return replace(sighting, face=changed)
 
 
 def face_size(points: Floats) -> float:

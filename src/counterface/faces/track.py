@@ -59,7 +59,7 @@ def track_faces(
     Args:
         frames: (frame index, pts in seconds, faces) in time order; frames without faces may be
             left out.
-        cuts: indices of the first frames of new shots, as `find_cuts` gives; every track ends
+        cuts: indices of the first frames of new shots, as `CutFinder` finds; every track ends
             before them.
         min_iou: less overlap with the foretold box starts a new track, [0, 1].
         max_gap_s: a face unseen for longer comes back as a new track.
@@ -136,9 +136,3 @@ class CutFinder:
         look /= max(float(np.linalg.norm(look)), 1e-6)
         before, self._before = self._before, look
         return before is not None and float((before * look).sum()) < self.min_correlation
-
-
-def find_cuts(frames: Iterable[tuple[int, Image]]) -> list[int]:
-    """The indices of the frames that start a new shot; of (index, RGB uint8 frame), in order."""
-    finder = CutFinder()
-    return [index for index, image in frames if finder.is_cut(image)]

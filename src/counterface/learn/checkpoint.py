@@ -199,7 +199,11 @@ def unpack_optimizer(
             index, _, key = full.removeprefix(head).partition("/")
             state.setdefault(int(index), {})[key] = tensor
     groups = [
-        {k: tuple(v) if k == "betas" else v for k, v in group.items()} for group in record["groups"]
+        {
+            **optimizer.defaults,  # for options that the writing version's rule did not have yet
+            **{k: tuple(v) if k == "betas" else v for k, v in group.items()},
+        }
+        for group in record["groups"]
     ]
     try:
         optimizer.load_state_dict({"state": state, "param_groups": groups})

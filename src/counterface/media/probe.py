@@ -36,7 +36,6 @@ from counterface.types import Image
 _LOOKS = 3  # places in a video where its compression is looked at
 _FRAMES_A_LOOK = 4  # a keyframe and some that build on it: their quantisers differ
 _SIDE_LOOKED_AT = 4096
-_LOSSLESS = frozenset({"PNG", "BMP", "TIFF"})
 _QUARTER_TURN_EXIF = frozenset({5, 6, 7, 8})
 _EXIF_DEGREES = {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
 

@@ -97,11 +97,6 @@ def sidecar_path(file: Path) -> Path:
     return file.with_name(file.name + SIDECAR_SUFFIX)
 
 
-def embeds(name: str | Path) -> bool:
-    """Whether a file of this name carries its credentials inside; else they lie beside it."""
-    return Path(name).suffix.lower() in EMBEDS
-
-
 def sign(
     unsigned: Path,
     signed: Path,

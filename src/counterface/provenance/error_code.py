@@ -18,7 +18,6 @@ Soft = NDArray[np.float32]  # > 0 speaks for 1, < 0 for 0, by how much
 
 # A register is (newest bit, state); the state that follows is the register without its oldest bit,
 # so that state s is reached from the registers 2 s and 2 s + 1.
-_REGISTERS = np.arange(2 * _STATES)
 _PARITY = np.array(
     [[(register & g).bit_count() & 1 for g in _GENERATORS] for register in range(2 * _STATES)],
     dtype=np.uint8,

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from counterface import __version__
 from counterface.detect.evaluation.measure import Number
 from counterface.files import write_bytes
-from counterface.report.drawing import figure_svg, write_pngs
+from counterface.report.drawing import figure_uri, write_pngs
 from counterface.report.html import card_rows, show_name
 
 METRICS = {  # name -> (label, what it says)
@@ -63,10 +63,7 @@ def render_page(
     environment.filters.update(visible=show_name, number=show_number, card_rows=card_rows)
     folder = files("counterface.report") / "templates"
     style = "".join((folder / name).read_text(encoding="utf-8") for name in _STYLES)
-    drawn = {
-        name: Markup(figure_svg(figure, name.replace("_", "-"), label))  # cleaned there
-        for name, (figure, label) in figures.items()
-    }
+    drawn = {name: (figure_uri(figure, name), label) for name, (figure, label) in figures.items()}
     return environment.get_template(f"lab/{template}").render(
         title=title,
         charts=drawn,

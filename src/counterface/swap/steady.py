@@ -44,7 +44,7 @@ class _Last:
 class SteadyFaces:
     """Blends each generated face with the last one of the same person.
 
-    Call it in the order of the frames. It keeps one face of each track; `forget` those that ended.
+    Call it in the order of the frames. It keeps one face of each track.
 
     Args:
         alpha: share of the last output where it is trusted, [0, 1): 0 changes nothing, 0.5 takes
@@ -82,10 +82,6 @@ class SteadyFaces:
             blended = self._mix(last, generated, target)
         self._last[track_id] = _Last(target, generated, blended)
         return blended
-
-    def forget(self, track_id: int) -> None:
-        """Drop what is kept of a track; its next face is a first one."""
-        self._last.pop(track_id, None)
 
     @property
     def flicker(self) -> Flicker | None:

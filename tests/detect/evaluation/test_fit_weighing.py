@@ -97,7 +97,7 @@ def test_a_witness_is_weighed_by_the_fakes_that_it_speaks_to():
     first, second = told(1).witnesses
     special = first.model_copy(update={"methods": ("m0", "m1")})
     apart = told(1).model_copy(update={"witnesses": (special, second)})
-    assert min(fit_weights(scores, apart).bins[0].slopes) > 0.4
+    assert min(fit_weights(scores, apart).bins[0].slopes) > 0.5
 
 
 def test_two_witnesses_of_one_question_that_say_the_same_count_once():

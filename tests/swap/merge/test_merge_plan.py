@@ -121,12 +121,3 @@ def test_the_example_in_the_documentation_is_a_plan(tmp_path: Path) -> None:
     example = page.read_text(encoding="utf-8").split("```toml")[1].split("```")[0]
     plan = read(tmp_path, example)
     assert len(plan.span) >= 2
-
-
-def test_the_documentation_lists_every_setting_with_its_default() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "swap_merge.md").read_text(encoding="utf-8")
-    for name, field in MergeSettings.model_fields.items():
-        default = field.default if isinstance(field.default, str) else f"{field.default:g}"
-        assert f"| `{name}` | {default} |" in page, name
-        assert field.description is not None
-        assert field.description in page, name

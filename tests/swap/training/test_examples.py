@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import pickle
-import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -358,14 +357,3 @@ def test_the_documented_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyP
     names: dict[str, object] = {}
     exec(compile(block, str(page), "exec"), names)
     assert names["still"]
-
-
-def test_every_option_is_documented_with_its_default() -> None:
-    page = (Path(__file__).resolve().parents[3] / "docs" / "swap_examples.md").read_text()
-    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", page, re.MULTILINE))
-    for name, field in ExamplesConfig.model_fields.items():
-        told = rows[name].strip("`")
-        known = {None: "the warp's", False: "off", True: "on"}
-        default = field.default
-        wanted = known[default] if default is None or isinstance(default, bool) else default
-        assert told == (wanted if isinstance(wanted, str) else f"{wanted:g}"), name

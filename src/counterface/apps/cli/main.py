@@ -56,7 +56,7 @@ from counterface.errors import (
 )
 from counterface.wording import unknown_name
 
-EXIT_DONE, EXIT_USAGE, EXIT_SOME_FAILED = 0, 1, 2
+EXIT_DONE, EXIT_USAGE = 0, 1
 EXIT_INTERRUPTED = exit_code(signal.SIGINT)
 
 NOUNS = {  # noun -> (where its app or function is, line in the overview)

@@ -223,10 +223,8 @@ class _Witnesses:
             np.array([w.question == question for w in witnesses])
             for question in dict.fromkeys(w.question for w in witnesses)
         ]
-        z, votes = _mean_logits(scores), _votes_of(scores)
-        self.middle = np.average(z, axis=0, weights=votes)
-        spread = np.sqrt(np.average((z - self.middle) ** 2, axis=0, weights=votes))
-        self.spread = np.where(spread > 0, spread, 1.0)
+        scales = [self._scale(n, scores) for n in range(len(witnesses))]
+        self.middle, self.spread = np.array(scales).T
         self.rules = [self._rule(members, scores) for members in self.questions]
 
     def fit(self, bin_: QualityBin, scores: Sequence[FileScore]) -> QualityBin:
@@ -270,13 +268,25 @@ class _Witnesses:
             speaks &= rule[:-1] > 0
         return np.zeros(width)
 
+    def _scale(self, number: int, scores: Sequence[FileScore]) -> tuple[float, float]:
+        """Mean and spread of a witness's logits in genuine files and the fakes it speaks to."""
+        used = self._heard_by(number, scores)
+        z, votes = _mean_logits(used)[:, number], _votes_of(used)
+        middle = float(np.average(z, weights=votes))
+        spread = float(np.sqrt(np.average((z - middle) ** 2, weights=votes)))
+        return middle, spread or 1.0
+
     def _separates(self, number: int, scores: Sequence[FileScore]) -> bool:
         """Whether a witness tells the fakes that it speaks to."""
-        used = self._of_kind(np.arange(len(self.witnesses)) == number, scores)
+        used = self._heard_by(number, scores)
         if not _are_enough(used):
             return False
         labels, values = np.array([s.label for s in used]), _mean_logits(used)[:, number]
         return separates(values, labels, draw_votes(_groups(used)))
+
+    def _heard_by(self, number: int, scores: Sequence[FileScore]) -> list[FileScore]:
+        """The genuine files, and the fakes that this witness speaks to."""
+        return self._of_kind(np.arange(len(self.witnesses)) == number, scores)
 
     def _of_kind(self, members: NDArray[np.bool_], scores: Sequence[FileScore]) -> list[FileScore]:
         """The genuine files, and the fakes that any of these witnesses speaks to."""

@@ -111,8 +111,7 @@ class AttentionConfig(PooledCNNConfig):
 class EfficientNetB4Attention(PooledCNN):
     """EfficientNet-B4 whose middle features are weighted by a learned map.
 
-    The activation is the class activation map, whose mean is the logit; where the net looked
-    before that is told by `attention`.
+    The activation is the class activation map, whose mean is the logit.
     """
 
     Config = AttentionConfig
@@ -134,15 +133,6 @@ class EfficientNetB4Attention(PooledCNN):
         weighted = middle * torch.sigmoid(self.look(middle))
         found: Tensor = net.bn2(net.conv_head(net.blocks[self.blocks_before :](weighted)))
         return found
-
-    def attention(self, images: Tensor) -> Tensor:
-        """How much of each middle cell is let through, (B, h, w) in [0, 1], of stride 8 in B4.
-
-        Raises:
-            ShapeError: the input is not of `input_shape`.
-        """
-        self.check(images)
-        return torch.sigmoid(self.look(self._middle(images)))[:, 0]
 
     def _middle(self, images: Tensor) -> Tensor:
         net = self.backbone

@@ -257,9 +257,8 @@ def _score_part(
     """
     learnt = [*chain(*(read_manifest(voter.met) for voter in config.voters if voter.met))]
     shut = {entry.path.resolve() for entry in learnt}
-    makers = {entry.generator for entry in learnt if entry.label}
     free = [e for e in of_split(part.entries, "val") if e.path.resolve() not in shut]
-    met = met_paths(part.entries) | {e.path for e in free if e.label and e.generator in makers}
+    met = met_paths(part.entries, learnt)
     judged = [
         *draw_evenly([e for e in free if e.path not in met], config.limit),
         *draw_evenly([e for e in free if e.path in met], config.limit),

@@ -174,6 +174,11 @@ class _Pool:
                 process.close()
         return DecoderProcess()
 
+    def has_idle(self) -> bool:
+        with self.lock:
+            self._forget_after_fork()
+            return any(process.process.poll() is None for process in self.idle)
+
     def give(self, process: DecoderProcess) -> None:
         dropped = process
         with self.lock:
@@ -203,8 +208,9 @@ _POOL = _Pool()
 
 
 def warm_up() -> None:
-    """Starts a decoder process for later use without waiting for it."""
-    _POOL.give(_POOL.take(None))
+    """Starts a decoder process for later use without waiting for it, unless one is idle."""
+    if not _POOL.has_idle():
+        _POOL.give(_POOL.take(None))
 
 
 def close_idle() -> None:

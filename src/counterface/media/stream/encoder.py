@@ -9,7 +9,6 @@ from typing import Literal
 from counterface.errors import ConfigError
 from counterface.wording import unknown_name
 
-CodecName = Literal["h264", "h265", "prores"]
 Bits = Literal[8, 10]
 _SPEEDS = (
     *("ultrafast", "superfast", "veryfast", "faster", "fast"),

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from threading import Lock
-from typing import Literal
 
 from counterface.faces.align import crop_matrix, warp_image
 from counterface.swap.conversion.ahead import run_ahead
@@ -28,7 +27,6 @@ from counterface.types import Frame, Image, Mask
 
 WARM = 4  # frames that steadying looks back at the start of a segment
 Faces = Mapping[int, Sequence[PlacedFace]]  # by index of the frame
-Keep = Literal["masks", "crops", "matrices"]
 
 
 class Clock:

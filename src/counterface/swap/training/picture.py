@@ -31,8 +31,8 @@ HEAD = 26  # height of a line of titles
 CHART = (420, 260)  # least width and height of the loss curve
 TITLES = ("source", "its reconstruction", "target", "its reconstruction", "swap", "mask")
 
-_PAPER, _INK, _FAINT = (250, 250, 248), (40, 42, 46), (214, 214, 210)
-_LINES = ((31, 98, 173), (196, 84, 26), (34, 128, 84), (130, 70, 160), (150, 120, 20), (90, 90, 90))
+_PAPER, _INK, _FAINT = "#fafaf8", "#282a2e", "#d6d6d2"
+_DPI = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ def draw_preview(rows: Sequence[PreviewRow], curve: Curve, title: str = "") -> I
     wide, high = CHART
     chart = draw_curve(curve, wide, max(high, faces.shape[0]), title)
     if faces.shape[0] < chart.shape[0]:
-        below = np.full((chart.shape[0] - faces.shape[0], faces.shape[1], 3), _PAPER, np.uint8)
+        below = np.full((chart.shape[0] - faces.shape[0], faces.shape[1], 3), 250, np.uint8)
         faces = np.concatenate([faces, below])
     return np.concatenate([faces, chart], axis=1)
 
@@ -72,30 +72,41 @@ def draw_curve(curve: Curve, width: int, height: int, title: str = "") -> Image:
 
     The measured line is faint, the running median of it strong.
     """
-    picture = Pillow.new("RGB", (width, height), _PAPER)
-    pen = ImageDraw.Draw(picture)
-    pen.text((14, 7), title, fill=_INK, font=_font(13))
-    shown = {
-        name: kept
-        for name, points in curve.items()
-        if (kept := [(s, v) for s, v in points if v > 0 and math.isfinite(v)])
-    }
-    if not shown:
-        pen.text((14, height // 2), "no losses yet", fill=_INK, font=_font(13))
-        return np.asarray(picture)
-    legend = HEAD + 16 * len(shown)
-    axes = _Axes.around(shown, (58, legend + 12, width - 16, height - 30))
-    _draw_axes(pen, axes)
-    for number, (name, points) in enumerate(shown.items()):
-        color = _LINES[number % len(_LINES)]
-        last = points[-1][1]
-        label = f"{name.replace('_', ' ')}  {last:.4g}"
-        pen.line([(16, HEAD + 16 * number + 10), (30, HEAD + 16 * number + 10)], color, 3)
-        pen.text((36, HEAD + 16 * number + 2), label, fill=_INK, font=_font(12))
-        pale = tuple(round(0.35 * c + 0.65 * p) for c, p in zip(color, _PAPER, strict=True))
-        _draw_line(pen, axes, points, pale, 1)
-        _draw_line(pen, axes, _running_median(points), color, 2)
-    return np.asarray(picture)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
+    figure = Figure((width / _DPI, height / _DPI), dpi=_DPI, facecolor=_PAPER, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_subplot(facecolor=_PAPER, yscale="log", xlabel="steps")
+    axes.set_title(title, loc="left", fontsize="medium")
+    axes.margins(x=0)
+    axes.tick_params(labelsize="small")
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.grid(axis="y", color=_FAINT, linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    for name, points in curve.items():
+        shown = [(s, v) for s, v in points if v > 0 and math.isfinite(v)]
+        if not shown:
+            continue
+        steps, values = zip(*shown, strict=True)
+        label = f"{name.replace('_', ' ')}  {values[-1]:.4g}"
+        dot = "o" if len(shown) == 1 else ""
+        [line] = axes.plot(steps, _running_median(values), marker=dot, markersize=4, label=label)
+        axes.plot(steps, values, color=line.get_color(), alpha=0.35, linewidth=0.8)
+    if axes.lines:
+        low, high = axes.get_ylim()
+        narrow, wide = high < 8 * low, high > 1000 * low
+        subs = (1,) if wide else (1, 2, 5)
+        axes.yaxis.set_major_locator(MaxNLocator(5) if narrow else LogLocator(subs=subs))
+        axes.yaxis.set_major_formatter("{x:.3g}")
+        axes.minorticks_off()
+        axes.legend(frameon=False, fontsize="small")
+    else:
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "no losses yet", transform=axes.transAxes, ha="center")
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def read_curve(out: Path) -> dict[str, list[tuple[int, float]]]:
@@ -176,77 +187,10 @@ class Preview:
         board.close()
 
 
-@dataclass(frozen=True)
-class _Axes:
-    """Where a step and a loss lie in the picture."""
-
-    box: tuple[int, int, int, int]  # left, top, right, bottom, pixels
-    steps: tuple[int, int]
-    decades: tuple[float, float]  # log10 of the loss, bottom and top
-
-    @classmethod
-    def around(
-        cls, curve: Mapping[str, Sequence[tuple[int, float]]], box: tuple[int, int, int, int]
-    ) -> _Axes:
-        steps = [s for points in curve.values() for s, _ in points]
-        values = [math.log10(v) for points in curve.values() for _, v in points]
-        low, high = min(values), max(values)
-        room = max(0.05, 0.06 * (high - low))
-        return cls(box, (min(steps), max(min(steps) + 1, *steps)), (low - room, high + room))
-
-    def place(self, step: float, value: float) -> tuple[float, float]:
-        left, top, right, bottom = self.box
-        along = (step - self.steps[0]) / (self.steps[1] - self.steps[0])
-        up = (math.log10(value) - self.decades[0]) / (self.decades[1] - self.decades[0])
-        return left + along * (right - left), bottom - up * (bottom - top)
-
-
-def _draw_axes(pen: ImageDraw.ImageDraw, axes: _Axes) -> None:
-    left, _, right, bottom = axes.box
-    for value in _round_values(*axes.decades):
-        y = axes.place(axes.steps[0], value)[1]
-        pen.line([(left, y), (right, y)], _FAINT, 1)
-        pen.text((left - 7, y), f"{value:g}", fill=_INK, font=_font(11), anchor="rm")
-    pen.line([(left, bottom), (right, bottom)], _INK, 1)
-    for step, anchor in zip(axes.steps, ("la", "ra"), strict=True):
-        x = axes.place(step, 10 ** axes.decades[0])[0]
-        pen.text((x, bottom + 5), f"{step}", fill=_INK, font=_font(11), anchor=anchor)
-    pen.text(((left + right) / 2, bottom + 5), "steps", fill=_INK, font=_font(11), anchor="ma")
-
-
-def _round_values(low: float, high: float) -> list[float]:
-    """Three to eight losses to draw lines at, between two powers of ten."""
-    for digits in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
-        decades = range(math.floor(low), math.ceil(high) + 1)
-        found = [d * 10.0**k for k in decades for d in digits if low <= math.log10(d) + k <= high]
-        if len(found) >= 3:
-            return found[:: math.ceil(len(found) / 8)]
-    return [float(f"{v:.3g}") for v in np.geomspace(10**low, 10**high, 5)[1:-1]]
-
-
-def _draw_line(
-    pen: ImageDraw.ImageDraw,
-    axes: _Axes,
-    points: Sequence[tuple[int, float]],
-    color: tuple[int, ...],
-    width: int,
-) -> None:
-    places = [axes.place(step, value) for step, value in points]
-    if len(places) == 1:
-        (x, y) = places[0]
-        pen.ellipse([x - 2, y - 2, x + 2, y + 2], fill=color)
-    else:
-        pen.line(places, color, width, joint="curve")
-
-
-def _running_median(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+def _running_median(values: Sequence[float]) -> list[float]:
     """The median of the neighbours, a fortieth of the run to either side."""
-    reach = len(points) // 40
-    values = [v for _, v in points]
-    return [
-        (step, float(np.median(values[max(0, k - reach) : k + reach + 1])))
-        for k, (step, _) in enumerate(points)
-    ]
+    reach = len(values) // 40
+    return [float(np.median(values[max(0, k - reach) : k + reach + 1])) for k in range(len(values))]
 
 
 def _faces(rows: Sequence[PreviewRow]) -> Image:
@@ -279,9 +223,7 @@ def _fit(image: Image) -> Image:
 
 
 def _framed(cell: Image) -> Image:
-    return np.asarray(
-        np.pad(cell, ((0, GAP), (0, GAP), (0, 0)), constant_values=_PAPER[0]), np.uint8
-    )
+    return np.asarray(np.pad(cell, ((0, GAP), (0, GAP), (0, 0)), constant_values=250), np.uint8)
 
 
 def _grey(mask: Mask) -> Image:
