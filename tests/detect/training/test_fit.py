@@ -384,6 +384,9 @@ def test_heads_and_voters_that_say_what_they_look_for_are_witnesses(tmp_path: Pa
         ("swap", "swap", "a decoder's skin"),
         ("pasted", "swap", "a seam"),
     ]
+    assert [w.methods for w in found] == [tuple(ONE.fakes), ()]
+    narrow = head.model_copy(update={"speaks_to": ("one_maker",)})  # not by what it leans on
+    assert FitConfig(heads=(narrow,)).witnesses[0].methods == ("one_maker",)
     with pytest.raises(ValueError, match=r"only \['pasted'\] say what they look for"):
         FitConfig(heads=(ONE,), voters=(voter,))
     with pytest.raises(ValueError, match="names of their own"):

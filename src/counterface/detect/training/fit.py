@@ -50,6 +50,9 @@ class HeadConfig(Record):
     scale: float = Field(3.0, gt=0, description="of the raw score (-1 to 1) toward log-odds")
     offset: float = Field(0.0, description="added then")
     ridge: float | None = Field(None, gt=0, description="its own penalty; None = the recipe's")
+    speaks_to: tuple[str, ...] = Field(
+        (), description="methods and generators that it is weighed by; empty: all of `fakes`"
+    )
 
 
 class VoterConfig(Record):
@@ -125,7 +128,10 @@ class FitConfig(Record):
 
         It completes "looks for ...". Where none says it, scales and offsets of the recipe hold.
         """
-        heads = [(h.name, h.question or h.name, h.looks_for, tuple(h.fakes)) for h in self.heads]
+        heads = [
+            (h.name, h.question or h.name, h.looks_for, h.speaks_to or tuple(h.fakes))
+            for h in self.heads
+        ]
         voters = [(v.name or v.question, v.question, v.looks_for, v.fakes) for v in self.voters]
         return tuple(
             WitnessInfo(name=name, question=question, looks_for=looks_for, methods=fakes)
