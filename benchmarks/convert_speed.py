@@ -54,8 +54,8 @@ def convert_once(options: argparse.Namespace) -> dict[str, float]:
     import torch
 
     from counterface.provenance.rights import Rights
+    from counterface.swap.conversion.convert import convert
     from counterface.swap.conversion.settings import ConvertConfig
-    from counterface.swap.convert import convert
     from counterface.swap.swap_model import (
         FacesetUsed,
         IdentityAbout,

@@ -25,7 +25,7 @@ from counterface.datasets.manifest import Entry
 from counterface.detect.evaluate import evaluate_files
 from counterface.detect.evaluation.file_score import FileScore
 from counterface.detect.evaluation.score_files import score_files
-from counterface.detect.scan import ScanConfig
+from counterface.detect.scanning.scan import ScanConfig
 from counterface.files import write_bytes
 from counterface.media.image import encode_image, read_image
 from counterface.media.video_reader import read_video

@@ -19,7 +19,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from counterface.detect.scan import ScanConfig, Scanner
+from counterface.detect.scanning.scan import ScanConfig, Scanner
 from counterface.media.color import transfer
 from counterface.media.color.tone_map import BT709, BT2020, HLG, PQ
 from counterface.media.video_reader import read_video

@@ -27,7 +27,7 @@ from counterface.faceset.extract import ExtractConfig, extract
 from counterface.media.video_reader import read_video
 from counterface.media.video_writer import VideoWriter
 from counterface.provenance.rights import Rights
-from counterface.swap.train import SwapTrainConfig, train_swap
+from counterface.swap.training.train import SwapTrainConfig, train_swap
 from counterface.types import Frame
 
 RUN = RUNS / "published"

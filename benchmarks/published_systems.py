@@ -29,13 +29,6 @@ from counterface.config import Record, parse_settings, read_config_with
 from counterface.datasets.labelled_faces import FacePool
 from counterface.datasets.manifest import of_split, read_manifest, write_manifest
 from counterface.detect.generalisation.twin_table import find_twins, two_level_mean
-from counterface.detect.train import (
-    TrainConfig,
-    load_detector,
-    open_pool,
-    train_detector,
-    train_on,
-)
 from counterface.detect.training.folds import (
     REPORT_FILE,
     FoldBy,
@@ -44,6 +37,13 @@ from counterface.detect.training.folds import (
     cross_validate,
 )
 from counterface.detect.training.score_clips import first_clips, pool_files, score_clips
+from counterface.detect.training.train import (
+    TrainConfig,
+    load_detector,
+    open_pool,
+    train_detector,
+    train_on,
+)
 from counterface.faceset.extract import ExtractConfig, extract
 from counterface.files import write_bytes
 from counterface.learn.metrics import auc
@@ -247,7 +247,7 @@ def runs_of(name: str) -> list[Path]:
 
 def export(names: Sequence[str]) -> None:
     """Each recipe's first fold as a detector file, which then scans a file of its kind."""
-    from counterface.detect.scan import ScanConfig, scan_file
+    from counterface.detect.scanning.scan import ScanConfig, scan_file
     from counterface.detect.training.export import describe_net, export_detector
 
     for name in names or [name for name in PLANS if runs_of(name)]:

@@ -33,8 +33,8 @@ from drawn_cartoons import draw_cartoon  # noqa: E402
 from counterface.detect.detector import DetectorInfo  # noqa: E402
 from counterface.detect.findings import ScanResult, TrackFinding  # noqa: E402
 from counterface.detect.pool import judge_score  # noqa: E402
-from counterface.detect.scan import ScanConfig, Scanner  # noqa: E402
 from counterface.detect.scanning.conclusion import conclude, lead  # noqa: E402
+from counterface.detect.scanning.scan import ScanConfig, Scanner  # noqa: E402
 from counterface.detect.scanning.standing import face_pixels  # noqa: E402
 from counterface.errors import CounterfaceError  # noqa: E402
 from counterface.faces.face_detector import find_faces  # noqa: E402

@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from actors import draw_clip
 
-from counterface.detect.scan import ScanConfig, Scanner
+from counterface.detect.scanning.scan import ScanConfig, Scanner
 
 WIDTH, HEIGHT, FPS = 1280, 720, 30
 

@@ -75,7 +75,7 @@ def faceset_of(clip: Path) -> Path:
 def train(name: str, plan: Plan) -> Path:
     """The folder of the finished run."""
     from counterface.config import read_config
-    from counterface.swap.train import SwapTrainConfig, train_swap
+    from counterface.swap.training.train import SwapTrainConfig, train_swap
 
     out = OUT / name
     config = read_config(SwapTrainConfig, RECIPES / f"{plan.recipe}.toml")
@@ -97,8 +97,8 @@ def train(name: str, plan: Plan) -> Path:
 
 def measure(name: str, plan: Plan, run: Path) -> None:
     """Prints the report card of the target's conversion."""
+    from counterface.swap.conversion.convert import convert
     from counterface.swap.conversion.settings import ConvertConfig
-    from counterface.swap.convert import convert
 
     out = OUT / f"{name}.mp4"
     identity = "source" if plan.others else None

@@ -31,7 +31,7 @@ from drawn_facesets import write_person  # noqa: E402
 from counterface.config import read_config_with  # noqa: E402
 from counterface.learn.run_log import read_log  # noqa: E402
 from counterface.swap.swap_model import SOURCE, TARGET, SwapModel, build_model  # noqa: E402
-from counterface.swap.train import SwapTrainConfig, train_swap  # noqa: E402
+from counterface.swap.training.train import SwapTrainConfig, train_swap  # noqa: E402
 
 BATCH = 16
 BARS = {"original": 25.0, "df": 60.0}  # images a second on two cores

@@ -43,11 +43,11 @@ from counterface.datasets.manifest import Entry, read_manifest, write_manifest
 from counterface.detect.detector import Detector
 from counterface.detect.evaluation.file_score import FileScore
 from counterface.detect.evaluation.score_files import score_files
-from counterface.detect.scan import ScanConfig
-from counterface.detect.train import DataConfig, TrainConfig, train_detector
+from counterface.detect.scanning.scan import ScanConfig
 from counterface.detect.training.export import stamp_detector
 from counterface.detect.training.families import add_families
 from counterface.detect.training.fit import FitConfig, fit_items
+from counterface.detect.training.train import DataConfig, TrainConfig, train_detector
 from counterface.detect.training.weighed_fit import fit_weighed
 from counterface.faceset.extract import ExtractConfig, extract
 from counterface.provenance.mark import Marker

@@ -18,7 +18,7 @@ from counterface.detect.evaluation.score_store import ScoreStore
 from counterface.detect.generalisation import face_crops
 from counterface.detect.generalisation.face_crops import FaceCrops
 from counterface.detect.generalisation.views import ViewStore
-from counterface.detect.scan import ScanConfig
+from counterface.detect.scanning.scan import ScanConfig
 from counterface.errors import FacesetError
 from counterface.faceset.commits import CommitWriter
 from counterface.faceset.header import SourceRecord

@@ -24,7 +24,7 @@ from counterface.detect.evaluation.openings import LOG_NAME, log_opening, read_o
 from counterface.detect.evaluation.score_store import ScoreStore
 from counterface.detect.generalisation.views import ViewStore
 from counterface.detect.models.parts.keras_file import read_keras_weights
-from counterface.detect.scan import ScanConfig
+from counterface.detect.scanning.scan import ScanConfig
 from counterface.detect.training import folds
 from counterface.errors import FacesetError
 from counterface.faceset.commits import WORK_FOLDER, CommitWriter
@@ -51,7 +51,7 @@ from counterface.report.training import FOLDS_FILE, read_folds
 from counterface.swap.conversion import footage, segments
 from counterface.swap.merge.plan import MergePlan
 from counterface.swap.swap_model import read_model
-from counterface.swap.train import CONFIG_FILE, SwapTrainConfig, find_changes
+from counterface.swap.training.train import CONFIG_FILE, SwapTrainConfig, find_changes
 from counterface.table import write_table
 from counterface.types import Face, Frame, Pose
 

@@ -21,7 +21,7 @@ from counterface.detect.detector import DetectorInfo
 from counterface.detect.evaluation.openings import LOG_NAME, log_opening
 from counterface.detect.evaluation.score_store import ScoreStore
 from counterface.detect.generalisation.views import ViewStore
-from counterface.detect.scan import ScanConfig
+from counterface.detect.scanning.scan import ScanConfig
 from counterface.detect.training.export import stamp_detector
 from counterface.errors import DetectorError, FacesetError
 from counterface.faceset.commits import CommitWriter
@@ -42,7 +42,7 @@ from counterface.report.html import write_html
 from counterface.report.table import write_csv
 from counterface.swap.conversion import segments
 from counterface.swap.merge.plan import MergePlan
-from counterface.swap.train import SwapTrainConfig
+from counterface.swap.training.train import SwapTrainConfig
 from counterface.types import Frame
 
 Writer = tuple[Path, Callable[[], object]]  # the file, and what writes it there

@@ -164,7 +164,7 @@ def test_every_settings_model_with_own_inner_defaults_keeps_them() -> None:
     pytest.importorskip("torch")
     import counterface.datasets.building.blended
     import counterface.detect.training.recipe
-    import counterface.swap.train  # noqa: F401  (the registry of classes is pydantic's)
+    import counterface.swap.training.train  # noqa: F401  (the registry of classes is pydantic's)
 
     kinds, todo = set(), [BaseModel]
     while todo:

@@ -10,8 +10,8 @@ MIXED = (  # hold training code
     "counterface.datasets.",
     "counterface.detect.",
     "counterface.swap.",
-    "counterface.testing_swap",
-    "counterface.testing_detect",
+    "counterface.testing.swap",
+    "counterface.testing.detect",
 )
 LIGHT = (  # the modules of those folders that a scan or an evaluation needs
     "counterface.learn.metrics",
@@ -75,8 +75,8 @@ LIGHT = (  # the modules of those folders that a scan or an evaluation needs
     "counterface.detect.scanning.marks",
     "counterface.detect.pool",
     "counterface.detect.scanning.quality",
-    "counterface.detect.scan",
-    "counterface.detect.scan_files",
+    "counterface.detect.scanning.scan",
+    "counterface.detect.scanning.scan_files",
     "counterface.detect.scanning.track_book",
     "counterface.swap.merge.degrade",
     "counterface.swap.merge.grid",
@@ -85,7 +85,7 @@ LIGHT = (  # the modules of those folders that a scan or an evaluation needs
     "counterface.swap.merge.plan",
     "counterface.swap.merge.settings",
     "counterface.swap.merge.sharpen",
-    "counterface.swap.steady",
+    "counterface.swap.conversion.steady",
 )
 
 PROGRAM = """

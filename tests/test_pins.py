@@ -25,7 +25,7 @@ from counterface.detect.detector import Detector
 from counterface.detect.evaluation.score_store import ScoreStore
 from counterface.detect.generalisation.face_crops import CropConfig, FaceCutter
 from counterface.detect.generalisation.views import ViewStore
-from counterface.detect.scan import ScanConfig
+from counterface.detect.scanning.scan import ScanConfig
 from counterface.faces.align import align
 from counterface.faceset.row import ROWS, table_to_rows
 from counterface.faceset.store import Faceset

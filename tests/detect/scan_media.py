@@ -10,7 +10,7 @@ import actors
 import numpy as np
 from tiny_detector import metadata, write_detector
 
-from counterface.detect.scan import ScanConfig
+from counterface.detect.scanning.scan import ScanConfig
 from counterface.media.image import write_image
 
 

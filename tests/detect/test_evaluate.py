@@ -14,7 +14,7 @@ from counterface.detect.calibrate import calibrate_file, calibrate_scores, recal
 from counterface.detect.detector import Calibration, Detector, Thresholds
 from counterface.detect.evaluate import FileScore, evaluate_files, score_files
 from counterface.detect.pool import calibrate
-from counterface.detect.scan import ScanConfig
+from counterface.detect.scanning.scan import ScanConfig
 from counterface.errors import ConfigError, DetectorError
 from counterface.media.image import read_image, write_image
 

@@ -15,7 +15,7 @@ from counterface.detect.detector import Calibration, Detector, DetectorInfo, Thr
 from counterface.detect.evaluation.file_score import FileScore
 from counterface.detect.evaluation.score_files import score_files
 from counterface.detect.pool import calibrate
-from counterface.detect.scan import ScanConfig
+from counterface.detect.scanning.scan import ScanConfig
 from counterface.errors import DetectorError
 from counterface.types import Verdict
 

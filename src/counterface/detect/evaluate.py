@@ -35,7 +35,7 @@ from counterface.detect.evaluation.openings import Opening, log_opening
 from counterface.detect.evaluation.score_files import score_files
 from counterface.detect.evaluation.score_store import ScoreStore
 from counterface.detect.findings import Notice
-from counterface.detect.scan import ScanConfig
+from counterface.detect.scanning.scan import ScanConfig
 from counterface.errors import ConfigError
 from counterface.files import file_sha256
 from counterface.types import Progress

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from counterface import __version__
 from counterface.detect.findings import ScanFailure, ScanResult
-from counterface.detect.scan import ScanConfig, scan_file
 from counterface.detect.scanning.conclusion import headline_of
 from counterface.detect.scanning.quality import HEAVY_COMPRESSION
+from counterface.detect.scanning.scan import ScanConfig, scan_file
 from counterface.media.compression import Compression
 from counterface.media.probe import MediaInfo
 from counterface.report.schema import (

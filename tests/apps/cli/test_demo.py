@@ -68,7 +68,7 @@ def test_the_whole_demonstration(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from counterface.detect import scan as scan_module
+    from counterface.detect.scanning import scan as scan_module
 
     monkeypatch.setattr(demo_files, "SECONDS", 1)
     monkeypatch.setattr(demo_files, "FPS", 6)

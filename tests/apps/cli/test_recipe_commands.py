@@ -40,8 +40,8 @@ def test_the_commands_of_a_recipe_are_understood(recipe: Path):
 @pytest.mark.parametrize(
     ("command", "module"),
     [
-        ("swap train", "counterface.swap.train"),
-        ("detect train", "counterface.detect.train"),
+        ("swap train", "counterface.swap.training.train"),
+        ("detect train", "counterface.detect.training.train"),
         ("detect fit", "counterface.detect.training.fit"),
         ("dataset build", "counterface.datasets.build"),
     ],

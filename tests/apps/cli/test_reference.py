@@ -14,7 +14,7 @@ from counterface.apps.cli.reference import MARKER, noun_section
 from counterface.registry import SWAP_MODELS
 from counterface.swap.conversion.settings import ConvertConfig
 from counterface.swap.merge.settings import MergeSettings
-from counterface.swap.train import SwapTrainConfig
+from counterface.swap.training.train import SwapTrainConfig
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "apps.md"
 

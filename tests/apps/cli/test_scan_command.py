@@ -148,7 +148,7 @@ def rows(path):
 
 def test_what_was_scanned_is_written_when_somebody_stops_the_work(tmp_path, capsys, monkeypatch):
     stopped = Stopped(drawn("a.mp4", "b.mp4"), KeyboardInterrupt())
-    monkeypatch.setattr("counterface.detect.scan_files.scan_files", stopped.scan_files)
+    monkeypatch.setattr("counterface.detect.scanning.scan_files.scan_files", stopped.scan_files)
     page = tmp_path / "page.html"
     assert main(["scan", "a.mp4", "b.mp4", "c.mp4", "--html", str(page)]) == 130
     assert "2 files" in page.read_text(encoding="utf-8")
@@ -161,7 +161,7 @@ def test_what_was_scanned_is_written_when_somebody_stops_the_work(tmp_path, caps
 
 def test_nothing_scanned_leaves_an_older_page_alone(tmp_path, monkeypatch):
     stopped = Stopped([], KeyboardInterrupt())
-    monkeypatch.setattr("counterface.detect.scan_files.scan_files", stopped.scan_files)
+    monkeypatch.setattr("counterface.detect.scanning.scan_files.scan_files", stopped.scan_files)
     (tmp_path / "page.html").write_text("older")
     assert main(["scan", "a.mp4", "--html", str(tmp_path / "page.html")]) == 130
     assert (tmp_path / "page.html").read_text() == "older"
@@ -171,7 +171,7 @@ def test_nothing_scanned_leaves_an_older_page_alone(tmp_path, monkeypatch):
 def test_the_page_is_written_when_the_console_goes_away(tmp_path, monkeypatch, as_json):
     outcomes = drawn("a.mp4", "b.mp4")
     monkeypatch.setattr(
-        "counterface.detect.scan_files.scan_files", lambda *_, **__: (x for x in outcomes)
+        "counterface.detect.scanning.scan_files.scan_files", lambda *_, **__: (x for x in outcomes)
     )
     reader, writer = os.pipe()
     os.close(reader)
@@ -185,7 +185,7 @@ def test_the_page_is_written_when_the_console_goes_away(tmp_path, monkeypatch, a
 def test_a_console_that_is_not_utf8_loses_nothing(tmp_path, monkeypatch):
     outcomes = drawn("\U0001f600.png", "b.png")
     monkeypatch.setattr(
-        "counterface.detect.scan_files.scan_files", lambda *_, **__: (x for x in outcomes)
+        "counterface.detect.scanning.scan_files.scan_files", lambda *_, **__: (x for x in outcomes)
     )
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="cp1252"))
@@ -196,7 +196,7 @@ def test_a_console_that_is_not_utf8_loses_nothing(tmp_path, monkeypatch):
 
 def test_the_table_lies_beside_the_page_of_several_files_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "counterface.detect.scan_files.scan_files",
+        "counterface.detect.scanning.scan_files.scan_files",
         lambda files, *_, **__: (x for x in drawn(*(file.name for file in files))),
     )
     assert main(["scan", "a.mp4", "--html", str(tmp_path / "one.html")]) == 0
@@ -267,7 +267,7 @@ def test_a_page_that_cannot_be_written_in_the_end_does_not_cost_the_table(
         raise MediaError("page.html: the report cannot be written (No space left on device)")
 
     monkeypatch.setattr(
-        "counterface.detect.scan_files.scan_files", lambda *_, **__: (x for x in outcomes)
+        "counterface.detect.scanning.scan_files.scan_files", lambda *_, **__: (x for x in outcomes)
     )
     monkeypatch.setattr("counterface.report.html.write_html", full)
     assert main(["scan", "a.mp4", "b.mp4", "--html", str(tmp_path / "page.html")]) == 1

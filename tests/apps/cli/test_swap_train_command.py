@@ -101,7 +101,7 @@ def test_the_next_command_of_many_names_whom_to_put_in():
 def test_a_stopped_training_is_saved_and_exits_with_the_signal(
     faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ):
-    from counterface.swap import train as trainer
+    from counterface.swap.training import train as trainer
 
     monkeypatch.setattr(trainer.Preview, "__call__", lambda *_: os.kill(os.getpid(), number))
     command = [

@@ -16,8 +16,8 @@ from counterface.media.image import encode_image, read_image
 from counterface.media.video_reader import read_video
 from counterface.provenance.mark import Marker
 from counterface.provenance.record import MadeOutput, MadeRecord
+from counterface.swap.conversion.convert import convert
 from counterface.swap.conversion.settings import ConvertConfig
-from counterface.swap.convert import convert
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png"])

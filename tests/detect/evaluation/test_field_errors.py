@@ -26,13 +26,13 @@ from scan_media import drawn_picture, empty_picture, tiny_config
 
 from counterface.datasets.manifest import Entry, write_manifest
 from counterface.datasets.readers.layout import load_reader
-from counterface.detect import scan as scan_module
 from counterface.detect.detector import BATCH, Detector
 from counterface.detect.evaluate import evaluate_files, score_files
 from counterface.detect.evaluation.cautions import find_cautions, split_cautions
 from counterface.detect.evaluation.file_score import FileScore
 from counterface.detect.evaluation.measure import measure_files
-from counterface.detect.train import DataConfig, ModelChoice, TrainConfig, train_detector
+from counterface.detect.scanning import scan as scan_module
+from counterface.detect.training.train import DataConfig, ModelChoice, TrainConfig, train_detector
 from counterface.errors import DatasetError
 from counterface.faces.face_search import FaceSearch
 from counterface.learn.checkpoint import read_weights

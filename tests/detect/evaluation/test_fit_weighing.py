@@ -25,7 +25,7 @@ from counterface.detect.evaluation.fit_weighing import (
     separates,
     weigh_score,
 )
-from counterface.detect.scan import ScanConfig
+from counterface.detect.scanning.scan import ScanConfig
 from counterface.detect.weigh import NEVER, Weighing
 from counterface.errors import DetectorError
 

@@ -12,7 +12,7 @@ from counterface.detect.detector import Detector
 from counterface.detect.evaluation import score_files as module
 from counterface.detect.evaluation.score_files import score_files
 from counterface.detect.evaluation.score_store import ScoreStore
-from counterface.detect.scan import ScanConfig
+from counterface.detect.scanning.scan import ScanConfig
 from counterface.errors import MediaError
 from counterface.files import file_sha256
 

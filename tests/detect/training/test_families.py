@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from counterface.datasets.manifest import Entry
 from counterface.detect.attribute import UNKNOWN, attribute
 from counterface.detect.detector import Detector
-from counterface.detect.scan import ScanConfig, scan_file
+from counterface.detect.scanning.scan import ScanConfig, scan_file
 from counterface.detect.training.export import export_detector, uncalibrated
 from counterface.detect.training.families import (
     FamilyConfig,

@@ -16,9 +16,11 @@ from counterface.config import write_config
 from counterface.datasets.augment import AugmentConfig
 from counterface.datasets.manifest import Entry, write_manifest
 from counterface.datasets.split import linked_groups
-from counterface.detect import train as train_module
 from counterface.detect.detector import Detector
-from counterface.detect.train import (
+from counterface.detect.training import train as train_module
+from counterface.detect.training.folds import FOLD_BY, cross_validate, fold_clips
+from counterface.detect.training.score_clips import first_clips, measure_clips, score_clips
+from counterface.detect.training.train import (
     DataConfig,
     LossConfig,
     ModelChoice,
@@ -28,8 +30,6 @@ from counterface.detect.train import (
     open_pool,
     train_detector,
 )
-from counterface.detect.training.folds import FOLD_BY, cross_validate, fold_clips
-from counterface.detect.training.score_clips import first_clips, measure_clips, score_clips
 from counterface.errors import TrainingError
 from counterface.learn.checkpoint import read_weights
 from counterface.learn.loop import LoopConfig

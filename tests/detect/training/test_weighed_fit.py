@@ -25,10 +25,10 @@ from counterface.detect.evaluation import score_files as score_files_module
 from counterface.detect.evaluation.file_score import FileScore
 from counterface.detect.generalisation.meter import Generalisation
 from counterface.detect.models.frame_statistics import FrameStatisticsConfig
-from counterface.detect.scan import ScanConfig
-from counterface.detect.train import TrainConfig
+from counterface.detect.scanning.scan import ScanConfig
 from counterface.detect.training import weighed_fit
 from counterface.detect.training.fit import FitConfig, HeadConfig, TuningConfig, VoterConfig
+from counterface.detect.training.train import TrainConfig
 from counterface.detect.training.weighed_fit import TABLE, fit_weighed
 from counterface.errors import DetectorError, MediaError, StoppedBySignal, TrainingError
 from counterface.media.image import read_image, write_image

@@ -16,9 +16,9 @@ from counterface.media.find_media import natural_key
 from counterface.media.image import write_image
 from counterface.media.video_reader import read_video
 from counterface.provenance.verify import verify_file
+from counterface.swap.conversion.convert import convert
 from counterface.swap.conversion.settings import ConvertConfig, ConvertSummary
 from counterface.swap.conversion.targets import video
-from counterface.swap.convert import convert
 
 BRIGHT = echo_model(64, gain=1.3)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from counterface.swap.preview import PreviewConfig
+from counterface.swap.conversion.preview import PreviewConfig
 
 PAGE = (Path(__file__).parents[3] / "docs" / "swap_convert.md").read_text()
 

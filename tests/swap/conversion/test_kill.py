@@ -15,9 +15,9 @@ from echo_model import DRAWN, echo_model
 from swap_targets import draw_images, write_target
 
 from counterface.media.video_reader import read_video
+from counterface.swap.conversion.convert import convert
 from counterface.swap.conversion.segments import WorkFolder
 from counterface.swap.conversion.settings import ConvertConfig
-from counterface.swap.convert import convert
 
 PROGRAM = """
 import sys, time
@@ -26,7 +26,7 @@ sys.path.insert(0, sys.argv[1])
 from echo_model import DRAWN, echo_model
 from counterface.provenance.mark import Marker
 from counterface.swap.conversion.settings import ConvertConfig
-from counterface.swap.convert import convert
+from counterface.swap.conversion.convert import convert
 
 class Slow(Marker):
     def mark_frame(self, image):

@@ -12,9 +12,9 @@ import pytest
 from actors import draw_actor
 from echo_model import echo_model
 
+from counterface.swap.conversion.generate import Generator
 from counterface.swap.conversion.placement import PlacedFace
 from counterface.swap.conversion.render import WARM, Renderer
-from counterface.swap.generate import Generator
 from counterface.swap.merge.plan import MergePlan
 from counterface.swap.same_moments import make_even
 from counterface.swap.swap_model import SOURCE

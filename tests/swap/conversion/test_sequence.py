@@ -18,8 +18,8 @@ from counterface.media.video_reader import read_video
 from counterface.provenance.mark import Marker
 from counterface.provenance.record import read_record, record_path
 from counterface.provenance.verify import verify_file
+from counterface.swap.conversion.convert import convert
 from counterface.swap.conversion.settings import ConvertConfig, Converted
-from counterface.swap.convert import convert
 
 ECHO, BRIGHT = echo_model(192), echo_model(64, gain=1.3)
 IMAGES = draw_images(frames=6)[:6]

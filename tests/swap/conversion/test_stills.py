@@ -15,8 +15,8 @@ from counterface.errors import ConfigError, MediaError, RightsError, SwapError
 from counterface.media.image import read_image, write_image
 from counterface.provenance.record import read_record, record_path
 from counterface.provenance.verify import verify_file
+from counterface.swap.conversion.convert import convert
 from counterface.swap.conversion.settings import ConvertConfig, ConvertSummary
-from counterface.swap.convert import convert
 
 BRIGHT = echo_model(64, gain=1.3)
 

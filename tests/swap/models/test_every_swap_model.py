@@ -14,7 +14,7 @@ from counterface.device import onnx_options
 from counterface.registry import SWAP_MODELS
 from counterface.swap.swap_model import SOURCE, SwapModel, build_model
 from counterface.testing import check_swap_model
-from counterface.testing_swap import named
+from counterface.testing.swap import named
 
 NAMES = sorted(SWAP_MODELS.built_in)
 

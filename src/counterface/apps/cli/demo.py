@@ -38,8 +38,8 @@ def demo(
     """
     from counterface.apps.cli.demo_files import make_files
     from counterface.apps.cli.provenance import describe as describe_marks
-    from counterface.detect.scan import ScanConfig
-    from counterface.detect.scan_files import scan_files
+    from counterface.detect.scanning.scan import ScanConfig
+    from counterface.detect.scanning.scan_files import scan_files
     from counterface.provenance.verify import verify_file
     from counterface.report.build import build_report
     from counterface.report.html import write_html

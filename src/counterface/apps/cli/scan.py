@@ -17,7 +17,7 @@ from cyclopts import Parameter
 
 from counterface.apps.cli import output
 from counterface.apps.cli.output import Json
-from counterface.detect.scan import ScanConfig
+from counterface.detect.scanning.scan import ScanConfig
 from counterface.errors import ConfigError
 from counterface.wording import counted, spoken
 
@@ -56,7 +56,7 @@ def scan(
     is reported and the rest goes on. Ctrl-C writes the page of what was scanned. Exit code 0: all
     scanned; 2: some failed; 1: wrong use.
     """
-    from counterface.detect.scan_files import scan_files
+    from counterface.detect.scanning.scan_files import scan_files
     from counterface.media.find_media import describe_left_out, find_media
 
     if not paths:

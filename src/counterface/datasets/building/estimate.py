@@ -31,9 +31,9 @@ from counterface.faceset.store import Faceset
 from counterface.files import file_sha256
 from counterface.media import sandbox
 from counterface.provenance.mark import Marker
-from counterface.swap.convert import convert
+from counterface.swap.conversion.convert import convert
 from counterface.swap.swap_model import read_model
-from counterface.swap.train import train_swap
+from counterface.swap.training.train import train_swap
 from counterface.types import Progress
 
 WARM_STEPS, TIMED_STEPS = 2, 4  # the first steps allocate memory and transform weights

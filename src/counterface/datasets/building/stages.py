@@ -21,10 +21,10 @@ from counterface.faceset.extract import extract
 from counterface.files import file_sha256, make_folder
 from counterface.learn.checkpoint import read_record
 from counterface.provenance.mark import Marker
+from counterface.swap.conversion.convert import convert
 from counterface.swap.conversion.settings import ConvertConfig
-from counterface.swap.convert import convert
 from counterface.swap.swap_model import TrainedModel, read_model
-from counterface.swap.train import SwapTrainConfig, train_swap
+from counterface.swap.training.train import SwapTrainConfig, train_swap
 from counterface.types import Progress
 
 

@@ -16,8 +16,8 @@ from counterface.detect.evaluation.file_score import (
 )
 from counterface.detect.evaluation.score_store import ScoreStore
 from counterface.detect.findings import ScanResult
-from counterface.detect.scan import ChangeFrames, ScanConfig
-from counterface.detect.scan_files import scan_files
+from counterface.detect.scanning.scan import ChangeFrames, ScanConfig
+from counterface.detect.scanning.scan_files import scan_files
 from counterface.errors import MediaError, reason_of
 from counterface.files import file_sha256
 from counterface.types import Progress

@@ -14,7 +14,7 @@ from typing import Any
 
 from counterface import __version__
 from counterface.detect.evaluation.file_score import FAILED, MEASURED
-from counterface.detect.scan import ScanConfig
+from counterface.detect.scanning.scan import ScanConfig
 from counterface.table import Parts, Table
 from counterface.weights import cache_dir
 

@@ -17,10 +17,10 @@ from counterface.detect.generalisation.face_crops import CropConfig, FaceCutter
 from counterface.detect.models.evidence_sum import EvidenceSum
 from counterface.detect.models.frame_statistics import FrameStatistics, FrameStatisticsConfig
 from counterface.detect.models.parts.folded import START_FACES, start_from_folded
-from counterface.detect.train import load_detector
 from counterface.detect.training.collect import Failed, collect_crops
 from counterface.detect.training.export import export_detector, uncalibrated
 from counterface.detect.training.statistics import Statistics, collect_statistics
+from counterface.detect.training.train import load_detector
 from counterface.detect.weigh import WitnessInfo, start_weighing
 from counterface.errors import TrainingError
 from counterface.learn.checkpoint import read_weights

@@ -26,15 +26,15 @@ from counterface.datasets.labelled_faces import FaceClip, FacePool
 from counterface.datasets.manifest import of_split
 from counterface.datasets.split import fold_groups, linked_groups
 from counterface.detect.evaluation.openings import log_opening
-from counterface.detect.train import (
+from counterface.detect.training.recipe import TrainConfig
+from counterface.detect.training.score_clips import measure_clips, score_clips
+from counterface.detect.training.train import (
     describe_recipe,
     load_detector,
     manifest_of,
     open_pool,
     train_on,
 )
-from counterface.detect.training.recipe import TrainConfig
-from counterface.detect.training.score_clips import measure_clips, score_clips
 from counterface.device import find_device
 from counterface.errors import StoppedBySignal, TrainingError
 from counterface.files import file_sha256, write_bytes

@@ -13,8 +13,10 @@ from counterface.detect.calibrate import calibrate_file, fit_calibration
 from counterface.detect.detector import Calibration, DetectorInfo
 from counterface.detect.models.detector_model import DetectorModel
 from counterface.detect.models.fusion import Fusion
-from counterface.detect.scan import ScanConfig
-from counterface.detect.train import (
+from counterface.detect.scanning.scan import ScanConfig
+from counterface.detect.training.export import describe_net, export_detector
+from counterface.detect.training.score_clips import pool_files, score_clips
+from counterface.detect.training.train import (
     RECIPE_FILE,
     ModelChoice,
     TrainConfig,
@@ -22,8 +24,6 @@ from counterface.detect.train import (
     manifest_of,
     open_pool,
 )
-from counterface.detect.training.export import describe_net, export_detector
-from counterface.detect.training.score_clips import pool_files, score_clips
 from counterface.errors import DetectorError
 from counterface.learn import checkpoint as disk
 from counterface.types import Progress

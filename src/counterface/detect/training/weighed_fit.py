@@ -29,12 +29,12 @@ from counterface.detect.evaluation.score_files import score_files
 from counterface.detect.evaluation.score_store import ScoreStore
 from counterface.detect.findings import Notice
 from counterface.detect.generalisation.meter import Generalisation
-from counterface.detect.scan import ScanConfig
-from counterface.detect.train import TrainConfig, describe_recipe, train_detector
+from counterface.detect.scanning.scan import ScanConfig
 from counterface.detect.training.collect import Failed
 from counterface.detect.training.export import stamp_detector
 from counterface.detect.training.fit import FitConfig, fit_items, read_items
 from counterface.detect.training.left_out_table import tabulate_left_out, take_each_once
+from counterface.detect.training.train import TrainConfig, describe_recipe, train_detector
 from counterface.errors import DetectorError, StoppedBySignal, TrainingError
 from counterface.files import file_sha256, find_differences, make_folder, replacing, write_bytes
 from counterface.learn.checkpoint import read_weights

@@ -26,10 +26,10 @@ from counterface.provenance.record import (
     require_room,
 )
 from counterface.provenance.rights import Rights, find_rights, read_rights
+from counterface.swap.conversion.faceset_masks import FacesetMasks
+from counterface.swap.conversion.generate import Generator
 from counterface.swap.conversion.placement import PlacedFace
 from counterface.swap.conversion.settings import ConvertConfig
-from counterface.swap.faceset_masks import FacesetMasks
-from counterface.swap.generate import Generator
 from counterface.swap.swap_model import SOURCE, FacesetUsed, TrainedModel
 
 Places = Sequence[tuple[int, Fraction, Sequence[PlacedFace]]]  # index, pts in the output, faces

@@ -15,14 +15,14 @@ from threading import Lock
 
 from counterface.faces.align import crop_matrix, warp_image
 from counterface.swap.conversion.ahead import run_ahead
+from counterface.swap.conversion.faceset_masks import FacesetMasks
+from counterface.swap.conversion.generate import Generator
 from counterface.swap.conversion.placement import PlacedFace
-from counterface.swap.faceset_masks import FacesetMasks
-from counterface.swap.generate import Generator
+from counterface.swap.conversion.steady import SteadyFaces
 from counterface.swap.merge.merge_face import Swapped, merge_face
 from counterface.swap.merge.plan import MergePlan
 from counterface.swap.merge.settings import MergeSettings
 from counterface.swap.same_moments import make_even
-from counterface.swap.steady import SteadyFaces
 from counterface.types import Frame, Image, Mask
 
 WARM = 4  # frames that steadying looks back at the start of a segment

@@ -105,7 +105,7 @@ def calibrate(
     """
     from counterface.datasets.manifest import read_manifest
     from counterface.detect.calibrate import calibrate_file
-    from counterface.detect.scan import ScanConfig
+    from counterface.detect.scanning.scan import ScanConfig
 
     with output.progress("calibrate") as report:
         info = calibrate_file(

@@ -47,7 +47,7 @@ def train(
         fold_by: What may not be on both sides of a fold; each way is trained by itself.
     """
     require_toml(recipe)
-    from counterface.detect.train import TrainConfig, train_detector
+    from counterface.detect.training.train import TrainConfig, train_detector
 
     values = parse_settings(settings)
     if out is not None:

@@ -11,8 +11,8 @@ from cyclopts import App, Parameter
 from counterface.apps.cli import output
 from counterface.apps.cli.output import Json
 from counterface.config import merge_flags
+from counterface.swap.conversion.preview import PreviewConfig
 from counterface.swap.conversion.settings import ConvertConfig
-from counterface.swap.preview import PreviewConfig
 from counterface.swap.quality import QualityConfig
 
 app = App(
@@ -110,7 +110,7 @@ def train(
     given = {"model": model, "preset": preset, "source": source, "target": target, "out": out}
     loop = {"steps": until, "device": device}
     config = read_settings(recipe, given, identity, loop, settings)
-    from counterface.swap.train import train_swap
+    from counterface.swap.training.train import train_swap
 
     with output.progress("train") as report:
 
@@ -146,7 +146,7 @@ def preview(
         target: A video or picture.
         out: The PNG or JPEG to write.
     """
-    from counterface.swap.preview import preview as run
+    from counterface.swap.conversion.preview import preview as run
 
     record = run(model, target, out, config)
     if json_output:
@@ -179,7 +179,7 @@ def convert(
         redo: Begin again what was begun with other settings, or replace what is done.
     """
     from counterface.apps.cli.swap.convert import convert_lines
-    from counterface.swap.convert import convert as run
+    from counterface.swap.conversion.convert import convert as run
 
     with output.progress("convert") as report:
         summary = run(model, target, out, merge_flags(recipe, config), redo=redo, progress=report)

@@ -11,7 +11,7 @@ from counterface.errors import ConfigError
 
 if TYPE_CHECKING:
     from counterface.learn.loop import TrainResult
-    from counterface.swap.train import SwapTrainConfig
+    from counterface.swap.training.train import SwapTrainConfig
 
 
 def read_settings(
@@ -34,7 +34,7 @@ def read_settings(
         ConfigError: a word that cannot be understood, a key or value that is not valid.
     """
     require_toml(recipe)
-    from counterface.swap.train import SwapTrainConfig
+    from counterface.swap.training.train import SwapTrainConfig
 
     values = parse_settings(settings)
     for name, value in given.items():

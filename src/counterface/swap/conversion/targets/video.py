@@ -16,6 +16,7 @@ from counterface.media import sandbox
 from counterface.media.beside.plan import Companions, plan_companions
 from counterface.media.probe import MediaInfo
 from counterface.provenance.record import MadeRecord
+from counterface.swap.conversion.faceset_masks import FacesetMasks
 from counterface.swap.conversion.footage import (
     Footage,
     LookConfig,
@@ -40,7 +41,6 @@ from counterface.swap.conversion.targets.outputs import (
 )
 from counterface.swap.conversion.targets.source import Source, open_source
 from counterface.swap.conversion.truth import TruthWriter
-from counterface.swap.faceset_masks import FacesetMasks
 from counterface.types import Frame, Progress
 from counterface.wording import counted
 

@@ -23,10 +23,10 @@ from counterface.media.video_reader import read_video
 from counterface.provenance.mark import Marker
 from counterface.provenance.record import read_record, record_path
 from counterface.provenance.watermark import Watermark
+from counterface.swap.conversion.convert import convert
 from counterface.swap.conversion.segments import WorkFolder
 from counterface.swap.conversion.settings import ConvertConfig, Converted
 from counterface.swap.conversion.targets import outputs as outputs_module
-from counterface.swap.convert import convert
 from counterface.types import Image
 
 ECHO = echo_model(192)

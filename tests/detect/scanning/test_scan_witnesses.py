@@ -16,7 +16,7 @@ from counterface.detect.evaluation.score_files import score_files
 from counterface.detect.evaluation.score_store import ScoreStore
 from counterface.detect.findings import ScanResult
 from counterface.detect.pool import calibrate
-from counterface.detect.scan import ScanConfig, scan_file
+from counterface.detect.scanning.scan import ScanConfig, scan_file
 from counterface.types import Verdict
 
 EYES = (20, 200)  # pixels between those of a drawn face

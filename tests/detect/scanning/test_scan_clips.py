@@ -10,7 +10,7 @@ from scan_media import drawn_clip, drawn_picture
 from tiny_detector import GAIN, write_clip_detector
 
 from counterface.detect.detector import Detector
-from counterface.detect.scan import MIN_CLIPS, ScanConfig, scan_file
+from counterface.detect.scanning.scan import MIN_CLIPS, ScanConfig, scan_file
 from counterface.errors import DetectorError
 from counterface.faces.align import align
 from counterface.faces.face_detector import find_faces

@@ -19,9 +19,9 @@ from counterface.faceset.row import ROWS, Row
 from counterface.faceset.store import Faceset
 from counterface.files import file_sha256, write_bytes
 from counterface.media.image import encode_mask, read_image
+from counterface.swap.conversion.convert import convert
+from counterface.swap.conversion.faceset_masks import FacesetMasks
 from counterface.swap.conversion.settings import ConvertConfig
-from counterface.swap.convert import convert
-from counterface.swap.faceset_masks import FacesetMasks
 
 Box = tuple[int, int, int, int]
 NOSE: Box = (100, 110, 156, 150)  # x0, y0, x1, y1 in crops of 256 px: what is marked

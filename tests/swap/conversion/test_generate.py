@@ -10,7 +10,7 @@ import torch
 from echo_model import Echo, echo_model
 
 from counterface.errors import ShapeError, SwapError
-from counterface.swap.generate import CLOSE, Generator
+from counterface.swap.conversion.generate import CLOSE, Generator
 from counterface.swap.swap_model import SOURCE, TARGET, SwapAbout, TrainedModel, build_model
 
 

@@ -23,7 +23,7 @@ from counterface.learn.run_log import read_log
 from counterface.media.image import read_image
 from counterface.provenance.rights import Rights
 from counterface.swap.swap_model import read_model
-from counterface.swap.train import SwapTrainConfig, train_swap
+from counterface.swap.training.train import SwapTrainConfig, train_swap
 
 TINY: dict[str, dict[str, Any]] = {
     "df": {"ae_dims": 32, "e_dims": 16, "d_dims": 16, "d_mask_dims": 16, "resolution": 64},
@@ -39,7 +39,7 @@ PROGRAM = """
 import os, sys, torch
 from pathlib import Path
 from counterface.config import read_config
-from counterface.swap.train import SwapTrainConfig, train_swap
+from counterface.swap.training.train import SwapTrainConfig, train_swap
 torch.set_num_threads(1)
 train_swap(read_config(SwapTrainConfig, Path(sys.argv[1])))
 Path(sys.argv[1]).with_name(f"done-{os.environ.get('RANK', 0)}").touch()
@@ -291,7 +291,7 @@ def test_a_preset_lies_under_the_recipes_options() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    sorted((Path(__file__).parents[2] / "recipes").glob("swap_*.toml")),
+    sorted((Path(__file__).parents[3] / "recipes").glob("swap_*.toml")),
     ids=lambda p: p.stem,
 )
 def test_every_recipe_can_be_read(path: Path) -> None:
@@ -303,7 +303,7 @@ def test_every_recipe_can_be_read(path: Path) -> None:
 
 VARIANTS = [
     (path, line.split("--set ")[1:])
-    for path in sorted((Path(__file__).parents[2] / "recipes").glob("swap_*.toml"))
+    for path in sorted((Path(__file__).parents[3] / "recipes").glob("swap_*.toml"))
     for line in path.read_text().splitlines()
     if line.startswith(f"#   counterface swap train recipes/{path.name} --set ")
 ]

@@ -12,9 +12,9 @@ from scan_media import tiny_config
 
 from counterface.detect.evaluate import Entry, score_files
 from counterface.detect.findings import ScanResult
-from counterface.detect.scan import scan_file
 from counterface.detect.scanning import marks as marks_module
 from counterface.detect.scanning.marks import look_for_marks, mark_notices, weigh_marks
+from counterface.detect.scanning.scan import scan_file
 from counterface.media.video_reader import read_video
 from counterface.provenance import credentials as credentials_module
 from counterface.provenance.credentials import Credentials

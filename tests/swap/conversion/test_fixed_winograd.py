@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from counterface.swap import fixed_winograd
-from counterface.swap.fixed_winograd import FixedConv2d, fix_convolutions
+from counterface.swap.conversion import fixed_winograd
+from counterface.swap.conversion.fixed_winograd import FixedConv2d, fix_convolutions
 
 
 def pair(channels: int, filters: int, bias: bool = True) -> tuple[nn.Conv2d, nn.Conv2d]:

@@ -36,9 +36,9 @@ from counterface.swap.merge.settings import MergeSettings
 from counterface.types import Frame
 
 if TYPE_CHECKING:
+    from counterface.swap.conversion.faceset_masks import FacesetMasks
+    from counterface.swap.conversion.generate import Generator
     from counterface.swap.conversion.settings import ConvertConfig
-    from counterface.swap.faceset_masks import FacesetMasks
-    from counterface.swap.generate import Generator
 
 AROUND_S = 0.4  # seconds looked at before and after: landmarks are steadied as in a conversion
 SUFFIXES = (".png", ".jpg", ".jpeg")  # pictures that hold their own credentials

@@ -15,7 +15,7 @@ from counterface.media.image import read_image, write_image
 from counterface.provenance.record import read_record, record_path
 from counterface.provenance.rights import Rights
 from counterface.provenance.verify import verify_file
-from counterface.swap.preview import PreviewConfig, find_moment, preview
+from counterface.swap.conversion.preview import PreviewConfig, find_moment, preview
 
 RIGHTS = Rights(shown="a drawn face", basis="synthetic", reference="tests/actors.py")
 

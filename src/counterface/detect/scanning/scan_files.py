@@ -12,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from counterface.detect.findings import ScanFailure, ScanResult
-from counterface.detect.scan import ChangeFrames, ScanConfig, Scanner
+from counterface.detect.scanning.scan import ChangeFrames, ScanConfig, Scanner
 from counterface.detect.scanning.workers import open_workers
 from counterface.errors import CounterfaceError, reason_of
 from counterface.types import Progress

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from counterface.config import read_config, write_config
 from counterface.datasets.pairs.training_pairs import PairConfig, TrainingPairs
 from counterface.detect.detector import Detector
-from counterface.detect.train import (
+from counterface.detect.training.export import export_detector, uncalibrated
+from counterface.detect.training.train import (
     DataConfig,
     ModelChoice,
     PairFolders,
@@ -25,7 +26,6 @@ from counterface.detect.train import (
     start_net,
     train_detector,
 )
-from counterface.detect.training.export import export_detector, uncalibrated
 from counterface.errors import ConfigError, TrainingError
 from counterface.learn.checkpoint import read_weights
 from counterface.learn.loop import LoopConfig
@@ -201,7 +201,7 @@ def test_a_recipe_survives_its_file(folders: Path, tmp_path: Path):
 
 @pytest.mark.parametrize("name", ["self_blended", "footage_pairs"])
 def test_the_recipes_of_the_project_can_be_read(name: str):
-    path = Path(__file__).resolve().parents[2] / "recipes" / f"{name}.toml"
+    path = Path(__file__).resolve().parents[3] / "recipes" / f"{name}.toml"
     config = read_config(TrainConfig, path)
     assert config.loop.steps > 0
     assert config.data.stills

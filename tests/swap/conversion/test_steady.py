@@ -11,7 +11,7 @@ from actors import Expression, draw_actor
 
 from counterface.errors import ConfigError, ShapeError
 from counterface.faces.align import crop_matrix, warp_image
-from counterface.swap.steady import SteadyFaces
+from counterface.swap.conversion.steady import SteadyFaces
 from counterface.types import Image, Pose
 
 SIZE = 128

@@ -29,7 +29,6 @@ from counterface.files import describe_differences, find_differences, write_byte
 from counterface.learn.checkpoint import checkpoints
 from counterface.learn.loop import LoopConfig, Progress, TrainResult, train
 from counterface.project_files import parse_toml, read_toml, writing
-from counterface.swap.same_run import find_other_run
 from counterface.swap.swap_model import (
     MODULE,
     FacesetUsed,
@@ -48,6 +47,7 @@ from counterface.swap.training.autoencoder_task import (
 from counterface.swap.training.examples import ExamplesConfig, Side, SwapExamples
 from counterface.swap.training.gan_task import GanConfig, GanTask
 from counterface.swap.training.picture import Preview, PreviewRow, to_image
+from counterface.swap.training.same_run import find_other_run
 from counterface.wording import unknown_name
 
 _log = logging.getLogger(__name__)

@@ -101,8 +101,8 @@ def check_detector_model(kind: Any) -> None:
     """
     import torch
 
-    from counterface import testing_detect as parts
     from counterface.detect.models.detector_model import DetectorModel
+    from counterface.testing import detect as parts
 
     assert issubclass(kind, DetectorModel), f"{kind.__name__} is no DetectorModel"
     with torch.random.fork_rng(devices=[]):
@@ -124,7 +124,7 @@ def check_dataset_reader(kind: Any, folder: Path) -> None:
         kind: the registered class.
         folder: a small tree of its layout, complete; files may hold any bytes.
     """
-    from counterface import testing_datasets as parts
+    from counterface.testing import datasets as parts
 
     with TemporaryDirectory() as place:
         parts.check_options(kind)
@@ -145,8 +145,8 @@ def check_swap_model(kind: Any, identities: int = 2) -> None:
     """
     import torch
 
-    from counterface import testing_swap as parts
     from counterface.swap.swap_model import SwapModel
+    from counterface.testing import swap as parts
 
     assert issubclass(kind, SwapModel), f"{kind.__name__} is no SwapModel"
     with torch.random.fork_rng(devices=[]):

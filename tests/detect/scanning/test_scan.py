@@ -8,8 +8,8 @@ from scan_media import drawn_clip, drawn_picture, empty_picture, tiny_config
 from tiny_detector import GAIN
 
 from counterface.detect.findings import ScanFailure, ScanResult
-from counterface.detect.scan import ScanConfig, Scanner, scan_file
-from counterface.detect.scan_files import scan_files
+from counterface.detect.scanning.scan import ScanConfig, Scanner, scan_file
+from counterface.detect.scanning.scan_files import scan_files
 from counterface.errors import DetectorError, MediaError
 from counterface.faces.align import align
 from counterface.faces.face_detector import find_faces

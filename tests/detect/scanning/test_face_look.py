@@ -11,7 +11,6 @@ from drawn_cartoons import draw_cartoon
 from scan_media import drawn_clip, tiny_config
 
 from counterface.detect.findings import ScanResult
-from counterface.detect.scan import ScanConfig, scan_file
 from counterface.detect.scanning.look import (
     LEAST_COLOR,
     LEAST_SHARPNESS,
@@ -19,13 +18,14 @@ from counterface.detect.scanning.look import (
     SIDE,
     measure_look,
 )
+from counterface.detect.scanning.scan import ScanConfig, scan_file
 from counterface.faces.align import align
 from counterface.faces.face_detector import find_faces
 from counterface.media.image import read_image, write_image
 from counterface.types import Image, Verdict
 
 PORTRAIT = (
-    Path(__file__).parents[1] / "cases" / "portrait.jpg"
+    Path(__file__).parents[2] / "cases" / "portrait.jpg"
 )  # Eileen Collins, NASA, public domain
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import dying_worker
 import pytest
 
-from counterface.detect import scan_files
 from counterface.detect.findings import ScanFailure
+from counterface.detect.scanning import scan_files
 from counterface.detect.scanning.workers import open_workers
 
 PROGRAM = """
