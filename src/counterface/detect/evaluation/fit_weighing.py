@@ -40,7 +40,7 @@ FEWEST_FAKES = 5
 ROUNDS = 400  # resamples, of methods and origins, then of their files
 CHANCE = 0.1  # of the resamples, in which a witness that speaks may be no better than chance
 TO_SILENCE = 0.5  # pull of a slope toward 0, where a method and an origin are votes of 1
-TO_ALL = 8.0  # pull of a bin's rule toward that of all qualities, in the same unit
+TO_ALL = 50.0  # pull of a bin's rule toward that of all qualities, in the same unit
 TOGETHER = "origins of fewer files together"
 
 Numbers = NDArray[np.float64]
