@@ -13,8 +13,8 @@ from pathlib import Path
 
 import cv2
 
-from counterface.datasets.building.blended import BlendConfig
-from counterface.datasets.building.plan import Person
+from counterface.builds.blended import BlendConfig
+from counterface.builds.plan import Person
 from counterface.datasets.manifest import Entry
 from counterface.datasets.split import fold_groups
 from counterface.faceset.extract import ExtractConfig

@@ -18,9 +18,9 @@ import numpy as np
 from default_data import CLIPS, DATA, OLD_CLIPS, PAIRS, RUNS, pair_model, write_halves
 from generalisation_data import HALVES, all_entries, build_part
 
+from counterface.builds.build import BuildConfig, build
+from counterface.builds.plan import MANIFEST_FILE, Person
 from counterface.config import read_config_with
-from counterface.datasets.build import BuildConfig, build
-from counterface.datasets.building.plan import MANIFEST_FILE, Person
 from counterface.datasets.face_store import FaceStoreConfig, store_faces
 from counterface.datasets.manifest import Entry, read_manifest, write_manifest
 from counterface.faceset.extract import ExtractConfig, extract

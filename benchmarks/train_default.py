@@ -33,9 +33,9 @@ from default_data import (
 )
 from generalisation_data import FACES, all_entries, build_part, with_minted
 
+from counterface.builds.blended import build_blended
+from counterface.builds.twins import TwinsConfig, build_twins
 from counterface.config import read_config, read_config_with, write_config
-from counterface.datasets.building.blended import build_blended
-from counterface.datasets.building.twins import TwinsConfig, build_twins
 from counterface.datasets.decoders.train_bank import DecodersConfig, train_decoders
 from counterface.datasets.face_store import FaceStoreConfig, store_faces
 from counterface.datasets.leave_out import draw_evenly, shares_nothing

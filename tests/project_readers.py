@@ -15,8 +15,8 @@ from drawn_trees import DRAWN
 from swap_files import write_df
 from tiny_detector import metadata
 
+from counterface.builds.plan import PAIRS_FILE, BuildConfig, Pair, Person, Plan
 from counterface.config import read_config, write_config
-from counterface.datasets.building.plan import PAIRS_FILE, BuildConfig, Pair, Person, Plan
 from counterface.datasets.index import HashLog
 from counterface.datasets.manifest import Entry, read_manifest, write_manifest
 from counterface.detect.detector import _read_info

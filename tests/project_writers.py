@@ -13,8 +13,8 @@ from drawn_facesets import RIGHTS
 from drawn_reports import a_failure
 from tiny_detector import metadata, write_detector
 
+from counterface.builds.plan import PAIRS_FILE, BuildConfig, Person, Plan
 from counterface.config import write_config
-from counterface.datasets.building.plan import PAIRS_FILE, BuildConfig, Person, Plan
 from counterface.datasets.index import HashLog
 from counterface.datasets.manifest import Entry, write_manifest
 from counterface.detect.detector import DetectorInfo

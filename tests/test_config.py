@@ -162,7 +162,7 @@ def test_an_inner_table_keeps_the_defaults_of_its_field() -> None:
 
 def test_every_settings_model_with_own_inner_defaults_keeps_them() -> None:
     pytest.importorskip("torch")
-    import counterface.datasets.building.blended
+    import counterface.builds.blended
     import counterface.detect.training.recipe
     import counterface.swap.training.train  # noqa: F401  (the registry of classes is pydantic's)
 

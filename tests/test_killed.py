@@ -104,7 +104,7 @@ def test_commands_killed_again_and_again_leave_what_unkilled_ones_do(
     """Each is killed at random steps, every time that it is run again, until it gets through."""
     import matplotlib.backends.backend_agg  # noqa: F401  (all once here, not after each fork)
 
-    import counterface.datasets.build
+    import counterface.builds.build
     import counterface.detect.training.fit
     import counterface.swap.training.picture  # noqa: F401
 

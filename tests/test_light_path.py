@@ -8,6 +8,7 @@ import sys
 MIXED = (  # hold training code
     "counterface.learn.",
     "counterface.datasets.",
+    "counterface.builds.",
     "counterface.detect.",
     "counterface.swap.",
     "counterface.testing.swap",

@@ -43,7 +43,7 @@ def test_the_commands_of_a_recipe_are_understood(recipe: Path):
         ("swap train", "counterface.swap.training.train"),
         ("detect train", "counterface.detect.training.train"),
         ("detect fit", "counterface.detect.training.fit"),
-        ("dataset build", "counterface.datasets.build"),
+        ("dataset build", "counterface.builds.build"),
     ],
 )
 def test_a_recipe_that_is_no_toml_is_told_before_torch_is_imported(

@@ -18,14 +18,14 @@ from torch.utils.data import default_collate
 from counterface.config import read_config, to_toml
 from counterface.errors import ConfigError, WeightsError
 from counterface.learn.checkpoint import checkpoints, read_checkpoint
-from counterface.learn.loop import LoopConfig, train
-from counterface.swap.swap_model import Generated, SwapConfig, SwapModel, build_model
-from counterface.swap.training.autoencoder_task import OptimizerConfig
-from counterface.swap.training.feature_net import (
+from counterface.learn.feature_net import (
     FeatureConfig,
     find_feature_net,
     perceptual_loss,
 )
+from counterface.learn.loop import LoopConfig, train
+from counterface.swap.swap_model import Generated, SwapConfig, SwapModel, build_model
+from counterface.swap.training.autoencoder_task import OptimizerConfig
 from counterface.swap.training.gan_schedule import GanPhase, GanSchedule
 from counterface.swap.training.gan_task import GanConfig, GanTask
 

@@ -14,7 +14,7 @@ from counterface.datasets.decoders.autoencoder import FaceAutoencoder
 from counterface.datasets.pairs.self_blended import FaceSample
 from counterface.datasets.pairs.training_pairs import Bank
 from counterface.faces.align import crop_matrix, matrix_scale, warp_image
-from counterface.swap.training.feature_net import FeatureNet, perceptual_loss
+from counterface.learn.feature_net import FeatureNet, perceptual_loss
 from counterface.types import Floats
 
 FEATURE_POWERS = {2: 1.0, 4: 1.0, 8: 1.0}  # by reduction: fine texture counts, not content

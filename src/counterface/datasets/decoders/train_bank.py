@@ -26,8 +26,8 @@ from counterface.datasets.pairs.training_pairs import Bank
 from counterface.errors import StoppedBySignal
 from counterface.files import make_folder
 from counterface.learn.checkpoint import read_weights
+from counterface.learn.feature_net import FeatureConfig, FeatureNet
 from counterface.learn.loop import LoopConfig, Progress, train
-from counterface.swap.training.feature_net import FeatureConfig, FeatureNet
 
 Told = Callable[[str, int, dict[str, float]], None]  # decoder, step, what was logged
 

@@ -20,16 +20,16 @@ from torch.optim import Optimizer
 
 from counterface.config import Record
 from counterface.errors import ConfigError
-from counterface.swap.swap_model import MODULE, SOURCE, TARGET, Generated, SwapModel
-from counterface.swap.training import losses
-from counterface.swap.training.autoencoder_task import OptimizerConfig, frozen, full_precision
-from counterface.swap.training.discriminators import AttentionDiscriminator
-from counterface.swap.training.feature_net import (
+from counterface.learn.feature_net import (
     FeatureConfig,
     FeatureNet,
     find_feature_net,
     perceptual_loss,
 )
+from counterface.swap.swap_model import MODULE, SOURCE, TARGET, Generated, SwapModel
+from counterface.swap.training import losses
+from counterface.swap.training.autoencoder_task import OptimizerConfig, frozen, full_precision
+from counterface.swap.training.discriminators import AttentionDiscriminator
 from counterface.swap.training.gan_schedule import GanPhase, GanSchedule
 
 NAMES = {SOURCE: "source", TARGET: "target"}

@@ -16,10 +16,10 @@ from counterface.errors import ConfigError
 from counterface.wording import counted
 
 if TYPE_CHECKING:
-    from counterface.datasets.build import BuildSummary
-    from counterface.datasets.building.estimate import Estimate
-    from counterface.datasets.building.plan import BuildConfig
-    from counterface.datasets.building.rank import Likeness
+    from counterface.builds.build import BuildSummary
+    from counterface.builds.estimate import Estimate
+    from counterface.builds.plan import BuildConfig
+    from counterface.builds.rank import Likeness
 
 Flag = Annotated[bool, Parameter(negative="")]
 
@@ -65,9 +65,9 @@ def build(
         if twins:
             return _build_twins(recipe, out, json_output=json_output)
         return _build_blended(recipe, out, json_output=json_output)
-    from counterface.datasets.build import build as run
-    from counterface.datasets.build import estimate_build, rank_people
-    from counterface.datasets.building.plan import BuildConfig
+    from counterface.builds.build import build as run
+    from counterface.builds.build import estimate_build, rank_people
+    from counterface.builds.plan import BuildConfig
 
     values: dict[str, Any] = {"out": out and str(out), "methods": [str(m) for m in methods]}
     values |= {"crf": list(crf), "steps": steps}
@@ -95,7 +95,7 @@ def build(
 
 
 def _build_blended(recipe: Path, out: Path | None, *, json_output: bool) -> int:
-    from counterface.datasets.building.blended import BlendConfig, BlendSummary, build_blended
+    from counterface.builds.blended import BlendConfig, BlendSummary, build_blended
 
     def lines(summary: BlendSummary) -> Iterator[str]:
         yield from _failed_lines(summary.failed)
@@ -113,7 +113,7 @@ def _build_blended(recipe: Path, out: Path | None, *, json_output: bool) -> int:
 
 
 def _build_twins(recipe: Path, out: Path | None, *, json_output: bool) -> int:
-    from counterface.datasets.building.twins import TwinsConfig, TwinsSummary, build_twins
+    from counterface.builds.twins import TwinsConfig, TwinsSummary, build_twins
 
     def lines(summary: TwinsSummary) -> Iterator[str]:
         yield from _failed_lines(summary.failed)
@@ -158,7 +158,7 @@ def _plain(estimate: Estimate) -> dict[str, Any]:
 
 
 def _estimate_lines(estimate: Estimate, config: BuildConfig) -> Iterator[str]:
-    from counterface.datasets.building.plan import describe_spread
+    from counterface.builds.plan import describe_spread
 
     if note := describe_spread(estimate.pairs, config):
         yield f"note     {output.printable(note)}"

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from counterface import __version__
+from counterface.builds.genuine import write_genuine
+from counterface.builds.masks import drop_masks, write_mask_video
+from counterface.builds.plan import Pair, Plan, spread
+from counterface.builds.rank import look_of, match_people, rank_pairs
 from counterface.config import Record, read_config_with
-from counterface.datasets.building.genuine import write_genuine
-from counterface.datasets.building.masks import drop_masks, write_mask_video
-from counterface.datasets.building.plan import Pair, Plan, spread
-from counterface.datasets.building.rank import look_of, match_people, rank_pairs
 from counterface.datasets.manifest import Entry
 from counterface.errors import ConfigError, FacesetError, MediaError, StoppedBySignal, SwapError
 from counterface.faceset.extract import extract

@@ -22,22 +22,22 @@ import numpy as np
 from numpy.random import Generator
 from pydantic import Field, field_validator, model_validator
 
-from counterface.config import Record, Settings
-from counterface.datasets.building.plan import (
+from counterface.builds.plan import (
     MANIFEST_FILE,
     Person,
     check_shares,
     find_all_rights,
     find_clips,
 )
-from counterface.datasets.building.splits import split_groups
-from counterface.datasets.building.write_pair import (
+from counterface.builds.splits import split_groups
+from counterface.builds.write_pair import (
     Place,
     find_faces,
     pair_entries,
     pair_record,
     write_pair,
 )
+from counterface.config import Record, Settings
 from counterface.datasets.decoders.bank import Decoder, open_bank
 from counterface.datasets.manifest import Entry, write_manifest
 from counterface.datasets.pairs.paste_masks import eye_distance

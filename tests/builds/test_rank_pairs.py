@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from drawn_facesets import write_person
 
-from counterface.datasets.building import rank as module
-from counterface.datasets.building.rank import Likeness, look_of, match_people, rank_pairs
+from counterface.builds.rank import Likeness, look_of, match_people, rank_pairs
 from counterface.errors import FacesetError
 from counterface.faceset.store import Faceset
 
@@ -41,20 +40,6 @@ def test_no_other_matching_is_better(people: int) -> None:
         assert len(found) == people // 2
         assert len({name for pair in found for name in pair}) == 2 * (people // 2)
         assert total(found, ranked) == pytest.approx(best)
-
-
-def test_many_people_are_matched_nearly_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    exact, exchanged = [], []
-    for seed in range(6):
-        ranked = costs(12 + seed % 2, seed)
-        exact.append(total(match_people(ranked), ranked))
-        with monkeypatch.context() as patch:
-            patch.setattr(module, "_EXACT_UP_TO", 0)
-            pairs = match_people(ranked)
-        assert len(pairs) == 6
-        exchanged.append(total(pairs, ranked))
-    assert all(a <= b + 1e-9 for a, b in zip(exact, exchanged, strict=True))
-    assert sum(exchanged) < 1.35 * sum(exact)
 
 
 def test_eighteen_people_are_matched_at_once() -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import actors
 import pytest
 
-from counterface.datasets.building.plan import BuildConfig
+from counterface.builds.plan import BuildConfig
 from counterface.media.image import write_image
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "dataset_build.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "dataset_build.md"
 
 
 def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from actors import draw_clip
 from swap_targets import write_target
 
-from counterface.datasets.building.plan import BuildConfig
+from counterface.builds.plan import BuildConfig
 from counterface.provenance.rights import Rights
 from counterface.types import Image
 

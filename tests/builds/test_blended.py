@@ -9,9 +9,9 @@ import pytest
 from actors import draw_actor
 from drawn_people import DRAWN
 
+from counterface.builds import write_pair as module
+from counterface.builds.blended import BlendConfig, build_blended
 from counterface.config import read_config
-from counterface.datasets.building import write_pair as module
-from counterface.datasets.building.blended import BlendConfig, build_blended
 from counterface.datasets.manifest import Entry, read_manifest
 from counterface.errors import ConfigError, RightsError
 from counterface.media.image import read_image, write_image
@@ -19,7 +19,7 @@ from counterface.provenance.credentials import carries_credentials
 from counterface.provenance.record import read_record, record_path
 from counterface.types import Pose
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from counterface.datasets.building.genuine import pad_like
+from counterface.builds.genuine import pad_like
 from counterface.datasets.manifest import Entry
 from counterface.faceset.extract import ExtractConfig, extract
 from counterface.faceset.row import Row

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from drawn_people import build_config, write_recipes
 
+from counterface.builds.build import build
+from counterface.builds.plan import BuildConfig, describe_spread, read_plan, spread
 from counterface.config import read_config
-from counterface.datasets.build import build
-from counterface.datasets.building.plan import BuildConfig, describe_spread, read_plan, spread
 from counterface.errors import ConfigError, MediaError, RightsError
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture

@@ -14,16 +14,16 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from counterface.config import Record
-from counterface.datasets.building.genuine import write_genuine
-from counterface.datasets.building.plan import Pair, Plan, spread
-from counterface.datasets.building.stages import (
+from counterface.builds.genuine import write_genuine
+from counterface.builds.plan import Pair, Plan, spread
+from counterface.builds.stages import (
     Job,
     convert_config,
     jobs_of,
     steps_done,
     train_config,
 )
+from counterface.config import Record
 from counterface.errors import FacesetError
 from counterface.faceset.extract import extract
 from counterface.faceset.header import SourceRecord

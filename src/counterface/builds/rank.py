@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import combinations
 from pathlib import Path
 
@@ -27,7 +26,6 @@ FRONTAL = 15.0  # degrees; faces turned less give the shape
 _NEAREST = 40  # of them, at most so many
 _SKIN_CROPS = 24
 _POSES = 400  # crops whose poses are compared
-_EXACT_UP_TO = 20  # people; beyond, pairs are improved by exchange
 _WEIGHTS = {"shape": 1.0, "skin": 1.0, "pose": 0.5}  # the pose can be helped by more footage
 
 
@@ -87,67 +85,12 @@ def rank_pairs(looks: Mapping[str, Look]) -> list[Likeness]:
 
 
 def match_people(ranked: Sequence[Likeness]) -> list[tuple[str, str]]:
-    """Pairs in which everyone stands once, of the least sum of distances; one of an odd number out.
+    """Pairs in which everyone (of an odd number, all but one) stands once, at the least total."""
+    from networkx import Graph, min_weight_matching  # half a second: only where pairs are chosen
 
-    Exact up to 20 people; beyond, greedy pairs improved until no exchange of two helps.
-    """
-    cost = {frozenset((one.source, one.target)): one.total for one in ranked}
-    names = sorted({name for pair in cost for name in pair})
-    everyone: list[str | None] = [*names, None] if len(names) % 2 else [*names]
-    exact = len(everyone) <= _EXACT_UP_TO
-    pairs = _best_matching(everyone, cost) if exact else _exchanged(ranked, everyone, cost)
-    named = [(a, b) for a, b in pairs if a is not None and b is not None]
-    return sorted((min(pair), max(pair)) for pair in named)
-
-
-_Costs = Mapping[frozenset[str], float]
-_Pairs = list[tuple[str | None, str | None]]
-
-
-def _cost(a: str | None, b: str | None, cost: _Costs) -> float:
-    return 0.0 if a is None or b is None else cost[frozenset((a, b))]
-
-
-def _best_matching(names: Sequence[str | None], cost: _Costs) -> _Pairs:
-    """By dynamic programming over who is still free; the first of them is paired next."""
-
-    @cache
-    def best(free: tuple[int, ...]) -> tuple[float, tuple[tuple[int, int], ...]]:
-        if not free:
-            return 0.0, ()
-        first, rest = free[0], free[1:]
-        options = []
-        for place, other in enumerate(rest):
-            total, pairs = best(rest[:place] + rest[place + 1 :])
-            total += _cost(names[first], names[other], cost)
-            options.append((total, ((first, other), *pairs)))
-        return min(options)
-
-    return [(names[a], names[b]) for a, b in best(tuple(range(len(names))))[1]]
-
-
-def _exchanged(ranked: Sequence[Likeness], names: Sequence[str | None], cost: _Costs) -> _Pairs:
-    free: set[str | None] = set(names)
-    pairs: _Pairs = []
-    for likeness in ranked:
-        both = {likeness.source, likeness.target}
-        if both <= free:
-            pairs.append((likeness.source, likeness.target))
-            free -= both
-    if free:  # one of an odd number, and nobody
-        last = sorted(free, key=str)
-        pairs.append((last[0], last[-1]))
-    better = True
-    while better:
-        better = False
-        for i, j in combinations(range(len(pairs)), 2):
-            (a, b), (c, d) = pairs[i], pairs[j]
-            now = _cost(a, b, cost) + _cost(c, d, cost)
-            for one, other in (((a, c), (b, d)), ((a, d), (b, c))):
-                if _cost(*one, cost) + _cost(*other, cost) < now - 1e-12:
-                    pairs[i], pairs[j], better = one, other, True
-                    break
-    return pairs
+    people = Graph()
+    people.add_weighted_edges_from((one.source, one.target, one.total) for one in ranked)
+    return sorted((min(pair), max(pair)) for pair in min_weight_matching(people))
 
 
 def _shape(rows: Sequence[Row]) -> Floats:

@@ -10,7 +10,7 @@ from drawn_people import DRAWN, draw_person
 from echo_model import echo_model
 from swap_targets import write_target
 
-from counterface.datasets.building.genuine import pad_like, write_genuine
+from counterface.builds.genuine import pad_like, write_genuine
 from counterface.errors import MediaError
 from counterface.media.image import encode_image, read_image
 from counterface.media.video_reader import read_video

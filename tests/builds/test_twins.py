@@ -10,9 +10,9 @@ import torch
 from actors import draw_actor
 from drawn_people import DRAWN, write_people
 
+from counterface.builds import write_pair as module
+from counterface.builds.twins import TwinsConfig, build_twins
 from counterface.config import read_config
-from counterface.datasets.building import write_pair as module
-from counterface.datasets.building.twins import TwinsConfig, build_twins
 from counterface.datasets.decoders.architectures import Architecture
 from counterface.datasets.decoders.autoencoder import FaceAutoencoder, export_autoencoder
 from counterface.datasets.manifest import read_manifest
@@ -22,7 +22,7 @@ from counterface.provenance.credentials import carries_credentials
 from counterface.provenance.record import read_record, record_path
 from counterface.types import Pose
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -15,17 +15,16 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from counterface.config import Record
-from counterface.datasets.building.estimate import Estimate, drop_trial, estimate_work
-from counterface.datasets.building.plan import (
+from counterface.builds.estimate import Estimate, drop_trial, estimate_work
+from counterface.builds.plan import (
     MANIFEST_FILE,
     BuildConfig,
     describe_spread,
     read_plan,
 )
-from counterface.datasets.building.rank import Likeness, look_of, rank_pairs
-from counterface.datasets.building.splits import split_groups
-from counterface.datasets.building.stages import (
+from counterface.builds.rank import Likeness, look_of, rank_pairs
+from counterface.builds.splits import split_groups
+from counterface.builds.stages import (
     Failure,
     choose_pairs,
     convert_pair,
@@ -34,6 +33,7 @@ from counterface.datasets.building.stages import (
     train_config,
     train_pair,
 )
+from counterface.config import Record
 from counterface.datasets.manifest import write_manifest
 from counterface.errors import ConfigError
 from counterface.files import locked

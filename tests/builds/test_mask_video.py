@@ -11,7 +11,7 @@ import pytest
 from drawn_people import draw_person
 from swap_targets import write_target
 
-from counterface.datasets.building.masks import drop_masks, write_mask_video
+from counterface.builds.masks import drop_masks, write_mask_video
 from counterface.errors import MediaError
 from counterface.media.image import encode_mask
 from counterface.media.video_reader import read_video

@@ -19,22 +19,22 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from counterface import __version__
-from counterface.config import Record, Settings
-from counterface.datasets.building.plan import (
+from counterface.builds.plan import (
     MANIFEST_FILE,
     Person,
     check_shares,
     find_all_rights,
     find_clips,
 )
-from counterface.datasets.building.splits import split_groups
-from counterface.datasets.building.write_pair import (
+from counterface.builds.splits import split_groups
+from counterface.builds.write_pair import (
     Place,
     find_faces,
     pair_entries,
     pair_record,
     write_pair,
 )
+from counterface.config import Record, Settings
 from counterface.datasets.manifest import Entry, write_manifest
 from counterface.datasets.pairs.degrade import degrade
 from counterface.datasets.pairs.self_blended import FaceSample, Kind, make_pair

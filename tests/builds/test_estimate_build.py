@@ -15,10 +15,10 @@ import pytest
 from drawn_people import FRAMES, build_config, write_people, write_recipes
 
 from counterface.apps.cli.main import main
+from counterface.builds import estimate as module
+from counterface.builds.build import build, estimate_build
+from counterface.builds.plan import BuildConfig
 from counterface.config import to_toml
-from counterface.datasets.build import build, estimate_build
-from counterface.datasets.building import estimate as module
-from counterface.datasets.building.plan import BuildConfig
 from counterface.datasets.manifest import read_manifest
 from counterface.media.video_reader import read_video
 
@@ -71,8 +71,8 @@ PROGRAM = """
 import sys, torch
 from pathlib import Path
 from counterface.config import read_config
-from counterface.datasets.build import build
-from counterface.datasets.building.plan import BuildConfig
+from counterface.builds.build import build
+from counterface.builds.plan import BuildConfig
 torch.set_num_threads(1)
 build(read_config(BuildConfig, Path(sys.argv[1])))
 """

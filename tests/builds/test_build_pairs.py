@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from drawn_people import FRAMES, build_config, write_people, write_recipes
 
-from counterface.datasets import build as build_module
-from counterface.datasets.build import BuildSummary, build
-from counterface.datasets.building import stages
-from counterface.datasets.building.plan import BuildConfig
-from counterface.datasets.building.splits import split_groups
+from counterface.builds import build as build_module
+from counterface.builds import stages
+from counterface.builds.build import BuildSummary, build
+from counterface.builds.plan import BuildConfig
+from counterface.builds.splits import split_groups
 from counterface.datasets.manifest import Entry, read_manifest
 from counterface.datasets.split import SplitConfig, linked_groups
 from counterface.errors import ConfigError

@@ -1,1 +1,0 @@
-"""The parts of `datasets.build`: plan, likeness, estimate, genuine clips, masks, stages."""
