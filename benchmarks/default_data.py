@@ -132,7 +132,9 @@ def family_blends(out: Path) -> BlendConfig:
     for path in sorted((DATA / CLIPS).glob("*.mp4")):
         files[path.stem] = [path]
     people = {n: Person(clips=tuple(f[:BLENDED]), rights=rights) for n, f in files.items()}
-    extract = ExtractConfig(template="head", size=384, faces=1, quality=100, every=10)
+    extract = ExtractConfig(
+        template="head", size=384, faces=1, quality=100, every=10, max_outside=0.9
+    )
     return BlendConfig(out=out, people=people, pairs=12, quality=92, degrade=0.5, extract=extract)
 
 

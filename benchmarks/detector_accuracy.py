@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 from default_data import equalised, measured_only
 
-from counterface.detect.calibrate import recalibrate_scores
-from counterface.detect.detector import Calibration, Detector
+from counterface.detect.detector import Detector
 from counterface.detect.evaluate import Evaluation, FileScore, evaluate_files, score_files
 from counterface.learn.metrics import calibration_curve
 
@@ -87,8 +86,7 @@ def main() -> None:
     """Prints the tables; with --write also into docs/results.md."""
     detector = Detector.load()
     threshold = detector.info.thresholds.likely_manipulated
-    calibration, thresholds = detector.info.calibration, detector.info.thresholds
-    oof = recalibrate_scores(out_of_fold(), Calibration(), calibration, thresholds)
+    oof = out_of_fold()
     of = {kind: [s for s in oof if s.method == kind] for kind in ("dfl", "clip", "old_clip")}
     sets: list[tuple[str, list[FileScore]]] = [
         ("labelled_dfl_pairs, out of fold", of["dfl"]),

@@ -1,19 +1,18 @@
 """Makes the shipped detector; run again to go on where it was stopped.
 
-    python benchmarks/train_default.py            everything, about ten hours of one CPU core
-    python benchmarks/train_default.py data | decoders | twins | faces | seam | texture | fit
-                                       | pairs | families
+    python benchmarks/train_default.py            everything, about three hours of one CPU core
+    python benchmarks/train_default.py data | seam | texture | fit | pairs | families
 
 `data` says what is learnt from: the build part of `generalisation_data.py`, at most 120 genuine
 files of an origin and 150 of a maker. `fit` is `counterface detect fit` with the recipe
 `recipes/many_methods.toml`; its table is of makers that the judging fits never met. `pairs` judges
-the DeepFaceLab pairs by lines that knew other models of that program, on the backbone of the fold
-that knew none.
+the DeepFaceLab pairs by lines that knew other people and models of that program.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 import zlib
@@ -31,12 +30,10 @@ from default_data import (
     held_back,
     write_halves,
 )
-from generalisation_data import FACES, all_entries, build_part, with_minted
+from generalisation_data import FACES, all_entries, build_part
 
 from counterface.builds.blended import build_blended
-from counterface.builds.twins import TwinsConfig, build_twins
-from counterface.config import read_config, read_config_with, write_config
-from counterface.datasets.decoders.train_bank import DecodersConfig, train_decoders
+from counterface.config import read_config, read_config_with
 from counterface.datasets.face_store import FaceStoreConfig, store_faces
 from counterface.datasets.leave_out import draw_evenly, shares_nothing
 from counterface.datasets.manifest import Entry, read_manifest, write_manifest
@@ -63,32 +60,7 @@ SEAM_FILES = 140  # of a set
 TEXTURE_FILES = 280  # of a set
 TEXTURE_MAKERS = ("stylegan1", "sdxl")
 VERSION = "2026.12"
-STEPS = 600  # of each tuning; with 800 the left-out makers of a fold stood no higher
-FAMILIES = {  # how often the tuning draws each
-    "swap": 0.2,
-    "lipsync": 0.15,
-    "gan": 0.15,
-    "pasted": 0.12,
-    "diffusion": 0.1,
-    "edit": 0.08,
-    "mouth": 0.07,
-    "redrawn": 0.06,
-    "reenact": 0.05,
-    "self_blended": 0.02,
-}
-FULL_NAMES = {  # set -> who is one person, and on what ground it is used
-    "faces_3dsk": ("file", "licence", "CC BY, educational wording"),
-    "faces_celeb98": ("folder", "research", "RMFD"),
-    "faces_deepface_pairs": ("file", "research", "demonstration material"),
-    "faces_ffhq256": ("file", "research", "CC BY-NC-SA 4.0, FFHQ"),
-    "faces_ffhq256_b": ("file", "research", "CC BY-NC-SA 4.0, FFHQ"),
-    "faces_lfw10": ("folder", "research", "LFW"),
-    "faces_lfw_small": ("file", "research", "LFW"),
-    "faces_london_ccby": ("file", "consent", "Face Research Lab London Set, CC BY 4.0"),
-    "faces_utkface": ("file", "research", "UTKFace"),
-    "av_grid": ("file", "licence", "GRID, CC BY 4.0"),
-    "clips_talking_heads": ("file", "research", "demonstration footage"),
-}
+JOBS = os.cpu_count() or 1
 
 
 def data() -> None:
@@ -112,49 +84,6 @@ def seam_pictures(entries: Sequence[Entry]) -> list[Entry]:
         half = [e for e in own if zlib.crc32((e.identities or (str(e.path),))[0].encode()) % 2 == 0]
         found += half[:: max(1, -(-len(half) // SEAM_FILES))]
     return found
-
-
-def decoders() -> None:
-    """The bank that re-draws faces; trained on genuine ones."""
-    for name in FULL_NAMES:
-        options = ExtractConfig(template="head", size=384, faces=1, every=6, max_outside=0.9)
-        extract(DATA / name, RUN / "decoder_faces" / name, options)
-    values = {
-        "out": str(RUNS / "decoders"),
-        "facesets": [str(RUN / "decoder_faces" / name) for name in FULL_NAMES],
-        "taef2": str(DATA / "weights" / "taef2" / "taef2.safetensors"),
-    }
-    config = read_config_with(DecodersConfig, RECIPES / "decoders.toml", values)
-    train_decoders(config, progress=lambda name, step, numbers: told(step, None, name))
-
-
-def twins() -> None:
-    """Fakes that differ from a genuine twin by a decoder's touch and a paste alone."""
-    crowds = {
-        name: {
-            "clips": str(DATA / name),
-            "person": person,
-            "rights": {"shown": name, "basis": basis, "reference": reference},
-        }
-        for name, (person, basis, reference) in FULL_NAMES.items()
-    }
-    config = TwinsConfig.model_validate(
-        {"out": RUNS / "twins", "people": crowds, "decoders": RUNS / "decoders", "pairs": 3960}
-    )
-    build_twins(config, marker=Marker(watermark=False), progress=told)
-
-
-def faces() -> None:
-    """All faces beside their twins, cut once, for the tuning."""
-    store_faces(
-        learnt_files(), RUN / "faces", FaceStoreConfig(moments=16, twins=True), progress=told
-    )
-
-
-def learnt_files() -> list[Entry]:
-    """The files, and minted twins, which judge nothing."""
-    minted = read_manifest(RUNS / "twins" / "manifest.parquet")
-    return with_minted(read_manifest(FILES), minted, build_part(all_entries(HALVES)))
 
 
 def seam() -> None:
@@ -215,26 +144,20 @@ def texture_pictures(entries: Sequence[Entry]) -> list[Entry]:
 
 def fit_config() -> FitConfig:
     """The recipe of the shipped detector, on its data."""
-    values = {"out": str(RUN), "manifest": str(RUN / "learnt.parquet"), "faces": str(RUN / "faces")}
+    values = {"out": str(RUN), "manifest": str(FILES)}
     recipe = read_config_with(FitConfig, RECIPES / "many_methods.toml", values)
-    assert recipe.tuning is not None
-    twins = {"data": {"twins": {"families": FAMILIES}}, "loop": {"steps": STEPS}}
-    tuned = read_config_with(TrainConfig, RECIPES / "twin_witness.toml", twins)
-    write_config(tuned, RUN / "tuning.toml")
-    tuning = recipe.tuning.model_copy(update={"recipe": RUN / "tuning.toml"})
     met = {"seam": MET, "texture": RUN / "texture.parquet"}
     voters = tuple(
         v.model_copy(update={"weights": RUN / v.name / "last.safetensors", "met": met[v.name]})
         for v in recipe.voters
     )
-    return recipe.model_copy(update={"voters": voters, "tuning": tuning})
+    return recipe.model_copy(update={"voters": voters})
 
 
 def fit() -> None:
     """The detector, weighed by what folds say of makers that they never met."""
-    write_manifest(learnt_files(), RUN / "learnt.parquet")
     path = RUN / "default.onnx"
-    fit_weighed(fit_config(), path, progress=told)
+    fit_weighed(fit_config(), path, jobs=JOBS, progress=told)
     name_detector(path)
 
 
@@ -249,19 +172,6 @@ def name_detector(path: Path) -> None:
 def pairs() -> None:
     """Scores of the pairs, each by a line without its people and swap model, into oof.json."""
     config = fit_config()
-    of_fold = [read_manifest(RUN / f"fold_{n}" / "manifest.parquet") for n in range(config.folds)]
-    shut = next(
-        number
-        for number, entries in enumerate(of_fold)
-        if any(e.split == "val" and e.generator == "deepfacelab" for e in entries)
-    )
-    assert config.tuning is not None
-    update = {
-        "tuned": RUN / f"fold_{shut}" / "tuned" / "last.safetensors",
-        "tuned_share": config.tuning.share,
-        "tuning": None,
-    }
-    plain = config.model_copy(update=update)
     info = Detector.load(str(RUN / "default.onnx")).info  # weighed as the shipped file is
     files, scores = read_manifest(FILES), []
     for fold in range(FOLDS):
@@ -269,9 +179,9 @@ def pairs() -> None:
         paths = {item.path for item in items}
         learnt = shares_nothing(files, [e for e in files if e.path in paths])
         path = RUN / f"pairs_{fold}.onnx"
-        fit_items(plain, learnt, path, config.cutter, progress=told)
+        fit_items(config, learnt, path, config.cutter, progress=told)
         stamp_detector(path, info)
-        scores += score_files(items, ScanConfig(detector=str(path)))
+        scores += score_files(items, ScanConfig(detector=str(path)), jobs=JOBS)
     write_scores(RUN / "oof.json", scores)
 
 
@@ -304,9 +214,6 @@ def told(done: int, total: int | None, name: str) -> None:
 
 PHASES = {
     "data": data,
-    "decoders": decoders,
-    "twins": twins,
-    "faces": faces,
     "seam": seam,
     "texture": texture,
     "fit": fit,
