@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,16 @@ class Colours(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         features = self.embedding(image)
         return 10 * features[:, 0], image[:, 0, ::8, ::8]
+
+
+def test_a_family_of_one_footage_cannot_be_held_back_and_is_named():
+    given = data()
+    tied = tuple(
+        replace(entry, source="one clip") if entry.method == "gan" else entry
+        for entry in given.entries
+    )
+    with pytest.raises(TrainingError, match=r"\['gan'\].*share people or footage"):
+        assess(replace(given, entries=tied), CONFIG)
 
 
 @pytest.fixture(scope="module")

@@ -151,7 +151,11 @@ def fit_head(
     share = np.array([per_file[family == k].sum() for k in range(len(names))])
     if (share == 0).any():
         empty = [name for name, part in zip(names, share, strict=True) if not part]
-        raise TrainingError(f"no crops of the families {empty}; see that their faces are found")
+        why = "see that their faces are found"
+        if leave_out:
+            why = "all their files share people or footage, so none is left to learn from when "
+            why += "they are held back; add files of others, or leave the family out"
+        raise TrainingError(f"no crops of the families {empty}: {why}")
     weight = per_file / share[family] / len(names)
     mean = weight @ x
     spread = np.sqrt(weight @ (x - mean) ** 2) + 1e-4
