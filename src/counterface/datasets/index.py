@@ -34,7 +34,9 @@ class IndexConfig(Record):
     """How a data set is indexed."""
 
     hash: bool = Field(True, description="read every file for its SHA-256")
-    redo: bool = Field(False, description="replace a manifest that was split or balanced since")
+    redo: bool = Field(
+        False, description="replace a manifest even if it was split or balanced since"
+    )
 
 
 class IndexFailure(Record):

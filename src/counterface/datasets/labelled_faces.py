@@ -30,9 +30,9 @@ class DrawConfig(Record):
     """In which order clips come."""
 
     balance: Literal["even", "repeat"] = Field(
-        "even", description="even: real and fake take turns; repeat: by the manifest's `repeat`"
+        "even", description="even: real and fake alternate; repeat: follow the manifest's `repeat`"
     )
-    seed: int = Field(0, ge=0, description="of the order and the augmentation")
+    seed: int = Field(0, ge=0, description="seed for the order and the augmentation")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -65,10 +65,16 @@ class Range(DetectorPart):
 
     model_config = ConfigDict(extra="allow")  # later files may state more limits
 
-    min_face_px: float = Field(64, ge=0, description="longer side round the landmarks, pixels")
-    max_compression: float = Field(1.0, ge=0, le=1, description="as estimated by `probe`")
-    max_yaw: float = Field(180, ge=0, description="degrees to either side")
-    max_pitch: float = Field(180, ge=0, description="degrees up or down")
+    min_face_px: float = Field(
+        64,
+        ge=0,
+        description="smallest face that is judged: longer side round the landmarks, pixels",
+    )
+    max_compression: float = Field(
+        1.0, ge=0, le=1, description="strongest compression that is judged, as `probe` estimates it"
+    )
+    max_yaw: float = Field(180, ge=0, description="largest turn to either side, degrees")
+    max_pitch: float = Field(180, ge=0, description="largest tilt up or down, degrees")
 
 
 class DetectorInfo(DetectorPart):
@@ -80,12 +86,16 @@ class DetectorInfo(DetectorPart):
     template: str
     size: int = Field(ge=16, le=1024)
     frames: int = Field(1, ge=1, le=64, description="crops of one person that are judged together")
-    step: int = Field(1, ge=1, description="frames of the video from one of them to the next")
+    step: int = Field(1, ge=1, description="distance between those crops, in frames of the video")
     calibration: Calibration = Calibration()
     thresholds: Thresholds
     range: Range = Range()
-    families: Families | None = Field(None, description="of a file with the output `families`")
-    weighing: Weighing | None = Field(None, description="of a file with the output `witnesses`")
+    families: Families | None = Field(
+        None, description="known families, in a file with the output `families`"
+    )
+    weighing: Weighing | None = Field(
+        None, description="rules for the witnesses, in a file with the output `witnesses`"
+    )
     card: dict[str, Any] = Field(default_factory=dict)
 
     @property

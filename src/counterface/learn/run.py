@@ -34,33 +34,55 @@ class LoopConfig(Record):
     """How to train, whatever is trained."""
 
     steps: int = Field(1000, ge=1, description="steps of the whole run")
-    batch_size: int = Field(32, ge=1, description="examples a step, over all processes")
-    schedule: Schedule = Field("cosine", description="learning rate after the warm-up")
+    batch_size: int = Field(32, ge=1, description="examples in a step, over all processes")
+    schedule: Schedule = Field(
+        "cosine", description="course of the learning rate after the warm-up"
+    )
     warmup: int = Field(0, ge=0, description="steps of linear learning-rate warm-up")
-    final_lr: float = Field(0.0, ge=0, le=1, description="end of the cosine, share of the peak")
-    clip_norm: float = Field(0.0, ge=0, description="gradient norm is cut to this; 0 = never")
-    ema_decay: float = Field(0.0, ge=0, lt=1, description="weight averaging; 0 = off")
-    precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16 = autocast of the losses")
-    seed: int = Field(0, ge=0, description="of everything random outside the data set")
-    validate_every: int = Field(0, ge=0, description="steps between validations; 0 = at the end")
+    final_lr: float = Field(
+        0.0, ge=0, le=1, description="learning rate at the end of the cosine, share of the peak"
+    )
+    clip_norm: float = Field(
+        0.0, ge=0, description="largest gradient norm; larger ones are scaled down; 0 = no limit"
+    )
+    ema_decay: float = Field(
+        0.0, ge=0, lt=1, description="decay of the moving average of the weights; 0 = off"
+    )
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32", description="precision of the losses; bf16 = autocast"
+    )
+    seed: int = Field(0, ge=0, description="seed for everything random outside the data set")
+    validate_every: int = Field(
+        0, ge=0, description="steps between validations; 0 = only at the end"
+    )
     monitor: str = Field("loss", description="the validation metric that picks the best weights")
     monitor_mode: Literal["min", "max"] = Field("min", description="which way is better")
-    early_stop_patience: int = Field(0, ge=0, description="stop after so many validations; 0 = off")
+    early_stop_patience: int = Field(
+        0, ge=0, description="validations without a better one that stop the run; 0 = off"
+    )
     checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
     backup_hours: float = Field(0.0, ge=0, description="hours between kept backups; 0 = none")
-    backups: int = Field(5, ge=1, description="newest backups that are kept")
-    loss_jump: float = Field(0.0, ge=0, description="stop at so many times the median; 0 = off")
+    backups: int = Field(5, ge=1, description="number of backups that are kept, the newest")
+    loss_jump: float = Field(
+        0.0, ge=0, description="stop when a loss is this many times its median; 0 = off"
+    )
     log_every: int = Field(50, ge=1, description="steps that one log line averages")
-    workers: int = Field(0, ge=0, description="processes that prepare examples; 0 = this one")
-    tensorboard: bool = Field(True, description="also log for TensorBoard")
+    workers: int = Field(
+        0, ge=0, description="processes that prepare examples; 0 = the training process"
+    )
+    tensorboard: bool = Field(True, description="write a log for TensorBoard as well")
     device: Device = Field(
-        "auto", description="auto (an accelerator if present), cpu, gpu, cuda, cuda:1, mps"
+        "auto", description="device: auto (an accelerator if present), cpu, gpu, cuda, cuda:1, mps"
     )
-    winograd: bool = Field(True, description="on a CPU, wide convolutions by fewer products")
+    winograd: bool = Field(
+        True, description="compute wide convolutions with fewer products on a CPU"
+    )
     memory_format: Literal["auto", "contiguous", "channels_last"] = Field(
-        "auto", description="order of maps in memory, speed alone; auto = as winograd wants it"
+        "auto",
+        description="order of feature maps in memory, which changes speed alone; auto = as "
+        "winograd needs it",
     )
-    compile: bool = Field(False, description="torch.compile the modules; minutes at the start")
+    compile: bool = Field(False, description="use torch.compile, which takes minutes at the start")
 
 
 # these may differ when a run continues; any other change would make it another run

@@ -76,14 +76,14 @@ class Credentials(Record):
     state: State
     reason: str = Field(description="the state in words, with the reason")
     place: Literal["embedded", "sidecar"] | None = None
-    signer: str = Field("", description="as its certificate names it")
-    made_by: str = Field("", description="program and version, as the manifest says")
+    signer: str = Field("", description="name of the signer in the certificate")
+    made_by: str = Field("", description="program and version that the manifest names")
     source_types: tuple[str, ...] = Field((), description="IPTC digital source types")
     earlier_source_types: tuple[str, ...] = Field(
-        (), description="of the files that this one was made from"
+        (), description="digital source types of the files that this one was made from"
     )
     ingredients: tuple[str, ...] = ()
-    record_sha256: str | None = Field(None, description="of the record's facts")
+    record_sha256: str | None = Field(None, description="SHA-256 of the record's facts")
 
     @property
     def says_synthetic(self) -> bool:

@@ -47,14 +47,14 @@ class WatermarkCheck(Record):
 
     state: Literal["found", "not_found", "not_run"]
     reason: str
-    payload: int | None = Field(None, description="32 bits, the first of the signer's fingerprint")
+    payload: int | None = Field(None, description="first 32 bits of the signer's fingerprint")
     checksum: Literal["right"] | None = Field(
-        None, description="32 keyed bits; a find without them right is no find"
+        None, description="32 keyed bits; a watermark counts as found only if they are right"
     )
     confidence: float | None = Field(
         None, ge=0, le=1, description="share of the mark's bits that agree"
     )
-    frames: int = Field(0, description="pictures searched")
+    frames: int = Field(0, description="number of pictures searched")
 
 
 class KnownFakeCheck(Record):
@@ -63,9 +63,11 @@ class KnownFakeCheck(Record):
     state: Literal["same_file", "match", "no_match", "not_run"]
     reason: str
     name: str | None = None
-    sha256: str | None = Field(None, description="of the known file")
-    distance: int | None = Field(None, description="of 256 bits; null for the same file")
-    when: datetime | None = Field(None, description="when it was registered")
+    sha256: str | None = Field(None, description="SHA-256 of the known file")
+    distance: int | None = Field(
+        None, description="number of differing bits, of 256; null for the same file"
+    )
+    when: datetime | None = Field(None, description="time of its registration")
 
 
 class RecordCheck(Record):
@@ -87,9 +89,10 @@ class Provenance(Record):
         None, description="why the file is surely machine-made: a mark that only its maker can set"
     )
     doubt: str | None = Field(
-        None, description="what says, without proof, that the file is machine-made or a copy of one"
+        None,
+        description="hint, short of proof, that the file is machine-made or a copy of one that is",
     )
-    altered: bool = Field(description="credentials or record do not fit the file's bytes")
+    altered: bool = Field(description="whether credentials or record do not match the file's bytes")
 
     @property
     def nothing(self) -> bool:

@@ -44,9 +44,9 @@ class Work(Record):
     """One kind of work that is left."""
 
     what: str
-    count: int = Field(description="left to do")
+    count: int = Field(description="units that are left to do")
     unit: str
-    each_s: float = Field(description="measured, seconds of this machine's clock")
+    each_s: float = Field(description="seconds for one unit, measured on this machine")
 
     @property
     def seconds(self) -> float:
@@ -58,7 +58,7 @@ class Estimate(Record):
     """What is left of a build, and how long it will take."""
 
     work: tuple[Work, ...]
-    videos: int = Field(description="in the finished data set, genuine ones and swaps")
+    videos: int = Field(description="videos in the finished data set, genuine ones and swaps")
     pairs: int
 
     @property

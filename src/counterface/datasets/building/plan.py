@@ -33,9 +33,14 @@ _DECIDED = {"person", "like", "identity", "crf", "keep", "rights", "rights_file"
 class Person(Record):
     """One person's footage."""
 
-    clips: tuple[Path, ...] = Field(description="videos, or folders of videos")
+    clips: tuple[Path, ...] = Field(
+        description="a file or folder, or a list of them; several clips of a person are better, "
+        "as all are learnt from"
+    )
     rights: Rights | None = Field(
-        None, description="rights record; the rights.toml beside the clips by default"
+        None,
+        description="rights record: shown, basis, reference; unset: the rights.toml beside the "
+        "clips, or at the top of the folder that is named",
     )
 
     @field_validator("clips", mode="before")
@@ -48,9 +53,11 @@ class BuildConfig(Settings):
     """A data set of genuine clips and swaps of them."""
 
     out: Path = Field(Path("data/pairs"), description="folder of the data set")
-    people: dict[str, Person] = Field(description="whose clips, by name")
+    people: dict[str, Person] = Field(description="people by name, each with clips and rights")
     pairs: Literal["auto"] | tuple[tuple[str, str], ...] = Field(
-        "auto", description="who is swapped with whom; 'auto' = by likeness, everyone once"
+        "auto",
+        description="who is swapped with whom; auto: by likeness, everyone once; or a list such "
+        'as [["ann", "bob"]]',
     )
     methods: tuple[Path, ...] = Field(
         (Path("recipes/swap_df.toml"),),
@@ -58,19 +65,26 @@ class BuildConfig(Settings):
         description="recipes of swap models, spread over the pairs",
     )
     crf: tuple[float, ...] = Field(
-        (23.0,), min_length=1, description="x264 qualities, spread over the pairs; 0 to 40"
+        (23.0,), min_length=1, description="x264 qualities, 0 to 40, spread over the pairs"
     )
     steps: int | None = Field(
-        None, ge=1, description="training steps of every model, instead of the recipe's"
+        None, ge=1, description="training steps of every model; unset: as the recipe says"
     )
-    clips: int = Field(0, ge=0, description="clips of each person that are converted; 0 = all")
-    masks: bool = Field(True, description="write a mask video of every swap")
+    clips: int = Field(
+        0, ge=0, description="number of clips of each person that are converted; 0 = all"
+    )
+    masks: bool = Field(
+        True, description="write a mask video of every swap: white where the face is new"
+    )
     split: SplitConfig = Field(
-        SplitConfig(train=0.7, val=0.15, test=0.15), description="by people and footage together"
+        SplitConfig(train=0.7, val=0.15, test=0.15),
+        description="shares of the splits, which keep people and footage together",
     )
     extract: ExtractConfig = ExtractConfig(size=256)
     convert: ConvertConfig = ConvertConfig(who="largest")
-    train: dict[str, Any] = Field({}, description="settings put over those of every recipe")
+    train: dict[str, Any] = Field(
+        {}, description="training settings that override those of every recipe"
+    )
 
     @field_validator("people")
     @classmethod

@@ -25,7 +25,10 @@ class GuardFigures(Record):
     """How sharp a batch of fakes is beside its twins."""
 
     pairs: int
-    mean: float = Field(description="fake minus twin, log of the mean absolute Laplacian inside")
+    mean: float = Field(
+        description="mean of fake minus twin, in the log of the mean absolute Laplacian within "
+        "the face"
+    )
     softer: float = Field(description="share of fakes softer than their twins")
 
     @property

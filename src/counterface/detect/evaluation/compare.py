@@ -40,7 +40,7 @@ class Difference(Record):
     first: float
     second: float
     difference: Number
-    better: str = Field(description="'first', 'second', or 'cannot tell'")
+    better: str = Field(description="which one is better: 'first', 'second', or 'cannot tell'")
 
 
 class Comparison(Record):
@@ -50,10 +50,10 @@ class Comparison(Record):
     second: DetectorFacts | None = None
     opened: Opened | None = None
     files: int
-    real: int = Field(description="scored by both")
+    real: int = Field(description="real files that both scored")
     fake: int
     groups: int
-    only_first: int = Field(description="files that only the first could score: left out of both")
+    only_first: int = Field(description="files that only the first could score, left out of both")
     only_second: int
     neither: int
     differences: tuple[Difference, ...]

@@ -24,9 +24,9 @@ LOG_NAME = "test_openings.jsonl"
 class Opening(Record):
     """One time that a test split was scored."""
 
-    time: str = Field(description="UTC, ISO 8601; empty for a line that cannot be read")
-    purpose: str = Field(description="the verb: evaluate, compare, robustness")
-    manifest: str = Field(description="file name, in the same folder")
+    time: str = Field(description="time, UTC, ISO 8601; empty for a line that cannot be read")
+    purpose: str = Field(description="command that opened it: evaluate, compare, robustness")
+    manifest: str = Field(description="name of the manifest in the same folder")
     manifest_sha256: str
     detectors: tuple[str, ...] = Field(description="SHA-256 of each detector file")
     names: tuple[str, ...] = ()

@@ -26,7 +26,9 @@ class CNNImagesConfig(DetectorConfig):
     widths: tuple[int, ...] = Field(
         (32, 64, 128, 256, 512), min_length=2, max_length=6, description="channels of the layers"
     )
-    dropout: float = Field(0.5, ge=0, lt=1, description="after each of the first three layers")
+    dropout: float = Field(
+        0.5, ge=0, lt=1, description="dropout after each of the first three layers"
+    )
 
 
 class CNNImages(DetectorModel):

@@ -36,8 +36,8 @@ class DetectorConfig(Record):
 class ClipConfig(DetectorConfig):
     """The options of an architecture that judges several frames together."""
 
-    frames: int = Field(5, ge=2, le=64, description="frames that are judged together")
-    step: int = Field(1, ge=1, description="frames of the video from one to the next")
+    frames: int = Field(5, ge=2, le=64, description="number of frames that are judged together")
+    step: int = Field(1, ge=1, description="distance between those frames, in frames of the video")
 
 
 def clip_of(config: DetectorConfig) -> tuple[int, int]:

@@ -25,11 +25,13 @@ class FrameCNNConfig(DetectorConfig):
     """The architecture."""
 
     backbone: str = Field("mobilenetv2_100", description="any timm model with feature maps")
-    pad_type: str = Field("", description="'same' for weights that come from TensorFlow")
-    stage: int = Field(3, ge=0, le=4, description="feature map: 0 is stride 2, 3 is 16, 4 is 32")
+    pad_type: str = Field("", description="padding; 'same' for weights that come from TensorFlow")
+    stage: int = Field(
+        3, ge=0, le=4, description="feature map to read: 0 has stride 2, 3 has 16, 4 has 32"
+    )
     width: int = Field(192, ge=8, description="channels of the heads")
-    dropout: float = Field(0.2, ge=0, lt=1, description="before the crop's logit")
-    pretrained: bool = Field(False, description="ImageNet weights, fetched if need be")
+    dropout: float = Field(0.2, ge=0, lt=1, description="dropout before the crop's logit")
+    pretrained: bool = Field(False, description="start from ImageNet weights, fetched if need be")
 
 
 class FrameCNN(DetectorModel):

@@ -27,12 +27,16 @@ class FrameStatisticsConfig(Record):
     """The architecture."""
 
     backbone: str = Field("mobilenetv2_100", description="any timm model with five feature maps")
-    stages: tuple[int, ...] = Field(STAGES, min_length=1, description="maps that the heads read")
-    pad_type: str = Field("", description="'same' for weights that come from TensorFlow")
-    pretrained: bool = Field(False, description="ImageNet weights, fetched if need be")
-    mouth: bool = Field(False, description="reads the mouth as a region of its own, too")
-    heads: int = Field(1, ge=1, description="linear heads, one for each kind of manipulation")
-    cells: int = Field(14, ge=1, description="side of the activation map")
+    stages: tuple[int, ...] = Field(
+        STAGES, min_length=1, description="numbers of the feature maps that the heads read"
+    )
+    pad_type: str = Field("", description="padding; 'same' for weights that come from TensorFlow")
+    pretrained: bool = Field(False, description="start from ImageNet weights, fetched if need be")
+    mouth: bool = Field(False, description="read the mouth as a region of its own as well")
+    heads: int = Field(
+        1, ge=1, description="number of linear heads, one for each kind of manipulation"
+    )
+    cells: int = Field(14, ge=1, description="cells along a side of the activation map")
 
 
 class FrameStatistics(nn.Module):

@@ -36,7 +36,7 @@ class MesoConfig(DetectorConfig):
 
     size: int = Field(256, ge=32, le=1024, multiple_of=STRIDE, description="crop side, pixels")
     hidden: int = Field(16, ge=1, description="width of the first dense layer")
-    dropout: float = Field(0.5, ge=0, lt=1, description="before each dense layer")
+    dropout: float = Field(0.5, ge=0, lt=1, description="dropout before each dense layer")
 
 
 class Meso4(DetectorModel):

@@ -28,8 +28,8 @@ class PooledCNNConfig(DetectorConfig):
     """The architecture."""
 
     backbone: str = Field("resnet18", description="any timm model with `forward_features`")
-    dropout: float = Field(0.0, ge=0, lt=1, description="before the logit")
-    pretrained: bool = Field(False, description="ImageNet weights, fetched if need be")
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout before the logit")
+    pretrained: bool = Field(False, description="start from ImageNet weights, fetched if need be")
 
 
 class PooledCNN(DetectorModel):
@@ -104,8 +104,10 @@ class EfficientNetB4(PooledCNN):
 class AttentionConfig(PooledCNNConfig):
     """The architecture."""
 
-    backbone: str = Field("efficientnet_b4", description="a timm model of EfficientNet's kind")
-    stage: int = Field(2, ge=0, le=4, description="feature map: 0 is stride 2, 2 is 8, 4 is 32")
+    backbone: str = Field("efficientnet_b4", description="a timm model of the EfficientNet kind")
+    stage: int = Field(
+        2, ge=0, le=4, description="feature map that is weighted: 0 has stride 2, 2 has 8, 4 has 32"
+    )
 
 
 class EfficientNetB4Attention(PooledCNN):

@@ -34,13 +34,15 @@ class TextureCNNConfig(DetectorConfig):
     """The architecture."""
 
     backbone: str = Field("mobilenetv2_100", description="any timm model with feature maps")
-    pad_type: str = Field("", description="'same' for weights that come from TensorFlow")
-    stage: int = Field(3, ge=0, le=4, description="feature map: 0 is stride 2, 3 is 16, 4 is 32")
-    side: int = Field(
-        0, ge=0, le=1024, description="that the crop is brought to in the net; 0 = as it is"
+    pad_type: str = Field("", description="padding; 'same' for weights that come from TensorFlow")
+    stage: int = Field(
+        3, ge=0, le=4, description="feature map to read: 0 has stride 2, 3 has 16, 4 has 32"
     )
-    dropout: float = Field(0.3, ge=0, lt=1, description="before the logit")
-    pretrained: bool = Field(False, description="ImageNet weights, fetched if need be")
+    side: int = Field(
+        0, ge=0, le=1024, description="side that the net resizes the crop to, pixels; 0 = as it is"
+    )
+    dropout: float = Field(0.3, ge=0, lt=1, description="dropout before the logit")
+    pretrained: bool = Field(False, description="start from ImageNet weights, fetched if need be")
 
 
 class TextureHead(nn.Module):

@@ -38,14 +38,19 @@ class WitnessConfig(DetectorConfig):
     """The architecture."""
 
     backbone: str = Field("tf_efficientnet_lite0", description="any timm model with feature maps")
-    pad_type: str = Field("", description="'same' for weights that come from TensorFlow")
+    pad_type: str = Field("", description="padding; 'same' for weights that come from TensorFlow")
     stages: tuple[int, ...] = Field(
-        (1, 2, 3, 4), min_length=1, description="maps that are read, in rising order"
+        (1, 2, 3, 4),
+        min_length=1,
+        description="numbers of the feature maps that are read, in rising order; the backbone "
+        "ends at the last",
     )
     size: int = Field(224, ge=32, le=1024, multiple_of=32, description="crop side, pixels")
-    ridge: float = Field(0.3, gt=0, description="penalty on the standardised line at the start")
-    dropout: float = Field(0.3, ge=0, lt=1, description="of the statistics")
-    pretrained: bool = Field(False, description="ImageNet weights, fetched if need be")
+    ridge: float = Field(
+        0.3, gt=0, description="penalty on the standardised line that training starts from"
+    )
+    dropout: float = Field(0.3, ge=0, lt=1, description="dropout of the statistics")
+    pretrained: bool = Field(False, description="start from ImageNet weights, fetched if need be")
 
 
 class StatisticsHead(nn.Module):

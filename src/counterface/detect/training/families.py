@@ -39,10 +39,16 @@ BATCH = 32
 class FamilyConfig(Record):
     """How the head is fitted."""
 
-    frames: int = Field(8, ge=1, description="of each video")
-    directions: int = Field(48, ge=2, description="that are kept of the features")
-    shrink: float = Field(0.3, ge=0, le=1, description="of the scatter toward the identity")
-    folds: int = Field(5, ge=2, description="people and footage kept together")
+    frames: int = Field(8, ge=1, description="frames of each video")
+    directions: int = Field(
+        48, ge=2, description="number of directions that are kept of the features"
+    )
+    shrink: float = Field(
+        0.3, ge=0, le=1, description="how far the scatter is pulled toward the identity"
+    )
+    folds: int = Field(
+        5, ge=2, description="number of folds, which keep people and footage together"
+    )
 
 
 @dataclass(frozen=True, eq=False)

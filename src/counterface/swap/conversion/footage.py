@@ -44,20 +44,21 @@ class LookConfig(Record):
     model_config = ConfigDict(populate_by_name=True)  # `from` is a word of Python
 
     from_s: float | None = Field(
-        None, alias="from", ge=0, description="start here, seconds on the file's clock"
+        None, alias="from", ge=0, description="start at this time, seconds on the file's clock"
     )
     to_s: float | None = Field(None, alias="to", gt=0, description="end before this time, seconds")
     min_size: int = Field(
-        32, ge=8, description="leave out faces whose shorter side is less, pixels"
+        32, ge=8, description="leave out faces whose shorter side is smaller than this, pixels"
     )
     detect_every: int = Field(
         5,
         ge=1,
-        description="frames from one detector pass to the next; between, faces are followed",
+        description="frames between two passes of the face detector; in between, faces are "
+        "followed",
     )
-    face_detector: str = Field("auto", description="registered name")
-    landmarker: str = Field("mediapipe_mesh", description="registered name")
-    limits: Limits = Field(Limits(), description="of the child process that decodes")
+    face_detector: str = Field("auto", description="registered name of the face detector")
+    landmarker: str = Field("mediapipe_mesh", description="registered name of the landmarker")
+    limits: Limits = Field(Limits(), description="limits of the child process that decodes")
 
     @model_validator(mode="after")
     def _check_range(self) -> LookConfig:

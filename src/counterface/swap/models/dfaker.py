@@ -24,7 +24,7 @@ class DFakerConfig(SwapConfig):
     width: int = Field(
         128, ge=8, le=512, multiple_of=8, description="channels of the first convolution"
     )
-    code: int = Field(1024, ge=8, le=8192, description="length of the flat code, numbers")
+    code: int = Field(1024, ge=8, le=8192, description="length of the flat code")
 
 
 class DFaker(SwapModel):

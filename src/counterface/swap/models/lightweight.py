@@ -24,8 +24,8 @@ class LightweightConfig(SwapConfig):
     width: int = Field(
         128, ge=8, le=512, multiple_of=8, description="channels of the first convolution"
     )
-    code: int = Field(512, ge=8, le=8192, description="length of the flat code, numbers")
-    mask: bool = Field(False, description="each decoder also learns a mask")
+    code: int = Field(512, ge=8, le=8192, description="length of the flat code")
+    mask: bool = Field(False, description="let each decoder learn a mask as well")
 
 
 class Lightweight(SwapModel):

@@ -40,17 +40,23 @@ class GanConfig(Record):
     """Weights of the losses; the defaults are the original's."""
 
     adversarial: float = Field(0.1, ge=0, description="weight of fooling the discriminator")
-    reconstruction: float = Field(1.0, ge=0, description="weight of L1, of smaller outputs too")
+    reconstruction: float = Field(
+        1.0, ge=0, description="weight of L1, of the smaller outputs as well"
+    )
     edges: float = Field(0.1, ge=0, description="weight of L1 between first differences")
     eyes: float = Field(30.0, ge=0, description="weight of L1 inside the eyes")
     perceptual: tuple[float, float, float, float] = Field(
         (0.01, 0.1, 0.3, 0.1), description="weights of features at 7, 28, 56 and 112 of 224 px"
     )
-    mask: float = Field(0.01, ge=0, description="weight of the mean mask, while no hinge is on")
-    hinge: float = Field(0.1, ge=0, description="weight of the hinge, while one is on")
+    mask: float = Field(0.01, ge=0, description="weight of the mean mask, where no hinge is on")
+    hinge: float = Field(0.1, ge=0, description="weight of the hinge, where one is on")
     mask_variation: float = Field(0.1, ge=0, description="weight of the mask's total variation")
-    mixup: float = Field(0.2, gt=0, description="both parameters of the mixtures' Beta")
-    discriminator_lr: float = Field(2e-4, gt=0, description="peak rate of the discriminators")
+    mixup: float = Field(
+        0.2, gt=0, description="both parameters of the Beta distribution of the mixtures"
+    )
+    discriminator_lr: float = Field(
+        2e-4, gt=0, description="peak learning rate of the discriminators"
+    )
     features: FeatureConfig = FeatureConfig()
     schedule: GanSchedule = GanSchedule()
 
