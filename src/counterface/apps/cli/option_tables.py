@@ -40,11 +40,11 @@ def option_table(model: str, words: list[str]) -> str:
     left_out = {word[1:] for word in words if word.startswith("-")}
     prefix = next((word for word in words if word.endswith(".")), "")
     part = next((word for word in words if word[0] != "-" and word[-1] != "."), None)
-    if part is None:
-        found = _rows(kind, None, prefix)
-    else:
+    values = None
+    if part is not None:
         values = kind.model_fields[part].get_default(call_default_factory=True)
-        found = _rows(type(values), values, f"{prefix}{part}.", inner=True)
+        kind, prefix = type(values), f"{prefix}{part}."
+    found = _rows(kind, values, prefix, inner=part is not None)
     kept = [cells for option, cells in found if option.removeprefix(prefix) not in left_out]
     return HEAD + "".join(f"| {' | '.join(cells)} |\n" for cells in kept)
 

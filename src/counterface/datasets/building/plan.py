@@ -33,10 +33,7 @@ _DECIDED = {"person", "like", "identity", "crf", "keep", "rights", "rights_file"
 class Person(Record):
     """One person's footage."""
 
-    clips: tuple[Path, ...] = Field(
-        description="a file or folder, or a list of them; several clips of a person are better, "
-        "as all are learnt from"
-    )
+    clips: tuple[Path, ...] = Field(description="a file or folder, or a list of them")
     rights: Rights | None = Field(
         None,
         description="rights record: shown, basis, reference; unset: the rights.toml beside the "
