@@ -89,7 +89,7 @@ def write_bytes(
 
 
 def put(temporary: Path, path: Path) -> None:
-    """Moves a whole file into place, synced and with the rights that the user's files have.
+    """Move a whole file into place, synced and with the rights that the user's files have.
 
     Raises:
         OSError: the disk refuses.
@@ -110,7 +110,7 @@ def _gone(temporary: Path) -> Iterator[Path]:
 
 
 def make_folder(folder: Path, error: type[CounterfaceError] = MediaError, advice: str = "") -> None:
-    """Make a folder, and those that it lies in, where they are absent.
+    """Make a folder, and its parents, where they are absent.
 
     Raises:
         CounterfaceError: of the type `error`: it cannot be made.

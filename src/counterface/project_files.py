@@ -248,7 +248,7 @@ _TOO_DEEP = f"values nested deeper than {DEEPEST}"
 
 
 def require_plain(values: Any, *, finite: bool = True) -> None:
-    """Nothing, if values are no deeper than `DEEPEST`, and each number and text can be used.
+    """Refuse values nested deeper than `DEEPEST`, and numbers and texts that cannot be used.
 
     Raises:
         ValueError: they are deeper; or a whole number of more than 64 bits, a number that is not
@@ -305,7 +305,7 @@ def marked_problem(problem: Mapping[str, Any]) -> str:
 
 
 def _name(error: CounterfaceError, path: Path, what: str) -> None:
-    """Puts the file's name in front of an error's text that lacks it."""
+    """Put the file's name in front of an error's text that lacks it."""
     if path.name not in str(error):
         error.args = (f"{path}: {error.args[0] if error.args else what}", *error.args[1:])
 
@@ -380,7 +380,7 @@ def _fault(value: Any, finite: bool) -> str:
 
 
 def _require_text(table: pa.Table) -> None:
-    """ValueError where a column of text holds a NUL, which no file name can."""
+    """Raise a ValueError where a column of text holds a NUL, which no file name can."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

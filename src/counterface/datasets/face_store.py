@@ -262,7 +262,7 @@ class _Job:
         return replace(entry, sha256=sha256), file
 
     def commit(self) -> None:
-        """Nothing; everything read so far is in the store."""
+        """Put everything read so far into the store."""
         if self._waiting:
             self.writer.commit(self._waiting)
             if self.writer.count % MERGE_AFTER == 0:
@@ -353,7 +353,7 @@ def _area(clip: Clip) -> float:
 def _require_same(
     records: dict[str, SourceRecord], config: FaceStoreConfig, folder: Path, *, redo: bool
 ) -> None:
-    """Nothing, if all that is stored was cut with these settings, or may be cut again."""
+    """Refuse a store whose crops were cut with other settings, unless they may be cut again."""
     wanted = config.decides()
     for record in records.values() if not redo else ():
         if differ := name_differences(record.options, wanted):
@@ -364,7 +364,7 @@ def _require_same(
 
 
 def _write_manifest(entries: Sequence[Entry], folder: Path) -> None:
-    """Writes the entries beside the crops, those of earlier calls kept."""
+    """Write the entries beside the crops, and keep those of earlier calls."""
     path = folder / MANIFEST_FILE
     known = {e.path.resolve(): e for e in read_manifest(path)} if path.exists() else {}
     write_manifest(list((known | {e.path.resolve(): e for e in entries}).values()), path)

@@ -114,7 +114,7 @@ class HashLog:
     """Hashes that are known, one JSON line each, kept beside a manifest; a context manager."""
 
     def __init__(self, manifest: Path) -> None:
-        """Reads what is known already; a line that a crash cut short is passed over."""
+        """Read what is known already; a line that a crash cut short is passed over."""
         self.path = manifest.with_name(f"{manifest.stem}{LOG_SUFFIX}")
         longest = LONGEST_NAME - len(LOG_SUFFIX)
         if len(os.fsencode(manifest.stem)) > longest:
@@ -144,7 +144,7 @@ class HashLog:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Closed; everything is on disk."""
+        """Close the file, with everything on disk."""
         if self._file is not None:
             with self._writing():
                 self._file.close()
@@ -173,7 +173,7 @@ class HashLog:
 
 
 def _check_replaceable(entries: Sequence[Entry], out: Path) -> None:
-    """Nothing, unless writing would take away splits or repeats that were set since."""
+    """Refuse to take away splits or repeats that were set since."""
     before = {entry.path.resolve(): entry for entry in read_manifest(out)}
     for entry in entries:
         old = before.get(entry.path.resolve(), entry)

@@ -110,7 +110,7 @@ class FacePool:
         return frames[0] if self.frames == 1 else np.stack(frames)
 
     def _require_clips(self, frames: int, step: int) -> None:
-        """Nothing, if the store's clips are long enough and as far apart as wanted."""
+        """Check that the store's clips are long enough and as far apart as wanted."""
         kinds = {
             (int(s.options.get("frames") or 1), int(s.options.get("step") or 1))
             for s in self.store.header.sources

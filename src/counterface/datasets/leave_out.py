@@ -250,7 +250,7 @@ def draw_evenly(entries: Sequence[Entry], limit: int) -> list[Entry]:
 
 
 def _fill_empty(groups: list[list[Unit]]) -> None:
-    """Each group has a method: an empty one takes the last of the largest."""
+    """Give each empty group the last method of the largest group."""
     for group in groups:
         if not group:
             group.append(max(groups, key=len).pop())

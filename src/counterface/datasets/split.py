@@ -270,7 +270,7 @@ def _report(
 def _check_possible(
     entries: Sequence[Entry], shares: Sequence[float], report: SplitReport, config: SplitConfig
 ) -> None:
-    """Nothing, if every split that was asked for has what it needs.
+    """Check that every split that was asked for has what it needs.
 
     Raises:
         ConfigError: a split lacks a label, or is less than half of its share for the sake of one

@@ -229,7 +229,7 @@ class Detector:
             yield found
 
     def _require_shapes(self, names: list[str], found: list[Floats], count: int) -> None:
-        """DetectorError where an output is no array of numbers of the documented shape."""
+        """Refuse outputs that are not arrays of numbers of the documented shapes."""
         widths = optional_outputs(self.info)
         for name, values in zip(names, found, strict=True):
             dimensions = (1, 2) if name == "logit" else (3,) if name == "activation" else (2,)
@@ -244,7 +244,7 @@ class Detector:
 
 
 def _refuse_weights(path: Path) -> None:
-    """Raises where the path is that of trained weights, or of the run that holds them."""
+    """Refuse a path of trained weights, or of the run that holds them."""
     weights = path / "best.safetensors" if path.is_dir() else path
     if weights.suffix != ".safetensors" or (weights != path and not weights.exists()):
         return

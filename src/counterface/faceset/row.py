@@ -46,7 +46,7 @@ class Row:
     outside: Float32 = 0.0  # share of the crop that lies outside the frame, [0, 1]
 
     def __post_init__(self) -> None:
-        """Refuses what no crop can have, by a ValueError."""
+        """Refuse, by a ValueError, what no crop can have."""
         if self.mask and (PurePath(self.mask).is_absolute() or ".." in PurePath(self.mask).parts):
             raise ValueError(f"the mask {self.mask!r} lies outside of the faceset")
         if min(self.frame_width, self.frame_height) < 1 or self.frame_index < 0:

@@ -120,7 +120,7 @@ class RunState:
     recent: dict[str, list[float]] = field(default_factory=dict)  # losses a jump is held against
 
     def add(self, values: dict[str, float]) -> None:
-        """Adds one step's scalars to the log line in the making."""
+        """Add one step's scalars to the log line in the making."""
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
             self.counts[name] = self.counts.get(name, 0) + 1
@@ -153,7 +153,8 @@ class Run:
         return self.out / "checkpoints"
 
     def save(self) -> None:
-        """Writes a checkpoint, and keeps a backup of it when one is due; the one before it stays.
+        """Write a checkpoint, and keep a backup of it when one is due; the previous checkpoint
+        stays.
 
         Raises:
             TrainingError: a weight is not a finite number; nothing is written then.
@@ -183,7 +184,9 @@ class Run:
             disk.keep_backup(path, self.out / "backups", self.config.backups)
 
     def _refuse_links(self) -> None:
-        """A run may come from anyone: old checkpoints behind a link would be somebody else's."""
+        """Refuse folders that are links: a run may come from anyone, and its checkpoints are
+        deleted.
+        """
         for folder in (self.folder, self.out / "backups"):
             if folder.is_symlink():
                 raise TrainingError(
@@ -244,7 +247,7 @@ class Run:
         return 0 < self.config.early_stop_patience <= self.state.worse
 
     def judge(self, metrics: dict[str, float]) -> None:
-        """Keeps the averaged weights where a validation is the best so far.
+        """Keep the averaged weights where a validation is the best so far.
 
         Raises:
             TrainingError: the monitored metric is not among them, or is not a number.
@@ -281,7 +284,7 @@ class Run:
         )
 
     def check(self, values: dict[str, float]) -> None:
-        """Looks at a step's numbers before the step is counted.
+        """Look at a step's numbers before the step is counted.
 
         Raises:
             TrainingError: one is not finite, or a loss jumped; names the last good checkpoint.

@@ -22,7 +22,7 @@ class Sharpness:
     """Moves an optimizer's weights up their gradient, until its next step."""
 
     def __init__(self, optimizer: Optimizer, rho: float) -> None:
-        """Nothing moves before `climb`.
+        """Move nothing before `climb`.
 
         Args:
             optimizer: whose weights.
@@ -33,7 +33,7 @@ class Sharpness:
         optimizer.register_step_pre_hook(self._put_back)
 
     def climb(self, loss: Tensor) -> None:
-        """Nothing; the weights are at the worst point within `rho`, to first order.
+        """Move the weights to the worst point within `rho`, to first order.
 
         Args:
             loss: of the weights as they are; its graph is used up.

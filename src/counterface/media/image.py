@@ -248,7 +248,7 @@ def is_heic(file: Path) -> bool:
 
 
 def write_image(path: str | os.PathLike[str], image: Image, quality: int = 95) -> None:
-    """Nothing; the file then holds the picture, or what it held before if writing failed.
+    """Write the picture; a failure leaves the file as it was.
 
     Args:
         path: its suffix names the format (.jpg, .png, .webp, .tif, .bmp).

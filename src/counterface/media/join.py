@@ -69,7 +69,7 @@ def movie_rate(video: int, others: Sequence[int]) -> int:
 
 
 def join_pieces(pieces: Sequence[Piece], out: Path, companions: Companions | None = None) -> None:
-    """Nothing; `out` then holds all the frames and what travels along, or what it held before.
+    """Join all frames, and what travels along, into `out`; a failure leaves it as it was.
 
     Args:
         pieces: in order of time, all encoded with the same settings.

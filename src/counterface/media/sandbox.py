@@ -138,7 +138,7 @@ def read_metadata(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS)
 
 
 def warm_up() -> None:
-    """Starts the child in the background, so that the first file need not wait for it."""
+    """Start the child in the background, so that the first file need not wait for it."""
     parent.warm_up()
 
 

@@ -140,7 +140,7 @@ class VideoReader:
         threads: int = 0,
         exact: bool = False,
     ) -> None:
-        """Opens the file and reads its header.
+        """Open the file and reads its header.
 
         Args:
             path: the file.
@@ -322,7 +322,7 @@ class VideoReader:
         self._add_notes(whole=False)
 
     def close(self) -> None:
-        """Closes the file; further reading fails."""
+        """Close the file; further reading fails."""
         self.decoder.close()
 
     def __enter__(self) -> VideoReader:
@@ -335,7 +335,7 @@ class VideoReader:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Closes the file."""
+        """Close the file."""
         self.close()
 
     def _find_targets(self, times: list[Fraction], tolerance: Fraction) -> list[Target]:
@@ -345,7 +345,7 @@ class VideoReader:
         return find_targets(self.path, self.decoder.stream.index, times, tolerance, lead)
 
     def _add_notes(self, *, whole: bool = True) -> None:
-        """What a pass over the file, or over parts of it, has shown."""
+        """Note what a pass over the file, or over parts of it, has shown."""
         says = self.stated.video_end_s or self.stated.file_end_s
         if self._is_combed:
             self.notes.append(COMBED)

@@ -151,7 +151,7 @@ def _write(
     kind: str | None,
     target: tuple[Path | None, bool],
 ) -> None:
-    """The signed copy, or a plain copy and its sidecar."""
+    """Write the signed copy, or a plain copy and its sidecar."""
     import c2pa
 
     unsigned, signed = files
@@ -201,7 +201,7 @@ def _manifest(
 
 
 def _add_target(builder: Any, target: Path, *, carry: bool) -> None:
-    """The target becomes an ingredient; where `carry`, credentials in it travel along."""
+    """Add the target as an ingredient; where `carry`, credentials in it travel along."""
     import c2pa
 
     about = {"title": target.name, "relationship": "componentOf", "label": "target"}

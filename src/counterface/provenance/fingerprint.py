@@ -227,7 +227,7 @@ class KnownFakes:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Nothing is opened or made yet.
+        """Open and make nothing yet.
 
         Args:
             folder: the user's private folder, `home_dir()`.

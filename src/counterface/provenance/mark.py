@@ -164,7 +164,7 @@ class Marker:
     def _register(
         self, record: MadeRecord, out: Path, keyframes: Sequence[Image], times: Sequence[Fraction]
     ) -> None:
-        """Nothing; the pictures' hashes are in the local registry of known fakes."""
+        """Add the pictures' hashes to the local registry of known fakes."""
         still = out.suffix.lower() in IMAGE_SUFFIXES
         hashes = [
             (one, times[i] if i < len(times) and not still else None)

@@ -164,7 +164,7 @@ def record_path(output: Path) -> Path:
 
 
 def require_room(output: Path) -> None:
-    """Nothing, if the names of the record and all else beside an output are not too long.
+    """Check that the names of the record and all else beside an output are not too long.
 
     Raises:
         ProvenanceError: they are.
@@ -179,7 +179,7 @@ def require_room(output: Path) -> None:
 
 
 def write_record(record: MadeRecord, path: Path) -> None:
-    """Nothing; the file holds the record, or is as it was.
+    """Write the record; a failure leaves the file as it was.
 
     Raises:
         ProvenanceError: it cannot be written.

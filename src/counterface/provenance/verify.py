@@ -246,7 +246,7 @@ class PixelSearch:
     """
 
     def __init__(self, home: Path) -> None:
-        """Opens the key, if there is one.
+        """Open the key, if there is one.
 
         Args:
             home: the user's folder; nothing is made in it.
@@ -268,7 +268,7 @@ class PixelSearch:
         return self._marks is not None or self._has_registry
 
     def add(self, image: Image) -> None:
-        """Looks at one more picture of the file, RGB uint8 (H, W, 3)."""
+        """Look at one more picture of the file, RGB uint8 (H, W, 3)."""
         if self._marks is not None:
             self._marks.add(image)
         if self._has_registry:

@@ -34,7 +34,7 @@ from counterface.wording import spoken
 
 
 def write_html(reports: Sequence[Report], path: str | Path) -> None:
-    """Writes one self-contained page for one or many reports, in place at once.
+    """Write one self-contained page for one or many reports, in place at once.
 
     Args:
         reports: in the order shown.

@@ -32,7 +32,7 @@ def cell(value: Any) -> str:
 
 
 def write_csv(reports: Sequence[Report], path: Path) -> None:
-    """Nothing; the file holds the table, or is as it was.
+    """Write the table; a failure leaves the file as it was.
 
     Args:
         reports: one a row, in this order.

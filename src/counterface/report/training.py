@@ -42,7 +42,7 @@ class FoldRow(NamedTuple):
 
 
 def write_training(run: Path, *, html: Path | None = None, png: Path | None = None) -> None:
-    """Nothing; what a run logged, or a cross-validation found, as a page and as PNG charts.
+    """Write what a run logged, or a cross-validation found, as a page and as PNG charts.
 
     Args:
         run: folder with `log.jsonl`, or with `folds.json` and the folders of the folds.

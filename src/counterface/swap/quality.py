@@ -243,7 +243,7 @@ def _compare(
     faces: tuple[Face, Face],
     perceptual: PerceptualDistance,
 ) -> None:
-    """One frame's numbers, identity left out."""
+    """Add one frame's numbers, without identity."""
     after, before = (_landmarks(face) for face in faces)
     tally.points.append((before, after, real.pts))
     mask = hull_mask(before, real.image.shape[:2], "whole")

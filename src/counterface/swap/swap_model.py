@@ -82,7 +82,7 @@ class SwapModel(nn.Module):
         code_shape: tuple[int, int, int],
         identities: int = 2,
     ) -> None:
-        """Sets the attributes above; the subclass adds its parts."""
+        """Set the attributes above; the subclass adds its parts."""
         super().__init__()
         self.config = config
         self.identities = identities
@@ -133,7 +133,7 @@ class SwapModel(nn.Module):
         return self.decode(self.code(images, identity), identity)
 
     def check(self, images: Tensor, identity: int | Tensor) -> None:
-        """Nothing, if the inputs fit.
+        """Refuse inputs that do not fit.
 
         Raises:
             ShapeError: pictures of another shape, or an identity that the model does not know.

@@ -173,7 +173,7 @@ def _make(
     rights: Rights,
     marker: Marker,
 ) -> None:
-    """Nothing; both pictures, the mask and the record are there, the real picture last."""
+    """Write both pictures, the mask and the record; the real picture comes last."""
     seed = [config.seed, sorted(config.people).index(place.person), place.number]
     rng = np.random.default_rng(seed)
     sample = FaceSample(faceset.read(row).image, warp_points(row.landmarks, row.frame_to_crop))

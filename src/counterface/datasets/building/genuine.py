@@ -27,7 +27,7 @@ _MOST_COMMENT = 65_533  # bytes in one JPEG segment
 
 
 def write_genuine(clip: Path, out: Path, config: ConvertConfig, *, like: Path) -> None:
-    """Nothing; `out` is the clip as the conversion would encode it, every face left as it is.
+    """Encode a clip as the conversion would, with every face left as it is.
 
     Args:
         clip: the footage.

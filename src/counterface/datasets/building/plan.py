@@ -180,7 +180,7 @@ class Plan:
         return self.out / "masks" / self.fake(face, clip, pair).relative_to(self.out / "fake")
 
     def require_names(self, person: str) -> None:
-        """Nothing, if each clip of a person has a name of its own in the data set.
+        """Check that each clip of a person has a name of its own in the data set.
 
         Raises:
             ConfigError: two have the same.
@@ -222,7 +222,7 @@ class Plan:
         return pairs
 
     def write_pairs(self, pairs: Sequence[Pair]) -> None:
-        """Nothing; later calls go on with these pairs."""
+        """Keep the pairs, so that later calls continue with them."""
         shown = [
             {"source": p.source, "target": p.target, "method": str(p.method), "crf": p.crf}
             for p in pairs
@@ -289,7 +289,7 @@ def describe_spread(pairs: int, config: BuildConfig) -> str | None:
 
 
 def check_shares(shares: Mapping[Any, float]) -> None:
-    """Nothing, if something is to be made by them.
+    """Refuse shares by which nothing would be made.
 
     Raises:
         ValueError: a share is negative, or none is above 0.

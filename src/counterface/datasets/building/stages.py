@@ -158,7 +158,7 @@ def convert_pair(
 def convert_clip(
     plan: Plan, job: Job, trained: TrainedModel, marker: Marker, progress: Progress
 ) -> None:
-    """Nothing; the swap, its record and mask, and the genuine clip encoded alike are there."""
+    """Make the swap, its record and mask, and the genuine clip encoded alike."""
     config = convert_config(plan, job)
     fake = plan.fake(job.face, job.clip, job.pair)
     make_folder(fake.parent)

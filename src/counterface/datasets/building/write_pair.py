@@ -108,7 +108,7 @@ def write_pair(
     quality: int,
     marker: Marker,
 ) -> None:
-    """Nothing; both pictures, the mask and the record are there, the real picture last.
+    """Write both pictures, the mask and the record; the real picture comes last.
 
     Args:
         place: where; folders are made.

@@ -59,7 +59,7 @@ class PatchCritic(nn.Module):
     """
 
     def __init__(self) -> None:
-        """Random weights."""
+        """Start from random weights."""
         super().__init__()
         self.layers = nn.Sequential(
             nn.Conv2d(6, 24, 4, 2, 1),
@@ -88,7 +88,7 @@ class AutoencoderTask:
         lr: float = 2e-3,
         features: FeatureNet | None = None,
     ) -> None:
-        """The net, and the critic where the architecture has one.
+        """Build the net, and the critic where the architecture has one.
 
         Args:
             architecture: of the net.

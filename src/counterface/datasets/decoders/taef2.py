@@ -25,7 +25,7 @@ class Block(nn.Module):
     """relu(three 3x3 convolutions of x, plus x); at the smallest scale x passes a pool first."""
 
     def __init__(self, pooled: bool = False) -> None:
-        """Random weights."""
+        """Start from random weights."""
         super().__init__()
         layers: list[nn.Module] = []
         for last in (False, False, True):
@@ -67,7 +67,7 @@ class Taef2(nn.Module):
     """RGB [0, 1] (B, 3, H, W) -> the picture, re-drawn; H and W are multiples of 8."""
 
     def __init__(self) -> None:
-        """Random weights; see `read_taef2`."""
+        """Start from random weights; see `read_taef2`."""
         super().__init__()
         encoder: list[nn.Module] = [nn.Conv2d(3, WIDTH, 3, padding=1), Block()]
         for pooled in (False, False, True):
@@ -101,5 +101,5 @@ def read_taef2(path: Path) -> Taef2:
 
 
 def export_taef2(net: Taef2, path: Path) -> None:
-    """Writes the net as ONNX (input `image`, output `made`); height and width are free."""
+    """Write the net as ONNX (input `image`, output `made`); height and width are free."""
     export_redrawing(net, (torch.rand(1, 3, 64, 64),), ["image"], path)

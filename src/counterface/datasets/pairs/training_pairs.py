@@ -119,7 +119,7 @@ class TrainingPairs:
     """`pairs[i]`: images uint8 (2, S, S, 3), real then fake; masks float32 (2, cells, cells)."""
 
     def __init__(self, sources: Sources, config: PairConfig) -> None:
-        """Checks that each share has faces to draw from.
+        """Check that each share has faces to draw from.
 
         Raises:
             TrainingError: a share without faces.

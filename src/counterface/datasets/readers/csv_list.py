@@ -84,7 +84,7 @@ FOLDER/                          or the CSV file itself
         return entries_of_rows(taken, path)
 
     def _check_columns(self, path: Path, rows: list[dict[str, str]]) -> None:
-        """Nothing, if each column that is named or needed is there."""
+        """Check that each column that is named or needed is there."""
         there = list(rows[0]) if rows else []
         wanted = {**self._places(there), **{name: name for name in self.only}}
         absent = sorted({c for c in wanted.values() if c not in there})

@@ -217,7 +217,7 @@ class _Witnesses:
     """Fits the witnesses of a detector, on logits that are brought to one scale."""
 
     def __init__(self, witnesses: Sequence[WitnessInfo], scores: Sequence[FileScore]) -> None:
-        """Fits the rule of each question on files of all qualities."""
+        """Fit the rule of each question on files of all qualities."""
         self.witnesses = witnesses
         self.questions = [
             np.array([w.question == question for w in witnesses])

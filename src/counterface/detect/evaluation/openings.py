@@ -91,7 +91,7 @@ def read_openings(manifest: Path) -> tuple[Opening, ...]:
 
 
 def _append(log: Path, line: str) -> None:
-    """One write at the end of the file, so that lines of two processes never mix."""
+    """Append in one write, so that lines of two processes never mix."""
     with log.open("ab+") as file:
         end = file.seek(0, os.SEEK_END)
         file.seek(max(0, end - 1))

@@ -92,19 +92,19 @@ class ViewStore:
     """Answers of one reader, on disk; opened again, it goes on."""
 
     def __init__(self, folder: Path, reader: str) -> None:
-        """Opens the folder of a reader; `reader` says all that its answers depend on."""
+        """Open the folder of a reader; `reader` says all that its answers depend on."""
         folder = folder / hashlib.sha256(f"{FORMAT} {reader}".encode()).hexdigest()[:16]
         self._parts = Parts(Table(_Kept), folder, itemgetter(0), "its files are read again")
         self.folder = folder
         self.known = {key: one.answers for key, one in self._parts.known.items()}
 
     def put(self, key: str, answers: Answers) -> None:
-        """Keeps one answer."""
+        """Keep one answer."""
         self.known[key] = answers
         self._parts.put(_Kept(key, answers))
 
     def flush(self) -> None:
-        """Writes what is new."""
+        """Write what is new."""
         self._parts.flush()
 
 

@@ -43,7 +43,7 @@ class CNNImages(DetectorModel):
     config: CNNImagesConfig
 
     def __init__(self, config: CNNImagesConfig) -> None:
-        """Random weights."""
+        """Start from random weights."""
         super().__init__(config)
         layers: list[nn.Module] = []
         channels = 3

@@ -68,7 +68,7 @@ class ConvLSTM(DetectorModel):
     config: ConvLSTMConfig
 
     def __init__(self, config: ConvLSTMConfig) -> None:
-        """Random weights; the cells start by remembering."""
+        """Start from random weights; the cells remember at first."""
         super().__init__(config)
         seen, channels = (3 if config.input == "colour" else 1), config.stem
         if config.backbone:

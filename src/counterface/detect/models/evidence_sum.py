@@ -27,7 +27,7 @@ class EvidenceSum(nn.Module):
         mix: Sequence[Sequence[float]],
         offsets: Sequence[float],
     ) -> None:
-        """Joins the heads of `statistics` and further nets.
+        """Join the heads of `statistics` and further nets.
 
         Args:
             statistics: its heads come first.

@@ -50,7 +50,7 @@ class FrameCNN(DetectorModel):
     config: FrameCNNConfig
 
     def __init__(self, config: FrameCNNConfig | None = None) -> None:
-        """Random weights unless `config.pretrained`."""
+        """Start from random weights unless `config.pretrained`."""
         super().__init__(config or FrameCNNConfig())
         self.backbone, (channels,) = create_cut_backbone(
             self.config.backbone,
@@ -88,7 +88,7 @@ class FrameCNN(DetectorModel):
 
     @torch.no_grad()
     def set_prior(self) -> None:
-        """Starts both heads at logit 0, so that the first steps do not shake the backbone."""
+        """Start both heads at logit 0, so that the first steps do not disturb the backbone."""
         nn.init.normal_(self.crop.weight, std=0.01)
         nn.init.zeros_(self.crop.bias)
         nn.init.normal_(self.cells.weight, std=0.01)

@@ -69,7 +69,7 @@ class FrameDifference(DetectorModel):
     config: FrameDifferenceConfig
 
     def __init__(self, config: FrameDifferenceConfig) -> None:
-        """Random weights, but for a pretrained backbone's."""
+        """Start from random weights, except for a pretrained backbone."""
         super().__init__(config)
         layers: list[nn.Module] = []
         beside = config.appearance and not config.backbone

@@ -43,7 +43,7 @@ class FrameStatistics(nn.Module):
     """RGB float32 [0, 1] (B, 3, S, S) -> logits (B, heads) and activations (B, heads, h, w)."""
 
     def __init__(self, config: FrameStatisticsConfig | None = None) -> None:
-        """Heads at zero; fill them with `set_head`."""
+        """Start with the heads at zero; fill them with `set_head`."""
         super().__init__()
         self.config = config or FrameStatisticsConfig()
         extra = {"pad_type": self.config.pad_type} if self.config.pad_type else {}
@@ -89,6 +89,6 @@ class FrameStatistics(nn.Module):
 
     @torch.no_grad()
     def set_head(self, head: int, weight: Tensor, bias: float) -> None:
-        """Fills one head: weight (K sum(C),) and bias, of the statistics as they are."""
+        """Fill one head: weight (K sum(C),) and bias, of the statistics as they are."""
         self.weight[head] = weight
         self.bias[head] = bias

@@ -60,7 +60,7 @@ class Fusion(DetectorModel):
     config: FusionConfig
 
     def __init__(self, config: FusionConfig) -> None:
-        """Members with random weights, which are never fetched: the fused weights follow.
+        """Build the members with random weights, which are never fetched: the fused weights follow.
 
         Raises:
             ConfigError: fewer than two members, members of clips, of another template, or of a

@@ -44,7 +44,7 @@ class PooledCNN(DetectorModel):
     config: PooledCNNConfig
 
     def __init__(self, config: PooledCNNConfig) -> None:
-        """Random weights unless `config.pretrained`."""
+        """Start from random weights unless `config.pretrained`."""
         super().__init__(config)
         self.backbone = create_backbone(
             config.backbone, config.pretrained, num_classes=0, global_pool=""
@@ -122,7 +122,7 @@ class EfficientNetB4Attention(PooledCNN):
     config: AttentionConfig
 
     def __init__(self, config: AttentionConfig) -> None:
-        """Random weights; the attention's are random even if the backbone's are pretrained."""
+        """Start from random weights; only the backbone may be pretrained."""
         super().__init__(config)
         middle = self.backbone.feature_info[config.stage]
         self.blocks_before = int(middle["module"].removeprefix("blocks.")) + 1

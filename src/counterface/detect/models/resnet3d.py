@@ -61,7 +61,7 @@ class ResNet3D(DetectorModel):
     config: ResNet3DConfig
 
     def __init__(self, config: ResNet3DConfig) -> None:
-        """Kaiming's random weights, but for a pretrained backbone's."""
+        """Start from Kaiming's random weights, except for a pretrained backbone."""
         super().__init__(config)
         if config.backbone:
             self.backbone, (channels,) = create_cut_backbone(

@@ -49,7 +49,7 @@ class TextureHead(nn.Module):
     """Features (B, C, h, w) -> logit (B,) and activation (B, h, w), whose mean is the logit."""
 
     def __init__(self, channels: int, dropout: float) -> None:
-        """A head near even odds.
+        """Start near even odds.
 
         Args:
             channels: of the features.
@@ -87,7 +87,7 @@ class TextureCNN(DetectorModel):
     config: TextureCNNConfig
 
     def __init__(self, config: TextureCNNConfig) -> None:
-        """Random weights unless `config.pretrained`."""
+        """Start from random weights unless `config.pretrained`."""
         super().__init__(config)
         self.backbone, (channels,) = create_cut_backbone(
             config.backbone, (config.stage,), config.pretrained, config.pad_type

@@ -57,7 +57,7 @@ class StatisticsHead(nn.Module):
     """Maps of several stages -> logit (B,) and activation (B, side, side), whose mean it is."""
 
     def __init__(self, channels: list[int], side: int, dropout: float) -> None:
-        """A head near even odds.
+        """Start near even odds.
 
         Args:
             channels: of each stage.
@@ -90,7 +90,7 @@ class StatisticsHead(nn.Module):
 
     @torch.no_grad()
     def fit(self, found: Tensor, labels: Tensor, ridge: float) -> None:
-        """Sets the standard and the line by ridge regression on -1 (real) and 1 (fake).
+        """Set the standard and the line by ridge regression on -1 (real) and 1 (fake).
 
         Args:
             found: statistics as `read` gives them, (N, 4 sum(C)).
@@ -117,7 +117,7 @@ class Witness(DetectorModel):
     config: WitnessConfig
 
     def __init__(self, config: WitnessConfig) -> None:
-        """Random weights unless `config.pretrained`."""
+        """Start from random weights unless `config.pretrained`."""
         super().__init__(config)
         self.backbone, channels = create_cut_backbone(
             config.backbone, config.stages, config.pretrained, config.pad_type
@@ -132,7 +132,7 @@ class Witness(DetectorModel):
         return self
 
     def fit_line(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
-        """Sets the line that training starts from.
+        """Set the line that training starts from.
 
         Args:
             batches: images (B, 3, S, S) and labels (B,) in [0, 1].

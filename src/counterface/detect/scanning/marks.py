@@ -41,7 +41,7 @@ class MarkJob:
     """The search for the marks of one file; made by `look_for_marks`."""
 
     def __init__(self, path: Path, pools: tuple[ThreadPoolExecutor, ThreadPoolExecutor]) -> None:
-        """Starts to read the credentials."""
+        """Start to read the credentials."""
         home = home_dir()
         self.path = path
         self._search = PixelSearch(home)
@@ -51,7 +51,7 @@ class MarkJob:
         self._seen = 0
 
     def add(self, image: Image, expected: int) -> None:
-        """Looks at the picture, if it is the turn of one.
+        """Look at the picture, if it is one of those to be looked at.
 
         Args:
             image: RGB uint8 (H, W, 3), the next frame of the scan.

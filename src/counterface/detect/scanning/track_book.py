@@ -98,7 +98,7 @@ class TrackBook:
         self._waiting: list[Sample] = []
 
     def add(self, sample: Sample) -> None:
-        """Take one sample; scores all that wait when a batch is full."""
+        """Take one sample; score all that wait when a batch is full."""
         self._waiting.append(sample)
         if len(self._waiting) >= self.batch:
             self.flush()

@@ -285,7 +285,7 @@ def _index(names: Sequence[str], name: str) -> int:
 
 
 def write_head(detector: Path, head: FamilyHead, families: Families) -> None:
-    """Nothing; the file's network also gives `families`, and its metadata names them."""
+    """Add the output `families` to the file's network, and their names to its metadata."""
     model: Any = onnx.load(str(detector))
     graph = model.graph
     own = {"family_mean", "family_projection", "family_centres", "family_axis", "family_last"}

@@ -198,7 +198,7 @@ def start_statistics(config: FitConfig, faces: Sequence[Image] = ()) -> FrameSta
 
 @torch.no_grad()
 def _mix_tuned(backbone: nn.Module, path: Path, share: float) -> None:
-    """Moves a backbone towards the one of a run, along the straight line between their weights.
+    """Move a backbone toward that of a run, along the straight line between their weights.
 
     What was tuned on few methods forgets what the start knew of others; halfway between the two
     both are kept (Wortsman et al. 2022, https://arxiv.org/abs/2109.01903).
@@ -231,7 +231,7 @@ def fit_heads(
     config: FitConfig,
     leave_out: frozenset[str] = frozenset(),
 ) -> None:
-    """Fills every head of the net by weighted ridge regression on -1 (real) and 1 (fake).
+    """Fill every head of the net by weighted ridge regression on -1 (real) and 1 (fake).
 
     Each method has its share however many crops it has, and both classes weigh the same. In an
     even head its generators (of real files, its origins) have that share each.
@@ -323,7 +323,7 @@ def fit_detector(
     progress: Progress | None = None,
     failed: Failed | None = None,
 ) -> None:
-    """Writes the detector of a recipe as an uncalibrated ONNX file.
+    """Write the detector of a recipe as an uncalibrated ONNX file.
 
     Args:
         config: names the manifest; `tuning` and `folds` are not looked at, see `weighed_fit`.
@@ -360,7 +360,7 @@ def fit_items(
     progress: Progress | None = None,
     failed: Failed | None = None,
 ) -> None:
-    """As `fit_detector`, on some files that are cut by a cutter."""
+    """Do as `fit_detector`, on some files that are cut by a cutter."""
     net = start_statistics(config, real_faces(items, config) if config.folded else ())
     kept = config.out / "statistics"
     found = collect_statistics(net, items, cutter, kept, progress=progress, failed=failed)

@@ -96,7 +96,7 @@ class _Reading:
 
     @torch.no_grad()
     def read(self) -> None:
-        """Nothing; the statistics of all waiting crops are in the store."""
+        """Put the statistics of all waiting crops into the store."""
         if not self.waiting:
             return
         parts = list(self.waiting.values())

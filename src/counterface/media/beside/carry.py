@@ -129,7 +129,7 @@ def _span(packet: Any, track: _Track, shift: Fraction) -> tuple[Fraction, Fracti
 
 
 def _place(packet: Any, track: _Track, begin: Fraction, length: Fraction) -> None:
-    """The packet, on its track; a tick after the one before where it would not come later.
+    """Put a packet on its track, a tick after the one before where it would not come later.
 
     Short packets of a file that counts in milliseconds share a time, and edit lists overlap. The
     first packet of a part may begin before it.

@@ -36,7 +36,7 @@ class StreamDecoder:
     """
 
     def __init__(self, path: Path, threads: int = 0) -> None:
-        """Opens the file.
+        """Open the file.
 
         Args:
             path: a file that passed `check_file`.
@@ -61,7 +61,7 @@ class StreamDecoder:
         context.thread_count = threads or min(_MOST_THREADS, os.cpu_count() or 1)
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         self.container.close()
 
     def frames(self, *, keyframes_only: bool = False) -> Iterator[Any]:

@@ -142,7 +142,7 @@ class _Plan:
         self.from_start = True
 
     def _note_dts(self, packet: Any) -> None:
-        """Takes the decoding time down; right after a jump Matroska does not know it.
+        """Note the decoding time; right after a jump Matroska does not know it.
 
         A presentation time in its place would end the walk before frames that are shown earlier.
         """
@@ -153,7 +153,7 @@ class _Plan:
             self.last_dts = packet.pts
 
     def _advance(self, until: int) -> None:
-        """Reads packet headers up to the first whose decoding time lies after `until`."""
+        """Read packet headers up to the first whose decoding time lies after `until`."""
         while not self.ended and (self.last_dts is None or self.last_dts <= until):
             packet = _next(self.packets)
             if packet is None or (packet.pts is None and packet.size == 0):

@@ -161,7 +161,7 @@ class Onlooker:
         self._boxes: Floats | None = None  # of the frame before; None at the start of a piece
 
     def reset(self) -> None:
-        """Nothing; the next frame starts a piece."""
+        """Start a new piece with the next frame."""
         self.follower.reset()
         self._boxes = None
 

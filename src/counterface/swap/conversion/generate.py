@@ -47,7 +47,7 @@ class Generator:
         threads: int = 0,
         masks: bool = True,
     ) -> None:
-        """Keeps the model, which is prepared in place for this one generator.
+        """Keep the model, which is prepared in place for this one generator.
 
         Args:
             trained: as `read_model` gives it.

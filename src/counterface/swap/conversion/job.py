@@ -250,7 +250,7 @@ def choose_identity(trained: TrainedModel, name: str | None) -> int:
 
 
 def require_model_rights(trained: TrainedModel) -> None:
-    """Nothing, if every identity's footage carries a rights record.
+    """Check that the footage of every identity carries a rights record.
 
     Raises:
         RightsError: one does not.

@@ -103,7 +103,7 @@ class Renderer:
         masks: FacesetMasks | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """Nothing is rendered yet.
+        """Render nothing yet.
 
         Args:
             generator: makes the faces.

@@ -124,7 +124,7 @@ class MergePlan(Record):
         return read_config(cls, path)
 
     def write(self, path: Path) -> None:
-        """The plan as a TOML file that `read` reads back to an equal plan."""
+        """Write the plan as a TOML file that `read` reads back to an equal plan."""
         write_bytes(path, self.to_toml().encode(), ConfigError)
 
     def to_toml(self) -> str:

@@ -83,7 +83,7 @@ class DF(SwapModel):
     INTERS: ClassVar = ("inter",)
 
     def __init__(self, config: DFConfig | None = None) -> None:
-        """Fresh weights."""
+        """Start from fresh weights."""
         config = config or DFConfig()
         shape = code_shape(config, config.ae_dims)
         size = config.resolution

@@ -34,7 +34,7 @@ class DFaker(SwapModel):
     TINY: ClassVar = {"width": 8, "code": 16}
 
     def __init__(self, config: DFakerConfig | None = None) -> None:
-        """Fresh weights."""
+        """Start from fresh weights."""
         config = config or DFakerConfig()
         w = config.width
         super().__init__(config, in_size=IN_SIZE, out_size=OUT_SIZE, code_shape=(4 * w, 8, 8))

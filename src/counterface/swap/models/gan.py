@@ -51,7 +51,7 @@ class GAN(SwapModel):
     TRAINED_BY: ClassVar = "gan"
 
     def __init__(self, config: GANConfig | None = None) -> None:
-        """Fresh weights."""
+        """Start from fresh weights."""
         config = config or GANConfig()
         w, size = config.width, config.resolution
         super().__init__(config, in_size=size, out_size=size, code_shape=(8 * w, 8, 8))

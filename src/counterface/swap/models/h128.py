@@ -34,7 +34,7 @@ class H128(SwapModel):
     TINY: ClassVar = {"resolution": 64, "width": 8, "code": 16}
 
     def __init__(self, config: H128Config | None = None) -> None:
-        """Fresh weights."""
+        """Start from fresh weights."""
         config = config or H128Config()
         w, size = config.width, config.resolution
         side = size // 16

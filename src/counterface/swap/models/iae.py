@@ -38,7 +38,7 @@ class IAE(OneDecoder):
     INTERS: ClassVar = ("inter_source", "inter_both", "inter_target")
 
     def __init__(self, config: IAEConfig | None = None) -> None:
-        """Fresh weights."""
+        """Start from fresh weights."""
         config = config or IAEConfig()
         w = config.width
         super().__init__(config, in_size=SIZE, out_size=SIZE, code_shape=(8 * w, 4, 4))

@@ -34,7 +34,7 @@ class LIAEF128(TwoInters):
     TINY: ClassVar = {"resolution": 64, "width": 8, "code": 16}
 
     def __init__(self, config: LIAEF128Config | None = None) -> None:
-        """Fresh weights."""
+        """Start from fresh weights."""
         config = config or LIAEF128Config()
         w, size = config.width, config.resolution
         side = size // 16

@@ -35,7 +35,7 @@ class Lightweight(SwapModel):
     TINY: ClassVar = {"width": 8, "code": 16}
 
     def __init__(self, config: LightweightConfig | None = None) -> None:
-        """Fresh weights."""
+        """Start from fresh weights."""
         config = config or LightweightConfig()
         w = config.width
         super().__init__(config, in_size=SIZE, out_size=SIZE, code_shape=(2 * w, 8, 8))

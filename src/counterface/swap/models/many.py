@@ -98,7 +98,7 @@ class Many(SwapModel):
         return generated
 
     def check(self, images: Tensor, identity: int | Tensor) -> None:
-        """Nothing, if the inputs fit; a tensor on an accelerator is not looked into.
+        """Refuse inputs that do not fit; a tensor on an accelerator is not looked into.
 
         Raises:
             ShapeError: pictures of another shape, or an identity that the model does not know.

@@ -35,7 +35,7 @@ class Original(SwapModel):
     TINY: ClassVar = {"width": 8, "code": 16}
 
     def __init__(self, config: OriginalConfig | None = None) -> None:
-        """Fresh weights."""
+        """Start from fresh weights."""
         config = config or OriginalConfig()
         w = config.width
         super().__init__(config, in_size=SIZE, out_size=SIZE, code_shape=(4 * w, 8, 8))

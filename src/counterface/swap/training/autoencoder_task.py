@@ -114,7 +114,7 @@ class AutoencoderTask:
         *,
         compile: bool = False,
     ) -> None:
-        """Builds the discriminators that the settings ask for, with fresh weights.
+        """Build the discriminators that the settings ask for, with fresh weights.
 
         Raises:
             ConfigError: `true_face_power` with a model whose code depends on the identity.

@@ -44,7 +44,7 @@ class FeatureNet(nn.Module):
     std: Tensor
 
     def __init__(self, config: FeatureConfig, weights: Path) -> None:
-        """Loads the weights.
+        """Load the weights.
 
         Raises:
             WeightsError: no such backbone, or the file is not its weights.

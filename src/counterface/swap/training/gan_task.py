@@ -69,7 +69,7 @@ class GanTask:
     """
 
     def __init__(self, model: SwapModel, config: GanConfig, optimizer: OptimizerConfig) -> None:
-        """Builds the discriminators, with fresh weights.
+        """Build the discriminators, with fresh weights.
 
         Raises:
             ConfigError: the model has no mask or no decoder for each person.
@@ -129,7 +129,7 @@ class GanTask:
 
     @torch.no_grad()
     def swap_decoders(self) -> None:
-        """Exchanges the two decoders' weights, buffers and optimizer moments."""
+        """Exchange the weights, buffers and optimizer moments of the two decoders."""
         one, other = self.model.decoder_source, self.model.decoder_target
         for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True):
             kept = a.clone()

@@ -209,7 +209,7 @@ def open_people(people: Mapping[str, Sequence[Path]]) -> dict[str, list[Faceset]
 
 
 def start_from(model: SwapModel, config: SwapTrainConfig) -> None:
-    """Gives the model the weights of another run, less the parts that are to start afresh.
+    """Give the model the weights of another run, except the parts that are to start afresh.
 
     Where the two know different numbers of people, what is kept for each person starts afresh too.
 

@@ -189,7 +189,7 @@ def curves(run: Path, /, *, html: Html = None, png: Png = None, json_output: Jso
 
 
 def _check_outputs(html: Path | None, png: Path | None) -> None:
-    """Nothing, if what is asked for can be written; said before the hours of work, not after."""
+    """Check that what is asked for can be written, before hours of work, not after."""
     if html is not None:
         output.require_place(html, "--html")
     if html is not None or png is not None:

@@ -18,7 +18,7 @@ class MapHead(nn.Module):
     """Features (B, C, h, w) -> logit (B,) and activation (B, h, w): a linear rule on their mean."""
 
     def __init__(self, channels: int, dropout: float = 0.0) -> None:
-        """A head at even odds.
+        """Start at even odds.
 
         Args:
             channels: of the features.
@@ -47,7 +47,7 @@ class DenseMapHead(nn.Module):
     def __init__(
         self, channels: int, side: int, hidden: int, slope: float = 0.1, dropout: float = 0.5
     ) -> None:
-        """A head with fresh weights.
+        """Start from fresh weights.
 
         Args:
             channels: of the features.

@@ -39,7 +39,7 @@ class StageStatistics(nn.Module):
     """
 
     def __init__(self, channels: Sequence[int], with_mouth: bool = False) -> None:
-        """Nothing to learn.
+        """Prepare the indices; there is nothing to learn.
 
         Args:
             channels: of each stage.

@@ -61,7 +61,7 @@ class Output(Protocol):
         """A context in which the frames of a segment are written; gives a `Write`."""
 
     def finish(self, record_of: RecordOf, places: Places) -> None:
-        """Nothing; the output is in place, signed and recorded."""
+        """Put the output in place, signed and recorded."""
 
 
 @dataclass(slots=True)
@@ -109,7 +109,7 @@ class VideoOutput:
             yield write
 
     def finish(self, record_of: RecordOf, places: Places) -> None:
-        """Joins, signs and records; the matte comes first."""
+        """Join, sign and record; the matte comes first."""
         config, marker = self.job.config, self.job.marker
         if config.matte:
             out, unsigned = matte_path(self.out), self.work.folder / f"matte{self.out.suffix}"
@@ -170,7 +170,7 @@ class PictureOutput:
         yield write
 
     def finish(self, record_of: RecordOf, places: Places) -> None:
-        """Writes the list."""
+        """Write the list."""
         listed = [
             {"name": self.path(position).name, "pts": str(pts)} for position, pts, _ in places
         ]
@@ -243,7 +243,7 @@ def join_segments(
     out: Path | None = None,
     kind: str = "segment",
 ) -> None:
-    """Nothing; `work.unsigned` (or `out`) then holds all frames and what travels along.
+    """Join all frames, and what travels along, into `work.unsigned` (or `out`).
 
     Args:
         work: holds the segments.

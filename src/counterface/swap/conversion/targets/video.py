@@ -51,7 +51,7 @@ class VideoConversion:
     def __init__(
         self, job: Job, target: Path, out: Path, progress: Progress | None, top: Path | None = None
     ) -> None:
-        """Nothing is read yet.
+        """Read nothing yet.
 
         Args:
             job: model and settings.
