@@ -44,7 +44,7 @@ class DatasetError(CounterfaceError):
         self.tree = tree
 
     def __str__(self) -> str:
-        """Both."""
+        """The message and the layout."""
         return f"{self.args[0]}\nexpected:\n{self.tree}" if self.tree else str(self.args[0])
 
 
@@ -89,7 +89,7 @@ class SwapError(CounterfaceError):
         self.choices = tuple(choices)
 
     def __str__(self) -> str:
-        """Both."""
+        """The message and the choices."""
         return "\n".join([str(self.args[0]), *self.choices])
 
 

@@ -259,7 +259,7 @@ def find_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[st
 
 
 def name_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """The same in words; empty where the records are equal."""
+    """The differences of two records in words; empty where they are equal."""
     return describe_differences(find_differences(then, now))
 
 

@@ -297,7 +297,7 @@ def describe_problem(problem: Mapping[str, Any]) -> str:
 
 
 def marked_problem(problem: Mapping[str, Any]) -> str:
-    """The same, settings between `marks` where a validator of ours sets them."""
+    """What is wrong, with settings between `marks` where a validator of ours sets them."""
     if problem["type"] == "missing":
         return "is missing"
     text = str(problem["msg"]).removeprefix("Value error, ").split(", unable to")[0]

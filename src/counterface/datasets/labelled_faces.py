@@ -27,7 +27,7 @@ from counterface.types import Image
 
 
 class DrawConfig(Record):
-    """In which order clips come."""
+    """The order in which clips come."""
 
     balance: Literal["even", "repeat"] = Field(
         "even", description="even: real and fake alternate; repeat: follow the manifest's `repeat`"

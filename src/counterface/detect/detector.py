@@ -100,7 +100,7 @@ class DetectorInfo(DetectorPart):
 
     @property
     def crop_shape(self) -> tuple[int, ...]:
-        """Of one item that is judged, channels last: (S, S, 3) or (T, S, S, 3)."""
+        """The shape of one judged item, channels last: (S, S, 3) or (T, S, S, 3)."""
         crop = (self.size, self.size, 3)
         return crop if self.frames == 1 else (self.frames, *crop)
 

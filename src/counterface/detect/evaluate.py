@@ -157,12 +157,12 @@ class Evaluation(Record):
 
     @property
     def not_scored(self) -> int:
-        """No face, or an error: left out, never 0.5."""
+        """Files without a face, or with an error: left out, never 0.5."""
         return self.video.not_scored
 
     @property
     def auc(self) -> tuple[float, float, float] | None:
-        """With its 95 % interval; None where a class is missing."""
+        """The AUC with its 95 % interval; None where a class is missing."""
         found = self.video.values.get("auc")
         if found is None:
             return None
@@ -172,7 +172,7 @@ class Evaluation(Record):
 
     @property
     def frame_auc(self) -> float | None:
-        """Of single frames."""
+        """The AUC of single frames."""
         found = self.frame.values.get("auc") if self.frame else None
         return found.value if found else None
 
@@ -225,7 +225,7 @@ def evaluate_manifest(
     progress: Progress | None = None,
     now: datetime | None = None,
 ) -> list[Evaluation]:
-    """One evaluation a detector, on the same files; the test split is opened once for all of them.
+    """An evaluation for each detector on the same files; the test split is opened once for all.
 
     Args:
         manifest: Parquet or CSV, see `read_manifest`.

@@ -1,4 +1,4 @@
-"""One alignment for the whole project: a similarity from landmarks to a named template.
+"""The one alignment of the whole project: a similarity from landmarks to a named template.
 
 Convention: xy pixels, the centre of the top-left pixel at (0, 0); matrices are 2x3 float32 and map
 frame pixels to crop pixels (`frame_to_crop`) unless named otherwise.

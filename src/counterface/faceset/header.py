@@ -33,7 +33,7 @@ Migration = Callable[[dict[str, Any], pa.Table], tuple[dict[str, Any], pa.Table]
 
 
 def _add_outside(values: dict[str, Any], table: pa.Table) -> tuple[dict[str, Any], pa.Table]:
-    """Format 2 knows what share of each crop lies outside its frame."""
+    """The values of format 2, which knows what share of each crop lies outside its frame."""
     size, names = values["size"], ("frame_to_crop", "frame_width", "frame_height")
     if "outside" in table.column_names:  # written, but the write of the header was cut off
         return values, table

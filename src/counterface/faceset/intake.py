@@ -261,13 +261,13 @@ def crop_stem(record: SourceRecord) -> str:
 
 
 def _flag(name: str, value: object) -> str:
-    """What to type for a setting of before."""
+    """The flag to type for a setting of an earlier call."""
     option = "--" + name.replace("_", "-")
     return f"no {option}" if value is None else f"{option} {value}"
 
 
 class _OtherSettingsError(FacesetError):
-    """One file of several was extracted before with other settings."""
+    """A file, one of several, was extracted before with other settings."""
 
 
 class _Broken(Exception):  # noqa: N818  (a signal inside this file, never seen outside)

@@ -150,7 +150,7 @@ def seed_everything(seed: int, step: int, process: int = 0) -> None:
 
 
 def _open_accelerator(name: str) -> Accelerator:
-    """Accelerate on the device that is named; of many processes each has its own anyway."""
+    """Accelerate on the device that is named; with many processes each has its own anyway."""
     device = name if name == "auto" else find_device(name)
     if device.startswith("cuda"):
         torch.cuda.set_device(device)  # Accelerate takes the current one
@@ -174,7 +174,7 @@ def _set_rates(
     peaks: dict[str, list[float]],
     config: LoopConfig,
 ) -> float:
-    """The loop's own factor, after every group has its learning rate for this step."""
+    """The loop's own factor, once every group has its learning rate for this step."""
     factor = lr_factor(step, config.steps, config.warmup, config.final_lr, config.schedule)
     own = task.lr_factors(step) if isinstance(task, Schedules) else {}
     if unknown := own.keys() - optimizers.keys():
@@ -272,7 +272,7 @@ def _call_hook(on_step: OnStep, step: int, modules: dict[str, nn.Module]) -> Non
 
 @contextmanager
 def _modes_kept(modules: dict[str, nn.Module]) -> Iterator[None]:
-    """Every part is in train or eval mode afterwards as it was before."""
+    """A block after which every part is in train or eval mode as it was before."""
     modes = [(part, part.training) for m in modules.values() for part in m.modules()]
     yield
     for part, training in modes:

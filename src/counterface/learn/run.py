@@ -149,7 +149,7 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        """Where the checkpoints lie."""
+        """The folder of the checkpoints."""
         return self.out / "checkpoints"
 
     def save(self) -> None:
@@ -268,7 +268,7 @@ class Run:
             disk.write_weights(self.out / "best.safetensors", self.average.modules, record)
 
     def finish(self, ended: Ended, signal: int | None = None) -> TrainResult:
-        """Writes the last weights and says how it went."""
+        """How the run went, once its last weights are written."""
         if self.main:
             record = {"step": self.state.step, "about": self.about}
             disk.write_weights(self.out / "last.safetensors", self.average.modules, record)
@@ -304,7 +304,7 @@ class Run:
                     )
 
     def _way_back(self) -> str:
-        """What to do after trouble; a checkpoint is good once a loss after it was fine."""
+        """Advice after trouble; a checkpoint is good once a loss after it was fine."""
         found = disk.checkpoints(self.folder)
         good = [p for p in found if disk.step_of(p) < self.state.step]
         advice = "lower the learning rate or set clip_norm, and run again"

@@ -56,7 +56,7 @@ class Sharpness:
 
 @contextmanager
 def keep_statistics(net: nn.Module) -> Iterator[None]:
-    """Batch norms inside the block normalise by their batch but do not remember it."""
+    """A block in which batch norms normalise by their batch but do not remember it."""
     norms = [(part, part.momentum) for part in net.modules() if isinstance(part, _BatchNorm)]
     for part, _ in norms:
         part.momentum = 0.0

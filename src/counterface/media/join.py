@@ -142,7 +142,7 @@ def _create(path: Path, suffix: str, base: Fraction, rates: Sequence[int]) -> An
 
 
 def _order(piece: Piece) -> list[int]:
-    """For each packet, in file order, the place of its frame in time."""
+    """The place of each packet's frame in time, in file order."""
     with closing(open_container(piece.path)) as container:
         shown = [
             packet.pts for packet in container.demux(container.streams.video[0]) if packet.size

@@ -164,13 +164,13 @@ def _probe_image(file: Path, max_pixels: int) -> MediaInfo:
 
 
 def _middle(image: Image) -> Image:
-    """As much of a picture as its compression is looked for in, cut at whole blocks of 8x8."""
+    """The part of a picture in which its compression is looked for, cut at whole blocks of 8x8."""
     top, left = (max(0, side - _SIDE_LOOKED_AT) // 16 * 8 for side in image.shape[:2])
     return image[top : top + _SIDE_LOOKED_AT, left : left + _SIDE_LOOKED_AT]
 
 
 def _orientation(picture: Any) -> int:
-    """As EXIF says it; 1, upright, where that cannot be read: it may stand behind the pixels."""
+    """The orientation by EXIF; 1, upright, where it cannot be read: it may follow the pixels."""
     try:
         return int(picture.getexif().get(0x0112, 1))
     except (OSError, ValueError, TypeError, SyntaxError):

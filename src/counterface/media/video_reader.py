@@ -245,12 +245,12 @@ class VideoReader:
 
     @property
     def width(self) -> int:
-        """Of the upright picture, pixels."""
+        """The width of the upright picture, pixels."""
         return self._stored_size[1 if self._first_look()[0].transpose else 0]
 
     @property
     def height(self) -> int:
-        """Of the upright picture, pixels."""
+        """The height of the upright picture, pixels."""
         return self._stored_size[0 if self._first_look()[0].transpose else 1]
 
     def frames(self, *, keyframes_only: bool = False) -> Iterator[Frame]:

@@ -66,7 +66,7 @@ def check_facts(path: Path, sha256: str) -> str | None:
 
 
 def _read_head(file: BinaryIO) -> bytes | None:
-    """All before the first frame; None where the record is laid out in another way."""
+    """Everything before the first frame; None where the record is laid out in another way."""
     lines: list[bytes] = []
     read = 0
     while read < _HEAD_BYTES and (line := file.readline(_HEAD_BYTES)):

@@ -161,7 +161,7 @@ def draw_parts(title: str, rows: Sequence[tuple[str, Number]], label: str, *, nu
 def draw_levels(
     clean: Number | None, curves: Mapping[str, Sequence[tuple[str, Number | None]]]
 ) -> Any:
-    """One small chart a kind of damage: AUC over its five strengths, and as the files are.
+    """A small chart for each kind of damage: AUC over its five strengths, and undamaged.
 
     Args:
         clean: AUC of the files as they are.

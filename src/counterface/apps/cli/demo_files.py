@@ -146,7 +146,7 @@ def drift(image: Image) -> Iterator[Frame]:
 
 
 def _even(image: Image) -> Image:
-    """H.264 wants even sides."""
+    """The picture with even sides, which H.264 needs."""
     height, width = (side // 2 * 2 for side in image.shape[:2])
     return np.ascontiguousarray(image[:height, :width])
 

@@ -50,7 +50,7 @@ class Work(Record):
 
     @property
     def seconds(self) -> float:
-        """For all of it."""
+        """The time that all of it takes."""
         return self.count * self.each_s
 
 
@@ -63,7 +63,7 @@ class Estimate(Record):
 
     @property
     def seconds(self) -> float:
-        """For everything that is left."""
+        """The time that everything that is left takes."""
         return sum(work.seconds for work in self.work)
 
 

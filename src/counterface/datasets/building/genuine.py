@@ -1,4 +1,4 @@
-"""Genuine clips written by the very path of the swaps, so that no codec tells the classes apart.
+"""Genuine clips, written on the same path as the swaps, so that no codec tells the classes apart.
 
 Frames are decoded, encoded in segments and joined as a conversion does it, less the faces. Signed
 files are longer by their credentials; a genuine one gets as many bytes that say nothing.

@@ -131,12 +131,12 @@ class Pair:
 
     @property
     def name(self) -> str:
-        """Of folders."""
+        """The name that folders of the pair have."""
         return f"{self.source}--{self.target}"
 
     @property
     def compression(self) -> str:
-        """As manifests name it."""
+        """The compression as manifests name it."""
         return f"crf{self.crf:g}"
 
 

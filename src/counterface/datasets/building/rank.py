@@ -87,7 +87,7 @@ def rank_pairs(looks: Mapping[str, Look]) -> list[Likeness]:
 
 
 def match_people(ranked: Sequence[Likeness]) -> list[tuple[str, str]]:
-    """Pairs in which everyone stands once, of the least sum of distances; one of an odd number out.
+    """Pairs with the least sum of distances, everyone in one; of an odd number one is left out.
 
     Exact up to 20 people; beyond, greedy pairs improved until no exchange of two helps.
     """
@@ -109,7 +109,7 @@ def _cost(a: str | None, b: str | None, cost: _Costs) -> float:
 
 
 def _best_matching(names: Sequence[str | None], cost: _Costs) -> _Pairs:
-    """By dynamic programming over who is still free; the first of them is paired next."""
+    """The matching of the least sum, by dynamic programming over the people who are still free."""
 
     @cache
     def best(free: tuple[int, ...]) -> tuple[float, tuple[tuple[int, int], ...]]:

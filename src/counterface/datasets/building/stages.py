@@ -122,7 +122,7 @@ def train_pair(plan: Plan, pair: Pair, progress: Progress) -> TrainedModel:
 
 
 def jobs_of(plan: Plan, pair: Pair) -> Iterator[Job]:
-    """Both ways, every clip."""
+    """The swaps of a pair: both ways, every clip."""
     for face, body in ((pair.source, pair.target), (pair.target, pair.source)):
         for clip in plan.converted(body):
             yield Job(pair, face, body, clip)

@@ -141,7 +141,7 @@ class TwinsSummary(Record):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Job:
-    """One pair to be."""
+    """A pair that is to be made."""
 
     place: Place
     row: Row
@@ -247,7 +247,7 @@ def _minted(
     marker: Marker,
     failed: list[str],
 ) -> Iterator[bool]:
-    """For each job whether it was done now: not if it was before, or no twin came about."""
+    """Whether each job was done now: False if it was done before, or no twin came about."""
     for source, group in groupby(jobs, key=lambda job: job.row.source):
         while together := list(islice(group, _TOGETHER)):
             todo = [job for job in together if not job.place.real.exists()]

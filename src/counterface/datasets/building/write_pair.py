@@ -33,17 +33,17 @@ class Place:
 
     @property
     def real(self) -> Path:
-        """Of the genuine picture."""
+        """The path of the genuine picture."""
         return self.out / "real" / self.person / f"{self.number:06d}.{self.suffix}"
 
     @property
     def fake(self) -> Path:
-        """Of the fake."""
+        """The path of the fake."""
         return self.out / "fake" / self.person / f"{self.number:06d}.{self.suffix}"
 
     @property
     def mask(self) -> Path:
-        """Of the mask, white where all is foreign."""
+        """The path of the mask, white where all is foreign."""
         return self.out / "masks" / self.person / f"{self.number:06d}.png"
 
 

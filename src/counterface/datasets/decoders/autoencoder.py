@@ -55,7 +55,7 @@ class Residual(nn.Module):
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Same shape."""
+        """The refined features, same shape."""
         change: Tensor = self.second(functional.leaky_relu(self.first(x), 0.1))
         return x + change
 

@@ -32,7 +32,7 @@ class FaceCrops:
         self.banks, self.side, self.seed, self.zoom = banks, side, seed, zoom
 
     def __getitem__(self, index: int) -> Tensor:
-        """One face; of a few, the first that is not enlarged much."""
+        """One face: of a few, the first that is not enlarged much."""
         rng = np.random.default_rng((self.seed, index))
         zoom = float(np.exp(rng.uniform(*np.log(self.zoom))))
         middle = (self.side - 1) / 2
@@ -107,7 +107,7 @@ class AutoencoderTask:
         return both if self.critic is None else {**both, "critic": self.critic}
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        """One Adam each."""
+        """An Adam for each of them."""
         adam = torch.optim.Adam(self.net.parameters(), self.lr, betas=(0.9, 0.99))
         if self.critic is None:
             return {"adam": adam}

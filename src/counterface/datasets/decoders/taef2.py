@@ -41,7 +41,7 @@ class Block(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Same shape."""
+        """The refined features, same shape."""
         if self.pool is not None:
             x = x + self.pool(x)
         return torch.relu(self.conv(x) + x)
@@ -51,7 +51,7 @@ class Bound(nn.Module):
     """3 tanh(x / 3): keeps latents in the range that the decoder knows."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Same shape, in (-3, 3)."""
+        """The bounded values, same shape, in (-3, 3)."""
         return 3 * torch.tanh(x / 3)
 
 
@@ -79,7 +79,7 @@ class Taef2(nn.Module):
         self.decoder = nn.Sequential(*decoder, Block(), nn.Conv2d(WIDTH, 3, 3, padding=1))
 
     def forward(self, image: Tensor) -> Tensor:
-        """Same shape, in [0, 1]."""
+        """The re-drawn picture, same shape, in [0, 1]."""
         drawn: Tensor = self.decoder(self.encoder(image))
         return drawn.clamp(0, 1)
 

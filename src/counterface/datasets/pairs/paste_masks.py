@@ -37,7 +37,7 @@ def square_matrix(landmarks: Floats, side: int) -> Floats:
 
 
 def eye_distance(landmarks: Floats) -> float:
-    """Between the eyes' centres, pixels."""
+    """The distance between the eyes' centres, pixels."""
     left, right = landmarks[LEFT_EYE].mean(axis=0), landmarks[RIGHT_EYE].mean(axis=0)
     return float(np.linalg.norm(left - right))
 
@@ -87,7 +87,7 @@ def hull(landmarks: Floats, shape: tuple[int, int], rng: Generator) -> Mask:
 
 
 def hull_without_forehead(landmarks: Floats, shape: tuple[int, int], rng: Generator) -> Mask:
-    """Jaw and brows, eroded."""
+    """The hull of jaw and brows, eroded."""
     return _hull("no_forehead", landmarks, shape, rng)
 
 
@@ -102,7 +102,7 @@ def hull_with_holes(landmarks: Floats, shape: tuple[int, int], rng: Generator) -
 
 
 def lower_face(landmarks: Floats, shape: tuple[int, int], rng: Generator) -> Mask:
-    """From the nose to the jaw."""
+    """The part from the nose to the jaw."""
     return _hull("lower", landmarks, shape, rng, most=0.06)
 
 

@@ -48,7 +48,7 @@ class Bank(Protocol):
     """Faces by number."""
 
     def __len__(self) -> int:
-        """How many."""
+        """How many faces there are."""
         ...
 
     def __getitem__(self, index: int) -> FaceSample:
@@ -60,7 +60,7 @@ class PairBank(Protocol):
     """Real faces, each with a manipulated version of the same moment, by number."""
 
     def __len__(self) -> int:
-        """How many pairs."""
+        """How many pairs there are."""
         ...
 
     def __getitem__(self, index: int) -> tuple[FaceSample, FaceSample]:

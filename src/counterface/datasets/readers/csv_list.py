@@ -57,7 +57,7 @@ FOLDER/                          or the CSV file itself
         return columns
 
     def entries(self, folder: Path) -> Iterator[Entry]:
-        """One for each line that is taken."""
+        """An entry for each line that is taken."""
         path = folder if folder.is_file() else folder / self.name
         if not path.is_file():
             raise self.wrong(folder, f"no file {self.name!r}")

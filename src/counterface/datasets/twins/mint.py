@@ -148,7 +148,7 @@ def _layer(
 
 
 def _smaller(layer: Layer, landmarks: Floats, rng: Generator) -> tuple[Layer, Floats]:
-    """Layer and landmarks at 0.4 to 1 of their size, two in five at their own.
+    """Layer and landmarks at 0.4 to 1 of their size; two in five keep theirs.
 
     Sharpness is matched afterwards: what is fine enough to be lost would not count.
     """

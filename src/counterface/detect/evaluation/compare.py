@@ -34,7 +34,7 @@ LESS_IS_BETTER = ("eer", "log_loss", "ece", "brier")
 
 
 class Difference(Record):
-    """One number of both, and the first's less the second's with its paired interval."""
+    """One number of both detectors, and the first's minus the second's with its paired interval."""
 
     name: str
     first: float
@@ -61,7 +61,7 @@ class Comparison(Record):
 
     @property
     def names(self) -> tuple[str, str]:
-        """Of both detectors, told apart where they are called the same."""
+        """The names of both detectors, told apart where they are the same."""
         if self.first is None or self.second is None:
             return "first", "second"
         both = (self.first, self.second)

@@ -131,7 +131,7 @@ def measured_fields(outcome: ScanResult | ScanFailure) -> dict[str, Any]:
 
 
 def failure_fields(error: str) -> dict[str, Any]:
-    """The same of a file that could not be scanned: no number, and why."""
+    """The same fields for a file that could not be scanned: no number, and why."""
     return {"logit": None, "probability": None, "verdict": FAILED, "error": error}
 
 

@@ -42,7 +42,7 @@ class Number(Record):
 
     @classmethod
     def of(cls, found: Interval) -> Number:
-        """The same as plain values."""
+        """The number as plain values."""
         known = bool(np.isfinite(found.low))
         return cls(
             value=found.value, low=found.low if known else None, high=found.high if known else None

@@ -131,7 +131,7 @@ def measure_robustness(
 
 
 def draw_files(items: Sequence[Entry], limit: int, seed: int) -> list[Entry]:
-    """At most `limit` files of each class, in order; as many people and footage as there are.
+    """At most `limit` files of each class, in order, from as many people and footage as there are.
 
     Args:
         items: to draw from.

@@ -46,7 +46,7 @@ class CropConfig:
 
     @property
     def key(self) -> str:
-        """Names the folder of kept crops."""
+        """The name of the folder of kept crops."""
         text = json.dumps([FORMAT, *vars(self).values()])
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

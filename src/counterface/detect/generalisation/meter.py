@@ -337,7 +337,7 @@ def change_scores(material: Material, logits: Mapping[View, float], change: str)
 def equal_scores(
     material: Material, logits: Mapping[View, float]
 ) -> dict[Pair, tuple[float, float]]:
-    """Of twins made equally sharp: the fake's and the genuine file's."""
+    """The scores of twins made equally sharp: the fake's and the genuine file's."""
     return {
         pair: (logits[fake], logits[twin])
         for pair, (fake, twin) in material.equal.items()

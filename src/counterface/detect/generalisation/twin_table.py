@@ -220,7 +220,7 @@ def tabulate(results: Iterable[FakeResult]) -> tuple[MethodRow, ...]:
 def summarise(
     results: Sequence[FakeResult], *, rounds: int = ROUNDS, seed: int = 0
 ) -> tuple[Summary, ...]:
-    """All methods, then each family of more than none."""
+    """A summary of all methods, then one of each family that has any."""
     families = sorted({r.family for r in results})
     groups = [("all", list(results))]
     groups += [(name, [r for r in results if r.family == name]) for name in families]
@@ -339,7 +339,7 @@ def _by_method(results: Iterable[FakeResult]) -> dict[tuple[str, str], list[Fake
 
 
 def _share_below(score: float, others: Array) -> float:
-    """Of the others, with ties as halves."""
+    """The share of the others that lies below, with ties as halves."""
     return float((others < score).mean() + (others == score).mean() / 2)
 
 

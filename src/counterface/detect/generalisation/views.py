@@ -45,7 +45,7 @@ class View(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Says all that changes the answer."""
+        """A name that tells all that changes the answer."""
         return f"blur {self.sigma:.3f}" if self.sigma else self.change
 
 
@@ -58,7 +58,7 @@ def plan_views(files: Sequence[FaceCrops]) -> list[View]:
 def plan_twins(
     files: Sequence[FaceCrops], pairs: Sequence[Pair], template: str
 ) -> dict[Pair, tuple[View, View]]:
-    """For each pair, the views in which both are equally sharp: the sharper one is blurred."""
+    """The views in which both of a pair are equally sharp: the sharper one is blurred."""
     wanted = {index for pair in pairs for index in pair if len(files[index].crops)}
     some = {index: _flat(_some(files[index].crops)) for index in wanted}
     sharp = {i: float(np.mean([sharpness(c, template) for c in some[i]])) for i in wanted}

@@ -60,6 +60,6 @@ class CNNImages(DetectorModel):
         self.head = MapHead(channels)
 
     def features(self, images: Tensor) -> Tensor:
-        """The last layer's, (B, C, h, w)."""
+        """The last layer's features, (B, C, h, w)."""
         found: Tensor = self.layers(images * 2 - 1)
         return found

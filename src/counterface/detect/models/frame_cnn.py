@@ -69,7 +69,7 @@ class FrameCNN(DetectorModel):
         self.crop = nn.Linear(self.config.width, 1)
 
     def features(self, images: Tensor) -> Tensor:
-        """The neck's, (B, width, h, w)."""
+        """The neck's features, (B, width, h, w)."""
         features: Tensor = self.neck(self.backbone(images * self.factor - self.subtrahend)[0])
         return features
 

@@ -92,7 +92,7 @@ class FrameDifference(DetectorModel):
         self.head = MapHead(channels, config.dropout)
 
     def features(self, images: Tensor) -> Tensor:
-        """The last layer's, averaged over pairs, (B, C, h, w); a backbone's follow."""
+        """The last layer's features, averaged over pairs, (B, C, h, w); a backbone's follow."""
         now = images[:, 1:].flatten(0, 1)
         seen = self.differences(images).flatten(0, 1)
         if self.config.appearance and not self.config.backbone:

@@ -66,7 +66,7 @@ class Meso4(DetectorModel):
         self.head = _head(config)
 
     def features(self, images: Tensor) -> Tensor:
-        """The last convolution's, (B, 16, S / 32, S / 32)."""
+        """The last convolution's features, (B, 16, S / 32, S / 32)."""
         found: Tensor = self.layers(images)
         return found
 
@@ -110,7 +110,7 @@ class MesoInception4(DetectorModel):
         self.head = _head(config)
 
     def features(self, images: Tensor) -> Tensor:
-        """The last convolution's, (B, 16, S / 32, S / 32)."""
+        """The last convolution's features, (B, 16, S / 32, S / 32)."""
         found: Tensor = self.layers(images)
         return found
 

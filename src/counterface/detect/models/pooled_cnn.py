@@ -58,7 +58,7 @@ class PooledCNN(DetectorModel):
             self.register_buffer(name, values, persistent=False)
 
     def features(self, images: Tensor) -> Tensor:
-        """The backbone's last, (B, C, h, w)."""
+        """The backbone's last features, (B, C, h, w)."""
         found: Tensor = self.backbone.forward_features((images - self.mean) / self.std)
         return found
 
@@ -129,7 +129,7 @@ class EfficientNetB4Attention(PooledCNN):
         self.look = nn.Conv2d(middle["num_chs"], 1, 1)
 
     def features(self, images: Tensor) -> Tensor:
-        """The backbone's last, (B, C, h, w)."""
+        """The backbone's last features, (B, C, h, w)."""
         net = self.backbone
         middle = self._middle(images)
         weighted = middle * torch.sigmoid(self.look(middle))

@@ -88,7 +88,7 @@ class ResNet3D(DetectorModel):
                 nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
 
     def features(self, images: Tensor) -> Tensor:
-        """The last stage's, averaged over time, (B, C, h, w)."""
+        """The last stage's features, averaged over time, (B, C, h, w)."""
         seen = images * self.factor - self.subtrahend
         if self.config.backbone:
             read = self.backbone(seen.flatten(0, 1))[0]

@@ -102,7 +102,7 @@ class TextureCNN(DetectorModel):
         return self
 
     def features(self, images: Tensor) -> Tensor:
-        """The stage's, (B, C, h, w)."""
+        """The features of the stage that is read, (B, C, h, w)."""
         if side := self.config.side:
             images = interpolate(images, (side, side), mode="bilinear", align_corners=False)
         found: Tensor = self.backbone(images * self.factor - self.subtrahend)[0]

@@ -146,7 +146,7 @@ class Witness(DetectorModel):
             self.head.fit(torch.cat(found), torch.cat(wanted), self.config.ridge)
 
     def maps(self, images: Tensor) -> list[Tensor]:
-        """The backbone's, one a stage, (B, C, h, w)."""
+        """The backbone's maps, one for each stage, (B, C, h, w)."""
         self.check(images)
         found: list[Tensor] = self.backbone(images * self.factor - self.subtrahend)
         return found

@@ -110,7 +110,7 @@ def mark_notices(reasons: tuple[str, ...], marks: Provenance | None) -> tuple[No
 
 
 def metadata_notices(metadata: Metadata) -> tuple[Notice, ...]:
-    """That the file itself names a program which makes or swaps pictures: a hint, never a proof."""
+    """A hint, never a proof: the file names a program that makes or swaps pictures."""
     if not metadata.makers:
         return ()
     text = (

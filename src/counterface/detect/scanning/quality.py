@@ -121,7 +121,7 @@ def _file_notices(
 
 
 def coarse_notice(sampling: Sampling) -> Notice:
-    """That smaller faces than some may have been missed in pictures as large as these."""
+    """A notice that smaller faces may have been missed in pictures as large as these."""
     what = "picture was" if sampling.mode == "image" else "frames were"
     text = (
         f"The {what} not searched in all pixels: faces under about {sampling.sure_px:.0f} pixels "

@@ -58,7 +58,7 @@ class DetectorTask:
         return round(self.steps * share)
 
     def modules(self) -> dict[str, nn.Module]:
-        """One module."""
+        """The net, as the only module."""
         return {"net": self.net}
 
     def optimizers(self) -> dict[str, Optimizer]:

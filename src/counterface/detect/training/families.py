@@ -74,7 +74,7 @@ class FamilyData:
     entries: Sequence[Entry]  # with a `method` each; the genuine ones are one family
 
     def families(self) -> list[str]:
-        """Names by file."""
+        """The family's name of each file."""
         return [entry.method if entry.label else "genuine" for entry in self.entries]
 
 

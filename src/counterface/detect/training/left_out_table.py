@@ -76,7 +76,7 @@ def _place(entries: Sequence[Sequence[Entry]], folds: Folds, *, met: bool) -> li
 
 
 def take_each_once(folds: Folds) -> list[FileScore]:
-    """All scores; of a file that several folds left out alike, that of the first."""
+    """All scores; of a file that several folds left out alike, only that of the first."""
     found: dict[tuple[str, bool], FileScore] = {}
     for score in chain(*folds):
         found.setdefault((score.path, score.met), score)

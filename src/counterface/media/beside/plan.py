@@ -106,7 +106,7 @@ def plan_companions(companions: Companions, suffix: str) -> Plan:
 
 
 def plan_streams(source: Any, companions: Companions, suffix: str) -> Plan:
-    """The same, of an open PyAV container."""
+    """What of an open PyAV container another container holds."""
     kind = CONTAINERS[suffix.lower()]
     copied: list[int] = []
     written: dict[int, str] = {}

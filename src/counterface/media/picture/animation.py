@@ -99,7 +99,7 @@ class AnimationReader:
 
 
 def shown_at(frames: Iterator[Frame], times: list[Fraction]) -> Iterator[Frame]:
-    """For each of the sorted times the last frame shown at or before it, else the first."""
+    """The last frame shown at or before each of the sorted times, else the first frame."""
     waiting = list(times)
     shown: Frame | None = None
     for frame in frames:

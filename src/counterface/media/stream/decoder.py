@@ -209,7 +209,7 @@ class StreamDecoder:
 
 
 def _is_interlaced(context: Any, path: Path) -> bool:
-    """As the header or the first pictures say it; where FFmpeg left that open, the first frame."""
+    """Whether the header says so, or the first frame, where FFmpeg leaves that open."""
     if context.field_order or context.name not in _SAY_IT_LATE:
         return context.field_order in _INTERLACED
     try:

@@ -40,7 +40,7 @@ def find_targets(
     tolerance: Fraction,
     lead: int = 0,
 ) -> list[Target]:
-    """For each of the sorted times, the last frame shown at or before it and where to start.
+    """The last frame shown at or before each of the sorted times, and where to start decoding.
 
     Args:
         path: an opened-before, hence known, video file.

@@ -144,7 +144,7 @@ class Footage:
 
     @property
     def times(self) -> tuple[Fraction, ...]:
-        """Of all frames, seconds."""
+        """The times of all frames, seconds."""
         return tuple(look.pts for look in self.looks)
 
 

@@ -101,7 +101,7 @@ class Job:
         places: Places,
         notes: Sequence[str] = (),
     ) -> MadeRecord:
-        """All that is known before signing."""
+        """The record with all that is known before signing."""
         inputs = [MadeInput(role="target", name=target.name, sha256=target_sha256)]
         if self.config.plan is not None:
             plan = self.config.plan

@@ -62,11 +62,11 @@ class Cast:
 
     @property
     def lasting(self) -> tuple[Person, ...]:
-        """Those who are no false alarm."""
+        """The people who are no false alarm."""
         return tuple(person for person in self.people if not person.brief)
 
     def sightings(self, number: int) -> list[Sighting]:
-        """All of one person, in order of time."""
+        """All sightings of one person, in order of time."""
         of = [t for t, n in zip(self.tracks, self.numbers, strict=True) if n == number]
         return sorted((s for track in of for s in track.sightings), key=lambda s: s.pts)
 
@@ -115,7 +115,7 @@ class _Group:
 
 
 def _looks(footage: Footage, tracks: Sequence[Track]) -> list[Floats | None]:
-    """For each track the sum of its looks; None where no crop was kept."""
+    """The sum of each track's looks; None where no crop was kept."""
     track_of = {id(s.face): track.id for track in tracks for s in track.sightings}
     sums: list[Floats | None] = [None] * len(tracks)
     for look in footage.looks:

@@ -141,7 +141,7 @@ class AutoencoderTask:
         return {MODULE: self.model, **self.critics}
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """One for each module."""
+        """An optimizer for each module."""
         return {
             name: self.optimizer.build(module.parameters())
             for name, module in self.modules().items()
@@ -307,13 +307,13 @@ class _Both:
 
 
 def full_precision(like: Tensor) -> torch.autocast:
-    """No autocast in here: structure and logits of half precision are noise."""
+    """A block without autocast: structure and logits of half precision are noise."""
     return torch.autocast(like.device.type, enabled=False)
 
 
 @contextmanager
 def frozen(module: nn.Module) -> Iterator[None]:
-    """The module's weights get no gradients from what is computed inside."""
+    """A block in which the module's weights get no gradients."""
     module.requires_grad_(False)
     try:
         yield

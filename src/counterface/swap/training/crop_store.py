@@ -75,7 +75,7 @@ class CropStore:
         self._bad: set[int] = set()
 
     def __len__(self) -> int:
-        """How many."""
+        """How many crops there are."""
         return len(self.crops)
 
     def yaws(self) -> Floats:

@@ -92,7 +92,7 @@ class GanTask:
         return {MODULE: self.model} | {f"discriminator_{n}": c for n, c in self.critics.items()}
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Two for each person."""
+        """Two optimizers for each person."""
         for name, critic in self.critics.items():
             decoder = getattr(self.model, f"decoder_{name}")
             both = [*self.model.encoder.parameters(), *decoder.parameters()]
@@ -140,13 +140,13 @@ class GanTask:
             states[0][p], states[1][q] = states[1][q], states[0][p]
 
     def _judge(self, critic: nn.Module, side: Mapping[str, Tensor], made: Generated) -> Tensor:
-        """The discriminator is to say what share of a mixture is true."""
+        """The discriminator's loss: it is to say what share of a mixture is true."""
         mixtures, share = self._mixtures(side, made)
         scores = critic(mixtures, torch.cat([side["warped"]] * 2))
         return 2 * losses.least_squares(scores, share)  # the original adds two means
 
     def _fool(self, critic: nn.Module, side: Mapping[str, Tensor], made: Generated) -> Tensor:
-        """The generator wants the opposite said."""
+        """The generator's loss: the discriminator should say the opposite."""
         mixtures, share = self._mixtures(side, made)
         scores = critic(mixtures, torch.cat([side["warped"]] * 2))
         return 2 * self.config.adversarial * losses.least_squares(scores, 1 - share)
@@ -168,7 +168,7 @@ class GanTask:
         phase: GanPhase,
         log: dict[str, float | Tensor],
     ) -> Tensor:
-        """Everything but the discriminator's word."""
+        """The generator's losses other than the discriminator's."""
         assert made.raw is not None
         assert made.mask is not None
         config, truth = self.config, side["target"]

@@ -296,7 +296,7 @@ def find_changes(config: SwapTrainConfig) -> dict[str, tuple[Any, Any]]:
 
 
 def _instead(out: Path) -> str:
-    """What to do where a run cannot go on."""
+    """Advice for a run that cannot go on."""
     return f"train into another folder with init_from = {str(out)!r}"
 
 

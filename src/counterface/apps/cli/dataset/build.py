@@ -191,7 +191,7 @@ def _summary_lines(summary: BuildSummary) -> Iterator[str]:
 
 
 def _time(seconds: float) -> str:
-    """1 h 05 min, 12 min, 40 s."""
+    """A duration in words: 1 h 05 min, 12 min, 40 s."""
     minutes = round(seconds / 60)
     if seconds < 100:
         return f"{seconds:.0f} s"

@@ -272,7 +272,7 @@ def _matte_of(config: ConvertConfig) -> ConvertConfig:
 
 
 def _even_frames(path: Path) -> list[Image]:
-    """Frames of the output, even over its time, at most 512 pixels long: one a second, 12 or more.
+    """Frames spread evenly over the output, at most 512 pixels long: one a second, 12 or more.
 
     Not its key frames: a clip of two seconds has but one.
     """
