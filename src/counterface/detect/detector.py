@@ -162,7 +162,7 @@ class Detector:
         else:
             session = GuardedSession(content, path)
             metadata = session.metadata
-        info = _read_info(metadata, path)
+        info = read_info(metadata, path)
         _check_signature(session, info, path)
         return cls(session, info, hashlib.sha256(content).hexdigest(), path)
 
@@ -277,7 +277,12 @@ def optional_outputs(info: DetectorInfo) -> dict[str, int]:
     return widths
 
 
-def _read_info(metadata: dict[str, str], path: Path) -> DetectorInfo:
+def read_info(metadata: dict[str, str], path: Path) -> DetectorInfo:
+    """What a detector file says of itself, from its ONNX metadata.
+
+    Raises:
+        DetectorError: it says nothing, or something that cannot be used.
+    """
     if "counterface" not in metadata:
         raise DetectorError(
             f"{path}: the ONNX file has no 'counterface' metadata, so its crop, calibration and "

@@ -258,7 +258,7 @@ class PixelSearch:
         self._no_key = "there is no watermark key on this machine"
         try:
             if (home / WATERMARK_FILE).exists():
-                self._marks = WatermarkSearch(Watermark(load_or_make_key(home), _own_payload(home)))
+                self._marks = WatermarkSearch(Watermark(load_or_make_key(home), own_payload(home)))
         except ProvenanceError as error:
             self._no_key = str(error)
 
@@ -425,7 +425,7 @@ def _gravest_doubt(
     return None
 
 
-def _own_payload(home: Path) -> int:
+def own_payload(home: Path) -> int:
     """The payload of the signer in use, which is found where an unknown one is too faint."""
     from counterface.provenance.signer import configured_signer, describe_signer, local_signer
 
