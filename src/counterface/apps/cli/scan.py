@@ -42,9 +42,10 @@ def scan(
     config: Annotated[ScanConfig, Parameter(name="*")] = ScanConfig(),  # noqa: B008  (frozen)
     html: Annotated[Path | None, Parameter(help="write one self-contained page here")] = None,
     csv: Annotated[
-        Path | None, Parameter(help="write a table here; beside the page by default, if many files")
+        Path | None,
+        Parameter(help="write a table here; of many files, by default beside the page"),
     ] = None,
-    jobs: Annotated[int, Parameter(help="processes; each loads its own models")] = 1,
+    jobs: Annotated[int, Parameter(help="number of processes; each loads its own models")] = 1,
     json_output: Json = False,
 ) -> int:
     """Judge images and videos of faces: made or changed by a machine?

@@ -109,7 +109,7 @@ def compare(
 
     Args:
         first: 'default' or the path of an ONNX detector file.
-        second: The other.
+        second: The detector to compare with, likewise.
         manifest: Parquet, or CSV with the columns path and label (real or fake).
     """
     from counterface.detect.evaluation.compare import compare_detectors
