@@ -2,7 +2,7 @@
 
     folder/
       clip_1a2b3c4d_0000012_0.jpg   crops: source name, start of its SHA-256, frame, face
-      faceset.parquet               one row a crop (see `row.py`)
+      faceset.parquet               one row for each crop (see `row.py`)
       faceset.json                  format, template, size, rights, sources (see `header.py`)
       .extract/, .lock              only while work is unfinished (see `commits.py`)
 

@@ -211,7 +211,7 @@ def read_record(
 
 
 def _lines(record: MadeRecord) -> Iterator[str]:
-    """The JSON text: readable on top, then one line a frame."""
+    """The JSON text: readable on top, then a line for each frame."""
     values = record.model_dump(mode="json")
     frames = values.pop("frames")
     head = json.dumps(values, indent=1, ensure_ascii=True, allow_nan=False)

@@ -1,6 +1,6 @@
 """What a record beside a file says, checked line by line: a long film's needs no more memory.
 
-Records are written with one line a frame, so that each can be read, checked and hashed alone. The
+Records have a line for each frame, so that each can be read, checked and hashed alone. The
 first line that is wrong ends the reading: a hostile record costs no more than a genuine one of the
 same length. A record in another layout is read as a whole, up to a lower limit.
 """

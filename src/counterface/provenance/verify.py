@@ -39,7 +39,7 @@ from counterface.provenance.watermark import Watermark, WatermarkSearch, load_or
 from counterface.types import Image
 from counterface.wording import counted
 
-FRAMES = 12  # of a video, even over its time: more cost time and find little more
+FRAMES = 12  # of a video, spread evenly: more cost time and find little more
 
 
 class WatermarkCheck(Record):
@@ -225,7 +225,7 @@ def check_credentials(file: Path, home: Path, anchors: Sequence[str] = ()) -> Cr
 
 
 def decode_some(file: Path, limits: Limits) -> Iterator[Image]:
-    """The picture in a file, or some frames even over a video's time.
+    """The picture in a file, or some frames spread evenly over a video.
 
     Raises:
         MediaError: it cannot be decoded.

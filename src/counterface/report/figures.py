@@ -182,7 +182,7 @@ def _ticks(span_s: tuple[float, float]) -> tuple[tuple[float, str], ...]:
 
 
 def pick_strip(thumbs: Sequence[Thumb]) -> list[int]:
-    """Indices of at most `STRIP` thumbnails, even over the clip."""
+    """Indices of at most `STRIP` thumbnails, spread evenly over the clip."""
     if len(thumbs) <= STRIP:
         return list(range(len(thumbs)))
     return [int(i) for i in np.linspace(0, len(thumbs) - 1, STRIP).round()]

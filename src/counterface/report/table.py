@@ -1,4 +1,4 @@
-"""The table of a scan of many files: CSV for a spreadsheet, one row a file.
+"""The table of a scan of many files: CSV for a spreadsheet, a row for each file.
 
 File names are hostile input: a cell that a spreadsheet would take for a formula is made text.
 """

@@ -160,7 +160,7 @@ def _faces(
 
 
 def _chosen(config: BlendConfig, name: str, faceset: Faceset) -> Iterator[tuple[Place, Row]]:
-    """The rows that pairs are made of, even over the faceset; a row may come several times."""
+    """The rows to make pairs of, spread evenly over the faceset; a row may come several times."""
     for number, index in enumerate(np.linspace(0, len(faceset) - 1, config.pairs).round()):
         yield Place(config.out, name, number, config.format), faceset.rows[int(index)]
 
