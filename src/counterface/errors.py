@@ -18,7 +18,7 @@ class StoppedBySignal(KeyboardInterrupt):
     """Work that a signal stopped; what was done is saved, and the same call goes on.
 
     Attributes:
-        number: of the signal; a command that it stopped exits with 128 more.
+        number: number of the signal; a command that it stopped exits with 128 more.
     """
 
     def __init__(self, number: int | None, message: str = "") -> None:

@@ -180,9 +180,9 @@ class Parts(Generic[T]):
         """Open the folder, made if absent.
 
         Args:
-            table: of the records.
-            folder: of the files.
-            key: of a record; the last one of a key is `known`.
+            table: table of the records.
+            folder: folder of the files.
+            key: key of a record; the last one of a key is `known`.
             otherwise: what happens where a damaged file is deleted.
 
         Raises:

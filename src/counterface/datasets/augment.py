@@ -76,8 +76,8 @@ def cut_mix(
     Yun et al. 2019, https://arxiv.org/abs/1905.04899: the share is uniform, the place too.
 
     Args:
-        frames: of one example.
-        other: of another, as many and as large.
+        frames: frames of one example.
+        other: frames of another, as many and as large.
         rng: the only source of chance.
     """
     height, width = frames[0].shape[:2]

@@ -130,7 +130,7 @@ def store_faces(
     the reason is kept in the store and told again, until `redo`.
 
     Args:
-        entries: of a manifest.
+        entries: entries of a manifest.
         folder: a store to add to, or a folder that is empty or absent.
         config: the settings.
         redo: try files again that failed, and cut those anew that were cut with other settings.

@@ -72,7 +72,7 @@ def index_dataset(
         folder: the data set; nothing in it is changed but for `out`, if that lies in it.
         out: the manifest, Parquet or (by its suffix) CSV.
         config: defaults where None.
-        options: of the layout's reader.
+        options: options of the layout's reader.
         progress: called with files hashed, their number, and a name.
 
     Raises:

@@ -59,7 +59,7 @@ class FacePool:
         """Look up the clips; no picture is read yet.
 
         Args:
-            entries: of a manifest.
+            entries: entries of a manifest.
             folder: made by `counterface dataset faces`.
             template: that the detector wants.
             size: its crop side, pixels.

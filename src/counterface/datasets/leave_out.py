@@ -189,7 +189,7 @@ def met_paths(entries: Iterable[Entry], fakes: Iterable[Entry] = ()) -> set[Path
 
     Args:
         entries: with their splits.
-        fakes: of further makers that are learnt from; genuine files among them say nothing.
+        fakes: fakes of further makers that are learnt from; genuine files among them say nothing.
     """
     entries = list(entries)
     further = [entry for entry in fakes if entry.label]

@@ -75,7 +75,7 @@ def attribute(distances: ArrayLike, families: Families) -> Attribution:
 
     Args:
         distances: (N, K) squared distances of N >= 1 crops to K families, finite.
-        families: of the detector file.
+        families: families of the detector file.
 
     Raises:
         ShapeError: other shapes, or distances that are not finite.
@@ -114,7 +114,7 @@ def nearest(distances: ArrayLike, families: Families) -> float | None:
 
     Args:
         distances: (K,) squared, of one crop.
-        families: of the detector file.
+        families: families of the detector file.
 
     Returns:
         Up to 1 for 95 % of the held-back files of a family; None where no distance is finite.

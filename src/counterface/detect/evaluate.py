@@ -195,7 +195,7 @@ def evaluate_files(
         scores: from `score_files`.
         threshold: probability from which a file counts as called fake. It comes from the detector
             file, where it was set on held-back files; never from these.
-        calibration: of the detector, for the probabilities of single frames.
+        calibration: calibration of the detector, for the probabilities of single frames.
         rounds: resamples.
 
     Raises:

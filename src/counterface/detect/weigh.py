@@ -252,7 +252,7 @@ def take_statements(
 
     Args:
         logits: (N, W), raw, of the frames or views that are pooled, N >= 1.
-        weighing: of the detector file.
+        weighing: weighing of the detector file.
         bin_: that of the person.
     """
     mean = weighing.hear(logits, bin_).mean(axis=0)

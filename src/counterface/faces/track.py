@@ -118,7 +118,7 @@ class CutFinder:
         """Know no frame.
 
         Args:
-            min_correlation: of neighbouring thumbnails; below is a cut, [-1, 1].
+            min_correlation: correlation of neighbouring thumbnails; below is a cut, [-1, 1].
         """
         self.min_correlation = min_correlation
         self._before: Floats | None = None

@@ -79,8 +79,8 @@ class Intake:
 
         Args:
             config: the settings; template and size are the faceset's.
-            header: of the faceset.
-            writer: of the faceset.
+            header: header of the faceset.
+            writer: writer of the faceset.
             roots: for each file the folder that its recorded name is relative to.
             redo: files that were read before are read again from their start.
             progress: called with frames where there is one file, with files where there are more.

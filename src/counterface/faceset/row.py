@@ -66,11 +66,11 @@ class Row:
         """The row of a crop that was just cut.
 
         Args:
-            crop: of a face with landmarks.
-            shape: of the frame that it was cut from: height and width, pixels.
+            crop: crop of a face with landmarks.
+            shape: shape of the frame that it was cut from: height and width, pixels.
             file: that the crop is written to.
             source: the file that it was cut from.
-            source_sha256: of that file.
+            source_sha256: SHA-256 of that file.
             face_index: 0 is the largest face of the frame.
         """
         face, (height, width) = crop.face, shape[:2]

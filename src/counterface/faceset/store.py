@@ -169,9 +169,9 @@ def open_or_create(folder: Path, template: str, size: int, rights: Rights | None
 
     Args:
         folder: a faceset, or a folder that is empty or absent.
-        template: of the crops.
-        size: of the crops, pixels.
-        rights: of a new one; a faceset that is there keeps its own.
+        template: template of the crops.
+        size: size of the crops, pixels.
+        rights: rights record of a new one; a faceset that is there keeps its own.
 
     Raises:
         FacesetError: it holds other crops, or cannot be used.

@@ -112,7 +112,7 @@ def read_weights(
     A checkpoint gives its averaged weights where it has them.
 
     Raises:
-        CounterfaceError: of the type `error`: the file cannot be read.
+        CounterfaceError: one of the type `error`: the file cannot be read.
     """
     tensors, record = _read(path, error)
     kind = "ema" if any(name.startswith("ema/") for name in tensors) else "module"
@@ -129,7 +129,7 @@ def read_record(path: Path, error: type[CounterfaceError] = TrainingError) -> di
     """The record of a weights file or checkpoint without its tensors, whose checksum is not tested.
 
     Raises:
-        CounterfaceError: of the type `error`: the file cannot be read.
+        CounterfaceError: one of the type `error`: the file cannot be read.
     """
     with _opened(path, "name another file", error) as (_, record):
         return record
@@ -253,7 +253,7 @@ def _opened(
     """The open file and its record.
 
     Raises:
-        CounterfaceError: of the type `error`: it cannot be read, or is of an impossible step.
+        CounterfaceError: one of the type `error`: it cannot be read, or is of an impossible step.
     """
     with reading(path, error, advice, what="not a readable checkpoint"):
         require_file(path)

@@ -36,7 +36,7 @@ class Sharpness:
         """Move the weights to the worst point within `rho`, to first order.
 
         Args:
-            loss: of the weights as they are; its graph is used up.
+            loss: loss of the weights as they are; its graph is used up.
         """
         weights = [w for g in self.optimizer.param_groups for w in g["params"] if w.requires_grad]
         gradients = torch.autograd.grad(loss, weights, allow_unused=True)

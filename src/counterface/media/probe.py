@@ -58,13 +58,13 @@ class MediaInfo:
         path: as given.
         kind: "image" or "video", by content.
         container: FFmpeg's name of the container, or Pillow's of the picture format.
-        codec: of the video stream; for pictures the format in lower case.
+        codec: codec of the video stream; for pictures the format in lower case.
         width, height: upright, pixels.
         rotation: clockwise degrees that turn the stored picture upright (0, 90, 180, 270).
         fps: average frame rate; None for pictures.
         start_s: time of the first frame, seconds; not 0 in broadcast recordings.
-        duration_s: of what is there of the video stream, seconds; None for pictures.
-        bit_rate: of the video stream (of the file where the stream does not say), bits a second.
+        duration_s: duration of what exists of the video stream, seconds; None for pictures.
+        bit_rate: bits a second of the video stream, or of the file where the stream does not say.
         frame_count: counted where the file had to be read through, else as the header says, else
             duration times rate; an estimate.
         pixel_format: FFmpeg's name, or Pillow's mode.

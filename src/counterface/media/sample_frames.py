@@ -65,10 +65,10 @@ def sample_frames(
         path: a video or a picture.
         media: as `sandbox.probe` found it.
         moments: how many.
-        frames: of each moment.
+        frames: number of frames of each moment.
         step: frames of the video from one of them to the next.
         every: the whole file, in consecutive moments.
-        limits: of the process that decodes.
+        limits: limits of the process that decodes.
 
     Raises:
         MediaError: while iterating; the file cannot be decoded within the limits.

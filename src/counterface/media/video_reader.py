@@ -125,7 +125,7 @@ class VideoReader:
         width, height: of the upright picture, pixels.
         rotation: clockwise degrees that were applied to the stored picture (0, 90, 180, 270).
         fps: average frame rate, or None where the container does not say.
-        start_s: of the first frame, seconds.
+        start_s: time of the first frame, seconds.
         stated: where the header says that the video ends.
         codec, pixel_format: FFmpeg's names.
         color: what the file says about its colours.
@@ -145,7 +145,7 @@ class VideoReader:
         Args:
             path: the file.
             max_pixels: a stream with larger frames is refused.
-            threads: of the decoder; 0 means one a core, at most 4.
+            threads: number of threads of the decoder; 0 means one a core, at most 4.
             exact: colours are rounded, not cut off, which takes longer; for what is encoded again.
 
         Raises:

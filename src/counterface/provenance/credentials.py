@@ -113,8 +113,8 @@ def sign(
         unsigned: the encoded file; its content's type is told by the suffix of `name`.
         signed: where the copy goes; a sidecar goes to `sidecar_path(signed)`.
         signer: who signs.
-        name: of the output, as the credentials say it.
-        record_sha256: of the facts of its record.
+        name: name of the output, as the credentials say it.
+        record_sha256: SHA-256 of the facts of its record.
         target: the footage whose face was replaced; None where that is no single file.
         watermarked: whether the pixels hold our watermark.
 
@@ -282,7 +282,7 @@ def read_credentials(file: Path, anchors: Sequence[str] = ()) -> Credentials:
     """What the credentials in a file, or in the sidecar beside it, say and whether they hold.
 
     Args:
-        file: of any kind; damaged and hostile ones too.
+        file: file of any kind; damaged and hostile ones too.
         anchors: PEM texts of the certificates whose holders are trusted.
     """
     try:

@@ -34,7 +34,7 @@ def check_facts(path: Path, sha256: str) -> str | None:
 
     Args:
         path: the record.
-        sha256: of the file that it lies beside.
+        sha256: SHA-256 of the file that it lies beside.
 
     Returns:
         None where the record is of a file with another SHA-256; its frames are not read then.

@@ -165,7 +165,7 @@ def verify_file(
         home: the folder of identity, watermark key and registry; `home_dir()` by default. Nothing
             is made in it.
         anchors: PEM texts of certificates to trust besides the user's own.
-        limits: of the process that decodes.
+        limits: limits of the process that decodes.
 
     Raises:
         MediaError: the file does not exist or cannot be read at all.
@@ -190,8 +190,8 @@ def gather(
 
     Args:
         file: it exists; the record is looked for beside it.
-        sha256: of the file.
-        credentials: of `check_credentials`.
+        sha256: SHA-256 of the file.
+        credentials: result of `check_credentials`.
         search: some pictures of the file have been added.
         why: pictures are missing, in words.
     """
@@ -306,7 +306,7 @@ class PixelSearch:
         """Whether the file, or what it looks like, stands in the local registry of known fakes.
 
         Args:
-            sha256: of the file.
+            sha256: SHA-256 of the file.
             why: there are no pictures, in words.
         """
         if not self._has_registry:

@@ -100,7 +100,7 @@ def figure_uri(figure: Any, name: str) -> str:
 
     Args:
         figure: matplotlib's.
-        name: of the drawing; its ids come from it.
+        name: name of the drawing; its ids come from it.
     """
     import matplotlib
 

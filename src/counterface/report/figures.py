@@ -109,8 +109,8 @@ def draw_timeline(
     """A person's timeline; None where fewer than two frames carry a score.
 
     Args:
-        track: of the report.
-        thumbs: of the file, in time order.
+        track: track of the report.
+        thumbs: thumbnails of the file, in time order.
         lines: thresholds, (likely_manipulated, no_manipulation_found), in [0, 1].
         span_s: first and last second of the axis.
     """

@@ -38,7 +38,7 @@ def write_html(reports: Sequence[Report], path: str | Path) -> None:
 
     Args:
         reports: in the order shown.
-        path: of the page; its folder must exist.
+        path: path of the page; its folder must exist.
 
     Raises:
         MediaError: the page cannot be written there.

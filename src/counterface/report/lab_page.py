@@ -49,7 +49,7 @@ def render_page(
 
     Args:
         template: in `templates/lab`.
-        title: of the page.
+        title: title of the page.
         figures: by name, a chart and what it shows.
         values: what else the template names.
     """

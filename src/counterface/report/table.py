@@ -36,7 +36,7 @@ def write_csv(reports: Sequence[Report], path: Path) -> None:
 
     Args:
         reports: one a row, in this order.
-        path: of the table; UTF-8 with the mark by which spreadsheets know it.
+        path: path of the table; UTF-8 with the mark by which spreadsheets know it.
 
     Raises:
         MediaError: it cannot be written there.

@@ -289,7 +289,7 @@ def ssim_map(one: Image, other: Image) -> Floats:
 
     Args:
         one: RGB uint8 (H, W, 3).
-        other: of the same size.
+        other: picture of the same size.
     """
     a, b = (cv2.cvtColor(i, cv2.COLOR_RGB2GRAY).astype(np.float32) for i in (one, other))
 

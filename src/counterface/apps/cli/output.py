@@ -84,7 +84,7 @@ def require_place(path: Path, flag: str) -> None:
     """Refuse a path at which no file could be written when the work is done.
 
     Args:
-        path: of a file that may be there already.
+        path: path of a file that may be there already.
         flag: that named it, for the message.
 
     Raises:

@@ -32,7 +32,7 @@ def write_genuine(clip: Path, out: Path, config: ConvertConfig, *, like: Path) -
     Args:
         clip: the footage.
         out: ends in .mp4; appears whole.
-        config: of the conversion.
+        config: settings of the conversion.
         like: the signed swap of the same clip.
 
     Raises:
@@ -63,7 +63,7 @@ def pad_like(plain: bytes, signed: bytes) -> bytes:
     MP4 gets a `free` box at its end, PNG a private chunk, JPEG comments: players skip them.
 
     Args:
-        plain: of the same format as `signed`.
+        plain: file of the same format as `signed`.
         signed: with credentials inside.
 
     Raises:

@@ -80,8 +80,8 @@ def pair_entries(
 
     Args:
         place: where both are.
-        method: of the fake.
-        generator: of the fake.
+        method: method of the fake.
+        generator: generator of the fake.
         rights: give the licence of both.
         common: further fields of both.
     """
@@ -113,10 +113,10 @@ def write_pair(
     Args:
         place: where; folders are made.
         real: RGB uint8 (H, W, 3).
-        fake: of the same shape.
+        fake: picture of the same shape.
         mask: float32 (H, W) in [0, 1].
         record: all that is known of the fake before signing.
-        quality: of JPEG, 1 to 100.
+        quality: quality of JPEG, 1 to 100.
         marker: what signs.
 
     Raises:

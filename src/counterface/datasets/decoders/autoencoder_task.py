@@ -91,8 +91,8 @@ class AutoencoderTask:
         """Build the net, and the critic where the architecture has one.
 
         Args:
-            architecture: of the net.
-            steps: of the whole run; the critic joins in after a share of them.
+            architecture: architecture of the net.
+            steps: number of steps of the whole run; the critic joins in after a share of them.
             lr: peak learning rate of the net.
             features: what compares textures; None leaves that part of the loss out.
         """

@@ -30,7 +30,7 @@ def square_matrix(landmarks: Floats, side: int) -> Floats:
 
     Args:
         landmarks: (68, 2).
-        side: of the square, pixels.
+        side: side of the square, pixels.
     """
     centre = np.array([0.5, EYE_LINE], dtype=np.float32)
     return umeyama(landmarks[INNER], ((MEAN_SHAPE / SPAN + centre) * side - 0.5).astype(np.float32))

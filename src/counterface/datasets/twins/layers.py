@@ -188,7 +188,7 @@ def reenact(face: FaceSample, driver: Floats, rng: Generator, decoders: Sequence
         face: the only picture that a program of this kind has.
         driver: (68, 2) landmarks of another moment or person, in pixels of any picture.
         rng: the only source of chance.
-        decoders: of the bank.
+        decoders: decoders of the bank.
     """
     height, width = face.image.shape[:2]
     unit = eye_distance(face.landmarks)

@@ -108,8 +108,8 @@ def mint(
     Args:
         face: the genuine picture.
         rng: the only source of chance.
-        shares: of each family; they need not sum to one.
-        decoders: of the bank.
+        shares: share of each family; they need not sum to one.
+        decoders: decoders of the bank.
         driver: whose landmarks move the face; without one there is no `reenact`.
         moment: the same person at another moment, for half of the `mouth` fakes.
     """

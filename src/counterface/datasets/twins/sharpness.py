@@ -75,7 +75,7 @@ def match_contrast(image: Image, target: Image, inside: Mask, gain: float = 1.0)
 
     Args:
         image: RGB uint8 (H, W, 3).
-        target: of the same shape.
+        target: picture of the same shape.
         inside: float32 (H, W), what is measured.
         gain: of the deviation wanted.
     """

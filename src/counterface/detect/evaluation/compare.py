@@ -101,8 +101,8 @@ def compare_scores(
     """The paired comparison of two detectors' scores.
 
     Args:
-        first: of the same files as `second`, in the same order.
-        second: of the other detector.
+        first: scores of the same files as `second`, in the same order.
+        second: scores of the other detector.
         thresholds: each detector's own, of its file.
         rounds: resamples.
 

@@ -99,7 +99,7 @@ def measure_files(
     Args:
         scores: files; those without a number are counted only.
         threshold: probability from which a file counts as called fake; from the detector file.
-        name: of the part.
+        name: name of the part.
         rounds: resamples.
     """
     used = [score for score in scores if score.logit is not None]
@@ -126,7 +126,7 @@ def measure_frames(
     Args:
         scores: files.
         threshold: as in `measure_files`.
-        calibration: of the detector file; None leaves out what needs probabilities.
+        calibration: calibration of the detector file; None leaves out what needs probabilities.
         rounds: resamples.
     """
     used = [score for score in scores if score.frame_logits]

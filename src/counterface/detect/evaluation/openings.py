@@ -46,7 +46,7 @@ def log_opening(
 
     Args:
         manifest: the log lies in its folder.
-        manifest_sha256: of its content.
+        manifest_sha256: SHA-256 of its content.
         purpose: the verb that opens it.
         detectors: (name, SHA-256) of each that is about to be measured.
         now: the clock; the machine's where None.

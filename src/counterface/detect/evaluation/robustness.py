@@ -135,8 +135,8 @@ def draw_files(items: Sequence[Entry], limit: int, seed: int) -> list[Entry]:
 
     Args:
         items: to draw from.
-        limit: of each class; 0 takes all.
-        seed: of the drawing.
+        limit: number of each class; 0 takes all.
+        seed: seed of the drawing.
     """
     if not limit:
         return list(items)
@@ -164,8 +164,8 @@ def summarise_levels(
 
     Args:
         plan: what was done, None for nothing; the first is None.
-        scores: of each, the same files in the same order.
-        threshold: of the detector file.
+        scores: scores of each, the same files in the same order.
+        threshold: threshold of the detector file.
         config: as it was run.
     """
     levels = [

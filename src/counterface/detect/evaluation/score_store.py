@@ -37,8 +37,8 @@ class ScoreStore:
         """Open the folder for these settings, made if absent.
 
         Args:
-            root: of all stores.
-            detector_sha256: of the detector file, which holds its calibration too.
+            root: folder of all stores.
+            detector_sha256: SHA-256 of the detector file, which holds its calibration too.
             config: how files are scanned.
             change: what is done to the frames before faces are looked for; "" for nothing.
 

@@ -43,10 +43,10 @@ def file_controls(
 
     Args:
         crops: (N, S, S, 3), aligned faces of the file.
-        template: of the crops.
-        width: of the file's pictures, pixels.
+        template: template of the crops.
+        width: width of the file's pictures, pixels.
         height: the same.
-        size: of the file, bytes.
+        size: size of the file, bytes.
         frames: that it holds.
     """
     pixels = max(1, width * height)

@@ -238,7 +238,7 @@ def count_alarms(
     Args:
         files: labelled files.
         scores: (N,) of each; NaN where there is none.
-        line: of the detector file, in units of the scores; None where it has none.
+        line: line of the detector file, in units of the scores; None where it has none.
     """
     by_origin: dict[str, list[float]] = defaultdict(list)
     for file, score in zip(files, scores, strict=True):

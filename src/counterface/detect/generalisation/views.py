@@ -120,10 +120,10 @@ def read_views(
 
     Args:
         files: crops.
-        views: of files with a face.
+        views: views of files with a face.
         read: the detector or backbone.
-        template: of the crops.
-        store: of this reader.
+        template: template of the crops.
+        store: store of this reader.
         progress: called as (done, total, name of the view).
     """
     found: dict[View, Answers] = {}

@@ -52,7 +52,7 @@ class TextureHead(nn.Module):
         """Start near even odds.
 
         Args:
-            channels: of the features.
+            channels: number of channels of the features.
             dropout: share of the numbers left out in training.
         """
         super().__init__()

@@ -60,8 +60,8 @@ class StatisticsHead(nn.Module):
         """Start near even odds.
 
         Args:
-            channels: of each stage.
-            side: of the activation, cells.
+            channels: channels of each stage.
+            side: side of the activation, cells.
             dropout: share of the statistics left out in training.
         """
         super().__init__()

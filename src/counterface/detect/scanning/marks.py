@@ -87,8 +87,8 @@ def weigh_marks(
     """The verdict on a file and its reasons, once its marks count too.
 
     Args:
-        verdict: of the detector.
-        reasons: of that verdict.
+        verdict: verdict of the detector.
+        reasons: reasons of that verdict.
         marks: None where they were not looked for.
     """
     if marks is None:

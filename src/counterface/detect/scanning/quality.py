@@ -142,10 +142,10 @@ def list_checks(
     """What was looked at and what was not, each with the reason.
 
     Args:
-        media: of the file.
+        media: facts of the file.
         sampling: which frames were looked at.
         tracks: the people in them.
-        marks: of the file; None where they were not looked for.
+        marks: marks of the file; None where they were not looked for.
         families: whether the detector file knows families of methods.
         together: crops of one person that the detector judges at once.
     """

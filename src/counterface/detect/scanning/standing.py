@@ -60,7 +60,7 @@ def find_fault(frame: FrameScore, range_: Range) -> SetAside | None:
 
     Args:
         frame: as far as it was measured: what is None is not held against it.
-        range_: of the detector file.
+        range_: range of the detector file.
     """
     return _beyond_range(frame, range_) or _poor_look(frame)
 
@@ -106,11 +106,11 @@ def set_aside(
     """Why a person's faces do not count; None where they do.
 
     Args:
-        frames: of the person, at least one.
+        frames: frames of the person, at least one.
         score: pooled; None where the detector gave no number.
-        info: of the detector.
-        rules: of the file.
-        quality: of the face; None where the detector names no witnesses.
+        info: facts of the detector.
+        rules: rules of the file.
+        quality: quality of the face; None where the detector names no witnesses.
     """
     if rules.whole_file is not None:
         return rules.whole_file

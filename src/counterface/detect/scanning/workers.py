@@ -54,7 +54,7 @@ def open_workers(
     Args:
         count: how many at most.
         start: called in each process before anything else.
-        arguments: of `start`; can be pickled.
+        arguments: arguments of `start`; can be pickled.
     """
     with _safe_path():  # the pool's locks start multiprocessing's resource tracker
         pool = ProcessPoolExecutor(count, get_context("spawn"), _start, (start, arguments))

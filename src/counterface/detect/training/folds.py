@@ -150,7 +150,7 @@ def fold_clips(
         clips: N of them.
         folds: how many.
         by: "frame" keeps nothing together, "video" a file, "identity" linked people and footage.
-        seed: of the order of files, so that neighbours in a list are not neighbours in folds.
+        seed: seed of the order of files, so that neighbours in a list are not neighbours in folds.
 
     Raises:
         ConfigError: fewer groups than folds.

@@ -39,8 +39,8 @@ def tabulate_left_out(
     """The tables, each method with one weight, each file judged by a fold that never met it.
 
     Args:
-        name: of the detector.
-        entries: of each fold, those of its scores among them.
+        name: name of the detector.
+        entries: entries of each fold, those of its scores among them.
         folds: scores of each.
         info: names the witnesses and the limits of the bins.
     """

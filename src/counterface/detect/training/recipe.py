@@ -192,7 +192,7 @@ class TrainConfig(Record):
         """The loop with the steps of the epochs, and a validation after each of them.
 
         Args:
-            examples: of an epoch; None where there is no such thing.
+            examples: number of examples of an epoch; None where there is no such thing.
         """
         if not self.epochs or examples is None:
             return self.loop

@@ -37,7 +37,7 @@ class ValidatedTask(DetectorTask):
             net: starts as it is.
             optimizer: how weights move.
             loss: what is made small.
-            steps: of the whole run.
+            steps: number of steps of the whole run.
             pool: where the clips are from.
             clips: that are held back.
         """

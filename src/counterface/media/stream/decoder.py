@@ -40,7 +40,7 @@ class StreamDecoder:
 
         Args:
             path: a file that passed `check_file`.
-            threads: of the decoder; 0 means one a core, at most 4.
+            threads: number of threads of the decoder; 0 means one a core, at most 4.
 
         Raises:
             MediaError: not a video, or without a video stream.

@@ -44,7 +44,7 @@ def find_targets(
 
     Args:
         path: an opened-before, hence known, video file.
-        stream_index: of the video stream in the container.
+        stream_index: index of the video stream in the container.
         times: seconds, ascending.
         tolerance: seconds within which a keyframe may stand in for the exact frame.
         lead: how many frames before the one to fetch must be decoded too.

@@ -62,7 +62,7 @@ class MovedSearch:
         """Pick the waves to look at.
 
         Args:
-            carrier: of the key.
+            carrier: carrier of the key.
             own: a payload to be tried as it is; see `read_waves`.
         """
         self._carrier = carrier

@@ -201,7 +201,7 @@ def look_at_video(
         folder: what is found is kept here, and what was kept is not looked for again; the caller
             sees to it that the file and the settings are the same. None keeps nothing.
         progress: called as (frames, total or None, "faces").
-        info: of the file, where it is known already.
+        info: facts of the file, where it is known already.
 
     Raises:
         MediaError: the file cannot be decoded, or has no frame in the range.

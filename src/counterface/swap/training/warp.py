@@ -133,7 +133,7 @@ def input_map(warp: Warp, frame_to_picture: Matrix, size: int) -> Floats:
     """The sampling map of the input, float32 (size, size, 2): xy pixels of the picture.
 
     Args:
-        warp: of the frame.
+        warp: warp of the frame.
         frame_to_picture: (2, 3), unit coordinates of the frame to pixels of the picture.
         size: side of the input, pixels.
     """

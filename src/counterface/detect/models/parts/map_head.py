@@ -21,7 +21,7 @@ class MapHead(nn.Module):
         """Start at even odds.
 
         Args:
-            channels: of the features.
+            channels: number of channels of the features.
             dropout: share of the channels left out in training.
         """
         super().__init__()
@@ -50,10 +50,10 @@ class DenseMapHead(nn.Module):
         """Start from fresh weights.
 
         Args:
-            channels: of the features.
-            side: of the features, cells.
+            channels: number of channels of the features.
+            side: side of the features, cells.
             hidden: width of the first dense layer.
-            slope: of its leaky ReLU below 0.
+            slope: slope of its leaky ReLU below 0.
             dropout: before each dense layer.
         """
         super().__init__()

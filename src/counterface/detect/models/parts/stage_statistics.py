@@ -42,7 +42,7 @@ class StageStatistics(nn.Module):
         """Prepare the indices; there is nothing to learn.
 
         Args:
-            channels: of each stage.
+            channels: channels of each stage.
             with_mouth: reads the mouth, too.
         """
         super().__init__()
@@ -82,7 +82,7 @@ class StageStatistics(nn.Module):
         Args:
             maps: as for `forward`.
             weight: (N, K sum(C)).
-            side: of the result; divides each stage's side, or the other way round.
+            side: side of the result; divides each stage's side, or the other way round.
 
         Raises:
             ShapeError: it does not.

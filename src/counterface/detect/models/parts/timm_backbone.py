@@ -64,7 +64,7 @@ def create_cut_backbone(
     `backbone(images)` gives a list of one tensor a stage, (B, C, h, w).
 
     Args:
-        name: of a timm model with feature maps.
+        name: name of a timm model with feature maps.
         stages: in rising order; 0 is stride 2, 3 is 16, 4 is 32.
         pretrained: with ImageNet weights.
         pad_type: 'same' for weights that come from TensorFlow.

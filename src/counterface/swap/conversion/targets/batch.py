@@ -34,7 +34,7 @@ def convert_folder(
 
     Args:
         job: model and settings.
-        folder: of the targets.
+        folder: folder of the targets.
         out: the folder to write.
         progress: called as (files, of how many, name).
         left_out: counts by suffix the files that are neither pictures nor videos.

@@ -210,9 +210,9 @@ def open_writer(
     """What encodes one segment of a video; genuine clips of a data set go through it too.
 
     Args:
-        path: of the segment.
-        times: of all frames of the video, seconds.
-        info: of the target.
+        path: path of the segment.
+        times: times of all frames of the video, seconds.
+        info: facts of the target.
         config: says codec, quality and speed.
     """
     aspect = 1 / info.pixel_aspect if info.rotation in (90, 270) else info.pixel_aspect
@@ -248,10 +248,10 @@ def join_segments(
     Args:
         work: holds the segments.
         target: whose sound, subtitles and so on travel along; None: nothing does.
-        times: of all frames, seconds.
-        config: of the conversion.
+        times: times of all frames, seconds.
+        config: settings of the conversion.
         out: another file to write.
-        kind: of segments.
+        kind: kind of segments.
     """
     shift = time_shift(config, times)
     pieces = [
