@@ -60,7 +60,7 @@ def movie_rate(video: int, others: Sequence[int]) -> int:
 
     Args:
         video: ticks a second of the pictures.
-        others: packets of the other streams.
+        others: ticks a second of the other streams.
     """
     rate = lcm(video, *others)
     if rate <= MAX_RATE:
