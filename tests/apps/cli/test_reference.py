@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel, Field
@@ -90,6 +90,14 @@ def test_every_option_of_making_has_a_table():
         assert (f"{kind.__module__}:{kind.__name__}",) in TOLD
     parts = [n for n, v in SwapTrainConfig() if isinstance(v, BaseModel)]
     assert {part for _, *rest in TOLD for part in rest} >= {*parts, "smooth"}
+
+
+def test_the_noun_on_the_page_is_a_whole_one(capsys: pytest.CaptureFixture[str]):
+    names: dict[str, Any] = {}
+    example = PAGE.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    exec(compile(example, "apps.md", "exec"), names)
+    assert names["app"](["name", "clip.mp4"], result_action="return_value") == 0
+    assert capsys.readouterr().out == "CLIP.MP4\n"
 
 
 class Drawn(BaseModel):
