@@ -14,8 +14,10 @@ faces for |yaw| up to 30, |pitch| up to 20 and any moderate roll, from about 64 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import av
@@ -78,8 +80,14 @@ def draw_actor(
 ) -> Actor:
     """One actor in the middle of a (size, size, 3) picture; the eyes are size / 3.6 apart at most.
 
-    The same identity always has the same shape, colours and background.
+    The same identity always has the same shape, colours and background. Drawn once a process; what
+    is returned is the caller's own copy.
     """
+    return deepcopy(_drawn_actor(identity, pose, expression, size))
+
+
+@lru_cache(maxsize=64)
+def _drawn_actor(identity: int, pose: Pose, expression: Expression, size: int) -> Actor:
     canvas = _background(identity, size, size)
     centre = np.array([size / 2, size * 0.44])
     return add_actor(canvas, identity, pose, expression, centre, size / HEAD * 0.8)
@@ -138,36 +146,50 @@ def draw_clip(
 ) -> list[ClipFrame]:
     """Actors side by side who turn, nod, speak and blink smoothly; the truth is in every frame.
 
+    Each frame is drawn once a process; what is returned is the caller's own copy.
+
     Args:
         cut_at: from this frame on another background and the actors in reverse order, mirrored
             places: a cut.
     """
-    clip = []
-    for index in range(frames):
-        after = cut_at is not None and index >= cut_at
-        canvas = _background(min(identities) + (50 if after else 0), width, height)
-        order = list(reversed(identities)) if after else list(identities)
-        actors = []
-        for place, identity in enumerate(order):
-            t = index / float(fps)
-            phase = 1.7 * identity
-            pose = Pose(
-                18 * np.sin(2.1 * t + phase), 7 * np.sin(1.3 * t + phase), 5 * np.sin(0.9 * t)
-            )
-            expression = Expression(
-                mouth_open=float(0.3 + 0.3 * np.sin(9 * t + phase)),
-                smile=float(0.4 * np.sin(0.8 * t + phase)),
-                blink=float(np.clip(12 * np.sin(1.6 * t + phase) - 11, 0, 1)),
-            )
-            slot = width / len(order)
-            scale = min(slot, height) / HEAD * 0.75
-            sway = np.array([np.sin(1.1 * t + phase), 0.4 * np.sin(1.9 * t)]) * 0.25 * scale
-            centre = np.array([slot * (place + 0.5), height * 0.42]) + sway
-            actors.append(add_actor(canvas, identity, pose, expression, centre, scale))
-            canvas = actors[-1].image
-        actors = [replace(a, image=canvas) for a in sorted(actors, key=lambda a: a.identity)]
-        clip.append(ClipFrame(Frame(canvas, index, index / fps), tuple(actors)))
-    return clip
+    frame = (tuple(identities), width, height, fps)
+    return [
+        deepcopy(_drawn_frame(*frame, index, cut_at is not None and index >= cut_at))
+        for index in range(frames)
+    ]
+
+
+@lru_cache(maxsize=96)
+def _drawn_frame(
+    identities: tuple[int, ...], width: int, height: int, fps: Fraction, index: int, after: bool
+) -> ClipFrame:
+    """One frame of a clip, `after` its cut or before; the same in longer and shorter clips."""
+    canvas = _background(min(identities) + (50 if after else 0), width, height)
+    order = identities[::-1] if after else identities
+    actors = []
+    for place, identity in enumerate(order):
+        t = index / float(fps)
+        phase = 1.7 * identity
+        pose = Pose(18 * np.sin(2.1 * t + phase), 7 * np.sin(1.3 * t + phase), 5 * np.sin(0.9 * t))
+        expression = Expression(
+            mouth_open=float(0.3 + 0.3 * np.sin(9 * t + phase)),
+            smile=float(0.4 * np.sin(0.8 * t + phase)),
+            blink=float(np.clip(12 * np.sin(1.6 * t + phase) - 11, 0, 1)),
+        )
+        slot = width / len(order)
+        scale = min(slot, height) / HEAD * 0.75
+        sway = np.array([np.sin(1.1 * t + phase), 0.4 * np.sin(1.9 * t)]) * 0.25 * scale
+        centre = np.array([slot * (place + 0.5), height * 0.42]) + sway
+        actors.append(add_actor(canvas, identity, pose, expression, centre, scale))
+        canvas = actors[-1].image
+    actors = [replace(a, image=canvas) for a in sorted(actors, key=lambda a: a.identity)]
+    return ClipFrame(Frame(canvas, index, index / fps), tuple(actors))
+
+
+def forget_drawn() -> None:
+    """Draw everything anew from now on."""
+    _drawn_actor.cache_clear()
+    _drawn_frame.cache_clear()
 
 
 def write_clip(path: Path, clip: Sequence[ClipFrame], fps: Fraction = Fraction(24)) -> Path:

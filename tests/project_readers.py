@@ -19,7 +19,7 @@ from counterface.builds.plan import PAIRS_FILE, BuildConfig, Pair, Person, Plan
 from counterface.config import read_config, write_config
 from counterface.datasets.index import HashLog
 from counterface.datasets.manifest import Entry, read_manifest, write_manifest
-from counterface.detect.detector import _read_info
+from counterface.detect.detector import read_info
 from counterface.detect.evaluation.openings import LOG_NAME, log_opening, read_openings
 from counterface.detect.evaluation.score_store import ScoreStore
 from counterface.detect.generalisation.views import ViewStore
@@ -324,7 +324,7 @@ def detector_metadata(folder: Path) -> Reader:
 
     def read() -> None:
         if path.is_file():
-            _read_info({"counterface": path.read_bytes().decode(errors=unreadable)}, path)
+            read_info({"counterface": path.read_bytes().decode(errors=unreadable)}, path)
 
     return path, read
 

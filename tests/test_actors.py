@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from actors import Expression, draw_actor, draw_clip
+from actors import Expression, draw_actor, draw_clip, forget_drawn
 
 from counterface.types import Pose
 
 
 def test_the_same_arguments_draw_the_same_picture() -> None:
-    one, two = (draw_actor(4, Pose(10, 5, 3), Expression(smile=0.5)) for _ in range(2))
+    one = draw_actor(4, Pose(10, 5, 3), Expression(smile=0.5))
+    forget_drawn()
+    two = draw_actor(4, Pose(10, 5, 3), Expression(smile=0.5))
     assert np.array_equal(one.image, two.image)
     assert np.array_equal(one.landmarks, two.landmarks)
+
+
+def test_what_is_drawn_once_is_each_callers_own() -> None:
+    drawn, (frame,) = draw_actor(4, size=64), draw_clip([4], 1, 64, 48)
+    drawn.image[:] = frame.frame.image[:] = 0
+    assert draw_actor(4, size=64).image.any()
+    (again,) = draw_clip([4], 1, 64, 48)
+    assert again.frame.image.any()
+    assert again.actors[0].image is again.frame.image
 
 
 def test_identities_differ_in_shape_and_colour() -> None:

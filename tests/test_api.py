@@ -14,7 +14,7 @@ from tiny_detector import metadata, write_detector
 import counterface
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-PAGES = ("scan.md", "detect.md", "report.md")
+PAGES = ("scan.md", "detect.md", "report.md", "../README.md")
 PUBLIC = {
     "CounterfaceError",
     "Crop",

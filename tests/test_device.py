@@ -86,23 +86,23 @@ def test_the_names_of_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({"cpu.max": "150000 100000\n"}, 1.5),
         ({"cpu.max": "max 100000\n"}, math.inf),
-        ({"cpu/cpu.cfs_quota_us": "400000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 4.0),
-        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, math.inf),
+        ({"cpu/cpu.cfscpu_quota_us": "400000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 4.0),
+        ({"cpu/cpu.cfscpu_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, math.inf),
         ({"cpu.max": "nonsense"}, math.inf),
         ({}, math.inf),
     ],
 )
-def test_the_quota_of_a_container_is_read(tmp_path: Path, files: dict[str, str], share: float):
+def test_thecpu_quota_of_a_container_is_read(tmp_path: Path, files: dict[str, str], share: float):
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    assert device._quota(tmp_path) == share
+    assert device.cpu_quota(tmp_path) == share
 
 
-def test_cores_are_those_of_the_mask_and_the_quota(monkeypatch: pytest.MonkeyPatch):
+def test_cores_are_those_of_the_mask_and_thecpu_quota(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     for quota, cores in ((math.inf, 8), (2.5, 3), (0.2, 1), (64.0, 8)):
-        monkeypatch.setattr(device, "_quota", lambda quota=quota: quota)
+        monkeypatch.setattr(device, "cpu_quota", lambda quota=quota: quota)
         assert device.count_cores() == cores
 
 

@@ -1,4 +1,4 @@
-"""The Python examples on the pages about faces and weights run."""
+"""The Python examples on the pages about faces, facesets and weights run."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from counterface.media.image import write_image
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
-@pytest.mark.parametrize("page", ["faces.md", "weights.md"])
+@pytest.mark.parametrize("page", ["faces.md", "faceset.md", "weights.md"])
 def test_the_examples_on_a_page_run(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_image(tmp_path / "portrait.png", actors.draw_actor(1, size=400).image)
-    actors.write_clip(tmp_path / "clip.mp4", actors.draw_clip([1, 2], 12, 480, 270))
+    for name in ("clip.mp4", "interview.mp4"):
+        actors.write_clip(tmp_path / name, actors.draw_clip([1, 2], 12, 480, 270))
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
     assert blocks

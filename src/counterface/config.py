@@ -116,7 +116,7 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
 
 
 def require_toml(recipe: Path | None) -> None:
-    """Refuse a recipe that cannot be parsed; call it before what imports for seconds.
+    """Refuse a recipe that cannot be parsed; call it before imports that take seconds.
 
     Raises:
         ConfigError: it cannot be read, or is not TOML.
@@ -126,7 +126,7 @@ def require_toml(recipe: Path | None) -> None:
 
 
 def write_config(config: BaseModel, path: Path) -> None:
-    """The settings as a TOML file that `read_config` reads back to an equal model.
+    """Write the settings as a TOML file that `read_config` reads back to an equal model.
 
     Raises:
         ConfigError: a setting has no form in TOML, or the file cannot be written.

@@ -54,16 +54,16 @@ def count_cores() -> int:
     """The cores that this process may use: by its CPU mask and by its control group's quota."""
     masked = getattr(os, "sched_getaffinity", None)
     cores = len(masked(0)) if masked else os.cpu_count() or 1
-    return max(1, math.ceil(min(cores, _quota())))
+    return max(1, math.ceil(min(cores, cpu_quota())))
 
 
-def _quota(root: Path = Path("/sys/fs/cgroup")) -> float:
+def cpu_quota(root: Path = Path("/sys/fs/cgroup")) -> float:
     """CPU seconds a second that the control group grants; infinite where none is set."""
     try:
         allowed, period = (root / "cpu.max").read_text().split()  # version 2
     except (OSError, ValueError):
         try:
-            allowed = (root / "cpu/cpu.cfs_quota_us").read_text()  # version 1; -1 = no limit
+            allowed = (root / "cpu/cpu.cfscpu_quota_us").read_text()  # version 1; -1 = no limit
             period = (root / "cpu/cpu.cfs_period_us").read_text()
         except OSError:
             return math.inf

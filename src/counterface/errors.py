@@ -18,7 +18,7 @@ class StoppedBySignal(KeyboardInterrupt):
     """Work that a signal stopped; what was done is saved, and the same call goes on.
 
     Attributes:
-        number: of the signal; a command that it stopped exits with 128 more.
+        number: number of the signal; a command that it stopped exits with 128 more.
     """
 
     def __init__(self, number: int | None, message: str = "") -> None:
@@ -44,7 +44,7 @@ class DatasetError(CounterfaceError):
         self.tree = tree
 
     def __str__(self) -> str:
-        """Both."""
+        """The message and the layout."""
         return f"{self.args[0]}\nexpected:\n{self.tree}" if self.tree else str(self.args[0])
 
 
@@ -89,7 +89,7 @@ class SwapError(CounterfaceError):
         self.choices = tuple(choices)
 
     def __str__(self) -> str:
-        """Both."""
+        """The message and the choices."""
         return "\n".join([str(self.args[0]), *self.choices])
 
 

@@ -63,11 +63,11 @@ def replacing(
 
     Args:
         path: the file; its folder must exist.
-        error: of the folder that writes it.
+        error: kind of error of the folder that writes it.
         advice: the next step where the disk refuses.
 
     Raises:
-        CounterfaceError: of the type `error`: the file cannot be written.
+        CounterfaceError: one of the type `error`: the file cannot be written.
     """
     with writing(path, error, advice):
         with new_folder(path) as folder:
@@ -89,7 +89,7 @@ def write_bytes(
 
 
 def put(temporary: Path, path: Path) -> None:
-    """Moves a whole file into place, synced and with the rights that the user's files have.
+    """Move a whole file into place, synced and with the rights that the user's files have.
 
     Raises:
         OSError: the disk refuses.
@@ -110,10 +110,10 @@ def _gone(temporary: Path) -> Iterator[Path]:
 
 
 def make_folder(folder: Path, error: type[CounterfaceError] = MediaError, advice: str = "") -> None:
-    """Make a folder, and those that it lies in, where they are absent.
+    """Make a folder, and its parents, where they are absent.
 
     Raises:
-        CounterfaceError: of the type `error`: it cannot be made.
+        CounterfaceError: one of the type `error`: it cannot be made.
     """
     with writing(folder, error, advice):
         folder.mkdir(parents=True, exist_ok=True)
@@ -169,7 +169,7 @@ def file_sha256(
     """The SHA-256 of a file's bytes, in hexadecimal.
 
     Raises:
-        CounterfaceError: of the type `error`: it cannot be read, or is empty.
+        CounterfaceError: one of the type `error`: it cannot be read, or is empty.
     """
     file = Path(path)
     with reading(file, error, advice):
@@ -208,8 +208,8 @@ def locked(folder: Path, error: type[CounterfaceError]) -> Iterator[None]:
     """A folder, made if need be, for one writer.
 
     Raises:
-        CounterfaceError: of the type `error`: another process writes there, it cannot be written,
-            or a link is in it.
+        CounterfaceError: one of the type `error`: another process writes there, it cannot be
+            written, or a link is in it.
     """
     refuse_links(folder, error)
     make_folder(folder, error)
@@ -231,7 +231,7 @@ def refuse_links(folder: Path, error: type[CounterfaceError]) -> None:
     elsewhere would make the next merge of a faceset move and delete somebody else's files.
 
     Raises:
-        CounterfaceError: of the type `error`: it holds one, or cannot be listed.
+        CounterfaceError: one of the type `error`: it holds one, or cannot be listed.
     """
     waiting = [str(folder)]
     while waiting:
@@ -259,7 +259,7 @@ def find_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[st
 
 
 def name_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """The same in words; empty where the records are equal."""
+    """The differences of two records in words; empty where they are equal."""
     return describe_differences(find_differences(then, now))
 
 

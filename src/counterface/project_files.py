@@ -77,13 +77,13 @@ def reading(
 
     Args:
         path: the file.
-        error: of the folder that reads it.
+        error: kind of error of the folder that reads it.
         advice: the next step, at the end of the text.
         what: is wrong, where the reason alone does not say it.
         model: that the content is checked against; an unknown key gets a hint of the known ones.
 
     Raises:
-        CounterfaceError: of the type `error`.
+        CounterfaceError: one of the type `error`.
     """
     try:
         yield
@@ -105,11 +105,11 @@ def writing(path: Path, error: type[CounterfaceError], advice: str = "") -> Iter
 
     Args:
         path: what is written, not the temporary file beside it.
-        error: of the folder that writes it.
+        error: kind of error of the folder that writes it.
         advice: the next step, where the reason does not tell it.
 
     Raises:
-        CounterfaceError: of the type `error`.
+        CounterfaceError: one of the type `error`.
     """
     try:
         yield
@@ -157,7 +157,7 @@ def read_json(
     """What a JSON file holds, as plain values; see `parse_json`.
 
     Raises:
-        CounterfaceError: of the type `error`: it cannot be read or parsed.
+        CounterfaceError: one of the type `error`: it cannot be read or parsed.
     """
     with reading(path, error, advice):
         data = read_bytes(path)
@@ -171,7 +171,7 @@ def read_toml(
     """What a TOML file holds, as plain values; see `parse_toml`.
 
     Raises:
-        CounterfaceError: of the type `error`: it cannot be read or parsed.
+        CounterfaceError: one of the type `error`: it cannot be read or parsed.
     """
     with reading(path, error, advice):
         data = read_bytes(path, most_bytes)
@@ -185,7 +185,7 @@ def read_json_lines(path: Path, error: type[CounterfaceError], advice: str = "")
     Empty lines are passed over.
 
     Raises:
-        CounterfaceError: of the type `error`: the file cannot be read.
+        CounterfaceError: one of the type `error`: the file cannot be read.
     """
     with reading(path, error, advice):
         lines = read_bytes(path).splitlines()
@@ -196,7 +196,7 @@ def read_parquet(path: Path, error: type[CounterfaceError], advice: str = "") ->
     """The table in a Parquet file, every value of it checked; a folder of parts is none.
 
     Raises:
-        CounterfaceError: of the type `error`: it cannot be read, or holds text that is no text.
+        CounterfaceError: one of the type `error`: it cannot be read, or holds text that is no text.
     """
     with reading(path, error, advice):
         import pyarrow as pa
@@ -248,7 +248,7 @@ _TOO_DEEP = f"values nested deeper than {DEEPEST}"
 
 
 def require_plain(values: Any, *, finite: bool = True) -> None:
-    """Nothing, if values are no deeper than `DEEPEST`, and each number and text can be used.
+    """Refuse values nested deeper than `DEEPEST`, and numbers and texts that cannot be used.
 
     Raises:
         ValueError: they are deeper; or a whole number of more than 64 bits, a number that is not
@@ -297,7 +297,7 @@ def describe_problem(problem: Mapping[str, Any]) -> str:
 
 
 def marked_problem(problem: Mapping[str, Any]) -> str:
-    """The same, settings between `marks` where a validator of ours sets them."""
+    """What is wrong, with settings between `marks` where a validator of ours sets them."""
     if problem["type"] == "missing":
         return "is missing"
     text = str(problem["msg"]).removeprefix("Value error, ").split(", unable to")[0]
@@ -305,7 +305,7 @@ def marked_problem(problem: Mapping[str, Any]) -> str:
 
 
 def _name(error: CounterfaceError, path: Path, what: str) -> None:
-    """Puts the file's name in front of an error's text that lacks it."""
+    """Put the file's name in front of an error's text that lacks it."""
     if path.name not in str(error):
         error.args = (f"{path}: {error.args[0] if error.args else what}", *error.args[1:])
 
@@ -380,7 +380,7 @@ def _fault(value: Any, finite: bool) -> str:
 
 
 def _require_text(table: pa.Table) -> None:
-    """ValueError where a column of text holds a NUL, which no file name can."""
+    """Raise a ValueError where a column of text holds a NUL, which no file name can."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -155,7 +155,7 @@ def write_table(
     about: Mapping[str, Any] | None = None,
     compression: str = "snappy",
 ) -> None:
-    """Writes a table and what its file says of itself, whole or not at all; see `write_bytes`."""
+    """Write a table and what its file says of itself, whole or not at all; see `write_bytes`."""
     if about is not None:
         table = table.replace_schema_metadata({_ABOUT: json.dumps(about).encode()})
     sink = pa.BufferOutputStream()
@@ -177,12 +177,12 @@ class Parts(Generic[T]):
     def __init__(
         self, table: Table[T], folder: Path, key: Callable[[T], str], otherwise: str
     ) -> None:
-        """Opens the folder, made if absent.
+        """Open the folder, made if absent.
 
         Args:
-            table: of the records.
-            folder: of the files.
-            key: of a record; the last one of a key is `known`.
+            table: table of the records.
+            folder: folder of the files.
+            key: key of a record; the last one of a key is `known`.
             otherwise: what happens where a damaged file is deleted.
 
         Raises:
@@ -197,14 +197,14 @@ class Parts(Generic[T]):
         self._written = time.monotonic()
 
     def put(self, record: T) -> None:
-        """Keeps a record, on disk now and then; MediaError where it cannot be written."""
+        """Keep a record, written to disk now and then; MediaError where it cannot be written."""
         self.known[self.key(record)] = record
         self._new.append(record)
         if len(self._new) >= FLUSH_RECORDS or time.monotonic() - self._written > FLUSH_S:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what is new as one more file."""
+        """Write what is new as a further file."""
         self._written = time.monotonic()
         if self._new:
             part = self.folder / f"{uuid4().hex}.parquet"

@@ -14,7 +14,7 @@ from drawn_media import draw
 from PIL import ImageCms
 from test_tone_map import as_hdr
 
-from counterface.media.color.tone_map import HLG, P3, PQ, ColorTags, _to_xyz, tone_map_for
+from counterface.media.color.tone_map import HLG, PQ, ColorTags, tone_map_for
 from counterface.media.image import read_image
 from counterface.media.notes import MediaNote
 from counterface.media.picture.color import color_tags
@@ -24,11 +24,18 @@ BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
 )
 D50 = np.array([0.9642, 1.0, 0.8249])
+# linear RGB to CIE XYZ, as the standards print them: SMPTE EG 432-1 (P3, white D65), IEC 61966-2-1
+P3_TO_XYZ = np.array(
+    [[0.48657, 0.26567, 0.19822], [0.22897, 0.69174, 0.07929], [0.0, 0.04511, 1.04394]]
+)
+SRGB_TO_XYZ = np.array(
+    [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+)
 
 
 def p3_profile(gamma: float = 2.2, cicp: tuple[int, int] | None = None) -> bytes:
     """An ICC profile with the primaries P3, white D65 and a plain gamma."""
-    to_xyz = _to_xyz(P3)
+    to_xyz = P3_TO_XYZ
     white = BRADFORD @ to_xyz.sum(1)
     columns = (np.linalg.inv(BRADFORD) @ np.diag(BRADFORD @ D50 / white) @ BRADFORD @ to_xyz).T
     text = b"desc" + bytes(4) + struct.pack(">I", 8) + b"Made P3\0" + bytes(78)
@@ -109,7 +116,7 @@ def test_code_points_of_avif_and_profiles(tmp_path: Path) -> None:
 def test_a_wide_gamut_becomes_srgb(tmp_path: Path, mode: str) -> None:
     picture = PIL.Image.new("RGB", (16, 16), (200, 120, 100)).convert(mode)
     picture.save(tmp_path / "a.png", icc_profile=p3_profile())
-    light = np.linalg.inv(_to_xyz(1)) @ _to_xyz(P3) @ (np.array([200, 120, 100]) / 255) ** 2.2
+    light = np.linalg.inv(SRGB_TO_XYZ) @ P3_TO_XYZ @ (np.array([200, 120, 100]) / 255) ** 2.2
     expected = 255 * (1.055 * light ** (1 / 2.4) - 0.055)
     notes: list[MediaNote] = []
     image = read_image(tmp_path / "a.png", tell=notes.append)

@@ -18,7 +18,7 @@ from counterface.media.video_reader import read_video
 from counterface.provenance.mark import Marker
 from counterface.provenance.record import record_path
 from counterface.provenance.signer import local_signer
-from counterface.provenance.verify import Provenance, _own_payload, verify_file
+from counterface.provenance.verify import Provenance, own_payload, verify_file
 
 
 @pytest.fixture(scope="module")
@@ -244,12 +244,12 @@ def test_the_payload_of_the_signer_in_use_is_looked_for(
 ):
     """A known payload is found where an unknown one is too faint, a configured signer's too."""
     local = Marker()
-    payloads = {Marker().watermark.payload, _own_payload(home)}
+    payloads = {Marker().watermark.payload, own_payload(home)}
     assert payloads == {local.watermark.payload}
     cert, key = write_identity(tmp_path, "ec256")
     monkeypatch.setenv("COUNTERFACE_SIGN_CERT", str(cert))
     monkeypatch.setenv("COUNTERFACE_SIGN_KEY", str(key))
     configured = Marker().watermark.payload
-    assert configured == _own_payload(home) != local.watermark.payload
+    assert configured == own_payload(home) != local.watermark.payload
     key.unlink()  # cannot be used any more; the local one is
-    assert _own_payload(home) == local.watermark.payload
+    assert own_payload(home) == local.watermark.payload

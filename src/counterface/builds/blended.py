@@ -60,18 +60,30 @@ class BlendConfig(Settings):
     """A data set of real faces and pseudo-fakes made from them."""
 
     out: Path = Field(Path("data/blended"), description="folder of the data set")
-    people: dict[str, Person] = Field(min_length=1, description="whose pictures and clips, by name")
-    pairs: int = Field(50, ge=1, description="pairs of each person, even over the footage")
+    people: dict[str, Person] = Field(
+        min_length=1, description="people by name, each with clips and rights"
+    )
+    pairs: int = Field(
+        50, ge=1, description="pairs for each person, spread evenly over the footage"
+    )
     kinds: dict[Kind, float] = Field(
-        {"self_blended": 1.0}, description="share of each kind of pseudo-fake"
+        {"self_blended": 1.0},
+        description="share of each kind of pseudo-fake; swapped_in needs a second person and is "
+        "refused here",
     )
     degrade: float = Field(
-        0.0, ge=0, le=1, description="scaling, noise and codecs over both of a pair alike; 0 = none"
+        0.0,
+        ge=0,
+        le=1,
+        description="strength of the scaling, noise and codecs that both pictures of a pair go "
+        "through alike; 0 = none",
     )
-    format: Literal["jpg", "png"] = Field("jpg", description="of all pictures")
+    format: Literal["jpg", "png"] = Field("jpg", description="format of all pictures")
     quality: int = Field(95, ge=1, le=100, description="JPEG quality of all pictures")
-    split: SplitConfig = Field(SplitConfig(), description="by people and footage together")
-    seed: int = Field(0, ge=0, description="of everything random but the split")
+    split: SplitConfig = Field(
+        SplitConfig(), description="shares of the splits, which keep people and footage together"
+    )
+    seed: int = Field(0, ge=0, description="seed for everything random except the split")
     extract: ExtractConfig = ExtractConfig(template="head", size=256, quality=100, faces=1)
 
     @field_validator("kinds")
@@ -148,7 +160,7 @@ def _faces(
 
 
 def _chosen(config: BlendConfig, name: str, faceset: Faceset) -> Iterator[tuple[Place, Row]]:
-    """The rows that pairs are made of, even over the faceset; a row may come several times."""
+    """The rows to make pairs of, spread evenly over the faceset; a row may come several times."""
     for number, index in enumerate(np.linspace(0, len(faceset) - 1, config.pairs).round()):
         yield Place(config.out, name, number, config.format), faceset.rows[int(index)]
 
@@ -161,7 +173,7 @@ def _make(
     rights: Rights,
     marker: Marker,
 ) -> None:
-    """Nothing; both pictures, the mask and the record are there, the real picture last."""
+    """Write both pictures, the mask and the record; the real picture comes last."""
     seed = [config.seed, sorted(config.people).index(place.person), place.number]
     rng = np.random.default_rng(seed)
     sample = FaceSample(faceset.read(row).image, warp_points(row.landmarks, row.frame_to_crop))

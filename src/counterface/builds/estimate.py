@@ -44,13 +44,13 @@ class Work(Record):
     """One kind of work that is left."""
 
     what: str
-    count: int = Field(description="left to do")
+    count: int = Field(description="units that are left to do")
     unit: str
-    each_s: float = Field(description="measured, seconds of this machine's clock")
+    each_s: float = Field(description="seconds for one unit, measured on this machine")
 
     @property
     def seconds(self) -> float:
-        """For all of it."""
+        """The time that all of it takes."""
         return self.count * self.each_s
 
 
@@ -58,12 +58,12 @@ class Estimate(Record):
     """What is left of a build, and how long it will take."""
 
     work: tuple[Work, ...]
-    videos: int = Field(description="in the finished data set, genuine ones and swaps")
+    videos: int = Field(description="videos in the finished data set, genuine ones and swaps")
     pairs: int
 
     @property
     def seconds(self) -> float:
-        """For everything that is left."""
+        """The time that everything that is left takes."""
         return sum(work.seconds for work in self.work)
 
 

@@ -1,4 +1,4 @@
-"""Genuine clips written by the very path of the swaps, so that no codec tells the classes apart.
+"""Genuine clips, written on the same path as the swaps, so that no codec tells the classes apart.
 
 Frames are decoded, encoded in segments and joined as a conversion does it, less the faces. Signed
 files are longer by their credentials; a genuine one gets as many bytes that say nothing.
@@ -27,12 +27,12 @@ _MOST_COMMENT = 65_533  # bytes in one JPEG segment
 
 
 def write_genuine(clip: Path, out: Path, config: ConvertConfig, *, like: Path) -> None:
-    """Nothing; `out` is the clip as the conversion would encode it, every face left as it is.
+    """Encode a clip as the conversion would, with every face left as it is.
 
     Args:
         clip: the footage.
         out: ends in .mp4; appears whole.
-        config: of the conversion.
+        config: settings of the conversion.
         like: the signed swap of the same clip.
 
     Raises:
@@ -63,7 +63,7 @@ def pad_like(plain: bytes, signed: bytes) -> bytes:
     MP4 gets a `free` box at its end, PNG a private chunk, JPEG comments: players skip them.
 
     Args:
-        plain: of the same format as `signed`.
+        plain: file of the same format as `signed`.
         signed: with credentials inside.
 
     Raises:

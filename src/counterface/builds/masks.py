@@ -19,7 +19,7 @@ CRF = 4  # x264; a mask's levels stay within 2 of 255 on average, a test measure
 
 
 def write_mask_video(fake: Path, out: Path) -> None:
-    """Nothing; `out` holds the masks that the conversion of `fake` left.
+    """Join the masks that the conversion of `fake` left into the video `out`.
 
     Args:
         fake: a finished conversion that kept its masks.
@@ -47,5 +47,5 @@ def write_mask_video(fake: Path, out: Path) -> None:
 
 
 def drop_masks(fake: Path) -> None:
-    """Nothing; the pictures that `write_mask_video` was made of are gone; so they may be before."""
+    """Delete the pictures that `write_mask_video` was made of; they may be gone already."""
     shutil.rmtree(truth_folder(fake), ignore_errors=True)

@@ -33,9 +33,11 @@ _DECIDED = {"person", "like", "identity", "crf", "keep", "rights", "rights_file"
 class Person(Record):
     """One person's footage."""
 
-    clips: tuple[Path, ...] = Field(description="videos, or folders of videos")
+    clips: tuple[Path, ...] = Field(description="a file or folder, or a list of them")
     rights: Rights | None = Field(
-        None, description="rights record; the rights.toml beside the clips by default"
+        None,
+        description="rights record: shown, basis, reference; unset: the rights.toml beside the "
+        "clips, or at the top of the folder that is named",
     )
 
     @field_validator("clips", mode="before")
@@ -48,9 +50,11 @@ class BuildConfig(Settings):
     """A data set of genuine clips and swaps of them."""
 
     out: Path = Field(Path("data/pairs"), description="folder of the data set")
-    people: dict[str, Person] = Field(description="whose clips, by name")
+    people: dict[str, Person] = Field(description="people by name, each with clips and rights")
     pairs: Literal["auto"] | tuple[tuple[str, str], ...] = Field(
-        "auto", description="who is swapped with whom; 'auto' = by likeness, everyone once"
+        "auto",
+        description="who is swapped with whom; auto: by likeness, everyone once; or a list such "
+        'as [["ann", "bob"]]',
     )
     methods: tuple[Path, ...] = Field(
         (Path("recipes/swap_df.toml"),),
@@ -58,19 +62,26 @@ class BuildConfig(Settings):
         description="recipes of swap models, spread over the pairs",
     )
     crf: tuple[float, ...] = Field(
-        (23.0,), min_length=1, description="x264 qualities, spread over the pairs; 0 to 40"
+        (23.0,), min_length=1, description="x264 qualities, 0 to 40, spread over the pairs"
     )
     steps: int | None = Field(
-        None, ge=1, description="training steps of every model, instead of the recipe's"
+        None, ge=1, description="training steps of every model; unset: as the recipe says"
     )
-    clips: int = Field(0, ge=0, description="clips of each person that are converted; 0 = all")
-    masks: bool = Field(True, description="write a mask video of every swap")
+    clips: int = Field(
+        0, ge=0, description="number of clips of each person that are converted; 0 = all"
+    )
+    masks: bool = Field(
+        True, description="write a mask video of every swap: white where the face is new"
+    )
     split: SplitConfig = Field(
-        SplitConfig(train=0.7, val=0.15, test=0.15), description="by people and footage together"
+        SplitConfig(train=0.7, val=0.15, test=0.15),
+        description="shares of the splits, which keep people and footage together",
     )
     extract: ExtractConfig = ExtractConfig(size=256)
     convert: ConvertConfig = ConvertConfig(who="largest")
-    train: dict[str, Any] = Field({}, description="settings put over those of every recipe")
+    train: dict[str, Any] = Field(
+        {}, description="training settings that override those of every recipe"
+    )
 
     @field_validator("people")
     @classmethod
@@ -120,12 +131,12 @@ class Pair:
 
     @property
     def name(self) -> str:
-        """Of folders."""
+        """The name that folders of the pair have."""
         return f"{self.source}--{self.target}"
 
     @property
     def compression(self) -> str:
-        """As manifests name it."""
+        """The compression as manifests name it."""
         return f"crf{self.crf:g}"
 
 
@@ -169,7 +180,7 @@ class Plan:
         return self.out / "masks" / self.fake(face, clip, pair).relative_to(self.out / "fake")
 
     def require_names(self, person: str) -> None:
-        """Nothing, if each clip of a person has a name of its own in the data set.
+        """Check that each clip of a person has a name of its own in the data set.
 
         Raises:
             ConfigError: two have the same.
@@ -211,7 +222,7 @@ class Plan:
         return pairs
 
     def write_pairs(self, pairs: Sequence[Pair]) -> None:
-        """Nothing; later calls go on with these pairs."""
+        """Keep the pairs, so that later calls continue with them."""
         shown = [
             {"source": p.source, "target": p.target, "method": str(p.method), "crf": p.crf}
             for p in pairs
@@ -278,7 +289,7 @@ def describe_spread(pairs: int, config: BuildConfig) -> str | None:
 
 
 def check_shares(shares: Mapping[Any, float]) -> None:
-    """Nothing, if something is to be made by them.
+    """Refuse shares by which nothing would be made.
 
     Raises:
         ValueError: a share is negative, or none is above 0.

@@ -122,7 +122,7 @@ def train_pair(plan: Plan, pair: Pair, progress: Progress) -> TrainedModel:
 
 
 def jobs_of(plan: Plan, pair: Pair) -> Iterator[Job]:
-    """Both ways, every clip."""
+    """The swaps of a pair: both ways, every clip."""
     for face, body in ((pair.source, pair.target), (pair.target, pair.source)):
         for clip in plan.converted(body):
             yield Job(pair, face, body, clip)
@@ -158,7 +158,7 @@ def convert_pair(
 def convert_clip(
     plan: Plan, job: Job, trained: TrainedModel, marker: Marker, progress: Progress
 ) -> None:
-    """Nothing; the swap, its record and mask, and the genuine clip encoded alike are there."""
+    """Make the swap, its record and mask, and the genuine clip encoded alike."""
     config = convert_config(plan, job)
     fake = plan.fake(job.face, job.clip, job.pair)
     make_folder(fake.parent)

@@ -76,7 +76,8 @@ class Crowd(Person):
     """Pictures and clips under one rights record."""
 
     person: Literal["file", "folder", "all"] = Field(
-        "file", description="who is one person: who a file shows, a folder, or all files"
+        "file",
+        description="what counts as one person: each file, each folder, or all files together",
     )
 
 
@@ -84,19 +85,29 @@ class TwinsConfig(Settings):
     """A data set of genuine pictures and fakes minted from them."""
 
     out: Path = Field(Path("data/twins"), description="folder of the data set")
-    people: dict[str, Crowd] = Field(min_length=1, description="pictures and clips, by name of set")
-    decoders: Path = Field(
-        Path("runs/decoders"), description="bank of decoders, see recipes/decoders.toml"
+    people: dict[str, Crowd] = Field(
+        min_length=1, description="sets by name, each with pictures or clips and rights"
     )
-    only: tuple[str, ...] = Field((), description="decoders of the bank by name; all by default")
-    pairs: int = Field(1000, ge=1, description="pairs, even over the sets; more may follow later")
+    decoders: Path = Field(
+        Path("runs/decoders"),
+        description="folder of the bank of decoders, see recipes/decoders.toml",
+    )
+    only: tuple[str, ...] = Field(
+        (), description="names of the decoders to use; none named: all of the bank"
+    )
+    pairs: int = Field(
+        1000, ge=1, description="number of pairs, spread evenly over the sets; may be raised later"
+    )
     families: dict[Family, float] = Field(
         {"redrawn": 0.25, "pasted": 0.35, "mouth": 0.15, "reenact": 0.1, "self_blended": 0.15},
         description="share of each family of fakes",
     )
-    quality: tuple[int, int] = Field((60, 98), description="JPEG qualities, least and most")
-    split: SplitConfig | None = Field(None, description="by people and footage; unset: none")
-    seed: int = Field(0, ge=0, description="of everything random but the split")
+    quality: tuple[int, int] = Field((60, 98), description="lowest and highest JPEG quality")
+    split: SplitConfig | None = Field(
+        None,
+        description="shares of the splits, which keep people and footage together; unset: no split",
+    )
+    seed: int = Field(0, ge=0, description="seed for everything random except the split")
     extract: ExtractConfig = ExtractConfig(
         template="head", size=384, faces=1, every=6, max_outside=0.9
     )
@@ -119,16 +130,18 @@ class TwinsSummary(Record):
     """What was made."""
 
     manifest: str
-    pairs: int = Field(description="in the manifest")
+    pairs: int = Field(description="pairs in the manifest")
     made: int = Field(description="pairs that were not there before this call")
     dropped: int = Field(description="pairs that the guard against soft fakes left out")
-    guard: dict[str, GuardFigures] = Field(description="sharpness beside the twins, by family")
+    guard: dict[str, GuardFigures] = Field(
+        description="sharpness of the fakes relative to their twins, by family"
+    )
     failed: tuple[str, ...] = Field(description="files that could not be read, with the reason")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Job:
-    """One pair to be."""
+    """A pair that is to be made."""
 
     place: Place
     row: Row
@@ -234,7 +247,7 @@ def _minted(
     marker: Marker,
     failed: list[str],
 ) -> Iterator[bool]:
-    """For each job whether it was done now: not if it was before, or no twin came about."""
+    """Whether each job was done now: False if it was done before, or no twin came about."""
     for source, group in groupby(jobs, key=lambda job: job.row.source):
         while together := list(islice(group, _TOGETHER)):
             todo = [job for job in together if not job.place.real.exists()]

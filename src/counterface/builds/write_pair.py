@@ -33,17 +33,17 @@ class Place:
 
     @property
     def real(self) -> Path:
-        """Of the genuine picture."""
+        """The path of the genuine picture."""
         return self.out / "real" / self.person / f"{self.number:06d}.{self.suffix}"
 
     @property
     def fake(self) -> Path:
-        """Of the fake."""
+        """The path of the fake."""
         return self.out / "fake" / self.person / f"{self.number:06d}.{self.suffix}"
 
     @property
     def mask(self) -> Path:
-        """Of the mask, white where all is foreign."""
+        """The path of the mask, white where all is foreign."""
         return self.out / "masks" / self.person / f"{self.number:06d}.png"
 
 
@@ -80,8 +80,8 @@ def pair_entries(
 
     Args:
         place: where both are.
-        method: of the fake.
-        generator: of the fake.
+        method: method of the fake.
+        generator: generator of the fake.
         rights: give the licence of both.
         common: further fields of both.
     """
@@ -108,15 +108,15 @@ def write_pair(
     quality: int,
     marker: Marker,
 ) -> None:
-    """Nothing; both pictures, the mask and the record are there, the real picture last.
+    """Write both pictures, the mask and the record; the real picture comes last.
 
     Args:
         place: where; folders are made.
         real: RGB uint8 (H, W, 3).
-        fake: of the same shape.
+        fake: picture of the same shape.
         mask: float32 (H, W) in [0, 1].
         record: all that is known of the fake before signing.
-        quality: of JPEG, 1 to 100.
+        quality: quality of JPEG, 1 to 100.
         marker: what signs.
 
     Raises:

@@ -25,19 +25,32 @@ Step = Callable[[Image], Image]
 class AugmentConfig(Record):
     """How often each change is made; 0 never."""
 
-    flip: float = Field(0.5, ge=0, le=1, description="share that is mirrored")
-    rotate: float = Field(0.0, ge=0, le=180, description="degrees that a crop is turned at most")
-    grey: float = Field(0.0, ge=0, le=1, description="share without colour")
-    shuffle_channels: float = Field(0.0, ge=0, le=1, description="share with colours exchanged")
-    color: float = Field(0.0, ge=0, le=1, description="strength of the colour change, of each")
+    flip: float = Field(0.5, ge=0, le=1, description="share of examples that are mirrored")
+    rotate: float = Field(
+        0.0, ge=0, le=180, description="largest angle by which a crop is turned, degrees"
+    )
+    grey: float = Field(0.0, ge=0, le=1, description="share of examples that lose their colour")
+    shuffle_channels: float = Field(
+        0.0, ge=0, le=1, description="share of examples whose colour channels are exchanged"
+    )
+    color: float = Field(
+        0.0, ge=0, le=1, description="strength of the change of colour, which every example gets"
+    )
     impurities: float = Field(
-        0.0, ge=0, le=1, description="share with one of noise, blur, JPEG or spots"
+        0.0, ge=0, le=1, description="share of examples that get one of noise, blur, JPEG or spots"
     )
     degrade: float = Field(
-        0.0, ge=0, le=1, description="strength of scaling, noise and real codecs, of each"
+        0.0,
+        ge=0,
+        le=1,
+        description="strength of scaling, noise and real codecs, which every example goes through",
     )
     cutmix: float = Field(
-        0.0, ge=0, le=1, description="share with a rectangle of another example, label by area"
+        0.0,
+        ge=0,
+        le=1,
+        description="share of examples that get a rectangle of another one; the label is mixed by "
+        "area",
     )
 
 
@@ -63,8 +76,8 @@ def cut_mix(
     Yun et al. 2019, https://arxiv.org/abs/1905.04899: the share is uniform, the place too.
 
     Args:
-        frames: of one example.
-        other: of another, as many and as large.
+        frames: frames of one example.
+        other: frames of another, as many and as large.
         rng: the only source of chance.
     """
     height, width = frames[0].shape[:2]

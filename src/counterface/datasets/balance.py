@@ -22,11 +22,16 @@ from counterface.errors import ConfigError
 class BalanceConfig(Record):
     """How a training set is balanced: evenly, or by a ratio."""
 
-    ratio: float | None = Field(None, ge=1, description="draw this many times as many from reals")
-    even: bool = Field(
-        False, description="draw from the rarer label until both are even; so without --ratio, too"
+    ratio: float | None = Field(
+        None, ge=1, description="how many times as many real entries as there are to draw"
     )
-    seed: int = Field(0, ge=0, description="of which files are drawn from once more than others")
+    even: bool = Field(
+        False,
+        description="draw the rarer label until both labels are even; the default without --ratio",
+    )
+    seed: int = Field(
+        0, ge=0, description="seed for the choice of the files that are drawn once more than others"
+    )
 
     @model_validator(mode="after")
     def _one(self) -> Self:

@@ -48,23 +48,30 @@ _PLACE = re.compile(r"_(\d{4})_(\d{2})\.png$")
 class FaceStoreConfig(Record):
     """Which frames of a file are taken, and how their faces are cut."""
 
-    moments: int = Field(8, ge=1, le=9999, description="places of a video, even over its time")
+    moments: int = Field(
+        8, ge=1, le=9999, description="places in a video, spread evenly over its duration"
+    )
     frames: int = Field(1, ge=1, le=64, description="frames at each place, cut as one clip")
-    step: int = Field(1, ge=1, description="frames of the video from one of them to the next")
+    step: int = Field(
+        1, ge=1, description="distance between the frames of a clip, in frames of the video"
+    )
     template: Literal["face", "whole_face", "head"] = Field(
         "whole_face", description="how much of the head a crop shows"
     )
     size: int = Field(224, ge=16, le=1024, description="crop side, pixels")
     pick: Literal["largest", "persistent"] = Field(
-        "largest", description="whose face: the largest of each place, or who is seen most"
+        "largest",
+        description="whose face is taken: the largest at each place, or the person who is seen "
+        "most",
     )
-    face_detector: str = Field("auto", description="registered name")
-    landmarker: str = Field("mediapipe_mesh", description="registered name")
+    face_detector: str = Field("auto", description="registered name of the face detector")
+    landmarker: str = Field("mediapipe_mesh", description="registered name of the landmarker")
     twins: bool = Field(
         False,
-        description="cut a fake where the face is in the genuine file of the same source and size",
+        description="cut each fake where the face lies in the genuine file of the same source and "
+        "size",
     )
-    limits: Limits = Field(Limits(), description="of the child process that decodes")
+    limits: Limits = Field(Limits(), description="limits of the child process that decodes")
 
     def decides(self) -> OptionValues:
         """What the crops of one file depend on; template and size are the faceset's."""
@@ -78,7 +85,9 @@ class StoredFile(Record):
 
     path: str
     status: Literal["done", "already", "failed"]
-    clips: int = Field(0, description="in the store when it was cut; 0 = no face was found")
+    clips: int = Field(
+        0, description="clips of the file in the store when it was cut; 0 = no face was found"
+    )
     error: str | None = None
 
 
@@ -87,7 +96,7 @@ class StoreSummary(Record):
 
     folder: str
     files: tuple[StoredFile, ...]
-    crops: int = Field(description="in the store now")
+    crops: int = Field(description="crops in the store now")
 
     @property
     def failed(self) -> tuple[StoredFile, ...]:
@@ -121,7 +130,7 @@ def store_faces(
     the reason is kept in the store and told again, until `redo`.
 
     Args:
-        entries: of a manifest.
+        entries: entries of a manifest.
         folder: a store to add to, or a folder that is empty or absent.
         config: the settings.
         redo: try files again that failed, and cut those anew that were cut with other settings.
@@ -253,7 +262,7 @@ class _Job:
         return replace(entry, sha256=sha256), file
 
     def commit(self) -> None:
-        """Nothing; everything read so far is in the store."""
+        """Put everything read so far into the store."""
         if self._waiting:
             self.writer.commit(self._waiting)
             if self.writer.count % MERGE_AFTER == 0:
@@ -344,7 +353,7 @@ def _area(clip: Clip) -> float:
 def _require_same(
     records: dict[str, SourceRecord], config: FaceStoreConfig, folder: Path, *, redo: bool
 ) -> None:
-    """Nothing, if all that is stored was cut with these settings, or may be cut again."""
+    """Refuse a store whose crops were cut with other settings, unless they may be cut again."""
     wanted = config.decides()
     for record in records.values() if not redo else ():
         if differ := name_differences(record.options, wanted):
@@ -355,7 +364,7 @@ def _require_same(
 
 
 def _write_manifest(entries: Sequence[Entry], folder: Path) -> None:
-    """Writes the entries beside the crops, those of earlier calls kept."""
+    """Write the entries beside the crops, and keep those of earlier calls."""
     path = folder / MANIFEST_FILE
     known = {e.path.resolve(): e for e in read_manifest(path)} if path.exists() else {}
     write_manifest(list((known | {e.path.resolve(): e for e in entries}).values()), path)

@@ -34,7 +34,9 @@ class IndexConfig(Record):
     """How a data set is indexed."""
 
     hash: bool = Field(True, description="read every file for its SHA-256")
-    redo: bool = Field(False, description="replace a manifest that was split or balanced since")
+    redo: bool = Field(
+        False, description="replace a manifest even if it was split or balanced since"
+    )
 
 
 class IndexFailure(Record):
@@ -70,7 +72,7 @@ def index_dataset(
         folder: the data set; nothing in it is changed but for `out`, if that lies in it.
         out: the manifest, Parquet or (by its suffix) CSV.
         config: defaults where None.
-        options: of the layout's reader.
+        options: options of the layout's reader.
         progress: called with files hashed, their number, and a name.
 
     Raises:
@@ -112,7 +114,7 @@ class HashLog:
     """Hashes that are known, one JSON line each, kept beside a manifest; a context manager."""
 
     def __init__(self, manifest: Path) -> None:
-        """Reads what is known already; a line that a crash cut short is passed over."""
+        """Read what is known already; a line that a crash cut short is passed over."""
         self.path = manifest.with_name(f"{manifest.stem}{LOG_SUFFIX}")
         longest = LONGEST_NAME - len(LOG_SUFFIX)
         if len(os.fsencode(manifest.stem)) > longest:
@@ -142,7 +144,7 @@ class HashLog:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Closed; everything is on disk."""
+        """Close the file, with everything on disk."""
         if self._file is not None:
             with self._writing():
                 self._file.close()
@@ -171,7 +173,7 @@ class HashLog:
 
 
 def _check_replaceable(entries: Sequence[Entry], out: Path) -> None:
-    """Nothing, unless writing would take away splits or repeats that were set since."""
+    """Refuse to take away splits or repeats that were set since."""
     before = {entry.path.resolve(): entry for entry in read_manifest(out)}
     for entry in entries:
         old = before.get(entry.path.resolve(), entry)

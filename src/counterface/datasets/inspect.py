@@ -195,7 +195,7 @@ def _look_alike(one: Entry, other: Entry, bits: int) -> LookAlike:
 
 
 def _tally(named: Iterable[tuple[str, Entry]]) -> dict[str, Tally]:
-    """By name, the most frequent first."""
+    """Counts by name, the most frequent first."""
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for name, entry in named:
         counts[name][entry.label] += 1

@@ -27,12 +27,12 @@ from counterface.types import Image
 
 
 class DrawConfig(Record):
-    """In which order clips come."""
+    """The order in which clips come."""
 
     balance: Literal["even", "repeat"] = Field(
-        "even", description="even: real and fake take turns; repeat: by the manifest's `repeat`"
+        "even", description="even: real and fake alternate; repeat: follow the manifest's `repeat`"
     )
-    seed: int = Field(0, ge=0, description="of the order and the augmentation")
+    seed: int = Field(0, ge=0, description="seed for the order and the augmentation")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +59,7 @@ class FacePool:
         """Look up the clips; no picture is read yet.
 
         Args:
-            entries: of a manifest.
+            entries: entries of a manifest.
             folder: made by `counterface dataset faces`.
             template: that the detector wants.
             size: its crop side, pixels.
@@ -110,7 +110,7 @@ class FacePool:
         return frames[0] if self.frames == 1 else np.stack(frames)
 
     def _require_clips(self, frames: int, step: int) -> None:
-        """Nothing, if the store's clips are long enough and as far apart as wanted."""
+        """Check that the store's clips are long enough and as far apart as wanted."""
         kinds = {
             (int(s.options.get("frames") or 1), int(s.options.get("step") or 1))
             for s in self.store.header.sources

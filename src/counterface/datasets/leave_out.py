@@ -119,7 +119,7 @@ def leave_out_folds(
 
 
 def fold_splits(entries: Sequence[Entry], folds: int) -> list[list[Entry]]:
-    """For each group of methods the entries with splits: `val` judges it, `train` is learnt from.
+    """The entries with splits for each group of methods: `val` judges it, `train` is learnt from.
 
     The fakes of every method are judged in one fold, and each genuine file in one fold or more: in
     that of a method whose people, footage or origin it shares, else in one that it is dealt to. It
@@ -185,11 +185,11 @@ def _hold_back(free: Sequence[Entry], number: int, folds: int) -> list[Entry]:
 
 
 def met_paths(entries: Iterable[Entry], fakes: Iterable[Entry] = ()) -> set[Path]:
-    """Of the split `val`, the files whose maker (of genuine ones, whose origin) is learnt from.
+    """The files of the split `val` whose maker (of genuine ones, whose origin) is learnt from.
 
     Args:
         entries: with their splits.
-        fakes: of further makers that are learnt from; genuine files among them say nothing.
+        fakes: fakes of further makers that are learnt from; genuine files among them say nothing.
     """
     entries = list(entries)
     further = [entry for entry in fakes if entry.label]
@@ -242,7 +242,7 @@ def _amount(origins: Iterable[str]) -> int:
 
 
 def draw_evenly(entries: Sequence[Entry], limit: int) -> list[Entry]:
-    """At most `limit` files of each maker in each origin, even over the list."""
+    """At most `limit` files of each maker in each origin, spread evenly over the list."""
     parts: dict[tuple[int, str, str], list[Entry]] = defaultdict(list)
     for entry in entries:
         parts[entry.label, entry.generator or entry.method, entry.origin].append(entry)
@@ -250,7 +250,7 @@ def draw_evenly(entries: Sequence[Entry], limit: int) -> list[Entry]:
 
 
 def _fill_empty(groups: list[list[Unit]]) -> None:
-    """Each group has a method: an empty one takes the last of the largest."""
+    """Give each empty group the last method of the largest group."""
     for group in groups:
         if not group:
             group.append(max(groups, key=len).pop())
@@ -279,7 +279,7 @@ def _apart(entries: Sequence[Entry], judged: Sequence[Entry]) -> list[Entry]:
 
 
 def _ties(entry: Entry) -> set[str]:
-    """All that may not be on both sides, the method of a fake among it."""
+    """Everything that may not be on both sides, including the method of a fake."""
     maker = unit_of(entry, "method")
     named = {"method": maker, "source": entry.source, "origin": entry.origin}
     people = {f"identity:{name}" for name in entry.identities}

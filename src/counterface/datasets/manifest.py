@@ -226,6 +226,6 @@ def _placed(entry: Entry, folder: Path) -> Entry:
 
 
 def _relative(path: Path, folder: Path) -> Path:
-    """Relative where the file lies below the manifest, so both can move."""
+    """The path, relative where the file lies below the manifest, so that both can move."""
     resolved, base = path.resolve(), folder.resolve()
     return resolved.relative_to(base) if resolved.is_relative_to(base) else resolved

@@ -39,7 +39,7 @@ def partition(
         units: how many units there are.
         shares: (K,) what each side is to have of each stratum; sums to 1.
         fixed: units whose side is given.
-        seed: of the orders.
+        seed: seed of the orders.
     """
     rng = np.random.default_rng(seed)
     problem = _Problem(items, units, np.asarray(shares, dtype=np.float64), dict(fixed or {}))

@@ -23,13 +23,22 @@ from counterface.errors import ConfigError
 class SplitConfig(Record):
     """How a data set is split."""
 
-    train: float = Field(0.8, ge=0, le=1, description="share of the entries to learn from")
-    val: float = Field(0.1, ge=0, le=1, description="share to choose by")
-    test: float = Field(0.1, ge=0, le=1, description="share to measure on, once")
-    seed: int = Field(0, ge=0, description="another seed gives another split")
-    keep: bool = Field(False, description="keep the splits that entries have; place the others")
+    train: float = Field(0.8, ge=0, le=1, description="share of the entries for training")
+    val: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="share for validation, by which weights and thresholds are chosen",
+    )
+    test: float = Field(0.1, ge=0, le=1, description="share for the final measurement")
+    seed: int = Field(0, ge=0, description="seed; another one gives another split")
+    keep: bool = Field(
+        False, description="keep the splits that entries already have; place only the others"
+    )
     drop_crossing: bool = Field(
-        False, description="part people who are swapped; leave out fakes between two sides"
+        False,
+        description="place people apart even if they were swapped; leave out the fakes between "
+        "two sides",
     )
 
     @model_validator(mode="after")
@@ -261,7 +270,7 @@ def _report(
 def _check_possible(
     entries: Sequence[Entry], shares: Sequence[float], report: SplitReport, config: SplitConfig
 ) -> None:
-    """Nothing, if every split that was asked for has what it needs.
+    """Check that every split that was asked for has what it needs.
 
     Raises:
         ConfigError: a split lacks a label, or is less than half of its share for the sake of one

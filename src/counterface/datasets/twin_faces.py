@@ -35,13 +35,18 @@ class TwinConfig(Record):
     """How fakes are drawn, and what both halves of a pair go through."""
 
     families: dict[str, float] = Field(
-        {}, description="share of each family (the manifest's `method`); empty = all evenly"
+        {}, description="share of each family (the manifest's `method`); empty = all alike"
     )
-    strength: float = Field(0.6, ge=0, le=1, description="of scaling, blur, noise and codecs")
+    strength: float = Field(
+        0.6, ge=0, le=1, description="strength of scaling, blur, noise and codecs"
+    )
     color: float = Field(0.5, ge=0, le=1, description="strength of the colour change")
-    shift: int = Field(10, ge=0, le=64, description="pixels that a crop is moved at most, unscaled")
+    shift: int = Field(10, ge=0, le=64, description="largest shift of a crop, pixels at full size")
     levelled: float = Field(
-        0.8, ge=0, le=1, description="share of pairs of different footage made equally sharp"
+        0.8,
+        ge=0,
+        le=1,
+        description="share of the pairs of different footage that are made equally sharp",
     )
 
 

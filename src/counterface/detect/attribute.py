@@ -26,33 +26,47 @@ MAJORITY = 0.5  # share that a family needs to be named
 class Family(Record):
     """One family that the head was shown."""
 
-    name: str = Field(description="as in the manifest's column `method`")
-    limit: float = Field(gt=0, description="squared distance that 95 % of held-back files stay in")
-    genuine: bool = Field(False, description="real faces, for comparison: never named")
-    generators: tuple[str, ...] = Field((), description="programs and models it was shown")
-    files: int = Field(0, ge=0, description="that it was shown")
+    name: str = Field(description="name of the family, as in the manifest's column `method`")
+    limit: float = Field(
+        gt=0, description="squared distance within which 95 % of the family's held-back files lie"
+    )
+    genuine: bool = Field(
+        False,
+        description="whether it stands for real faces, which are compared with but never named",
+    )
+    generators: tuple[str, ...] = Field(
+        (), description="programs and models whose output the family was fitted on"
+    )
+    files: int = Field(0, ge=0, description="number of files that the family was fitted on")
 
 
 class Families(Record):
     """What the head of a detector file knows, and how often it was right on held-back files."""
 
-    members: tuple[Family, ...] = Field(description="in the order of the distances")
-    temperature: float = Field(1.0, gt=0, description="of distances, fitted on held-back files")
+    members: tuple[Family, ...] = Field(description="families in the order of the distances")
+    temperature: float = Field(
+        1.0, gt=0, description="temperature of the distances, fitted on held-back files"
+    )
     right: float | None = Field(None, description="share of held-back fakes named correctly")
-    wrong: float | None = Field(None, description="share of them named as another family")
+    wrong: float | None = Field(
+        None, description="share of held-back fakes named as another family"
+    )
     foreign_unknown: float | None = Field(
-        None, description="share called unknown of fakes of a family that was left out"
+        None, description="share of fakes of a left-out family that were called unknown"
     )
 
 
 class Attribution(Record):
     """The family of one person's faces, or that none can be named."""
 
-    family: str = Field(description="a family's name, or unknown")
+    family: str = Field(description="name of the family, or unknown")
     confidence: float | None = Field(
-        ge=0, le=1, description="among the families known, if it was manipulated; null: unknown"
+        ge=0,
+        le=1,
+        description="confidence among the known families, if the face was manipulated; null: "
+        "unknown",
     )
-    shares: dict[str, float] = Field(description="of each family, if it was one of them")
+    shares: dict[str, float] = Field(description="share of each family, if it was one of them")
     note: str
 
 
@@ -61,7 +75,7 @@ def attribute(distances: ArrayLike, families: Families) -> Attribution:
 
     Args:
         distances: (N, K) squared distances of N >= 1 crops to K families, finite.
-        families: of the detector file.
+        families: families of the detector file.
 
     Raises:
         ShapeError: other shapes, or distances that are not finite.
@@ -100,7 +114,7 @@ def nearest(distances: ArrayLike, families: Families) -> float | None:
 
     Args:
         distances: (K,) squared, of one crop.
-        families: of the detector file.
+        families: families of the detector file.
 
     Returns:
         Up to 1 for 95 % of the held-back files of a family; None where no distance is finite.

@@ -169,8 +169,8 @@ def calibrate_scores(
     """The calibration and thresholds that fit scored files.
 
     Args:
-        scores: of files that the net was not trained on; those whose faces are set aside get no
-            verdict by these lines, and so do not move them.
+        scores: scores of files that the net was not trained on; those whose faces are set aside
+            get no verdict by these lines, and so do not move them.
         then: the calibration by which their probabilities were made.
 
     Raises:

@@ -65,10 +65,16 @@ class Range(DetectorPart):
 
     model_config = ConfigDict(extra="allow")  # later files may state more limits
 
-    min_face_px: float = Field(64, ge=0, description="longer side round the landmarks, pixels")
-    max_compression: float = Field(1.0, ge=0, le=1, description="as estimated by `probe`")
-    max_yaw: float = Field(180, ge=0, description="degrees to either side")
-    max_pitch: float = Field(180, ge=0, description="degrees up or down")
+    min_face_px: float = Field(
+        64,
+        ge=0,
+        description="smallest face that is judged: longer side round the landmarks, pixels",
+    )
+    max_compression: float = Field(
+        1.0, ge=0, le=1, description="strongest compression that is judged, as `probe` estimates it"
+    )
+    max_yaw: float = Field(180, ge=0, description="largest turn to either side, degrees")
+    max_pitch: float = Field(180, ge=0, description="largest tilt up or down, degrees")
 
 
 class DetectorInfo(DetectorPart):
@@ -80,17 +86,21 @@ class DetectorInfo(DetectorPart):
     template: str
     size: int = Field(ge=16, le=1024)
     frames: int = Field(1, ge=1, le=64, description="crops of one person that are judged together")
-    step: int = Field(1, ge=1, description="frames of the video from one of them to the next")
+    step: int = Field(1, ge=1, description="distance between those crops, in frames of the video")
     calibration: Calibration = Calibration()
     thresholds: Thresholds
     range: Range = Range()
-    families: Families | None = Field(None, description="of a file with the output `families`")
-    weighing: Weighing | None = Field(None, description="of a file with the output `witnesses`")
+    families: Families | None = Field(
+        None, description="known families, in a file with the output `families`"
+    )
+    weighing: Weighing | None = Field(
+        None, description="rules for the witnesses, in a file with the output `witnesses`"
+    )
     card: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def crop_shape(self) -> tuple[int, ...]:
-        """Of one item that is judged, channels last: (S, S, 3) or (T, S, S, 3)."""
+        """The shape of one judged item, channels last: (S, S, 3) or (T, S, S, 3)."""
         crop = (self.size, self.size, 3)
         return crop if self.frames == 1 else (self.frames, *crop)
 
@@ -152,7 +162,7 @@ class Detector:
         else:
             session = GuardedSession(content, path)
             metadata = session.metadata
-        info = _read_info(metadata, path)
+        info = read_info(metadata, path)
         _check_signature(session, info, path)
         return cls(session, info, hashlib.sha256(content).hexdigest(), path)
 
@@ -219,7 +229,7 @@ class Detector:
             yield found
 
     def _require_shapes(self, names: list[str], found: list[Floats], count: int) -> None:
-        """DetectorError where an output is no array of numbers of the documented shape."""
+        """Refuse outputs that are not arrays of numbers of the documented shapes."""
         widths = optional_outputs(self.info)
         for name, values in zip(names, found, strict=True):
             dimensions = (1, 2) if name == "logit" else (3,) if name == "activation" else (2,)
@@ -234,7 +244,7 @@ class Detector:
 
 
 def _refuse_weights(path: Path) -> None:
-    """Raises where the path is that of trained weights, or of the run that holds them."""
+    """Refuse a path of trained weights, or of the run that holds them."""
     weights = path / "best.safetensors" if path.is_dir() else path
     if weights.suffix != ".safetensors" or (weights != path and not weights.exists()):
         return
@@ -267,7 +277,12 @@ def optional_outputs(info: DetectorInfo) -> dict[str, int]:
     return widths
 
 
-def _read_info(metadata: dict[str, str], path: Path) -> DetectorInfo:
+def read_info(metadata: dict[str, str], path: Path) -> DetectorInfo:
+    """What a detector file says of itself, from its ONNX metadata.
+
+    Raises:
+        DetectorError: it says nothing, or something that cannot be used.
+    """
     if "counterface" not in metadata:
         raise DetectorError(
             f"{path}: the ONNX file has no 'counterface' metadata, so its crop, calibration and "

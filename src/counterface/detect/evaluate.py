@@ -58,13 +58,18 @@ class EvaluateConfig(Record):
     """How labelled files are scored; the same for every detector and data set of a report."""
 
     split: Literal["test", "val", "train", "all"] | None = Field(
-        None, description="which files; the test split where the manifest has one, else all"
+        None,
+        description="split to measure; by default test, or all files of a manifest without splits",
     )
-    frames: int = Field(32, ge=1, le=100_000, description="frames of a video, even over its time")
+    frames: int = Field(
+        32, ge=1, le=100_000, description="frames of each video, spread evenly over its duration"
+    )
     thorough: bool = Field(False, description="scan as 'scan --thorough' does")
-    rounds: int = Field(ROUNDS, ge=100, le=100_000, description="resamples of the intervals")
-    jobs: int = Field(1, ge=1, description="processes that scan")
-    cache: Path | None = Field(None, description="folder of scores that were made before")
+    rounds: int = Field(
+        ROUNDS, ge=100, le=100_000, description="number of resamples for the intervals"
+    )
+    jobs: int = Field(1, ge=1, description="number of processes that scan")
+    cache: Path | None = Field(None, description="folder for scores that are kept")
 
     def scan_config(self, detector: str) -> ScanConfig:
         """The scan of each file."""
@@ -79,7 +84,7 @@ class DetectorFacts(Record):
     version: str
     sha256: str
     info: DetectorInfo
-    file: str = Field(description="as it was named on the command line")
+    file: str = Field(description="detector file as named on the command line")
 
     @classmethod
     def load(cls, file: str) -> DetectorFacts:
@@ -108,10 +113,10 @@ class Opened(Record):
 
     manifest: str
     sha256: str
-    split: str = Field(description="test, val, train or all")
-    splits: bool = Field(description="the manifest has splits")
+    split: str = Field(description="split that was measured: test, val, train or all")
+    splits: bool = Field(description="whether the manifest has splits")
     files: int
-    openings: tuple[Opening, ...] = Field((), description="of its test split, before this one")
+    openings: tuple[Opening, ...] = Field((), description="earlier openings of the test split")
 
     @property
     def name(self) -> str:
@@ -128,13 +133,14 @@ class Evaluation(Record):
     opened: Opened | None = None
     config: EvaluateConfig | None = None
     threshold: float = Field(description="probability from which a file counts as called fake")
-    video: Numbers = Field(description="by file: a video's frames pooled")
+    video: Numbers = Field(description="numbers by file, with the frames of a video pooled")
     frame: Numbers | None
     slices: tuple[Slice, ...]
     outcomes: tuple[Outcome, ...]
     abstentions: Abstentions
     auc_bounds: tuple[float, float] | None = Field(
-        description="AUC of all files, whatever those without a number had scored"
+        description="lowest and highest AUC of all files, over every possible score of those "
+        "without one"
     )
     cautions: tuple[Notice, ...]
     files: tuple[FileScore, ...]
@@ -151,12 +157,12 @@ class Evaluation(Record):
 
     @property
     def not_scored(self) -> int:
-        """No face, or an error: left out, never 0.5."""
+        """Files without a face, or with an error: left out, never 0.5."""
         return self.video.not_scored
 
     @property
     def auc(self) -> tuple[float, float, float] | None:
-        """With its 95 % interval; None where a class is missing."""
+        """The AUC with its 95 % interval; None where a class is missing."""
         found = self.video.values.get("auc")
         if found is None:
             return None
@@ -166,7 +172,7 @@ class Evaluation(Record):
 
     @property
     def frame_auc(self) -> float | None:
-        """Of single frames."""
+        """The AUC of single frames."""
         found = self.frame.values.get("auc") if self.frame else None
         return found.value if found else None
 
@@ -189,7 +195,7 @@ def evaluate_files(
         scores: from `score_files`.
         threshold: probability from which a file counts as called fake. It comes from the detector
             file, where it was set on held-back files; never from these.
-        calibration: of the detector, for the probabilities of single frames.
+        calibration: calibration of the detector, for the probabilities of single frames.
         rounds: resamples.
 
     Raises:
@@ -219,7 +225,7 @@ def evaluate_manifest(
     progress: Progress | None = None,
     now: datetime | None = None,
 ) -> list[Evaluation]:
-    """One evaluation a detector, on the same files; the test split is opened once for all of them.
+    """An evaluation for each detector on the same files; the test split is opened once for all.
 
     Args:
         manifest: Parquet or CSV, see `read_manifest`.

@@ -91,7 +91,7 @@ def pool_logits(
 
     Args:
         logits: finite, in time order, at least one; one alone has no spread: [0, 1].
-        calibration: of the detector file.
+        calibration: calibration of the detector file.
         level: two-sided, in (0, 1).
         spread_over: what the logits are of: frames of a track, or views of too few frames.
 
@@ -134,9 +134,9 @@ def judge_score(
 
     Args:
         score: pooled.
-        thresholds: of the detector file.
+        thresholds: thresholds of the detector file.
         in_range: whether its number may carry a verdict.
-        line: of faces of this quality, in place of `thresholds.likely_manipulated`; 1 is never
+        line: line of faces of this quality, in place of `thresholds.likely_manipulated`; 1 is never
             reached.
     """
     if score is None or not in_range:

@@ -60,8 +60,8 @@ class WitnessInfo(DetectorPart):
     """One of the detector's witnesses."""
 
     name: str = Field(min_length=1)
-    looks_for: str = Field(min_length=1, description="what completes 'looks for ...'")
-    question: str = Field(min_length=1, description="what kind of manipulation it speaks to")
+    looks_for: str = Field(min_length=1, description="words that complete 'looks for ...'")
+    question: str = Field(min_length=1, description="kind of manipulation that it speaks to")
     methods: tuple[str, ...] = Field(
         (), description="families and makers of fakes that it is weighed by; empty: all"
     )
@@ -74,22 +74,32 @@ class WitnessInfo(DetectorPart):
 class Promise(DetectorPart):
     """What holds of genuine files at a bin's line, on those that it was fitted on."""
 
-    share: float = Field(gt=0, lt=1, description="of genuine files above the line, at most")
-    origins: int = Field(ge=1, description="sources of genuine files; the worst of them keeps it")
-    files: int = Field(ge=1, description="genuine files in all of them")
+    share: float = Field(gt=0, lt=1, description="largest share of genuine files above the line")
+    origins: int = Field(
+        ge=1, description="number of sources of genuine files; the worst of them keeps the share"
+    )
+    files: int = Field(ge=1, description="number of genuine files in all of them")
 
 
 class QualityBin(DetectorPart):
     """Faces of like quality, and what each witness is worth there."""
 
     name: str = Field(min_length=1)
-    min_eye_px: float = Field(0, ge=0, description="between the eyes' centres, pixels")
+    min_eye_px: float = Field(
+        0, ge=0, description="smallest distance between the eyes' centres, pixels"
+    )
     min_sharpness: float = Field(0, ge=0)
     max_compression: float = Field(1, ge=0, le=1)
-    slopes: tuple[float, ...] = Field(description="of each witness; 0: silent")
-    offsets: tuple[float, ...] = Field(description="of each witness, log-odds; 0 where silent")
-    line: float = Field(NEVER, gt=0, le=1, description="of likely_manipulated; 1: never called")
-    promise: Promise | None = Field(None, description="null: nothing is promised")
+    slopes: tuple[float, ...] = Field(description="slope of each witness; 0: silent")
+    offsets: tuple[float, ...] = Field(
+        description="offset of each witness, log-odds; 0 where silent"
+    )
+    line: float = Field(
+        NEVER, gt=0, le=1, description="line of likely_manipulated; 1: never called"
+    )
+    promise: Promise | None = Field(
+        None, description="what holds for genuine files at the line; null: nothing is promised"
+    )
 
     def holds(self, quality: Quality) -> bool:
         """Whether a face of this quality is good enough."""
@@ -228,9 +238,9 @@ class Statement(DetectorPart):
     name: str
     question: str
     looks_for: str
-    log_odds: float | None = Field(description="mean over frames, -3 to 3; null: silent")
+    log_odds: float | None = Field(description="mean log-odds over frames, -3 to 3; null: silent")
     says: Literal["for", "against", "neither", "silent"] = Field(
-        description="of manipulation; silent: it cannot tell at this quality"
+        description="what the witness says; silent: it cannot tell at this quality"
     )
     text: str = Field(description="the same in one sentence")
 
@@ -242,7 +252,7 @@ def take_statements(
 
     Args:
         logits: (N, W), raw, of the frames or views that are pooled, N >= 1.
-        weighing: of the detector file.
+        weighing: weighing of the detector file.
         bin_: that of the person.
     """
     mean = weighing.hear(logits, bin_).mean(axis=0)

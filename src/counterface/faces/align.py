@@ -1,4 +1,4 @@
-"""One alignment for the whole project: a similarity from landmarks to a named template.
+"""The one alignment of the whole project: a similarity from landmarks to a named template.
 
 Convention: xy pixels, the centre of the top-left pixel at (0, 0); matrices are 2x3 float32 and map
 frame pixels to crop pixels (`frame_to_crop`) unless named otherwise.
@@ -161,8 +161,8 @@ def outside_share(matrix: Floats, size: int, frame_width: int, frame_height: int
     Args:
         matrix: `frame_to_crop` (2, 3).
         size: side of the crop, pixels.
-        frame_width: of the frame, pixels.
-        frame_height: of the frame, pixels.
+        frame_width: width of the frame, pixels.
+        frame_height: height of the frame, pixels.
     """
     unit = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
     crop = warp_points(unit * size - 0.5, invert(matrix))

@@ -140,7 +140,7 @@ def transfer_iterative(
         face_mask: what is measured of the face.
         like_mask: what is measured of `like`.
         steps: turns of the axes.
-        seed: of the turns.
+        seed: seed of the turns.
 
     Raises:
         ShapeError: an image is not RGB uint8, or a mask not of its size.
@@ -170,7 +170,7 @@ def transfer_sliced(
         like_mask: what is measured of `like`.
         steps: how often directions are drawn.
         directions: in each step, rounded up to threes at right angles.
-        seed: of the directions.
+        seed: seed of the directions.
 
     Raises:
         ShapeError: an image is not RGB uint8, or a mask not of its size.

@@ -31,7 +31,7 @@ class FaceDetector(Protocol):
 
 @runtime_checkable
 class SteppedFaceDetector(FaceDetector, Protocol):
-    """One with less thorough ways for the frames of a video."""
+    """A face detector with a less thorough way for the frames of a video."""
 
     quick: FaceDetector  # finds near faces at a fraction of the cost
 
@@ -42,7 +42,7 @@ class SteppedFaceDetector(FaceDetector, Protocol):
 
 @runtime_checkable
 class MeasuredFaceDetector(FaceDetector, Protocol):
-    """One whose blind spot is known."""
+    """A face detector whose blind spot is known."""
 
     def smallest(self, shape: Sequence[int], *, video: bool = False) -> float:
         """The face height from which on few are missed in pictures of this (height, width)."""
@@ -101,7 +101,7 @@ def search_picture(image: Image, detector: FaceDetector, marker: Landmarker) -> 
 
 
 def search_frame(image: Image, detector: SteppedFaceDetector, marker: Landmarker) -> list[Face]:
-    """The same for one frame of many, at less cost."""
+    """The faces of one frame of many, searched at less cost."""
     faces = locate_faces(image, detector.detect_in_video(image), marker)
     if any(face.landmarks is not None for face in faces):
         return faces
@@ -196,7 +196,7 @@ def require_rgb(image: Image) -> None:
 
 
 def box_overlaps(box: Floats, boxes: Floats) -> tuple[Floats, Floats]:
-    """Of one xyxy box with (N, 4) others: intersection over union, and over the smaller area."""
+    """Overlaps of one xyxy box with (N, 4): intersection over union, and over the smaller area."""
     low = np.maximum(box[:2], boxes[:, :2])
     high = np.minimum(box[2:], boxes[:, 2:])
     shared = np.prod(np.clip(high - low, 0, None), axis=1)
@@ -208,7 +208,7 @@ def box_overlaps(box: Floats, boxes: Floats) -> tuple[Floats, Floats]:
 
 
 def merge_faces(faces: Sequence[Face], iou: float = SAME_FACE_IOU) -> list[Face]:
-    """One face where several boxes show the same one: with landmarks first, then by score.
+    """The faces, one where several boxes show the same: with landmarks first, then by score.
 
     A box that overlaps a better one by `iou`, or lies in it (or around it) by three quarters, is
     dropped. For faces from several detectors, scales or tiles.

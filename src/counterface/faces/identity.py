@@ -44,7 +44,7 @@ class IdentityEmbedder:
 
         Args:
             image: RGB uint8 (H, W, 3).
-            faces: of that image; one without landmarks comes back as it is.
+            faces: faces of that image; one without landmarks comes back as it is.
         """
         return [
             face

@@ -67,7 +67,7 @@ class FaceLinker:
         """The person ids of the faces of one frame, all different, 0 first.
 
         Args:
-            faces: of one frame, later than all before.
+            faces: faces of one frame, later than all before.
             crops: their aligned crops.
         """
         looks = [look_of(crop) for crop in crops]

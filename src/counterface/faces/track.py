@@ -98,7 +98,7 @@ def _start(track: _Open) -> tuple[Fraction, int]:
 
 
 def _match(foretold: Sequence[Floats], boxes: Sequence[Floats], min_iou: float) -> dict[int, int]:
-    """For each box its track, one to one, best overlap first."""
+    """The track of each box, one to one, best overlap first."""
     if not foretold or not boxes:
         return {}
     overlap = np.stack([box_overlaps(box, np.stack(boxes))[0] for box in foretold])
@@ -118,7 +118,7 @@ class CutFinder:
         """Know no frame.
 
         Args:
-            min_correlation: of neighbouring thumbnails; below is a cut, [-1, 1].
+            min_correlation: correlation of neighbouring thumbnails; below is a cut, [-1, 1].
         """
         self.min_correlation = min_correlation
         self._before: Floats | None = None

@@ -65,7 +65,7 @@ def adopt(folder: Path, progress: Progress | None = None) -> Adoption:
 
 
 def _copy_of(path: Path, rows: Sequence[Row], folder: Path) -> str | None:
-    """That the picture is another's copy, byte for byte; None where it is not."""
+    """A note that the picture is a copy of another, byte for byte; None where it is not."""
     size = path.stat().st_size
     for row in rows:
         other = folder / row.file

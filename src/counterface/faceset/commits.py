@@ -36,7 +36,7 @@ class CommitWriter:
 
         Args:
             folder: the faceset.
-            quality: of the JPEG files, 1 to 100; a row whose file ends in .png has no loss.
+            quality: quality of the JPEG files, 1 to 100; a row whose file ends in .png has no loss.
         """
         self.folder = folder
         self.quality = quality

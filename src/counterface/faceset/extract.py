@@ -29,10 +29,13 @@ class ExtractConfig(Record):
     every: int = Field(1, ge=1, description="look at every n-th frame of a video")
     faces: int | None = Field(None, ge=1, description="keep the n largest faces of a frame")
     min_size: int = Field(
-        32, ge=8, description="leave out faces whose shorter side is less, pixels"
+        32, ge=8, description="leave out faces whose shorter side is smaller than this, pixels"
     )
     max_outside: float = Field(
-        0.5, ge=0, le=1, description="leave out crops of which more lies outside the frame"
+        0.5,
+        ge=0,
+        le=1,
+        description="leave out crops of which a larger share than this lies outside the frame",
     )
     template: Literal["face", "whole_face", "head"] = Field(
         "whole_face", description="how much of the head a crop shows"
@@ -42,15 +45,16 @@ class ExtractConfig(Record):
     detect_every: int = Field(
         5,
         ge=1,
-        description="frames from one detector pass to the next; between, faces are followed",
+        description="frames between two passes of the face detector; in between, faces are "
+        "followed",
     )
-    face_detector: str = Field("auto", description="registered name")
-    landmarker: str = Field("mediapipe_mesh", description="registered name")
+    face_detector: str = Field("auto", description="registered name of the face detector")
+    landmarker: str = Field("mediapipe_mesh", description="registered name of the landmarker")
     rights: Rights | None = Field(None, description="rights record of the footage")
     rights_file: Path | None = Field(
-        None, description="a rights.toml with it; the one beside the source by default"
+        None, description="file with the rights record; unset: the rights.toml beside the source"
     )
-    limits: Limits = Field(Limits(), description="of the child process that decodes")
+    limits: Limits = Field(Limits(), description="limits of the child process that decodes")
 
     def decides(self) -> OptionValues:
         """The settings on which the crops of one source depend; template and size hold for all."""
@@ -83,7 +87,7 @@ class ExtractSummary(Record):
 
     folder: str
     sources: tuple[SourceResult, ...]
-    crops: int = Field(description="in the faceset now, pruned ones left out")
+    crops: int = Field(description="crops in the faceset now, without pruned ones")
 
     @property
     def failed(self) -> tuple[SourceResult, ...]:

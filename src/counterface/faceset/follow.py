@@ -54,7 +54,7 @@ class FaceFollower:
 
     @classmethod
     def load(cls, face_detector: str, landmarker: str, detect_every: int) -> FaceFollower:
-        """One with the models of these names, loaded.
+        """A follower with the models of these names, loaded.
 
         Raises:
             RegistryError: no face detector or landmarker of that name.

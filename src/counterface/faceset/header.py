@@ -33,7 +33,7 @@ Migration = Callable[[dict[str, Any], pa.Table], tuple[dict[str, Any], pa.Table]
 
 
 def _add_outside(values: dict[str, Any], table: pa.Table) -> tuple[dict[str, Any], pa.Table]:
-    """Format 2 knows what share of each crop lies outside its frame."""
+    """The values of format 2, which knows what share of each crop lies outside its frame."""
     size, names = values["size"], ("frame_to_crop", "frame_width", "frame_height")
     if "outside" in table.column_names:  # written, but the write of the header was cut off
         return values, table
@@ -55,17 +55,21 @@ OptionValues = dict[str, int | float | str | bool | None]
 class SourceRecord(Record):
     """How far one source file has been read, and with what settings."""
 
-    name: str = Field(description="the file as it was named at extraction")
+    name: str = Field(description="name of the file at extraction")
     sha256: str
     options: OptionValues = Field(description="the settings that decide which crops come out")
-    next_frame: int = Field(0, ge=0, description="frames below this index are done")
+    next_frame: int = Field(0, ge=0, description="index of the next frame; those below it are done")
     frames: int = Field(0, ge=0, description="frames looked at")
-    frames_with_face: int = Field(0, ge=0, description="of them, frames that gave a crop")
+    frames_with_face: int = Field(0, ge=0, description="number of those frames that gave a crop")
     crops: int = Field(0, ge=0, description="crops written, pruned ones included")
-    partly_outside: int = Field(0, ge=0, description="of them, crops with a tenth or more grey")
+    partly_outside: int = Field(
+        0, ge=0, description="number of those crops of which a tenth or more is grey"
+    )
     left_out: int = Field(0, ge=0, description="faces too far outside their frames for a crop")
     done: bool = False
-    error: str | None = Field(None, description="why it gave no more, where it could not be read")
+    error: str | None = Field(
+        None, description="why the file gave no more, where it could not be read"
+    )
 
 
 class Header(Record):

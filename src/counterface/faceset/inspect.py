@@ -38,7 +38,7 @@ class Verification(Record):
     folder: str
     crops: int
     problems: tuple[Problem, ...]
-    notes: tuple[str, ...] = Field(description="nothing wrong, but worth knowing")
+    notes: tuple[str, ...] = Field(description="notes on what is not wrong, but worth knowing")
 
 
 class Spread(Record):
@@ -55,7 +55,7 @@ class SourceCount(Record):
     name: str
     sha256: str
     crops: int
-    done: bool = Field(description="read to its end")
+    done: bool = Field(description="whether the source was read to its end")
 
 
 class FacesetInfo(Record):

@@ -79,8 +79,8 @@ class Intake:
 
         Args:
             config: the settings; template and size are the faceset's.
-            header: of the faceset.
-            writer: of the faceset.
+            header: header of the faceset.
+            writer: writer of the faceset.
             roots: for each file the folder that its recorded name is relative to.
             redo: files that were read before are read again from their start.
             progress: called with frames where there is one file, with files where there are more.
@@ -261,13 +261,13 @@ def crop_stem(record: SourceRecord) -> str:
 
 
 def _flag(name: str, value: object) -> str:
-    """What to type for a setting of before."""
+    """The flag to type for a setting of an earlier call."""
     option = "--" + name.replace("_", "-")
     return f"no {option}" if value is None else f"{option} {value}"
 
 
 class _OtherSettingsError(FacesetError):
-    """One file of several was extracted before with other settings."""
+    """A file, one of several, was extracted before with other settings."""
 
 
 class _Broken(Exception):  # noqa: N818  (a signal inside this file, never seen outside)

@@ -46,7 +46,7 @@ class Row:
     outside: Float32 = 0.0  # share of the crop that lies outside the frame, [0, 1]
 
     def __post_init__(self) -> None:
-        """Refuses what no crop can have, by a ValueError."""
+        """Refuse, by a ValueError, what no crop can have."""
         if self.mask and (PurePath(self.mask).is_absolute() or ".." in PurePath(self.mask).parts):
             raise ValueError(f"the mask {self.mask!r} lies outside of the faceset")
         if min(self.frame_width, self.frame_height) < 1 or self.frame_index < 0:
@@ -66,11 +66,11 @@ class Row:
         """The row of a crop that was just cut.
 
         Args:
-            crop: of a face with landmarks.
-            shape: of the frame that it was cut from: height and width, pixels.
+            crop: crop of a face with landmarks.
+            shape: shape of the frame that it was cut from: height and width, pixels.
             file: that the crop is written to.
             source: the file that it was cut from.
-            source_sha256: of that file.
+            source_sha256: SHA-256 of that file.
             face_index: 0 is the largest face of the frame.
         """
         face, (height, width) = crop.face, shape[:2]

@@ -2,7 +2,7 @@
 
     folder/
       clip_1a2b3c4d_0000012_0.jpg   crops: source name, start of its SHA-256, frame, face
-      faceset.parquet               one row a crop (see `row.py`)
+      faceset.parquet               one row for each crop (see `row.py`)
       faceset.json                  format, template, size, rights, sources (see `header.py`)
       .extract/, .lock              only while work is unfinished (see `commits.py`)
 
@@ -169,9 +169,9 @@ def open_or_create(folder: Path, template: str, size: int, rights: Rights | None
 
     Args:
         folder: a faceset, or a folder that is empty or absent.
-        template: of the crops.
-        size: of the crops, pixels.
-        rights: of a new one; a faceset that is there keeps its own.
+        template: template of the crops.
+        size: size of the crops, pixels.
+        rights: rights record of a new one; a faceset that is there keeps its own.
 
     Raises:
         FacesetError: it holds other crops, or cannot be used.

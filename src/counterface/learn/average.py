@@ -32,7 +32,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Moves the averages towards the live weights; `step` is 0 after the first step."""
+        """Move the averages towards the live weights; `step` is 0 after the first step."""
         if not self.decay:
             return
         averaged: list[Tensor] = []

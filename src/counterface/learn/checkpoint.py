@@ -92,14 +92,14 @@ def keep_backup(path: Path, folder: Path, keep: int) -> Path:
 
 
 def drop_older(newest: Path, keep: int = 2) -> None:
-    """Leaves the checkpoint and the highest `keep` - 1 others in its folder."""
+    """Delete old checkpoints: this one and the highest `keep` - 1 others stay in its folder."""
     older = [p for p in checkpoints(newest.parent) if p != newest]
     for old in older[: max(0, len(older) + 1 - keep)]:
         old.unlink(missing_ok=True)
 
 
 def write_weights(path: Path, modules: Mapping[str, nn.Module], record: Mapping[str, Any]) -> None:
-    """Writes the weights and buffers of modules alone, for use after training."""
+    """Write the weights and buffers of modules alone, for use after training."""
     make_folder(path.parent, TrainingError)
     _write(path, pack_modules("module", modules), dict(record))
 
@@ -112,7 +112,7 @@ def read_weights(
     A checkpoint gives its averaged weights where it has them.
 
     Raises:
-        CounterfaceError: of the type `error`: the file cannot be read.
+        CounterfaceError: one of the type `error`: the file cannot be read.
     """
     tensors, record = _read(path, error)
     kind = "ema" if any(name.startswith("ema/") for name in tensors) else "module"
@@ -129,7 +129,7 @@ def read_record(path: Path, error: type[CounterfaceError] = TrainingError) -> di
     """The record of a weights file or checkpoint without its tensors, whose checksum is not tested.
 
     Raises:
-        CounterfaceError: of the type `error`: the file cannot be read.
+        CounterfaceError: one of the type `error`: the file cannot be read.
     """
     with _opened(path, "name another file", error) as (_, record):
         return record
@@ -152,7 +152,7 @@ def pack_modules(kind: str, modules: Mapping[str, nn.Module]) -> dict[str, Tenso
 def unpack_modules(
     kind: str, modules: Mapping[str, nn.Module], tensors: Mapping[str, Tensor]
 ) -> None:
-    """Loads tensors named `<kind>/<module>/<key>` into modules; every name and shape must agree.
+    """Load tensors named `<kind>/<module>/<key>` into modules; every name and shape must agree.
 
     Raises:
         TrainingError: a tensor is missing, left over, or of another shape.
@@ -185,7 +185,7 @@ def pack_optimizer(name: str, optimizer: Optimizer) -> tuple[dict[str, Tensor], 
 def unpack_optimizer(
     name: str, optimizer: Optimizer, tensors: Mapping[str, Tensor], record: Mapping[str, Any]
 ) -> None:
-    """Restores what `pack_optimizer` made.
+    """Restore what `pack_optimizer` made.
 
     Raises:
         TrainingError: the groups of the checkpoint differ from the optimizer's.
@@ -219,7 +219,7 @@ def unpack_optimizer(
 
 
 def _write(path: Path, tensors: Mapping[str, Tensor], record: dict[str, Any]) -> None:
-    """Temporary file in the same folder, fsync, replace, fsync of the folder."""
+    """Write a temporary file in the same folder, fsync it, move it into place, fsync the folder."""
     # a copy each: safetensors refuses tensors that share memory, as tied weights do
     own = {n: t.detach().to("cpu", copy=True).contiguous() for n, t in tensors.items()}
     record = {**record, "format": FORMAT, "sha256": _digest(own)}
@@ -253,7 +253,7 @@ def _opened(
     """The open file and its record.
 
     Raises:
-        CounterfaceError: of the type `error`: it cannot be read, or is of an impossible step.
+        CounterfaceError: one of the type `error`: it cannot be read, or is of an impossible step.
     """
     with reading(path, error, advice, what="not a readable checkpoint"):
         require_file(path)

@@ -30,9 +30,11 @@ class FeatureConfig(Record):
 
     backbone: str = Field("resnet50", description="any timm model with feature maps")
     weights: Path | None = Field(
-        None, description="its weights, .safetensors; unset: timm's, if they are on this machine"
+        None,
+        description="weights of the backbone, .safetensors; unset: timm's, if they are on this "
+        "machine",
     )
-    side: int = Field(224, ge=64, le=512, description="what pictures are enlarged to, pixels")
+    side: int = Field(224, ge=64, le=512, description="side that pictures are enlarged to, pixels")
 
 
 class FeatureNet(nn.Module):
@@ -42,7 +44,7 @@ class FeatureNet(nn.Module):
     std: Tensor
 
     def __init__(self, config: FeatureConfig, weights: Path) -> None:
-        """Loads the weights.
+        """Load the weights.
 
         Raises:
             WeightsError: no such backbone, or the file is not its weights.

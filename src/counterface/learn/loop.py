@@ -138,7 +138,7 @@ def train(
 
 
 def seed_everything(seed: int, step: int, process: int = 0) -> None:
-    """Sets Python's, NumPy's and torch's global generators from (seed, step, process) alone."""
+    """Set Python's, NumPy's and torch's global generators from (seed, step, process) alone."""
     first, second = np.random.SeedSequence([seed, step, process]).generate_state(2, np.uint32)
     random.seed(int(first))
     np.random.seed(int(first))
@@ -150,7 +150,7 @@ def seed_everything(seed: int, step: int, process: int = 0) -> None:
 
 
 def _open_accelerator(name: str) -> Accelerator:
-    """Accelerate on the device that is named; of many processes each has its own anyway."""
+    """Accelerate on the device that is named; with many processes each has its own anyway."""
     device = name if name == "auto" else find_device(name)
     if device.startswith("cuda"):
         torch.cuda.set_device(device)  # Accelerate takes the current one
@@ -158,7 +158,7 @@ def _open_accelerator(name: str) -> Accelerator:
 
 
 def _place(module: nn.Module, device: torch.device, config: LoopConfig) -> None:
-    """Moves a module to where and how it is trained, in place; same numbers, another speed."""
+    """Move a module to where and how it is trained, in place; only the speed changes."""
     module.to(device)
     taken = use_winograd(module) if config.winograd and device.type == "cpu" else 0
     if config.memory_format == "channels_last" or (config.memory_format == "auto" and taken):
@@ -174,7 +174,7 @@ def _set_rates(
     peaks: dict[str, list[float]],
     config: LoopConfig,
 ) -> float:
-    """The loop's own factor, after every group has its learning rate for this step."""
+    """The loop's own factor, once every group has its learning rate for this step."""
     factor = lr_factor(step, config.steps, config.warmup, config.final_lr, config.schedule)
     own = task.lr_factors(step) if isinstance(task, Schedules) else {}
     if unknown := own.keys() - optimizers.keys():
@@ -272,7 +272,7 @@ def _call_hook(on_step: OnStep, step: int, modules: dict[str, nn.Module]) -> Non
 
 @contextmanager
 def _modes_kept(modules: dict[str, nn.Module]) -> Iterator[None]:
-    """Every part is in train or eval mode afterwards as it was before."""
+    """A block after which every part is in train or eval mode as it was before."""
     modes = [(part, part.training) for m in modules.values() for part in m.modules()]
     yield
     for part, training in modes:
@@ -282,7 +282,7 @@ def _modes_kept(modules: dict[str, nn.Module]) -> Iterator[None]:
 def _tell(
     log: RunLog | None, progress: Progress | None, kind: str, step: int, values: dict[str, float]
 ) -> None:
-    """Logs and reports, in the process that writes."""
+    """Log and report, in the process that writes."""
     if log is None:
         return
     log.write(kind, step, values)
@@ -295,7 +295,7 @@ def _due(step: int, every: int) -> bool:
 
 
 def _same_everywhere(accelerator: Accelerator, modules: dict[str, nn.Module]) -> None:
-    """Gives every process the first one's weights and buffers (batch-norm statistics differ)."""
+    """Give every process the first one's weights and buffers (batch-norm statistics differ)."""
     if accelerator.num_processes > 1:
         for module in modules.values():
             for tensor in module.state_dict().values():
@@ -303,7 +303,7 @@ def _same_everywhere(accelerator: Accelerator, modules: dict[str, nn.Module]) ->
 
 
 def _share_gradients(accelerator: Accelerator, weights: list[Tensor]) -> None:
-    """Averages the gradients over the processes, in one message."""
+    """Average the gradients over the processes, in one message."""
     if accelerator.num_processes == 1 or not weights:
         return
     gradients = [w.grad for w in weights if w.grad is not None]

@@ -212,7 +212,7 @@ def bootstrap(
         groups: (N,) video or person of each; None takes each item as its own.
         rounds: resamples; one without both classes is left out, and the count says so.
         level: share of the resamples inside the interval.
-        seed: of the resampling.
+        seed: seed of the resampling.
 
     Raises:
         ShapeError: the shapes differ, or no resample could be measured.
@@ -248,7 +248,7 @@ def bootstrap_numbers(
         groups: (N,) video or person of each item.
         rounds: resamples; `Interval.rounds` says how many of them could be measured.
         level: share of the resamples inside the interval.
-        seed: of the resampling; the same seed draws the same groups, so differences pair up.
+        seed: seed of the resampling; the same seed draws the same groups, so differences pair up.
 
     Returns:
         What could be measured on all items. Where no resample could be measured, low and high

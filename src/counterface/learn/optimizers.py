@@ -47,9 +47,9 @@ def make_optimizer(
         eps: what is added to the denominator; None = the rule's usual value.
         weight_decay: decoupled (adamw, adabelief) or added to the gradient (the others).
         alpha: decay of rmsprop's mean square.
-        momentum: of rmsprop and sgd.
+        momentum: momentum of rmsprop and sgd.
         lr_dropout: share of the weights that a step updates, in 1/256; 0 = all of them.
-        seed: of the choice of those weights, which is the same in every process.
+        seed: seed of the choice of those weights, which is the same in every process.
 
     Raises:
         TrainingError: an unknown name, or a share outside [0, 1).

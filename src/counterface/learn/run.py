@@ -34,33 +34,55 @@ class LoopConfig(Record):
     """How to train, whatever is trained."""
 
     steps: int = Field(1000, ge=1, description="steps of the whole run")
-    batch_size: int = Field(32, ge=1, description="examples a step, over all processes")
-    schedule: Schedule = Field("cosine", description="learning rate after the warm-up")
+    batch_size: int = Field(32, ge=1, description="examples in a step, over all processes")
+    schedule: Schedule = Field(
+        "cosine", description="course of the learning rate after the warm-up"
+    )
     warmup: int = Field(0, ge=0, description="steps of linear learning-rate warm-up")
-    final_lr: float = Field(0.0, ge=0, le=1, description="end of the cosine, share of the peak")
-    clip_norm: float = Field(0.0, ge=0, description="gradient norm is cut to this; 0 = never")
-    ema_decay: float = Field(0.0, ge=0, lt=1, description="weight averaging; 0 = off")
-    precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16 = autocast of the losses")
-    seed: int = Field(0, ge=0, description="of everything random outside the data set")
-    validate_every: int = Field(0, ge=0, description="steps between validations; 0 = at the end")
+    final_lr: float = Field(
+        0.0, ge=0, le=1, description="learning rate at the end of the cosine, share of the peak"
+    )
+    clip_norm: float = Field(
+        0.0, ge=0, description="largest gradient norm; larger ones are scaled down; 0 = no limit"
+    )
+    ema_decay: float = Field(
+        0.0, ge=0, lt=1, description="decay of the moving average of the weights; 0 = off"
+    )
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32", description="precision of the losses; bf16 = autocast"
+    )
+    seed: int = Field(0, ge=0, description="seed for everything random outside the data set")
+    validate_every: int = Field(
+        0, ge=0, description="steps between validations; 0 = only at the end"
+    )
     monitor: str = Field("loss", description="the validation metric that picks the best weights")
     monitor_mode: Literal["min", "max"] = Field("min", description="which way is better")
-    early_stop_patience: int = Field(0, ge=0, description="stop after so many validations; 0 = off")
+    early_stop_patience: int = Field(
+        0, ge=0, description="validations without a better one that stop the run; 0 = off"
+    )
     checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
     backup_hours: float = Field(0.0, ge=0, description="hours between kept backups; 0 = none")
-    backups: int = Field(5, ge=1, description="newest backups that are kept")
-    loss_jump: float = Field(0.0, ge=0, description="stop at so many times the median; 0 = off")
+    backups: int = Field(5, ge=1, description="number of backups that are kept, the newest")
+    loss_jump: float = Field(
+        0.0, ge=0, description="stop when a loss is this many times its median; 0 = off"
+    )
     log_every: int = Field(50, ge=1, description="steps that one log line averages")
-    workers: int = Field(0, ge=0, description="processes that prepare examples; 0 = this one")
-    tensorboard: bool = Field(True, description="also log for TensorBoard")
+    workers: int = Field(
+        0, ge=0, description="processes that prepare examples; 0 = the training process"
+    )
+    tensorboard: bool = Field(True, description="write a log for TensorBoard as well")
     device: Device = Field(
-        "auto", description="auto (an accelerator if present), cpu, gpu, cuda, cuda:1, mps"
+        "auto", description="device: auto (an accelerator if present), cpu, gpu, cuda, cuda:1, mps"
     )
-    winograd: bool = Field(True, description="on a CPU, wide convolutions by fewer products")
+    winograd: bool = Field(
+        True, description="compute wide convolutions with fewer products on a CPU"
+    )
     memory_format: Literal["auto", "contiguous", "channels_last"] = Field(
-        "auto", description="order of maps in memory, speed alone; auto = as winograd wants it"
+        "auto",
+        description="order of feature maps in memory, which changes speed alone; auto = as "
+        "winograd needs it",
     )
-    compile: bool = Field(False, description="torch.compile the modules; minutes at the start")
+    compile: bool = Field(False, description="use torch.compile, which takes minutes at the start")
 
 
 # these may differ when a run continues; any other change would make it another run
@@ -98,7 +120,7 @@ class RunState:
     recent: dict[str, list[float]] = field(default_factory=dict)  # losses a jump is held against
 
     def add(self, values: dict[str, float]) -> None:
-        """Adds one step's scalars to the log line in the making."""
+        """Add one step's scalars to the log line in the making."""
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
             self.counts[name] = self.counts.get(name, 0) + 1
@@ -127,11 +149,12 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        """Where the checkpoints lie."""
+        """The folder of the checkpoints."""
         return self.out / "checkpoints"
 
     def save(self) -> None:
-        """Writes a checkpoint, and keeps a backup of it when one is due; the one before it stays.
+        """Write a checkpoint, and keep a backup of it when one is due; the previous checkpoint
+        stays.
 
         Raises:
             TrainingError: a weight is not a finite number; nothing is written then.
@@ -161,7 +184,9 @@ class Run:
             disk.keep_backup(path, self.out / "backups", self.config.backups)
 
     def _refuse_links(self) -> None:
-        """A run may come from anyone: old checkpoints behind a link would be somebody else's."""
+        """Refuse folders that are links: a run may come from anyone, and its checkpoints are
+        deleted.
+        """
         for folder in (self.folder, self.out / "backups"):
             if folder.is_symlink():
                 raise TrainingError(
@@ -222,7 +247,7 @@ class Run:
         return 0 < self.config.early_stop_patience <= self.state.worse
 
     def judge(self, metrics: dict[str, float]) -> None:
-        """Keeps the averaged weights where a validation is the best so far.
+        """Keep the averaged weights where a validation is the best so far.
 
         Raises:
             TrainingError: the monitored metric is not among them, or is not a number.
@@ -243,7 +268,7 @@ class Run:
             disk.write_weights(self.out / "best.safetensors", self.average.modules, record)
 
     def finish(self, ended: Ended, signal: int | None = None) -> TrainResult:
-        """Writes the last weights and says how it went."""
+        """How the run went, once its last weights are written."""
         if self.main:
             record = {"step": self.state.step, "about": self.about}
             disk.write_weights(self.out / "last.safetensors", self.average.modules, record)
@@ -259,7 +284,7 @@ class Run:
         )
 
     def check(self, values: dict[str, float]) -> None:
-        """Looks at a step's numbers before the step is counted.
+        """Look at a step's numbers before the step is counted.
 
         Raises:
             TrainingError: one is not finite, or a loss jumped; names the last good checkpoint.
@@ -279,7 +304,7 @@ class Run:
                     )
 
     def _way_back(self) -> str:
-        """What to do after trouble; a checkpoint is good once a loss after it was fine."""
+        """Advice after trouble; a checkpoint is good once a loss after it was fine."""
         found = disk.checkpoints(self.folder)
         good = [p for p in found if disk.step_of(p) < self.state.step]
         advice = "lower the learning rate or set clip_norm, and run again"

@@ -29,7 +29,7 @@ class RunLog:
             self._board = SummaryWriter(str(out / "tensorboard"), purge_step=step + 1)
 
     def write(self, kind: str, step: int, values: Mapping[str, float]) -> None:
-        """Adds one line: `{"kind": "train", "step": 100, "loss": 0.4, ...}`; flushed at once.
+        """Add one line, flushed at once: `{"kind": "train", "step": 100, "loss": 0.4, ...}`.
 
         Raises:
             TrainingError: it cannot be written, as on a full disk.
@@ -42,7 +42,7 @@ class RunLog:
                 self._board.add_scalar(f"{kind}/{name}", value, step)
 
     def close(self) -> None:
-        """Closes both logs."""
+        """Close both logs."""
         self._file.close()
         if self._board is not None:
             self._board.close()
@@ -64,7 +64,7 @@ def _is_entry(row: dict[str, object]) -> bool:
 
 
 def _forget_after(path: Path, step: int) -> None:
-    """Rewrites the log without the lines after a step, atomically."""
+    """Rewrite the log without the lines after a step, atomically."""
     if not path.is_file():
         return
     kept = [row for row in read_log(path.parent) if float(row["step"]) <= step]

@@ -22,7 +22,7 @@ class Sharpness:
     """Moves an optimizer's weights up their gradient, until its next step."""
 
     def __init__(self, optimizer: Optimizer, rho: float) -> None:
-        """Nothing moves before `climb`.
+        """Move nothing before `climb`.
 
         Args:
             optimizer: whose weights.
@@ -33,10 +33,10 @@ class Sharpness:
         optimizer.register_step_pre_hook(self._put_back)
 
     def climb(self, loss: Tensor) -> None:
-        """Nothing; the weights are at the worst point within `rho`, to first order.
+        """Move the weights to the worst point within `rho`, to first order.
 
         Args:
-            loss: of the weights as they are; its graph is used up.
+            loss: loss of the weights as they are; its graph is used up.
         """
         weights = [w for g in self.optimizer.param_groups for w in g["params"] if w.requires_grad]
         gradients = torch.autograd.grad(loss, weights, allow_unused=True)
@@ -56,7 +56,7 @@ class Sharpness:
 
 @contextmanager
 def keep_statistics(net: nn.Module) -> Iterator[None]:
-    """Batch norms inside the block normalise by their batch but do not remember it."""
+    """A block in which batch norms normalise by their batch but do not remember it."""
     norms = [(part, part.momentum) for part in net.modules() if isinstance(part, _BatchNorm)]
     for part, _ in norms:
         part.momentum = 0.0

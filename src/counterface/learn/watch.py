@@ -59,14 +59,14 @@ class Clock:
         self._last = time.perf_counter()
 
     def lap(self, kind: str) -> None:
-        """Books the time since the last call as "data" or "compute"; the latter ends a step."""
+        """Book the time since the last call as "data" or "compute"; the latter ends a step."""
         now = time.perf_counter()
         self._spent[kind] += now - self._last
         self._last = now
         self._steps += kind == "compute"
 
     def restart(self) -> None:
-        """Leaves out the time since the last call: logs, validation, checkpoints."""
+        """Leave out the time since the last call: logs, validation, checkpoints."""
         self._last = time.perf_counter()
 
     def rates(self, batch_size: int) -> dict[str, float]:
@@ -119,6 +119,6 @@ class StopOnSignal:
 
 
 def leave_signals_to_parent(worker: int) -> None:
-    """Makes a data worker deaf to Ctrl-C, which the terminal sends to it too; SIGTERM ends it."""
+    """Make a data worker ignore Ctrl-C, which the terminal sends to it too; SIGTERM ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -186,7 +186,7 @@ def open_picture(file: Path, max_pixels: int = MAX_PIXELS) -> Any:
 
 @contextmanager
 def _any_size() -> Iterator[None]:
-    """Within it Pillow has no limits of size: those of `open_picture` are stricter."""
+    """A block within which Pillow has no limits of size: those of `open_picture` are stricter."""
     import PIL.Image
 
     usual, PIL.Image.MAX_IMAGE_PIXELS = PIL.Image.MAX_IMAGE_PIXELS, None
@@ -226,7 +226,7 @@ def _reduce(picture: Any) -> Any:
 
 
 def _why(file: Path, error: Exception) -> str:
-    """Pillow says "cannot identify" to everything; the first bytes tell more."""
+    """Why a picture cannot be read, by its first bytes, where Pillow cannot say."""
     if "cannot identify" not in str(error):
         return f"{error}; fetch it again"
     missing = missing_bytes(file)
@@ -248,7 +248,7 @@ def is_heic(file: Path) -> bool:
 
 
 def write_image(path: str | os.PathLike[str], image: Image, quality: int = 95) -> None:
-    """Nothing; the file then holds the picture, or what it held before if writing failed.
+    """Write the picture; a failure leaves the file as it was.
 
     Args:
         path: its suffix names the format (.jpg, .png, .webp, .tif, .bmp).

@@ -60,7 +60,7 @@ def movie_rate(video: int, others: Sequence[int]) -> int:
 
     Args:
         video: ticks a second of the pictures.
-        others: of the other streams.
+        others: ticks a second of the other streams.
     """
     rate = lcm(video, *others)
     if rate <= MAX_RATE:
@@ -69,7 +69,7 @@ def movie_rate(video: int, others: Sequence[int]) -> int:
 
 
 def join_pieces(pieces: Sequence[Piece], out: Path, companions: Companions | None = None) -> None:
-    """Nothing; `out` then holds all the frames and what travels along, or what it held before.
+    """Join all frames, and what travels along, into `out`; a failure leaves it as it was.
 
     Args:
         pieces: in order of time, all encoded with the same settings.
@@ -142,7 +142,7 @@ def _create(path: Path, suffix: str, base: Fraction, rates: Sequence[int]) -> An
 
 
 def _order(piece: Piece) -> list[int]:
-    """For each packet, in file order, the place of its frame in time."""
+    """The place of each packet's frame in time, in file order."""
     with closing(open_container(piece.path)) as container:
         shown = [
             packet.pts for packet in container.demux(container.streams.video[0]) if packet.size

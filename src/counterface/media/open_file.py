@@ -103,8 +103,8 @@ def open_container(path: Path, **options: str) -> Any:
     """The PyAV input container of a video file; the caller closes it.
 
     Args:
-        path: of the file.
-        options: of FFmpeg's demuxer, besides the whitelists.
+        path: path of the file.
+        options: options of FFmpeg's demuxer, besides the whitelists.
 
     Raises:
         MediaError: FFmpeg does not know the content, or it is damaged from the start.

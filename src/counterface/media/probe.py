@@ -58,13 +58,13 @@ class MediaInfo:
         path: as given.
         kind: "image" or "video", by content.
         container: FFmpeg's name of the container, or Pillow's of the picture format.
-        codec: of the video stream; for pictures the format in lower case.
+        codec: codec of the video stream; for pictures the format in lower case.
         width, height: upright, pixels.
         rotation: clockwise degrees that turn the stored picture upright (0, 90, 180, 270).
         fps: average frame rate; None for pictures.
         start_s: time of the first frame, seconds; not 0 in broadcast recordings.
-        duration_s: of what is there of the video stream, seconds; None for pictures.
-        bit_rate: of the video stream (of the file where the stream does not say), bits a second.
+        duration_s: duration of what exists of the video stream, seconds; None for pictures.
+        bit_rate: bits a second of the video stream, or of the file where the stream does not say.
         frame_count: counted where the file had to be read through, else as the header says, else
             duration times rate; an estimate.
         pixel_format: FFmpeg's name, or Pillow's mode.
@@ -164,13 +164,13 @@ def _probe_image(file: Path, max_pixels: int) -> MediaInfo:
 
 
 def _middle(image: Image) -> Image:
-    """As much of a picture as its compression is looked for in, cut at whole blocks of 8x8."""
+    """The part of a picture in which its compression is looked for, cut at whole blocks of 8x8."""
     top, left = (max(0, side - _SIDE_LOOKED_AT) // 16 * 8 for side in image.shape[:2])
     return image[top : top + _SIDE_LOOKED_AT, left : left + _SIDE_LOOKED_AT]
 
 
 def _orientation(picture: Any) -> int:
-    """As EXIF says it; 1, upright, where that cannot be read: it may stand behind the pixels."""
+    """The orientation by EXIF; 1, upright, where it cannot be read: it may follow the pixels."""
     try:
         return int(picture.getexif().get(0x0112, 1))
     except (OSError, ValueError, TypeError, SyntaxError):

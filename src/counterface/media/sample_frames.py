@@ -1,4 +1,4 @@
-"""Which frames of a file are looked at: moments even over its time, a few frames at each.
+"""Which frames of a file are looked at: moments spread evenly over its time, a few frames at each.
 
 A scan, the crops that a detector is trained on and those it is calibrated on come from here, so
 that all see the same frames. One frame a moment judges pictures; several judge what moves. Frames
@@ -56,7 +56,7 @@ def sample_frames(
     every: bool = False,
     limits: Limits | None = None,
 ) -> Sample:
-    """Moments even over a file's time; all of it where it is short, one frame of a picture.
+    """Moments spread evenly over a file's time; all of a short file, one frame of a picture.
 
     A moment whose frames repeat (a time asked for twice, a video that ended) is left out; the last
     one of a file read whole may be shorter.
@@ -65,10 +65,10 @@ def sample_frames(
         path: a video or a picture.
         media: as `sandbox.probe` found it.
         moments: how many.
-        frames: of each moment.
+        frames: number of frames of each moment.
         step: frames of the video from one of them to the next.
         every: the whole file, in consecutive moments.
-        limits: of the process that decodes.
+        limits: limits of the process that decodes.
 
     Raises:
         MediaError: while iterating; the file cannot be decoded within the limits.

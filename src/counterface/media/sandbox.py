@@ -34,13 +34,15 @@ class Limits(Record):
     memory_mb: int = Field(
         default=2000, ge=1, description="memory of the decoder, MB (million bytes)"
     )
-    cpu_s: float = Field(default=30, gt=0, description="CPU time without a result, whole seconds")
-    wall_s: float = Field(default=60, gt=0, description="time without a result, seconds")
+    cpu_s: float = Field(
+        default=30, gt=0, description="CPU time allowed without a result, whole seconds"
+    )
+    wall_s: float = Field(default=60, gt=0, description="time allowed without a result, seconds")
     file_mb: int = Field(default=20_000, ge=1, description="largest file that is opened, MB")
     max_pixels: int = Field(
         default=100_000_000, ge=1, description="largest picture or frame, pixels"
     )
-    threads: int = Field(default=2, ge=1, le=16, description="decoder threads")
+    threads: int = Field(default=2, ge=1, le=16, description="number of decoder threads")
 
 
 DEFAULT_LIMITS = Limits()
@@ -136,7 +138,7 @@ def read_metadata(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS)
 
 
 def warm_up() -> None:
-    """Starts the child in the background, so that the first file need not wait for it."""
+    """Start the child in the background, so that the first file need not wait for it."""
     parent.warm_up()
 
 

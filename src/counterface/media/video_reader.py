@@ -125,7 +125,7 @@ class VideoReader:
         width, height: of the upright picture, pixels.
         rotation: clockwise degrees that were applied to the stored picture (0, 90, 180, 270).
         fps: average frame rate, or None where the container does not say.
-        start_s: of the first frame, seconds.
+        start_s: time of the first frame, seconds.
         stated: where the header says that the video ends.
         codec, pixel_format: FFmpeg's names.
         color: what the file says about its colours.
@@ -140,12 +140,12 @@ class VideoReader:
         threads: int = 0,
         exact: bool = False,
     ) -> None:
-        """Opens the file and reads its header.
+        """Open the file and reads its header.
 
         Args:
             path: the file.
             max_pixels: a stream with larger frames is refused.
-            threads: of the decoder; 0 means one a core, at most 4.
+            threads: number of threads of the decoder; 0 means one a core, at most 4.
             exact: colours are rounded, not cut off, which takes longer; for what is encoded again.
 
         Raises:
@@ -245,12 +245,12 @@ class VideoReader:
 
     @property
     def width(self) -> int:
-        """Of the upright picture, pixels."""
+        """The width of the upright picture, pixels."""
         return self._stored_size[1 if self._first_look()[0].transpose else 0]
 
     @property
     def height(self) -> int:
-        """Of the upright picture, pixels."""
+        """The height of the upright picture, pixels."""
         return self._stored_size[0 if self._first_look()[0].transpose else 1]
 
     def frames(self, *, keyframes_only: bool = False) -> Iterator[Frame]:
@@ -322,7 +322,7 @@ class VideoReader:
         self._add_notes(whole=False)
 
     def close(self) -> None:
-        """Closes the file; further reading fails."""
+        """Close the file; further reading fails."""
         self.decoder.close()
 
     def __enter__(self) -> VideoReader:
@@ -335,7 +335,7 @@ class VideoReader:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Closes the file."""
+        """Close the file."""
         self.close()
 
     def _find_targets(self, times: list[Fraction], tolerance: Fraction) -> list[Target]:
@@ -345,7 +345,7 @@ class VideoReader:
         return find_targets(self.path, self.decoder.stream.index, times, tolerance, lead)
 
     def _add_notes(self, *, whole: bool = True) -> None:
-        """What a pass over the file, or over parts of it, has shown."""
+        """Note what a pass over the file, or over parts of it, has shown."""
         says = self.stated.video_end_s or self.stated.file_end_s
         if self._is_combed:
             self.notes.append(COMBED)

@@ -50,7 +50,7 @@ class VideoWriter:
         time_base: Fraction | None = None,
         pixel_aspect: Fraction = Fraction(1),
     ) -> None:
-        """Opens a temporary file beside `path` and the encoder.
+        """Open a temporary file beside `path` and the encoder.
 
         Args:
             path: ends in .mp4, .mov, .m4v or .mkv; replaced if it exists.
@@ -102,7 +102,7 @@ class VideoWriter:
             raise
 
     def write(self, frame: Frame) -> None:
-        """Encodes one frame.
+        """Encode one frame.
 
         Args:
             frame: RGB uint8 (height, width, 3), its `pts` later than that of the one before.
@@ -139,7 +139,7 @@ class VideoWriter:
         self._mux(self._video.encode(picture))
 
     def close(self) -> None:
-        """Finishes the file and puts it in place; MediaError when no frame was written."""
+        """Finish the file and put it in place; MediaError when no frame was written."""
         if self._output is None:
             return
         try:
@@ -169,7 +169,7 @@ class VideoWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Finishes the file, or after an error leaves what was there before."""
+        """Finish the file, or after an error leave what was there before."""
         if error is None:
             self.close()
         else:

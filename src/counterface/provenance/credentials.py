@@ -76,14 +76,14 @@ class Credentials(Record):
     state: State
     reason: str = Field(description="the state in words, with the reason")
     place: Literal["embedded", "sidecar"] | None = None
-    signer: str = Field("", description="as its certificate names it")
-    made_by: str = Field("", description="program and version, as the manifest says")
+    signer: str = Field("", description="name of the signer in the certificate")
+    made_by: str = Field("", description="program and version that the manifest names")
     source_types: tuple[str, ...] = Field((), description="IPTC digital source types")
     earlier_source_types: tuple[str, ...] = Field(
-        (), description="of the files that this one was made from"
+        (), description="digital source types of the files that this one was made from"
     )
     ingredients: tuple[str, ...] = ()
-    record_sha256: str | None = Field(None, description="of the record's facts")
+    record_sha256: str | None = Field(None, description="SHA-256 of the record's facts")
 
     @property
     def says_synthetic(self) -> bool:
@@ -113,8 +113,8 @@ def sign(
         unsigned: the encoded file; its content's type is told by the suffix of `name`.
         signed: where the copy goes; a sidecar goes to `sidecar_path(signed)`.
         signer: who signs.
-        name: of the output, as the credentials say it.
-        record_sha256: of the facts of its record.
+        name: name of the output, as the credentials say it.
+        record_sha256: SHA-256 of the facts of its record.
         target: the footage whose face was replaced; None where that is no single file.
         watermarked: whether the pixels hold our watermark.
 
@@ -151,7 +151,7 @@ def _write(
     kind: str | None,
     target: tuple[Path | None, bool],
 ) -> None:
-    """The signed copy, or a plain copy and its sidecar."""
+    """Write the signed copy, or a plain copy and its sidecar."""
     import c2pa
 
     unsigned, signed = files
@@ -201,7 +201,7 @@ def _manifest(
 
 
 def _add_target(builder: Any, target: Path, *, carry: bool) -> None:
-    """The target becomes an ingredient; where `carry`, credentials in it travel along."""
+    """Add the target as an ingredient; where `carry`, credentials in it travel along."""
     import c2pa
 
     about = {"title": target.name, "relationship": "componentOf", "label": "target"}
@@ -282,7 +282,7 @@ def read_credentials(file: Path, anchors: Sequence[str] = ()) -> Credentials:
     """What the credentials in a file, or in the sidecar beside it, say and whether they hold.
 
     Args:
-        file: of any kind; damaged and hostile ones too.
+        file: file of any kind; damaged and hostile ones too.
         anchors: PEM texts of the certificates whose holders are trusted.
     """
     try:

@@ -227,7 +227,7 @@ class KnownFakes:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Nothing is opened or made yet.
+        """Open and make nothing yet.
 
         Args:
             folder: the user's private folder, `home_dir()`.
@@ -251,9 +251,9 @@ class KnownFakes:
         Pictures with too little in them are left out; the file itself is registered even so.
 
         Args:
-            sha256: of the file, hexadecimal.
+            sha256: SHA-256 of the file, hexadecimal.
             name: how people call it.
-            hashes: of its pictures, with their times in seconds (None for an image).
+            hashes: hashes of its pictures, with their times in seconds (None for an image).
             kind: what the file is.
             when: now by default.
             record: where its record lies.

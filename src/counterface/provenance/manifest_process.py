@@ -147,7 +147,7 @@ def _clean(text: object) -> str:
 
 
 def find_loose_bytes(path: Path, sidecar: bytes | None, unhashed: str | None) -> None:
-    """Nothing, if all bytes that C2PA leaves unprotected are as Counterface writes them.
+    """Check that all bytes that C2PA leaves unprotected are as Counterface writes them.
 
     Args:
         path: the file.
@@ -281,7 +281,7 @@ def _superbox(content: bytes) -> _Jumbf:
 
 
 def _check_store(data: bytes) -> None:
-    """Nothing, if the frame of the manifests is as c2pa writes it for Counterface."""
+    """Check that the frame of the manifests is as c2pa writes it for Counterface."""
     outer = _boxes(data)
     _require([kind for kind, _ in outer] == [b"jumb"], "the manifest store's box")
     store = _superbox(outer[0][1])
@@ -301,7 +301,7 @@ def _check_store(data: bytes) -> None:
 
 
 def _check_padding(cose: bytes) -> None:
-    """Nothing, if the signature's only unsigned entry is `pad`, all zero."""
+    """Check that the signature's only unsigned entry is `pad`, all zero."""
     _require(cose[:2] == b"\xd2\x84", "the head of the signature")
     start, size = _byte_string(cose, 2)
     at = start + size
@@ -323,7 +323,7 @@ def _byte_string(cbor: bytes, at: int) -> tuple[int, int]:
 
 
 def restrict(memory_mb: int, cpu_s: int) -> None:
-    """Takes this process's rights to write files, to dump core, and to use more than this."""
+    """Take away this process's rights to write files, to dump core, and to use more than this."""
     import resource
 
     for kind, value in (
@@ -339,7 +339,7 @@ def restrict(memory_mb: int, cpu_s: int) -> None:
 
 
 def main() -> None:
-    """Answers the one request on standard input."""
+    """Answer the one request on standard input."""
     request = json.load(sys.stdin)
     if sys.platform == "linux":  # elsewhere the limits are ignored or end the process at once
         restrict(request["memory_mb"], request["cpu_s"])

@@ -82,7 +82,7 @@ class Marker:
             target: the footage whose face was replaced; None where that is no single file.
             keyframes: pictures of the output, RGB uint8 (H, W, 3), as marked: for the registry of
                 known fakes.
-            times: of the keyframes, seconds, where known.
+            times: times of the keyframes, seconds, where known.
 
         Raises:
             ProvenanceError: a file cannot be read, signed or written.
@@ -106,7 +106,7 @@ class Marker:
             out: the output.
             record: all that is known before signing.
             target: the picture whose face was replaced; None where that is no single file.
-            quality: of JPEG.
+            quality: quality of JPEG.
 
         Raises:
             MediaError: it cannot be encoded.
@@ -164,7 +164,7 @@ class Marker:
     def _register(
         self, record: MadeRecord, out: Path, keyframes: Sequence[Image], times: Sequence[Fraction]
     ) -> None:
-        """Nothing; the pictures' hashes are in the local registry of known fakes."""
+        """Add the pictures' hashes to the local registry of known fakes."""
         still = out.suffix.lower() in IMAGE_SUFFIXES
         hashes = [
             (one, times[i] if i < len(times) and not still else None)

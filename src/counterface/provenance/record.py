@@ -49,7 +49,7 @@ Plain = Annotated[dict[str, Any], AfterValidator(_plain_json)]
 class MadeInput(Record):
     """A file that went in."""
 
-    role: str = Field(description="target, audio, faceset, merge plan ...")
+    role: str = Field(description="role of the input: target, audio, faceset, merge plan ...")
     name: str = Field(description="file name, without its folder")
     sha256: str
 
@@ -58,15 +58,15 @@ class MadeModel(Record):
     """A model that was used."""
 
     name: str
-    sha256: str = Field(description="of the weights file")
-    step: int | None = Field(None, description="training steps behind it")
+    sha256: str = Field(description="SHA-256 of the weights file")
+    step: int | None = Field(None, description="number of training steps")
     options: Plain = Field(default_factory=dict)
 
 
 class MadeRights(Record):
     """The rights record of footage that a model or an output was made from."""
 
-    of: str = Field(description="whose: an identity, a faceset, the target")
+    of: str = Field(description="whose rights: an identity, a faceset, the target")
     rights: Rights
 
 
@@ -74,8 +74,10 @@ class SwapPlace(Record):
     """One face that was replaced in one frame."""
 
     track: int
-    box: Box = Field(description="xyxy pixels of the frame, to 1/100")
-    matrix: tuple[Row, Row] | None = Field(None, description="frame to crop, 2x3, to 1e-6")
+    box: Box = Field(description="box of the face, xyxy pixels of the frame, to 1/100")
+    matrix: tuple[Row, Row] | None = Field(
+        None, description="matrix from frame to crop, 2x3, to 1e-6"
+    )
 
     @field_validator("box")
     @classmethod
@@ -97,7 +99,7 @@ class FrameSwaps(Record):
     """The faces that were replaced in one frame; frames without any may be left out."""
 
     index: int = Field(ge=0)
-    pts: Fraction = Field(description="seconds, exact, as a text such as '1/25'")
+    pts: Fraction = Field(description="exact time in seconds, as a text such as '1/25'")
     swaps: tuple[SwapPlace, ...] = ()
 
 
@@ -114,8 +116,12 @@ class MadeMarks(Record):
 
     credentials: Literal["embedded", "sidecar"]
     signer: str = Field(description="SHA-256 of the signing certificate")
-    watermark: int | None = Field(None, description="payload in the pixels; null: none was left")
-    known_fakes: int = Field(0, ge=0, description="pictures entered into the local registry")
+    watermark: int | None = Field(
+        None, description="payload of the watermark in the pixels; null: none was left"
+    )
+    known_fakes: int = Field(
+        0, ge=0, description="number of pictures entered into the local registry"
+    )
 
 
 class MadeRecord(Record):
@@ -124,7 +130,9 @@ class MadeRecord(Record):
     kind: Literal["made_record"] = "made_record"
     format: Literal[1] = 1
     tool: str = f"counterface {__version__}"
-    created: datetime = Field(default_factory=lambda: datetime.now(UTC), description="UTC")
+    created: datetime = Field(
+        default_factory=lambda: datetime.now(UTC), description="time of creation, UTC"
+    )
     output: MadeOutput
     inputs: tuple[MadeInput, ...]
     models: tuple[MadeModel, ...] = ()
@@ -132,7 +140,7 @@ class MadeRecord(Record):
     rights: tuple[MadeRights, ...] = ()
     marks: MadeMarks | None = None
     frames: tuple[FrameSwaps, ...] = ()
-    notes: tuple[str, ...] = Field((), description="what is not as it was in the inputs, in words")
+    notes: tuple[str, ...] = Field((), description="differences from the inputs, in words")
 
     def facts_sha256(self) -> str:
         """The SHA-256 of all that is known before signing, the output's name included.
@@ -156,7 +164,7 @@ def record_path(output: Path) -> Path:
 
 
 def require_room(output: Path) -> None:
-    """Nothing, if the names of the record and all else beside an output are not too long.
+    """Check that the names of the record and all else beside an output are not too long.
 
     Raises:
         ProvenanceError: they are.
@@ -171,7 +179,7 @@ def require_room(output: Path) -> None:
 
 
 def write_record(record: MadeRecord, path: Path) -> None:
-    """Nothing; the file holds the record, or is as it was.
+    """Write the record; a failure leaves the file as it was.
 
     Raises:
         ProvenanceError: it cannot be written.
@@ -203,7 +211,7 @@ def read_record(
 
 
 def _lines(record: MadeRecord) -> Iterator[str]:
-    """The JSON text: readable on top, then one line a frame."""
+    """The JSON text: readable on top, then a line for each frame."""
     values = record.model_dump(mode="json")
     frames = values.pop("frames")
     head = json.dumps(values, indent=1, ensure_ascii=True, allow_nan=False)

@@ -1,6 +1,6 @@
 """What a record beside a file says, checked line by line: a long film's needs no more memory.
 
-Records are written with one line a frame, so that each can be read, checked and hashed alone. The
+Records have a line for each frame, so that each can be read, checked and hashed alone. The
 first line that is wrong ends the reading: a hostile record costs no more than a genuine one of the
 same length. A record in another layout is read as a whole, up to a lower limit.
 """
@@ -34,7 +34,7 @@ def check_facts(path: Path, sha256: str) -> str | None:
 
     Args:
         path: the record.
-        sha256: of the file that it lies beside.
+        sha256: SHA-256 of the file that it lies beside.
 
     Returns:
         None where the record is of a file with another SHA-256; its frames are not read then.
@@ -66,7 +66,7 @@ def check_facts(path: Path, sha256: str) -> str | None:
 
 
 def _read_head(file: BinaryIO) -> bytes | None:
-    """All before the first frame; None where the record is laid out in another way."""
+    """Everything before the first frame; None where the record is laid out in another way."""
     lines: list[bytes] = []
     read = 0
     while read < _HEAD_BYTES and (line := file.readline(_HEAD_BYTES)):

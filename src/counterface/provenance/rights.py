@@ -17,13 +17,15 @@ RIGHTS_FILE = "rights.toml"
 class Rights(Record):
     """Who is shown, why the footage may be used, and where that is written down."""
 
-    shown: str = Field(description="who is shown: a name, or how the data set describes its people")
+    shown: str = Field(
+        description="person who is shown: a name, or how the data set describes its people"
+    )
     basis: Literal["consent", "licence", "research", "synthetic"] = Field(
-        description="consent of the person, a licence of the footage, a public research data set, "
-        "or synthetic (no real person)"
+        description="basis: consent of the person, a licence of the footage, a public research "
+        "data set, or synthetic (no real person)"
     )
     reference: str = Field(
-        description="where the basis is written down: a release form, licence text or address"
+        description="document that states the basis: a release form, licence text or address"
     )
 
     @field_validator("shown", "reference")

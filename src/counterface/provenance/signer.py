@@ -74,7 +74,7 @@ class Identity(Record):
     made: datetime
     expires: datetime
     algorithm: str
-    self_made: bool = Field(description="nobody else vouches for the certificate")
+    self_made: bool = Field(description="whether nobody else vouches for the certificate")
     path: str | None
 
 

@@ -39,7 +39,7 @@ from counterface.provenance.watermark import Watermark, WatermarkSearch, load_or
 from counterface.types import Image
 from counterface.wording import counted
 
-FRAMES = 12  # of a video, even over its time: more cost time and find little more
+FRAMES = 12  # of a video, spread evenly: more cost time and find little more
 
 
 class WatermarkCheck(Record):
@@ -47,14 +47,14 @@ class WatermarkCheck(Record):
 
     state: Literal["found", "not_found", "not_run"]
     reason: str
-    payload: int | None = Field(None, description="32 bits, the first of the signer's fingerprint")
+    payload: int | None = Field(None, description="first 32 bits of the signer's fingerprint")
     checksum: Literal["right"] | None = Field(
-        None, description="32 keyed bits; a find without them right is no find"
+        None, description="32 keyed bits; a watermark counts as found only if they are right"
     )
     confidence: float | None = Field(
         None, ge=0, le=1, description="share of the mark's bits that agree"
     )
-    frames: int = Field(0, description="pictures searched")
+    frames: int = Field(0, description="number of pictures searched")
 
 
 class KnownFakeCheck(Record):
@@ -63,9 +63,11 @@ class KnownFakeCheck(Record):
     state: Literal["same_file", "match", "no_match", "not_run"]
     reason: str
     name: str | None = None
-    sha256: str | None = Field(None, description="of the known file")
-    distance: int | None = Field(None, description="of 256 bits; null for the same file")
-    when: datetime | None = Field(None, description="when it was registered")
+    sha256: str | None = Field(None, description="SHA-256 of the known file")
+    distance: int | None = Field(
+        None, description="number of differing bits, of 256; null for the same file"
+    )
+    when: datetime | None = Field(None, description="time of its registration")
 
 
 class RecordCheck(Record):
@@ -87,9 +89,10 @@ class Provenance(Record):
         None, description="why the file is surely machine-made: a mark that only its maker can set"
     )
     doubt: str | None = Field(
-        None, description="what says, without proof, that the file is machine-made or a copy of one"
+        None,
+        description="hint, short of proof, that the file is machine-made or a copy of one that is",
     )
-    altered: bool = Field(description="credentials or record do not fit the file's bytes")
+    altered: bool = Field(description="whether credentials or record do not match the file's bytes")
 
     @property
     def nothing(self) -> bool:
@@ -162,7 +165,7 @@ def verify_file(
         home: the folder of identity, watermark key and registry; `home_dir()` by default. Nothing
             is made in it.
         anchors: PEM texts of certificates to trust besides the user's own.
-        limits: of the process that decodes.
+        limits: limits of the process that decodes.
 
     Raises:
         MediaError: the file does not exist or cannot be read at all.
@@ -187,8 +190,8 @@ def gather(
 
     Args:
         file: it exists; the record is looked for beside it.
-        sha256: of the file.
-        credentials: of `check_credentials`.
+        sha256: SHA-256 of the file.
+        credentials: result of `check_credentials`.
         search: some pictures of the file have been added.
         why: pictures are missing, in words.
     """
@@ -222,7 +225,7 @@ def check_credentials(file: Path, home: Path, anchors: Sequence[str] = ()) -> Cr
 
 
 def decode_some(file: Path, limits: Limits) -> Iterator[Image]:
-    """The picture in a file, or some frames even over a video's time.
+    """The picture in a file, or some frames spread evenly over a video.
 
     Raises:
         MediaError: it cannot be decoded.
@@ -243,7 +246,7 @@ class PixelSearch:
     """
 
     def __init__(self, home: Path) -> None:
-        """Opens the key, if there is one.
+        """Open the key, if there is one.
 
         Args:
             home: the user's folder; nothing is made in it.
@@ -255,7 +258,7 @@ class PixelSearch:
         self._no_key = "there is no watermark key on this machine"
         try:
             if (home / WATERMARK_FILE).exists():
-                self._marks = WatermarkSearch(Watermark(load_or_make_key(home), _own_payload(home)))
+                self._marks = WatermarkSearch(Watermark(load_or_make_key(home), own_payload(home)))
         except ProvenanceError as error:
             self._no_key = str(error)
 
@@ -265,7 +268,7 @@ class PixelSearch:
         return self._marks is not None or self._has_registry
 
     def add(self, image: Image) -> None:
-        """Looks at one more picture of the file, RGB uint8 (H, W, 3)."""
+        """Look at one more picture of the file, RGB uint8 (H, W, 3)."""
         if self._marks is not None:
             self._marks.add(image)
         if self._has_registry:
@@ -303,7 +306,7 @@ class PixelSearch:
         """Whether the file, or what it looks like, stands in the local registry of known fakes.
 
         Args:
-            sha256: of the file.
+            sha256: SHA-256 of the file.
             why: there are no pictures, in words.
         """
         if not self._has_registry:
@@ -422,7 +425,7 @@ def _gravest_doubt(
     return None
 
 
-def _own_payload(home: Path) -> int:
+def own_payload(home: Path) -> int:
     """The payload of the signer in use, which is found where an unknown one is too faint."""
     from counterface.provenance.signer import configured_signer, describe_signer, local_signer
 

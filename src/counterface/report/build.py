@@ -65,7 +65,7 @@ def build_report(outcome: ScanResult | ScanFailure, *, now: datetime | None = No
     """The report on a scan, or on why it failed.
 
     Args:
-        outcome: of `scan_file` or `scan_files`.
+        outcome: result of `scan_file` or `scan_files`.
         now: time of the report; the clock's by default.
     """
     tool, created = Tool(version=__version__), now or datetime.now(UTC)

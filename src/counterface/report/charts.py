@@ -90,7 +90,7 @@ def draw_histogram(
         labels: (N,).
         probabilities: (N,).
         lines: no_manipulation_found and likely_manipulated, or None.
-        bins: of the probability.
+        bins: bins of the probability.
     """
     truth, p = np.asarray(labels), np.asarray(probabilities, np.float64)
     with chart_style() as figure_class:
@@ -138,9 +138,9 @@ def draw_parts(title: str, rows: Sequence[tuple[str, Number]], label: str, *, nu
     """A number of each part with its interval, one row each.
 
     Args:
-        title: of the chart.
+        title: title of the chart.
         rows: name and number, from the top.
-        label: of the axis.
+        label: label of the axis.
         null: where no effect would lie; drawn as a line.
     """
     rows = rows[:MOST_ROWS]
@@ -161,7 +161,7 @@ def draw_parts(title: str, rows: Sequence[tuple[str, Number]], label: str, *, nu
 def draw_levels(
     clean: Number | None, curves: Mapping[str, Sequence[tuple[str, Number | None]]]
 ) -> Any:
-    """One small chart a kind of damage: AUC over its five strengths, and as the files are.
+    """A small chart for each kind of damage: AUC over its five strengths, and undamaged.
 
     Args:
         clean: AUC of the files as they are.
@@ -218,7 +218,7 @@ def draw_training(title: str, curves: Mapping[str, tuple[Sequence[float], Sequen
     """Numbers of a run over its steps.
 
     Args:
-        title: of the chart.
+        title: title of the chart.
         curves: by name, steps and values.
     """
     with chart_style() as figure_class:
@@ -243,7 +243,7 @@ def draw_folds(groups: Mapping[str, Sequence[float]], label: str) -> Any:
 
     Args:
         groups: by way of folding, the number of each fold.
-        label: of the axis.
+        label: label of the axis.
     """
     with chart_style() as figure_class:
         figure = figure_class(figsize=(6.4, 3.0))

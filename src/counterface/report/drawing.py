@@ -39,7 +39,7 @@ _MEASURED = "DejaVu Sans"
 
 
 def require_matplotlib() -> None:
-    """Nothing, if charts can be drawn.
+    """Check that charts can be drawn.
 
     Raises:
         ConfigError: matplotlib is not installed.
@@ -100,7 +100,7 @@ def figure_uri(figure: Any, name: str) -> str:
 
     Args:
         figure: matplotlib's.
-        name: of the drawing; its ids come from it.
+        name: name of the drawing; its ids come from it.
     """
     import matplotlib
 
@@ -136,7 +136,7 @@ def write_pngs(figures: dict[str, Any], folder: Path) -> list[Path]:
 
 
 def _settle(figure: Any) -> None:
-    """Lays the figure out once; drawing it again would do so again, to the same end."""
+    """Lay the figure out once; drawing it would do so again, with the same result."""
     if figure.get_layout_engine() is not None:
         figure.draw_without_rendering()
         figure.set_layout_engine("none")

@@ -36,7 +36,7 @@ def write_evaluation(
     html: Path | None = None,
     png: Path | None = None,
 ) -> None:
-    """Nothing; one detector on one data set, as a page and as PNG charts.
+    """Write one detector's evaluation on one data set as a page and as PNG charts.
 
     Raises:
         ConfigError: matplotlib is not installed.
@@ -69,7 +69,7 @@ def write_cross(
     html: Path | None = None,
     png: Path | None = None,
 ) -> None:
-    """Nothing; detectors down and data sets across, as a page and as PNG charts."""
+    """Write detectors (down) on data sets (across) as a page and as PNG charts."""
     if html is None and png is None:
         return
     cells = [[cell.video.values.get("auc") for cell in row] for row in matrix.cells]
@@ -91,7 +91,7 @@ def write_cross(
 def write_comparison(
     found: Comparison, *, html: Path | None = None, png: Path | None = None
 ) -> None:
-    """Nothing; two detectors on the same files, as a page and as PNG charts."""
+    """Write the comparison of two detectors on the same files as a page and as PNG charts."""
     if html is None and png is None:
         return
     write_outputs(
@@ -107,7 +107,7 @@ def write_comparison(
 def write_robustness(
     found: Robustness, *, html: Path | None = None, png: Path | None = None
 ) -> None:
-    """Nothing; a detector under six kinds of damage, as a page and as PNG charts."""
+    """Write a detector's results under six kinds of damage as a page and as PNG charts."""
     if html is None and png is None:
         return
     name = found.detector.name if found.detector else "A detector"
@@ -124,7 +124,7 @@ def write_generalisation(
     html: Path | None = None,
     png: Path | None = None,
 ) -> None:
-    """Nothing; the tables and the chart of methods, where they are wanted.
+    """Write the tables and the chart of methods, where they are wanted.
 
     Raises:
         ConfigError: matplotlib is not installed.

@@ -109,8 +109,8 @@ def draw_timeline(
     """A person's timeline; None where fewer than two frames carry a score.
 
     Args:
-        track: of the report.
-        thumbs: of the file, in time order.
+        track: track of the report.
+        thumbs: thumbnails of the file, in time order.
         lines: thresholds, (likely_manipulated, no_manipulation_found), in [0, 1].
         span_s: first and last second of the axis.
     """
@@ -182,7 +182,7 @@ def _ticks(span_s: tuple[float, float]) -> tuple[tuple[float, str], ...]:
 
 
 def pick_strip(thumbs: Sequence[Thumb]) -> list[int]:
-    """Indices of at most `STRIP` thumbnails, even over the clip."""
+    """Indices of at most `STRIP` thumbnails, spread evenly over the clip."""
     if len(thumbs) <= STRIP:
         return list(range(len(thumbs)))
     return [int(i) for i in np.linspace(0, len(thumbs) - 1, STRIP).round()]

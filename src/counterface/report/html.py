@@ -34,11 +34,11 @@ from counterface.wording import spoken
 
 
 def write_html(reports: Sequence[Report], path: str | Path) -> None:
-    """Writes one self-contained page for one or many reports, in place at once.
+    """Write one self-contained page for one or many reports, in place at once.
 
     Args:
         reports: in the order shown.
-        path: of the page; its folder must exist.
+        path: path of the page; its folder must exist.
 
     Raises:
         MediaError: the page cannot be written there.

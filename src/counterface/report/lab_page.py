@@ -49,7 +49,7 @@ def render_page(
 
     Args:
         template: in `templates/lab`.
-        title: of the page.
+        title: title of the page.
         figures: by name, a chart and what it shows.
         values: what else the template names.
     """
@@ -83,7 +83,7 @@ def write_outputs(
     figures: dict[str, tuple[Any, str]],
     **values: Any,
 ) -> None:
-    """Nothing; the page and the charts are written where they are wanted.
+    """Write the page and the charts, where they are wanted.
 
     Raises:
         MediaError: they cannot be written there.

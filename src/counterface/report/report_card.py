@@ -75,7 +75,7 @@ def render_card(card: ReportCard) -> str:
 
 
 def write_card(card: ReportCard, path: Path) -> None:
-    """Nothing; the page is written, whole or not at all.
+    """Write the page, whole or not at all.
 
     Raises:
         MediaError: it cannot be written there.

@@ -44,7 +44,7 @@ class Tool(Record):
 class FileFacts(Record):
     """Which file was judged."""
 
-    path: str = Field(description="as given; bytes that are no UTF-8 show as escapes")
+    path: str = Field(description="path as given; bytes that are not UTF-8 are shown as escapes")
     name: str
     bytes: int | None = None
     sha256: str | None = None
@@ -65,7 +65,7 @@ class CompressionFacts(Record):
     strength: float = Field(ge=0, le=1)
     quantiser: float | None
     method: str
-    words: str = Field("", description="the same for people")
+    words: str = Field("", description="strength of the compression in words")
 
 
 class MediaFacts(Record):
@@ -74,9 +74,9 @@ class MediaFacts(Record):
     kind: Literal["image", "video"]
     container: str
     codec: str
-    width: int = Field(description="upright, pixels")
-    height: int = Field(description="upright, pixels")
-    rotation: int = Field(description="clockwise degrees that were applied")
+    width: int = Field(description="width of the upright picture, pixels")
+    height: int = Field(description="height of the upright picture, pixels")
+    rotation: int = Field(description="rotation that was applied, clockwise degrees")
     fps: float | None
     duration_s: float | None
     bit_rate: int | None
@@ -98,7 +98,7 @@ class DetectorFacts(Record):
     thresholds: Thresholds
     range: Range
     weighing: Weighing | None = Field(
-        None, description="its witnesses, and what each is worth at which quality"
+        None, description="witnesses of the detector, and what each is worth at which quality"
     )
     card: dict[str, Any] = Field(description="summary of the model card")
 
@@ -117,32 +117,36 @@ class Report(Record):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     tool: Tool
-    created: datetime = Field(description="UTC")
+    created: datetime = Field(description="time of the scan, UTC")
     file: FileFacts
     status: Literal["scanned", "failed"]
     error: str | None = Field(None, description="why the file could not be scanned")
-    verdict: Verdict | None = Field(None, description="null when the scan failed")
+    verdict: Verdict | None = Field(
+        None, description="verdict on the file; null when the scan failed"
+    )
     headline: Headline | None = Field(
-        None, description="the verdict in words, with the number and the face that stand beside it"
+        None, description="verdict in words, with the number and the face that go with it"
     )
     score: Score | None = Field(
-        None, description="of the detector alone, for the face that decided; null: not scored"
+        None, description="score by the detector alone for the face that decided; null: not scored"
     )
     decided_by: int | None = Field(
-        None, description="id of the track that decided, marks of origin left aside"
+        None, description="id of the track that decided, apart from marks of origin"
     )
     reasons: tuple[str, ...] = ()
     notices: tuple[Notice, ...] = Field(
-        (), description="reasons for care, those that change what the verdict is worth first"
+        (), description="reasons for care; those that change what the verdict is worth come first"
     )
-    checks: tuple[Check, ...] = Field((), description="what was looked at, and what was not")
+    checks: tuple[Check, ...] = Field(
+        (), description="checks that were made, and those that were not"
+    )
     tracks: tuple[TrackFinding, ...] = ()
     provenance: Provenance | None = Field(
         None, description="marks of origin; where `mark` is not null, it decided the verdict"
     )
     sampling: Sampling | None = None
     media: MediaFacts | None = None
-    metadata: Metadata | None = Field(None, description="what the file says of its own making")
+    metadata: Metadata | None = Field(None, description="what the file says about how it was made")
     detector: DetectorFacts | None = None
     config: dict[str, Any] = Field(default_factory=dict)
     timings_s: dict[str, float] = Field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The table of a scan of many files: CSV for a spreadsheet, one row a file.
+"""The table of a scan of many files: CSV for a spreadsheet, a row for each file.
 
 File names are hostile input: a cell that a spreadsheet would take for a formula is made text.
 """
@@ -32,11 +32,11 @@ def cell(value: Any) -> str:
 
 
 def write_csv(reports: Sequence[Report], path: Path) -> None:
-    """Nothing; the file holds the table, or is as it was.
+    """Write the table; a failure leaves the file as it was.
 
     Args:
         reports: one a row, in this order.
-        path: of the table; UTF-8 with the mark by which spreadsheets know it.
+        path: path of the table; UTF-8 with the mark by which spreadsheets know it.
 
     Raises:
         MediaError: it cannot be written there.

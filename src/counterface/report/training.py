@@ -32,17 +32,17 @@ class FoldRow(NamedTuple):
 
     @property
     def mean(self) -> float:
-        """Over the folds."""
+        """The mean over the folds."""
         return mean(self.values)
 
     @property
     def deviation(self) -> float:
-        """Between the folds, 0 for a single one."""
+        """The deviation between the folds, 0 for a single one."""
         return stdev(self.values) if len(self.values) > 1 else 0.0
 
 
 def write_training(run: Path, *, html: Path | None = None, png: Path | None = None) -> None:
-    """Nothing; what a run logged, or a cross-validation found, as a page and as PNG charts.
+    """Write what a run logged, or a cross-validation found, as a page and as PNG charts.
 
     Args:
         run: folder with `log.jsonl`, or with `folds.json` and the folders of the folds.
@@ -195,7 +195,7 @@ def curves_of(rows: Rows, kind: str) -> dict[str, Curve]:
 
 
 def best_of(rows: Rows) -> list[tuple[str, float, float]]:
-    """Of each number of validation its best value and the step of it."""
+    """The best value of each number of the validation, and its step."""
     found = []
     for name, (steps, values) in curves_of(rows, "validate").items():
         value = min(values) if _less(name) else max(values)

@@ -42,19 +42,23 @@ class QualityConfig(Record):
     model_config = ConfigDict(populate_by_name=True)  # `from` is a word of Python
 
     every: int = Field(1, ge=1, description="measure every n-th frame")
-    identity_every: int = Field(8, ge=1, description="of them, every n-th for identity: it is slow")
-    from_s: float = Field(
-        0, alias="from", ge=0, description="where in the target the result begins, seconds"
+    identity_every: int = Field(
+        8, ge=1, description="embed every n-th of the measured frames for identity, which is slow"
     )
-    source_crops: int = Field(32, ge=1, description="crops of the source that are embedded")
+    from_s: float = Field(
+        0, alias="from", ge=0, description="time in the target at which the result begins, seconds"
+    )
+    source_crops: int = Field(
+        32, ge=1, description="number of crops of the source that are embedded"
+    )
 
 
 class Number(Record):
     """A measurement over frames."""
 
     mean: float
-    p5: float = Field(description="5 % of the frames lie below")
-    p95: float = Field(description="5 % of the frames lie above")
+    p5: float = Field(description="value below which 5 % of the frames lie")
+    p95: float = Field(description="value above which 5 % of the frames lie")
     frames: int
 
 
@@ -64,26 +68,44 @@ class ReportCard(Record):
     out: str
     target: str
     source_faceset: str
-    frames: int = Field(description="looked at")
-    faces: int = Field(description="frames in which the target's face was found in the result too")
-    ssim_inside: Number | None = Field(description="result against target in the face, 1 = equal")
+    frames: int = Field(description="number of frames measured")
+    faces: int = Field(
+        description="number of frames in which the target's face was found in the result too"
+    )
+    ssim_inside: Number | None = Field(
+        description="SSIM of result and target in the face; 1 = equal"
+    )
     ssim_outside: Number | None = Field(description="the same away from the face; 1 = untouched")
     perceptual: Number | None = Field(description="feature distance to the target; 0 = equal")
-    identity_to_source: Number | None = Field(description="embedding distance; under 0.6 = same")
-    identity_to_target: Number | None = Field(description="embedding distance; over 0.6 = another")
-    source_to_target: float | None = Field(
-        description="distance of the two people themselves, which a perfect swap would reach"
+    identity_to_source: Number | None = Field(
+        description="embedding distance to the source; under 0.6 = same person"
     )
-    landmark_error: Number | None = Field(description="mean distance, outer eye distances")
-    landmark_error_px: Number | None = Field(description="mean distance, pixels of the frame")
-    pose_error: Number | None = Field(description="root of the squared angles' sum, degrees")
-    jitter_target: float | None = Field(description="of the landmarks, face sizes")
-    jitter_out: float | None = Field(description="of the landmarks, face sizes")
-    seam_target: Number | None = Field(description="colour step at the mask's edge, delta E")
+    identity_to_target: Number | None = Field(
+        description="embedding distance to the target; over 0.6 = another person"
+    )
+    source_to_target: float | None = Field(
+        description="embedding distance of the two people themselves, which a perfect swap would "
+        "reach"
+    )
+    landmark_error: Number | None = Field(
+        description="mean distance of the landmarks, in outer eye distances"
+    )
+    landmark_error_px: Number | None = Field(
+        description="mean distance of the landmarks, pixels of the frame"
+    )
+    pose_error: Number | None = Field(description="root of the sum of the squared angles, degrees")
+    jitter_target: float | None = Field(
+        description="jitter of the target's landmarks, in face sizes"
+    )
+    jitter_out: float | None = Field(description="jitter of the result's landmarks, in face sizes")
+    seam_target: Number | None = Field(
+        description="colour step at the mask's edge in the target, delta E"
+    )
     seam_out: Number | None = Field(description="the same in the result")
     sound: Likeness = Field(
-        description="packets of the result against the target's: identical, an identical part (of "
-        "a cut), different, left out; none where the target has none"
+        description="sound packets of the result compared with the target's: identical, an "
+        "identical part (of a cut), different, left out; none where the target has "
+        "none"
     )
 
 
@@ -221,7 +243,7 @@ def _compare(
     faces: tuple[Face, Face],
     perceptual: PerceptualDistance,
 ) -> None:
-    """One frame's numbers, identity left out."""
+    """Add one frame's numbers, without identity."""
     after, before = (_landmarks(face) for face in faces)
     tally.points.append((before, after, real.pts))
     mask = hull_mask(before, real.image.shape[:2], "whole")
@@ -267,7 +289,7 @@ def ssim_map(one: Image, other: Image) -> Floats:
 
     Args:
         one: RGB uint8 (H, W, 3).
-        other: of the same size.
+        other: picture of the same size.
     """
     a, b = (cv2.cvtColor(i, cv2.COLOR_RGB2GRAY).astype(np.float32) for i in (one, other))
 

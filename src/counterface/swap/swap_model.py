@@ -44,7 +44,7 @@ class Generated(NamedTuple):
 class SwapConfig(Record):
     """The options that every architecture has; its own come in a subclass."""
 
-    template: Template = Field("face", description="crop of the facesets: how much of the head")
+    template: Template = Field("face", description="how much of the head a crop shows")
 
 
 class SwapModel(nn.Module):
@@ -82,7 +82,7 @@ class SwapModel(nn.Module):
         code_shape: tuple[int, int, int],
         identities: int = 2,
     ) -> None:
-        """Sets the attributes above; the subclass adds its parts."""
+        """Set the attributes above; the subclass adds its parts."""
         super().__init__()
         self.config = config
         self.identities = identities
@@ -133,7 +133,7 @@ class SwapModel(nn.Module):
         return self.decode(self.code(images, identity), identity)
 
     def check(self, images: Tensor, identity: int | Tensor) -> None:
-        """Nothing, if the inputs fit.
+        """Refuse inputs that do not fit.
 
         Raises:
             ShapeError: pictures of another shape, or an identity that the model does not know.
@@ -206,16 +206,16 @@ def count_parameters(model: nn.Module) -> dict[str, int]:
 class FacesetUsed(Record):
     """A faceset that an identity was trained on."""
 
-    folder: str = Field(description="as it was given to the training")
-    crops: int = Field(ge=0, description="faces in it at the time")
-    rights: Rights = Field(description="the faceset's rights record")
+    folder: str = Field(description="folder as given to the training")
+    crops: int = Field(ge=0, description="number of crops at the time")
+    rights: Rights = Field(description="rights record of the faceset")
     content: str = Field("", description="`Faceset.content_sha256`; '' in older files")
 
 
 class IdentityAbout(Record):
     """One person that a model knows."""
 
-    name: str = Field(description="'source', 'target', or as the recipe calls this identity")
+    name: str = Field(description="'source', 'target', or the recipe's name of this identity")
     facesets: tuple[FacesetUsed, ...] = ()
 
 
@@ -225,9 +225,11 @@ class SwapAbout(Record):
     kind: Literal["swap_model"] = "swap_model"
     format: Literal[1] = 1
     model: str = Field(description="name in the registry of swap models")
-    options: dict[str, Any] = Field(description="the architecture's whole configuration")
-    identities: tuple[IdentityAbout, ...] = Field(description="in the order of their numbers")
-    tool: str = Field(f"counterface {__version__}", description="what trained it")
+    options: dict[str, Any] = Field(description="whole configuration of the architecture")
+    identities: tuple[IdentityAbout, ...] = Field(
+        description="identities in the order of their numbers"
+    )
+    tool: str = Field(f"counterface {__version__}", description="program that trained it")
 
     @classmethod
     def of(cls, name: str, model: SwapModel, identities: tuple[IdentityAbout, ...]) -> SwapAbout:

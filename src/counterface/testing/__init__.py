@@ -233,7 +233,7 @@ def _check_same(one: list[Face], two: list[Face], when: str) -> None:
 
 
 def _check_shift(detector: FaceDetector, image: Image, face: Face) -> None:
-    """A border of 32 pixels moves the box by 32 pixels, give or take a tenth of the face."""
+    """Check that a border of 32 pixels moves the box by 32, give or take a tenth of the face."""
     moved = detector.detect(np.pad(image, ((32, 0), (32, 0), (0, 0)), mode="edge"))
     assert moved, "the face was not found once a border was added"
     side = float((face.box[2:] - face.box[:2]).max())

@@ -46,7 +46,7 @@ def pictures(model: DetectorModel, count: int = 2) -> Tensor:
 
 
 def check_config(kind: type[DetectorModel]) -> None:
-    """Options are described, strict, and survive TOML; the docstring explains the map."""
+    """Check that options are described, strict and survive TOML; the docstring tells of the map."""
     assert "activation" in (kind.__doc__ or ""), "the docstring does not say what the map means"
     for name, field in kind.Config.model_fields.items():
         assert field.description, f"option {name!r} has no description"
@@ -65,7 +65,7 @@ def check_config(kind: type[DetectorModel]) -> None:
 
 @torch.no_grad()
 def check_outputs(model: DetectorModel) -> None:
-    """Shapes and types; the same again in eval mode, and alone as in a batch."""
+    """Check shapes and types, and that eval mode and single items give the same again."""
     images = pictures(model)
     before = images.clone()
     state = {name: value.clone() for name, value in model.state_dict().items()}
@@ -88,7 +88,7 @@ def check_outputs(model: DetectorModel) -> None:
 
 
 def check_errors(model: DetectorModel) -> None:
-    """Inputs of another shape are refused by a ShapeError."""
+    """Check that inputs of another shape are refused by a ShapeError."""
     images = pictures(model)
     wrongs = [images[0], images[..., :1, :, :], images[:, None]]
     if not model.ANY_SIDE:
@@ -105,7 +105,7 @@ def check_errors(model: DetectorModel) -> None:
 
 
 def check_gradients(model: DetectorModel) -> None:
-    """Both outputs together teach every weight that is not frozen."""
+    """Check that both outputs together teach every weight that is not frozen."""
     with torch.no_grad():  # a scale that starts at 0 hides what it scales; move a little away
         for weight in model.parameters():
             weight.add_(torch.randn_like(weight), alpha=0.02)
@@ -123,7 +123,7 @@ def check_gradients(model: DetectorModel) -> None:
 
 
 def check_embedding(model: DetectorModel) -> None:
-    """Numbers of each item that teach all but the head."""
+    """Check that the numbers of each item teach all but the head."""
     values = model.train().embedding(pictures(model, 4))
     assert values.ndim == 2, f"embedding {tuple(values.shape)}, not (B, D)"
     assert len(values) == 4, f"embedding {tuple(values.shape)}, not (B, D)"
@@ -141,7 +141,7 @@ def check_embedding(model: DetectorModel) -> None:
 
 @torch.no_grad()
 def check_state(model: DetectorModel, fresh: DetectorModel) -> None:
-    """All that a model knows is in its state."""
+    """Check that all that a model knows is in its state."""
     images = pictures(model, 1)
     wanted = model.eval()(images)[0]
     assert not torch.equal(fresh.eval()(images)[0], wanted), "new weights are not drawn anew"
@@ -151,7 +151,7 @@ def check_state(model: DetectorModel, fresh: DetectorModel) -> None:
 
 @torch.no_grad()
 def check_export(model: DetectorModel) -> None:
-    """The detector file judges as the model does, one item or several."""
+    """Check that the detector file judges as the model does, one item or several."""
     info = describe_net(model, "test")
     images = pictures(model, 3)
     wanted = model.eval()(images)

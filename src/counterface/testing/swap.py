@@ -35,7 +35,7 @@ def pictures(model: SwapModel, count: int = 2) -> Tensor:
 
 
 def check_config(kind: type[SwapModel]) -> None:
-    """Settings are described, strict, and survive TOML; defaults and presets can be built."""
+    """Check that settings are described, strict and survive TOML, and that presets can be built."""
     for name, field in kind.Config.model_fields.items():
         assert field.description, f"option {name!r} has no description"
     try:
@@ -56,7 +56,7 @@ def check_config(kind: type[SwapModel]) -> None:
 
 
 def check_parts(model: SwapModel) -> None:
-    """Every tensor lies in exactly one part."""
+    """Check that every tensor lies in exactly one part."""
     counts = count_parameters(model)
     total = counts.pop("total")
     assert sum(counts.values()) == total, f"parts {counts} do not sum to {total}"
@@ -68,7 +68,7 @@ def check_parts(model: SwapModel) -> None:
 
 @torch.no_grad()
 def check_outputs(model: SwapModel) -> None:
-    """Shapes, types and ranges; the same again in eval mode, and alone as in a batch."""
+    """Check shapes, types and ranges, and that eval mode and single items give the same again."""
     images, size = pictures(model), model.out_size
     before = images.clone()
     model.eval()
@@ -96,7 +96,7 @@ def check_outputs(model: SwapModel) -> None:
 
 
 def check_errors(model: SwapModel) -> None:
-    """Wrong inputs are refused by a ShapeError."""
+    """Check that wrong inputs are refused by a ShapeError."""
     images = pictures(model)
     count = model.identities
     inputs: list[tuple[Tensor, int | Tensor]] = [
@@ -120,7 +120,7 @@ def check_errors(model: SwapModel) -> None:
 
 @torch.no_grad()
 def check_identities(model: SwapModel) -> None:
-    """Another identity makes another face; a tensor of identities says the same as an int."""
+    """Check that another identity makes another face, given as a tensor or as an int."""
     model.eval()
     images = pictures(model)
     faces = [model(images, identity).image for identity in range(model.identities)]
@@ -136,7 +136,7 @@ def check_identities(model: SwapModel) -> None:
 
 
 def check_gradients(model: SwapModel) -> None:
-    """Reconstructing every identity, with all outputs, teaches every weight."""
+    """Check that reconstructing every identity, with all outputs, teaches every weight."""
     model.train()
     with torch.no_grad():  # a scale that starts at 0 hides what it scales; move a little away
         for weight in model.parameters():
@@ -158,7 +158,7 @@ def check_gradients(model: SwapModel) -> None:
 
 @torch.no_grad()
 def check_state(model: SwapModel, fresh: SwapModel) -> None:
-    """All that a model knows is in its state."""
+    """Check that all that a model knows is in its state."""
     images = pictures(model, 1)
     model.eval()
     fresh.eval()

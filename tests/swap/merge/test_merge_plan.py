@@ -5,8 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
+from drawn_swaps import draw_swap
 
 from counterface.errors import ConfigError
 from counterface.swap.merge.plan import MergePlan
@@ -116,8 +118,26 @@ def test_an_error_names_the_key_and_the_value(tmp_path: Path, text: str, told: l
         assert word in str(error.value)
 
 
+PAGE = (Path(__file__).parents[3] / "docs" / "swap_merge.md").read_text(encoding="utf-8")
+
+
+def test_the_python_example_in_the_documentation_runs() -> None:
+    drawn = draw_swap(1, 2, size=64)
+    given = drawn.swapped
+    names: dict[str, Any] = {
+        "frame": drawn.target.image,
+        "face": given.image,
+        "learned_mask": given.mask,
+        "frame_to_crop": given.frame_to_crop,
+        "landmarks": given.landmarks,
+    }
+    exec(compile(PAGE.split("```python\n")[1].split("```")[0], "swap_merge.md", "exec"), names)
+    merged = names["merged"]
+    assert merged.frame.shape == drawn.target.image.shape
+    assert merged.mask.max() > 0.9
+
+
 def test_the_example_in_the_documentation_is_a_plan(tmp_path: Path) -> None:
-    page = Path(__file__).parents[3] / "docs" / "swap_merge.md"
-    example = page.read_text(encoding="utf-8").split("```toml")[1].split("```")[0]
+    example = PAGE.split("```toml")[1].split("```")[0]
     plan = read(tmp_path, example)
     assert len(plan.span) >= 2

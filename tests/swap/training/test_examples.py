@@ -349,7 +349,7 @@ def test_recipes_are_the_published_ones_unless_set() -> None:
 
 
 def test_the_documented_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = Path(__file__).resolve().parents[3] / "docs" / "swap_examples.md"
+    page = Path(__file__).resolve().parents[3] / "docs" / "swap_training.md"
     for number, name in enumerate(("source", "target")):
         write_person(tmp_path / name, number, 1)
     monkeypatch.chdir(tmp_path)

@@ -1,1 +1,1 @@
-"""One file per command noun."""
+"""The `counterface` command; each noun has a file."""

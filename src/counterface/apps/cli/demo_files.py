@@ -107,7 +107,7 @@ def swap_face(image: Image) -> Image:
 
 
 def finish_clip(path: Path, image: Image, record: MadeRecord, marker: Marker, source: Path) -> None:
-    """Writes a signed clip in which a camera drifts over a made picture."""
+    """Write a signed clip in which a camera drifts over a made picture."""
     unsigned = path.with_name(f"unsigned_{path.name}")
     try:
         write_clip(unsigned, image, marker)
@@ -118,7 +118,7 @@ def finish_clip(path: Path, image: Image, record: MadeRecord, marker: Marker, so
 
 
 def write_clip(path: Path, image: Image, marker: Marker | None = None) -> None:
-    """Writes a short clip in which a camera drifts over a picture, each frame marked if wanted."""
+    """Write a short clip in which a camera drifts over a picture, each frame marked if wanted."""
     even = _even(image)
     with VideoWriter(path, even.shape[1], even.shape[0], crf=20, preset="medium") as writer:
         for frame in drift(even):
@@ -146,7 +146,7 @@ def drift(image: Image) -> Iterator[Frame]:
 
 
 def _even(image: Image) -> Image:
-    """H.264 wants even sides."""
+    """The picture with even sides, which H.264 needs."""
     height, width = (side // 2 * 2 for side in image.shape[:2])
     return np.ascontiguousarray(image[:height, :width])
 

@@ -32,7 +32,7 @@ def extract(
     Args:
         source: A video, a picture, or a folder of both.
         out: A faceset to add to, or an empty folder.
-        recipe: TOML file with these settings; flags win over it.
+        recipe: TOML file with these settings; flags override it.
         redo: Extract again what is done, or was begun with other settings.
     """
     from counterface.faceset.extract import extract as run
@@ -157,9 +157,9 @@ def rights(
 
     Args:
         folder: A faceset; the record is for all its crops.
-        shown: Who is shown: a name, or how the data set describes its people.
+        shown: Person who is shown: a name, or how the data set describes its people.
         basis: Consent of the person, licence of the footage, public research data, or synthetic.
-        reference: Where the basis is written down: a release form, licence text or address.
+        reference: Document that states the basis: a release form, licence text or address.
     """
     from counterface.config import validate
     from counterface.faceset.store import set_rights

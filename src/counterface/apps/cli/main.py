@@ -184,7 +184,7 @@ def _settings_apart(words: Sequence[str]) -> list[str]:
 
 
 def _require_noun(words: Sequence[str]) -> None:
-    """Nothing, if the first word is a noun or a flag; cyclopts would load all nouns to say so."""
+    """Refuse a first word that is no noun or flag; cyclopts would load all nouns to say so."""
     if words and not words[0].startswith("-") and words[0] not in NOUNS:
         raise ConfigError(unknown_name("command", words[0], NOUNS))
 

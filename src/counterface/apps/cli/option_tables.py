@@ -2,7 +2,7 @@
 
     python -m counterface.apps.cli.option_tables docs/*.md
 
-rewrites each table below a line `<!-- options: module:Model [part] [-left_out] -->`.
+rewrites each table below a line `<!-- options: module:Model [part] [prefix.] [-left_out] -->`.
 """
 
 from __future__ import annotations
@@ -30,16 +30,22 @@ def option_table(model: str, words: list[str]) -> str:
     """The Markdown of one table.
 
     Args:
-        model: `module:Model`; its defaults are those of the model without arguments.
-        words: a field that is itself a model, whose fields are wanted; `-name` leaves one out.
-            Without such a field, the fields that are no models.
+        model: `module:Model`.
+        words: a field that is itself a model, to list the fields of that model; without one, the
+            fields that are not models are listed. `people.NAME.` (with the full stop) is put in
+            front of each name; `-name` leaves a field out.
     """
     module, _, name = model.partition(":")
-    values = getattr(import_module(module), name)()
+    kind = getattr(import_module(module), name)
     left_out = {word[1:] for word in words if word.startswith("-")}
-    part = next((word for word in words if not word.startswith("-")), None)
-    found = _rows(values) if part is None else _rows(getattr(values, part), f"{part}.")
-    kept = [cells for option, cells in found if option not in left_out]
+    prefix = next((word for word in words if word.endswith(".")), "")
+    part = next((word for word in words if word[0] != "-" and word[-1] != "."), None)
+    values = None
+    if part is not None:
+        values = kind.model_fields[part].get_default(call_default_factory=True)
+        kind, prefix = type(values), f"{prefix}{part}."
+    found = _rows(kind, values, prefix, inner=part is not None)
+    kept = [cells for option, cells in found if option.removeprefix(prefix) not in left_out]
     return HEAD + "".join(f"| {' | '.join(cells)} |\n" for cells in kept)
 
 
@@ -50,15 +56,20 @@ def main() -> None:
         page.write_text(refresh(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
-def _rows(values: BaseModel, head: str = "") -> Iterator[tuple[str, list[str]]]:
-    for name, field in type(values).model_fields.items():
-        value = getattr(values, name)
-        option = f"{head}{field.alias or name}"
+def _rows(
+    kind: type[BaseModel], values: BaseModel | None, prefix: str, *, inner: bool = False
+) -> Iterator[tuple[str, list[str]]]:
+    """The fields of a model; `inner` also lists those of the models inside it."""
+    for name, field in kind.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        value = default if values is None else getattr(values, name)
+        option = f"{prefix}{field.alias or name}"
         if not isinstance(value, BaseModel):
-            cells = [f"`{option}`", _default(value), _values(field), str(field.description)]
+            shown = "required" if field.is_required() else _default(value)
+            cells = [f"`{option}`", shown, _values(field), str(field.description)]
             yield option, [cell.replace("|", r"\|") for cell in cells]
-        elif head:
-            yield from _rows(value, f"{option}.")
+        elif inner:
+            yield from _rows(type(value), value, f"{option}.", inner=True)
 
 
 def _default(value: Any) -> str:
@@ -68,9 +79,11 @@ def _default(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, int | float):
         return f"{value:g}" if abs(value) < 1e6 else str(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key} = {_default(one)}" for key, one in value.items()) or "none"
     if isinstance(value, tuple | list) and value:
         return "see below" if isinstance(value[0], BaseModel) else ", ".join(map(_default, value))
-    return str(value) or "''" if not isinstance(value, tuple | list | dict) else "none"
+    return str(value) or "''" if not isinstance(value, tuple | list) else "none"
 
 
 def _values(field: FieldInfo) -> str:

@@ -36,14 +36,14 @@ LINE_EVERY_S = 5.0  # plain progress lines are for logs: seldom enough not to fi
 
 
 def guard_console() -> None:
-    """Shows what the console's encoding lacks as an escape, so that no text can end a command."""
+    """Show characters that the console lacks as escapes, so that no text can end a command."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def leave_console() -> None:
-    """Sends what is still printed to nowhere: its reader went away (`counterface ... | head`)."""
+    """Discard what is still printed, as its reader went away (`counterface ... | head`)."""
     with suppress(OSError, ValueError):  # a test's console has no descriptor
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
@@ -56,7 +56,7 @@ def exit_code(stopped_by: int | None) -> int:
 
 
 def print_json(value: Any) -> None:
-    r"""One line of JSON on stdout: a pydantic model, a dataclass, or plain values.
+    r"""Print one line of JSON: a pydantic model, a dataclass, or plain values.
 
     In ASCII: a name that would turn the line, clear the screen, or that the console cannot show
     stands as \u escapes and reads back as it was.
@@ -65,7 +65,7 @@ def print_json(value: Any) -> None:
 
 
 def say(text: str) -> None:
-    """The text on stdout at once; above the bar where both are on one terminal."""
+    """Print the text at once, above the bar where both are on one terminal."""
     if _bar_console is not None and sys.stdout is not None and sys.stdout.isatty():
         _bar_console.print(text, soft_wrap=True, markup=False, highlight=False, emoji=False)
     else:
@@ -81,10 +81,10 @@ def printable(text: str) -> str:
 
 
 def require_place(path: Path, flag: str) -> None:
-    """Nothing, if a file can be written there when the work is done.
+    """Refuse a path at which no file could be written when the work is done.
 
     Args:
-        path: of a file that may be there already.
+        path: path of a file that may be there already.
         flag: that named it, for the message.
 
     Raises:

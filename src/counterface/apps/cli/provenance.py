@@ -32,9 +32,9 @@ def verify(
 ) -> int:
     """Say which marks files carry, and whether they hold.
 
-    Credentials are trusted, valid of an unknown signer, invalid (with the reason) or absent; the
-    watermark is that of this machine's key; known fakes are those made here. Exit code 0: all
-    looked at, whatever was found; 2: some could not be; 1: wrong use.
+    Credentials are trusted, valid of an unknown signer, invalid (with the reason) or absent. The
+    watermark is that of this machine's key, and known fakes are those made here. Exit code 0: all
+    files were checked, whatever was found; 2: some could not be checked; 1: wrong use.
 
     Args:
         trust: PEM files of certificates to trust besides the user's own.

@@ -25,7 +25,7 @@ def noun_section(noun: str) -> str:
     """The Markdown of one noun: a heading and the help text of each of its commands."""
     app = build_app()
     parts = [f"## `counterface {noun}`\n"]
-    parts += [f"```text\n{_help(app, words)}\n```\n" for words in _commands(app[noun], [noun])]
+    parts += [f"```text\n{_help(app, words)}\n```\n" for words in list_commands(app[noun], [noun])]
     return "\n".join(parts)
 
 
@@ -42,13 +42,13 @@ def main() -> None:
     page.write_text(f"{by_hand}{MARKER}\n\n{render()}", encoding="utf-8")
 
 
-def _commands(app: App, words: list[str]) -> Iterator[list[str]]:
+def list_commands(app: App, words: list[str]) -> Iterator[list[str]]:
     """The words of each command below an app; its own where it has none below."""
     verbs = [name for name in app if not name.startswith("-")]
     if not verbs:
         yield words
     for verb in verbs:
-        yield from _commands(app[verb], [*words, verb])
+        yield from list_commands(app[verb], [*words, verb])
 
 
 def _help(app: App, words: list[str]) -> str:

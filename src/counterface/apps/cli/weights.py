@@ -53,7 +53,7 @@ def fetch(*names: str, json_output: Json = False) -> int:
     """Fetch model files that are not on this machine yet.
 
     Args:
-        names: Which; all that can be fetched where none is given.
+        names: Files to fetch; none given: all that can be fetched.
     """
     failed = 0
     names = names or tuple(name for name, row in weights.ROWS.items() if row.sources)
@@ -81,7 +81,7 @@ def path(name: str, /, *, json_output: Json = False) -> int:
     """Print where a model file lies; never fetches.
 
     Args:
-        name: As `counterface weights list` prints it.
+        name: Name of the file, as `counterface weights list` prints it.
     """
     found = weights.path(name, fetch=False)
     if json_output:

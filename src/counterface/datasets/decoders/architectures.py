@@ -22,13 +22,18 @@ class Architecture(Record):
 
     up: Up = Field(description="how the decoder doubles a side")
     side: int = Field(128, ge=32, description="side of the crops it is trained on, pixels")
-    halvings: int = Field(3, ge=1, le=4, description="from the picture to the code")
+    halvings: int = Field(
+        3, ge=1, le=4, description="number of times the side is halved from the picture to the code"
+    )
     code: int = Field(24, ge=1, description="channels of the code")
     fewest: int | None = Field(
-        None, ge=1, description="channels kept at least in training, the last are dropped; all"
+        None,
+        ge=1,
+        description="fewest channels of the code that training keeps when it drops the last ones; "
+        "unset: all are kept",
     )
     codes: int = Field(0, ge=0, description="entries of the code book; 0 = not quantised")
-    perceptual: float = Field(0.0, ge=0, description="weight of the features' distance")
+    perceptual: float = Field(0.0, ge=0, description="weight of the distance between features")
     adversarial: float = Field(0.0, ge=0, description="weight of the patch critic")
 
     @property

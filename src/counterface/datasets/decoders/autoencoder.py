@@ -49,13 +49,13 @@ class Residual(nn.Module):
     """x + two 3x3 convolutions of it."""
 
     def __init__(self, channels: int) -> None:
-        """Near the identity at first."""
+        """Start near the identity."""
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Same shape."""
+        """The refined features, same shape."""
         change: Tensor = self.second(functional.leaky_relu(self.first(x), 0.1))
         return x + change
 
@@ -68,7 +68,7 @@ class CodeBook(nn.Module):
     """
 
     def __init__(self, entries: int, channels: int) -> None:
-        """Random entries."""
+        """Start from random entries."""
         super().__init__()
         start = functional.normalize(torch.randn(entries, channels), dim=1)
         self.entries: Tensor
@@ -110,7 +110,7 @@ class FaceAutoencoder(nn.Module):
     """
 
     def __init__(self, architecture: Architecture) -> None:
-        """Random weights."""
+        """Start from random weights."""
         super().__init__()
         self.architecture = architecture
         downs: list[nn.Module] = []
@@ -141,7 +141,7 @@ class FaceAutoencoder(nn.Module):
 
 
 def export_autoencoder(net: FaceAutoencoder, path: Path) -> None:
-    """Writes the net as ONNX (inputs `image`, `kept`; output `made`), for workers without torch.
+    """Write the net as ONNX (inputs `image`, `kept`; output `made`), for workers without torch.
 
     Height and width are free.
     """
@@ -154,7 +154,7 @@ def export_autoencoder(net: FaceAutoencoder, path: Path) -> None:
 def export_redrawing(
     net: nn.Module, example: Any, inputs: list[str], path: Path, facts: dict[str, str] | None = None
 ) -> None:
-    """Writes a net from picture to picture as ONNX, whole or not at all.
+    """Write a net from picture to picture as ONNX, whole or not at all.
 
     Args:
         net: in eval mode.

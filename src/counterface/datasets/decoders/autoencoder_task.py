@@ -32,7 +32,7 @@ class FaceCrops:
         self.banks, self.side, self.seed, self.zoom = banks, side, seed, zoom
 
     def __getitem__(self, index: int) -> Tensor:
-        """One face; of a few, the first that is not enlarged much."""
+        """One face: of a few, the first that is not enlarged much."""
         rng = np.random.default_rng((self.seed, index))
         zoom = float(np.exp(rng.uniform(*np.log(self.zoom))))
         middle = (self.side - 1) / 2
@@ -59,7 +59,7 @@ class PatchCritic(nn.Module):
     """
 
     def __init__(self) -> None:
-        """Random weights."""
+        """Start from random weights."""
         super().__init__()
         self.layers = nn.Sequential(
             nn.Conv2d(6, 24, 4, 2, 1),
@@ -88,11 +88,11 @@ class AutoencoderTask:
         lr: float = 2e-3,
         features: FeatureNet | None = None,
     ) -> None:
-        """The net, and the critic where the architecture has one.
+        """Build the net, and the critic where the architecture has one.
 
         Args:
-            architecture: of the net.
-            steps: of the whole run; the critic joins in after a share of them.
+            architecture: architecture of the net.
+            steps: number of steps of the whole run; the critic joins in after a share of them.
             lr: peak learning rate of the net.
             features: what compares textures; None leaves that part of the loss out.
         """
@@ -107,7 +107,7 @@ class AutoencoderTask:
         return both if self.critic is None else {**both, "critic": self.critic}
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        """One Adam each."""
+        """An Adam for each of them."""
         adam = torch.optim.Adam(self.net.parameters(), self.lr, betas=(0.9, 0.99))
         if self.critic is None:
             return {"adam": adam}

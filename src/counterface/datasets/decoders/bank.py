@@ -57,7 +57,7 @@ class Decoder:
         return self._session
 
     def __getstate__(self) -> dict[str, object]:
-        """Without the session, which cannot cross a process border."""
+        """The state without the session, which cannot cross a process border."""
         return {**self.__dict__, "_session": None}
 
 

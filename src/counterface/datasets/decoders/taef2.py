@@ -25,7 +25,7 @@ class Block(nn.Module):
     """relu(three 3x3 convolutions of x, plus x); at the smallest scale x passes a pool first."""
 
     def __init__(self, pooled: bool = False) -> None:
-        """Random weights."""
+        """Start from random weights."""
         super().__init__()
         layers: list[nn.Module] = []
         for last in (False, False, True):
@@ -41,7 +41,7 @@ class Block(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Same shape."""
+        """The refined features, same shape."""
         if self.pool is not None:
             x = x + self.pool(x)
         return torch.relu(self.conv(x) + x)
@@ -51,7 +51,7 @@ class Bound(nn.Module):
     """3 tanh(x / 3): keeps latents in the range that the decoder knows."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Same shape, in (-3, 3)."""
+        """The bounded values, same shape, in (-3, 3)."""
         return 3 * torch.tanh(x / 3)
 
 
@@ -67,7 +67,7 @@ class Taef2(nn.Module):
     """RGB [0, 1] (B, 3, H, W) -> the picture, re-drawn; H and W are multiples of 8."""
 
     def __init__(self) -> None:
-        """Random weights; see `read_taef2`."""
+        """Start from random weights; see `read_taef2`."""
         super().__init__()
         encoder: list[nn.Module] = [nn.Conv2d(3, WIDTH, 3, padding=1), Block()]
         for pooled in (False, False, True):
@@ -79,7 +79,7 @@ class Taef2(nn.Module):
         self.decoder = nn.Sequential(*decoder, Block(), nn.Conv2d(WIDTH, 3, 3, padding=1))
 
     def forward(self, image: Tensor) -> Tensor:
-        """Same shape, in [0, 1]."""
+        """The re-drawn picture, same shape, in [0, 1]."""
         drawn: Tensor = self.decoder(self.encoder(image))
         return drawn.clamp(0, 1)
 
@@ -101,5 +101,5 @@ def read_taef2(path: Path) -> Taef2:
 
 
 def export_taef2(net: Taef2, path: Path) -> None:
-    """Writes the net as ONNX (input `image`, output `made`); height and width are free."""
+    """Write the net as ONNX (input `image`, output `made`); height and width are free."""
     export_redrawing(net, (torch.rand(1, 3, 64, 64),), ["image"], path)

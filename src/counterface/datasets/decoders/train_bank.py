@@ -36,18 +36,23 @@ class DecodersConfig(Settings):
     """A bank of decoders."""
 
     out: Path = Field(Path("runs/decoders"), description="folder of the bank")
-    facesets: tuple[Path, ...] = Field(description="genuine faces, `head` crops; each counts alike")
+    facesets: tuple[Path, ...] = Field(
+        description="facesets of genuine faces, `head` crops; each has the same weight"
+    )
     decoders: tuple[str, ...] = Field(
-        tuple(ARCHITECTURES), min_length=1, description="which are trained, by name"
+        tuple(ARCHITECTURES), min_length=1, description="names of the decoders to train"
     )
     taef2: bool | Path = Field(
-        False, description="TAEF2 too: its file, or true for the weight store's"
+        False,
+        description="add TAEF2: the path of its file, or true for the one in the weight store",
     )
     features: FeatureConfig | None = Field(
         None, description="network of the perceptual loss, with a weights file; unset: none"
     )
-    steps: int = Field(1500, ge=1, description="of each decoder")
-    batch: int = Field(16, ge=1, description="faces of 128 px a step; as many pixels of others")
+    steps: int = Field(1500, ge=1, description="training steps for each decoder")
+    batch: int = Field(
+        16, ge=1, description="faces in a step at 128 px; at other sides as many pixels"
+    )
     lr: float = Field(2e-3, gt=0, description="peak learning rate")
     loop: LoopConfig = LoopConfig(
         warmup=50, ema_decay=0.995, log_every=100, checkpoint_every=250, precision="bf16"
@@ -66,7 +71,7 @@ class BankSummary(Record):
 
     folder: str
     decoders: tuple[str, ...]
-    trained: tuple[str, ...] = Field(description="in this call")
+    trained: tuple[str, ...] = Field(description="decoders trained in this call")
 
 
 def train_decoders(config: DecodersConfig, *, progress: Told | None = None) -> BankSummary:

@@ -87,7 +87,7 @@ def _noise(size: int, sigma: float, rng: Generator) -> Step:
 
 
 def _h264(rng: Generator) -> Step:
-    """x264 as a key frame, or as a frame predicted from a slightly moved one."""
+    """The picture after x264, as a key frame or as one predicted from a slightly moved frame."""
     crf = int(rng.integers(18, 37))
     moved: Floats | None = None
     if rng.random() < 0.4:

@@ -42,11 +42,11 @@ class FacesetBank:
         self.rows = list(faceset if rows is None else rows)
 
     def __len__(self) -> int:
-        """How many."""
+        """How many faces there are."""
         return len(self.rows)
 
     def __getitem__(self, index: int) -> FaceSample:
-        """One face, landmarks in the crop's pixels."""
+        """One face, with landmarks in the crop's pixels."""
         row = self.rows[index]
         return _sample(self.faceset, row, row.landmarks)
 
@@ -59,7 +59,7 @@ class FootagePairs:
         self.real, self.fake, self.moments = real, fake, list(moments)
 
     def __len__(self) -> int:
-        """How many moments."""
+        """How many moments there are."""
         return len(self.moments)
 
     def __getitem__(self, index: int) -> tuple[FaceSample, FaceSample]:

@@ -30,14 +30,14 @@ def square_matrix(landmarks: Floats, side: int) -> Floats:
 
     Args:
         landmarks: (68, 2).
-        side: of the square, pixels.
+        side: side of the square, pixels.
     """
     centre = np.array([0.5, EYE_LINE], dtype=np.float32)
     return umeyama(landmarks[INNER], ((MEAN_SHAPE / SPAN + centre) * side - 0.5).astype(np.float32))
 
 
 def eye_distance(landmarks: Floats) -> float:
-    """Between the eyes' centres, pixels."""
+    """The distance between the eyes' centres, pixels."""
     left, right = landmarks[LEFT_EYE].mean(axis=0), landmarks[RIGHT_EYE].mean(axis=0)
     return float(np.linalg.norm(left - right))
 
@@ -87,7 +87,7 @@ def hull(landmarks: Floats, shape: tuple[int, int], rng: Generator) -> Mask:
 
 
 def hull_without_forehead(landmarks: Floats, shape: tuple[int, int], rng: Generator) -> Mask:
-    """Jaw and brows, eroded."""
+    """The hull of jaw and brows, eroded."""
     return _hull("no_forehead", landmarks, shape, rng)
 
 
@@ -102,7 +102,7 @@ def hull_with_holes(landmarks: Floats, shape: tuple[int, int], rng: Generator) -
 
 
 def lower_face(landmarks: Floats, shape: tuple[int, int], rng: Generator) -> Mask:
-    """From the nose to the jaw."""
+    """The part from the nose to the jaw."""
     return _hull("lower", landmarks, shape, rng, most=0.06)
 
 

@@ -20,7 +20,7 @@ class AutoencoderRemake:
     """A `Remake`: the face through the decoder, or, by chance, through `resample`."""
 
     def __init__(self, path: Path, share: float = 0.6) -> None:
-        """Opens nothing yet: each worker process opens the file on first use.
+        """Open nothing yet: each worker process opens the file on first use.
 
         Args:
             path: a decoder of a bank, `.onnx`.

@@ -48,7 +48,7 @@ class Bank(Protocol):
     """Faces by number."""
 
     def __len__(self) -> int:
-        """How many."""
+        """How many faces there are."""
         ...
 
     def __getitem__(self, index: int) -> FaceSample:
@@ -60,7 +60,7 @@ class PairBank(Protocol):
     """Real faces, each with a manipulated version of the same moment, by number."""
 
     def __len__(self) -> int:
-        """How many pairs."""
+        """How many pairs there are."""
         ...
 
     def __getitem__(self, index: int) -> tuple[FaceSample, FaceSample]:
@@ -73,14 +73,20 @@ class PairConfig(Record):
 
     template: str = Field("whole_face", description="alignment of the detector's crops")
     size: int = Field(224, ge=64, description="side of the detector's crops, pixels")
-    cells: int = Field(14, ge=1, description="side of the mask that the cells learn")
+    cells: int = Field(14, ge=1, description="cells along a side of the mask that is learnt")
     self_blended: float = Field(0.4, ge=0, description="share of self-blended pseudo-fakes")
     swapped_in: float = Field(0.15, ge=0, description="share of swapped-in pseudo-fakes")
     remade: float = Field(0.45, ge=0, description="share of re-made pseudo-fakes")
-    pairs: float = Field(0.0, ge=0, le=1, description="share of real/fake pairs of footage")
-    synthetic: float = Field(0.0, ge=0, le=1, description="share of wholly generated faces")
-    strength: float = Field(1.0, ge=0, le=1, description="of the degradation of both classes")
-    seed: int = Field(0, ge=0, description="another seed gives other pairs")
+    pairs: float = Field(
+        0.0, ge=0, le=1, description="share of pairs of genuine and manipulated footage"
+    )
+    synthetic: float = Field(
+        0.0, ge=0, le=1, description="share of pairs with a wholly generated face"
+    )
+    strength: float = Field(
+        1.0, ge=0, le=1, description="strength of the degradation that both classes go through"
+    )
+    seed: int = Field(0, ge=0, description="seed; another one gives other pairs")
 
     @model_validator(mode="after")
     def _shares_add_up(self) -> PairConfig:
@@ -113,7 +119,7 @@ class TrainingPairs:
     """`pairs[i]`: images uint8 (2, S, S, 3), real then fake; masks float32 (2, cells, cells)."""
 
     def __init__(self, sources: Sources, config: PairConfig) -> None:
-        """Checks that each share has faces to draw from.
+        """Check that each share has faces to draw from.
 
         Raises:
             TrainingError: a share without faces.

@@ -1,1 +1,1 @@
-"""One file a layout: how the field's data sets lie on disk, read into manifest entries."""
+"""Published data sets as they lie on disk, read into manifest entries: one layout in each file."""

@@ -57,7 +57,7 @@ FOLDER/                          or the CSV file itself
         return columns
 
     def entries(self, folder: Path) -> Iterator[Entry]:
-        """One for each line that is taken."""
+        """An entry for each line that is taken."""
         path = folder if folder.is_file() else folder / self.name
         if not path.is_file():
             raise self.wrong(folder, f"no file {self.name!r}")
@@ -84,7 +84,7 @@ FOLDER/                          or the CSV file itself
         return entries_of_rows(taken, path)
 
     def _check_columns(self, path: Path, rows: list[dict[str, str]]) -> None:
-        """Nothing, if each column that is named or needed is there."""
+        """Check that each column that is named or needed is there."""
         there = list(rows[0]) if rows else []
         wanted = {**self._places(there), **{name: name for name in self.only}}
         absent = sorted({c for c in wanted.values() if c not in there})

@@ -79,7 +79,7 @@ FOLDER/                              or one such JSON file
                         yield from self._frames(video, dataset, name, split, base)
 
     def _check_class(self, path: Path, video: _Video, name: str) -> None:
-        """Nothing, if a video's own label, where it has one, is as genuine as its class."""
+        """Check that a video's own label, where it has one, agrees with its class."""
         if video.label and _is_real(video.label) != _is_real(name):
             raise self.wrong(
                 path.parent,

@@ -33,7 +33,7 @@ DFDC/
 """
 
     def entries(self, folder: Path) -> Iterator[Entry]:
-        """One for each line of each part's metadata."""
+        """An entry for each line of each part's metadata."""
         lists = [folder / "metadata.json"] if (folder / "metadata.json").is_file() else []
         lists += sorted(folder.glob("*/metadata.json"))
         if not lists:
@@ -72,7 +72,7 @@ DFDC_test/
 """
 
     def entries(self, folder: Path) -> Iterator[Entry]:
-        """One for each line of the list; the test set tells neither people nor originals."""
+        """An entry for each line of the list; the test set tells neither people nor originals."""
         below = {path.name: path for path in find_media([folder])}
         for number, row in enumerate(self._rows(folder / "labels.csv"), start=2):
             name = (row.get("filename") or "").strip()
@@ -110,7 +110,7 @@ DFDCP/
 """
 
     def entries(self, folder: Path) -> Iterator[Entry]:
-        """One for each line of the list."""
+        """An entry for each line of the list."""
         facts = self.read_json(folder / "dataset.json")
         if not isinstance(facts, dict):
             raise self.wrong(folder, "dataset.json holds no table of file names")

@@ -38,7 +38,7 @@ def number_ties(stem: str) -> Ties | None:
 
 
 def actor_ties(stem: str) -> Ties | None:
-    """The same for `01__scene` and `01_02__scene__ABCDEFGH`."""
+    """Whose footage `01__scene` or `01_02__scene__ABCDEFGH` shows, and whose faces; else None."""
     found = _ACTOR_NAME.fullmatch(stem)
     people = found and tuple(f"dfd:{number}" for number in found.groups()[:2] if number)
     return found and Ties(f"dfd:{found[1]}__{found[3]}", people or ())

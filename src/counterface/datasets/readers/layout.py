@@ -113,7 +113,7 @@ class DatasetReader(Record):
         return media
 
     def beside_lists(self, folder: Path, listed: Collection[Path], name: str) -> None:
-        """Nothing, if each folder right below that holds media has its list.
+        """Check that each folder right below that holds media has its list.
 
         Raises:
             DatasetError: one has none, unless what is missing may be left out.

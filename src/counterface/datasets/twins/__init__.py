@@ -1,1 +1,1 @@
-"""Fakes minted from genuine pictures, each beside its twin, which differs by the touch alone."""
+"""Fakes minted from genuine pictures, each beside a twin that lacks only the maker's traces."""

@@ -188,7 +188,7 @@ def reenact(face: FaceSample, driver: Floats, rng: Generator, decoders: Sequence
         face: the only picture that a program of this kind has.
         driver: (68, 2) landmarks of another moment or person, in pixels of any picture.
         rng: the only source of chance.
-        decoders: of the bank.
+        decoders: decoders of the bank.
     """
     height, width = face.image.shape[:2]
     unit = eye_distance(face.landmarks)
@@ -242,14 +242,14 @@ def _smaller_and_back(image: Image, factor: float) -> Image:
 
 
 def _resize(image: Image, size: tuple[int, int]) -> Image:
-    """To (width, height): by area where smaller, else bilinear."""
+    """The picture at (width, height): by area where smaller, else bilinear."""
     smaller = size[0] < image.shape[1]
     how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, size, interpolation=how), dtype=np.uint8)
 
 
 def _at_side(image: Image, side: int) -> Image:
-    """The longer side made `side` pixels long, but never longer than it is."""
+    """The picture with its longer side `side` pixels long, but never enlarged."""
     height, width = image.shape[:2]
     factor = min(1.0, side / max(height, width))
     return _resize(image, (max(16, round(width * factor)), max(16, round(height * factor))))
@@ -270,7 +270,7 @@ def _restore(
 
 
 def lay_back(drawn: Image, to_crop: Floats, image: Image) -> Image:
-    """The crop in its place, bilinear; its edge goes on outside of it."""
+    """The crop in its place, bilinear; its edge is continued outside."""
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     size = image.shape[1::-1]
     back = cv2.warpAffine(drawn, to_crop, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)

@@ -108,8 +108,8 @@ def mint(
     Args:
         face: the genuine picture.
         rng: the only source of chance.
-        shares: of each family; they need not sum to one.
-        decoders: of the bank.
+        shares: share of each family; they need not sum to one.
+        decoders: decoders of the bank.
         driver: whose landmarks move the face; without one there is no `reenact`.
         moment: the same person at another moment, for half of the `mouth` fakes.
     """
@@ -148,7 +148,7 @@ def _layer(
 
 
 def _smaller(layer: Layer, landmarks: Floats, rng: Generator) -> tuple[Layer, Floats]:
-    """Layer and landmarks at 0.4 to 1 of their size, two in five at their own.
+    """Layer and landmarks at 0.4 to 1 of their size; two in five keep theirs.
 
     Sharpness is matched afterwards: what is fine enough to be lost would not count.
     """

@@ -25,7 +25,10 @@ class GuardFigures(Record):
     """How sharp a batch of fakes is beside its twins."""
 
     pairs: int
-    mean: float = Field(description="fake minus twin, log of the mean absolute Laplacian inside")
+    mean: float = Field(
+        description="mean of fake minus twin, in the log of the mean absolute Laplacian within "
+        "the face"
+    )
     softer: float = Field(description="share of fakes softer than their twins")
 
     @property
@@ -72,7 +75,7 @@ def match_contrast(image: Image, target: Image, inside: Mask, gain: float = 1.0)
 
     Args:
         image: RGB uint8 (H, W, 3).
-        target: of the same shape.
+        target: picture of the same shape.
         inside: float32 (H, W), what is measured.
         gain: of the deviation wanted.
     """

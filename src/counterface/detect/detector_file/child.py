@@ -24,7 +24,7 @@ _MOST_BYTES = 1_000_000_000  # of an array
 
 
 def send(sink: BinaryIO, message: Mapping[str, Any], arrays: Arrays | None = None) -> None:
-    """Writes a message and its arrays."""
+    """Write a message and its arrays."""
     arrays = {name: np.ascontiguousarray(array) for name, array in (arrays or {}).items()}
     about = [[name, array.dtype.name, list(array.shape)] for name, array in arrays.items()]
     head = json.dumps({**message, "arrays": about}).encode()
@@ -62,7 +62,7 @@ def _read(source: BinaryIO, length: int) -> bytes:
 
 
 def main() -> None:
-    """Loads the network of the first message, then runs it for each further one."""
+    """Load the network of the first message, then runs it for each further one."""
     source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not reach the pipe
     import onnxruntime

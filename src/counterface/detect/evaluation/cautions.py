@@ -114,7 +114,7 @@ def _missing(scores: Sequence[FileScore]) -> Notice | None:
 
 
 def _uneven(scores: Sequence[FileScore]) -> Notice | None:
-    """Left out files flatter where one class is harder to find faces in than the other."""
+    """A caution where one class loses more files than the other, which flatters the numbers."""
     shares = []
     for label in (0, 1):
         part = [s.logit is None for s in scores if s.label == label]

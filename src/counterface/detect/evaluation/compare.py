@@ -34,13 +34,13 @@ LESS_IS_BETTER = ("eer", "log_loss", "ece", "brier")
 
 
 class Difference(Record):
-    """One number of both, and the first's less the second's with its paired interval."""
+    """One number of both detectors, and the first's minus the second's with its paired interval."""
 
     name: str
     first: float
     second: float
     difference: Number
-    better: str = Field(description="'first', 'second', or 'cannot tell'")
+    better: str = Field(description="which one is better: 'first', 'second', or 'cannot tell'")
 
 
 class Comparison(Record):
@@ -50,10 +50,10 @@ class Comparison(Record):
     second: DetectorFacts | None = None
     opened: Opened | None = None
     files: int
-    real: int = Field(description="scored by both")
+    real: int = Field(description="real files that both scored")
     fake: int
     groups: int
-    only_first: int = Field(description="files that only the first could score: left out of both")
+    only_first: int = Field(description="files that only the first could score, left out of both")
     only_second: int
     neither: int
     differences: tuple[Difference, ...]
@@ -61,7 +61,7 @@ class Comparison(Record):
 
     @property
     def names(self) -> tuple[str, str]:
-        """Of both detectors, told apart where they are called the same."""
+        """The names of both detectors, told apart where they are the same."""
         if self.first is None or self.second is None:
             return "first", "second"
         both = (self.first, self.second)
@@ -101,8 +101,8 @@ def compare_scores(
     """The paired comparison of two detectors' scores.
 
     Args:
-        first: of the same files as `second`, in the same order.
-        second: of the other detector.
+        first: scores of the same files as `second`, in the same order.
+        second: scores of the other detector.
         thresholds: each detector's own, of its file.
         rounds: resamples.
 

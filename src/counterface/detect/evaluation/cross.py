@@ -26,14 +26,14 @@ class CrossCell(Record):
 
     video: Numbers
     frame: Numbers | None
-    cautions: tuple[str, ...] = Field(description="codes of what is odd, see the evaluation")
+    cautions: tuple[str, ...] = Field(description="codes of the cautions, see the evaluation")
 
 
 class CrossMatrix(Record):
     """Every detector on every data set."""
 
-    detectors: tuple[DetectorFacts, ...] = Field(description="rows")
-    opened: tuple[Opened, ...] = Field(description="columns")
+    detectors: tuple[DetectorFacts, ...] = Field(description="detectors, one for each row")
+    opened: tuple[Opened, ...] = Field(description="data sets, one for each column")
     cells: tuple[tuple[CrossCell, ...], ...]
 
     def mean_auc(self, row: int) -> float | None:

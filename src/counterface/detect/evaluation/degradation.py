@@ -36,7 +36,7 @@ def _jpeg(images: Sequence[Image], quality: float, seed: Seed) -> list[Image]:
 
 
 def _h264(images: Sequence[Image], crf: float, seed: Seed) -> list[Image]:
-    """Predicted frames, as nearly all of a clip are: a copy moved by a pixel comes first."""
+    """Predicted frames, as nearly all frames of a clip are: a copy moved by a pixel comes first."""
     first = images[0]
     step = np.array([[1, 0, 1], [0, 1, 1]], np.float32)
     moved = cv2.warpAffine(first, step, first.shape[1::-1], borderMode=cv2.BORDER_REFLECT_101)
@@ -57,7 +57,7 @@ def _noise(images: Sequence[Image], sigma: float, seed: Seed) -> list[Image]:
 
 
 def _shrink(images: Sequence[Image], factor: float, seed: Seed) -> list[Image]:
-    """Down and back up: detail is lost, and the face keeps its size for the range check."""
+    """The frames scaled down and up: detail is lost, the face keeps its size (range check)."""
     out = []
     for image in images:
         height, width = image.shape[:2]
@@ -100,12 +100,12 @@ class Degradation:
 
     @property
     def value(self) -> float:
-        """In the unit of its kind."""
+        """The amount in the unit of its kind."""
         return KINDS[self.kind].values[self.strength - 1]
 
     @property
     def name(self) -> str:
-        """For people and for the store of scores: holds all that changes the result."""
+        """A name for people and the store of scores; it holds all that changes the result."""
         seed = f"-{self.seed}" if self.kind == "noise" else ""
         return f"{self.kind}-{self.value:g}{seed}"
 

@@ -26,30 +26,48 @@ class FileScore(Record):
     file: str
     label: int
     method: str
-    path: str = Field("", description="as the manifest names it; two files never share it")
+    path: str = Field("", description="path as the manifest gives it; unique")
     compression: str = ""
     generator: str = ""
-    origin: str = Field("", description="where it was published: a collection or a repository")
-    met: bool = Field(
-        False, description="whether its maker (of a genuine file, its origin) was learnt from"
+    origin: str = Field(
+        "", description="where the file was published: a collection or a repository"
     )
-    group: str = Field(description="files that share people or footage; see `linked_groups`")
-    logit: float | None = Field(description="pooled; null where no face could be scored")
+    met: bool = Field(
+        False,
+        description="whether files of this maker (of a genuine file: of this origin) were learnt "
+        "from",
+    )
+    group: str = Field(
+        description="name of the group of files that share people or footage; see `linked_groups`"
+    )
+    logit: float | None = Field(description="pooled logit; null where no face could be scored")
     probability: float | None
-    low: float | None = Field(None, description="end of the probability's interval")
+    low: float | None = Field(None, description="lower end of the probability's interval")
     high: float | None = None
     verdict: str = Field(description="one of the scan's verdicts, or 'failed'")
-    in_range: bool | None = Field(None, description="within what the detector was measured on")
-    frame_logits: tuple[float, ...] = ()
-    frame_times_s: tuple[float, ...] = Field((), description="when, of the same frames")
-    witness_logits: tuple[tuple[float, ...], ...] = Field(
-        (), description="raw, of each frame or view that was pooled; where witnesses are named"
+    in_range: bool | None = Field(
+        None, description="whether the face lies within the range that the detector was measured on"
     )
-    spread_over: Literal["frames", "views", "none"] = Field("none", description="of the interval")
-    eye_px: float | None = Field(None, description="median, between the eyes' centres, pixels")
-    sharpness: float | None = Field(None, description="median, of the aligned face")
-    strength: float | None = Field(None, description="of compression, estimated: 0 none to 1 heavy")
-    quantiser: float | None = Field(None, description="H.264 mean quantiser, of H.264 files only")
+    frame_logits: tuple[float, ...] = ()
+    frame_times_s: tuple[float, ...] = Field((), description="times of the same frames, seconds")
+    witness_logits: tuple[tuple[float, ...], ...] = Field(
+        (),
+        description="raw logits of the witnesses, for each frame or view that was pooled; empty "
+        "where none are named",
+    )
+    spread_over: Literal["frames", "views", "none"] = Field(
+        "none", description="what the interval is taken over"
+    )
+    eye_px: float | None = Field(
+        None, description="median distance between the eyes' centres, pixels"
+    )
+    sharpness: float | None = Field(None, description="median sharpness of the aligned face")
+    strength: float | None = Field(
+        None, description="estimated strength of compression: 0 none to 1 heavy"
+    )
+    quantiser: float | None = Field(
+        None, description="mean quantiser of an H.264 file; null for other files"
+    )
     width: Int32 | None = None
     height: Int32 | None = None
     bytes: int | None = None
@@ -113,7 +131,7 @@ def measured_fields(outcome: ScanResult | ScanFailure) -> dict[str, Any]:
 
 
 def failure_fields(error: str) -> dict[str, Any]:
-    """The same of a file that could not be scanned: no number, and why."""
+    """The same fields for a file that could not be scanned: no number, and why."""
     return {"logit": None, "probability": None, "verdict": FAILED, "error": error}
 
 

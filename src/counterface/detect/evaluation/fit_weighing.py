@@ -50,8 +50,8 @@ def calibrate_witnesses(scores: Sequence[FileScore], info: DetectorInfo) -> Dete
     """The detector's description with weights, probabilities and lines that fit scored files.
 
     Args:
-        scores: of files that no witness was trained on, with their witnesses' raw logits; those
-            that were set aside move nothing.
+        scores: scores of files that no witness was trained on, with their witnesses' raw logits;
+            those that were set aside move nothing.
         info: names the witnesses and the limits of the bins.
 
     Raises:
@@ -198,7 +198,7 @@ def draw_votes(groups: Sequence[tuple[int, str]], rounds: int = ROUNDS, seed: in
     Args:
         groups: label, and method or origin, of each file.
         rounds: R.
-        seed: of the resampling.
+        seed: seed of the resampling.
     """
     rng = np.random.default_rng(seed)
     members = _members(groups)
@@ -217,7 +217,7 @@ class _Witnesses:
     """Fits the witnesses of a detector, on logits that are brought to one scale."""
 
     def __init__(self, witnesses: Sequence[WitnessInfo], scores: Sequence[FileScore]) -> None:
-        """Fits the rule of each question on files of all qualities."""
+        """Fit the rule of each question on files of all qualities."""
         self.witnesses = witnesses
         self.questions = [
             np.array([w.question == question for w in witnesses])

@@ -42,7 +42,7 @@ class Number(Record):
 
     @classmethod
     def of(cls, found: Interval) -> Number:
-        """The same as plain values."""
+        """The number as plain values."""
         known = bool(np.isfinite(found.low))
         return cls(
             value=found.value, low=found.low if known else None, high=found.high if known else None
@@ -55,16 +55,18 @@ class Numbers(Record):
     name: str
     real: int = Field(description="scored files (or frames) of each class")
     fake: int
-    groups: int = Field(description="of scored files; what the intervals resample")
-    not_scored: int = Field(0, description="files without a number: in none of the values")
-    values: dict[str, Number] = Field(description="by name; what cannot be measured is absent")
+    groups: int = Field(description="groups of scored files, which the intervals resample")
+    not_scored: int = Field(0, description="files without a score, which enter none of the values")
+    values: dict[str, Number] = Field(
+        description="values by name; those that cannot be measured are absent"
+    )
 
 
 class Slice(Record):
     """A data set taken apart by one of its columns."""
 
     by: str
-    reals: str = Field(description="which real files each part is measured against")
+    reals: str = Field(description="real files that each part is measured against")
     parts: tuple[Numbers, ...]
 
 
@@ -81,10 +83,12 @@ class Abstentions(Record):
 
     no_face: int
     failed: int
-    no_number: int = Field(description="a face was there, but none could be scored")
-    out_of_range: int = Field(description="scored, but outside what the detector was measured on")
-    inconclusive: int = Field(description="scored in range, and the interval clears no line")
-    firm: int = Field(description="the rest: likely_manipulated or no_manipulation_found")
+    no_number: int = Field(description="files with a face, none of which could be scored")
+    out_of_range: int = Field(
+        description="files scored outside the range that the detector was measured on"
+    )
+    inconclusive: int = Field(description="files scored in range whose interval clears no line")
+    firm: int = Field(description="all other files: likely_manipulated or no_manipulation_found")
 
 
 def measure_files(
@@ -95,7 +99,7 @@ def measure_files(
     Args:
         scores: files; those without a number are counted only.
         threshold: probability from which a file counts as called fake; from the detector file.
-        name: of the part.
+        name: name of the part.
         rounds: resamples.
     """
     used = [score for score in scores if score.logit is not None]
@@ -122,7 +126,7 @@ def measure_frames(
     Args:
         scores: files.
         threshold: as in `measure_files`.
-        calibration: of the detector file; None leaves out what needs probabilities.
+        calibration: calibration of the detector file; None leaves out what needs probabilities.
         rounds: resamples.
     """
     used = [score for score in scores if score.frame_logits]

@@ -24,9 +24,9 @@ LOG_NAME = "test_openings.jsonl"
 class Opening(Record):
     """One time that a test split was scored."""
 
-    time: str = Field(description="UTC, ISO 8601; empty for a line that cannot be read")
-    purpose: str = Field(description="the verb: evaluate, compare, robustness")
-    manifest: str = Field(description="file name, in the same folder")
+    time: str = Field(description="time, UTC, ISO 8601; empty for a line that cannot be read")
+    purpose: str = Field(description="command that opened it: evaluate, compare, robustness")
+    manifest: str = Field(description="name of the manifest in the same folder")
     manifest_sha256: str
     detectors: tuple[str, ...] = Field(description="SHA-256 of each detector file")
     names: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ def log_opening(
 
     Args:
         manifest: the log lies in its folder.
-        manifest_sha256: of its content.
+        manifest_sha256: SHA-256 of its content.
         purpose: the verb that opens it.
         detectors: (name, SHA-256) of each that is about to be measured.
         now: the clock; the machine's where None.
@@ -91,7 +91,7 @@ def read_openings(manifest: Path) -> tuple[Opening, ...]:
 
 
 def _append(log: Path, line: str) -> None:
-    """One write at the end of the file, so that lines of two processes never mix."""
+    """Append in one write, so that lines of two processes never mix."""
     with log.open("ab+") as file:
         end = file.seek(0, os.SEEK_END)
         file.seek(max(0, end - 1))

@@ -48,13 +48,18 @@ class RobustnessConfig(EvaluateConfig):
     """Which damage is done, and to which files."""
 
     kinds: tuple[str, ...] = Field(
-        tuple(KINDS), description=f"of damage: {', '.join(KINDS)}", min_length=1
+        tuple(KINDS), description=f"kinds of damage: {', '.join(KINDS)}", min_length=1
     )
-    frames: int = Field(8, ge=1, le=100_000, description="frames of a video, even over its time")
+    frames: int = Field(
+        8, ge=1, le=100_000, description="frames of each video, spread evenly over its duration"
+    )
     limit: int = Field(
-        0, ge=0, description="files of each class, drawn over people and footage; 0: all"
+        0,
+        ge=0,
+        description="files of each class, drawn over as many people and as much footage as "
+        "possible; 0 = all",
     )
-    seed: int = Field(0, description="of the drawing and of the noise")
+    seed: int = Field(0, description="seed for the choice of files and for the noise")
 
     @field_validator("kinds")
     @classmethod
@@ -69,12 +74,12 @@ class Level(Record):
     """One kind of damage at one strength."""
 
     kind: str
-    strength: int = Field(description="0: as the files are; 1 mild to 5 strong")
-    value: float | None = Field(description="in the unit of the kind")
+    strength: int = Field(description="strength of the damage: 0 = none, 1 = mild, to 5 = strong")
+    value: float | None = Field(description="amount of damage in the unit of its kind")
     unit: str
     numbers: Numbers
     abstentions: Abstentions
-    lost: int = Field(description="files with a score as they are, and none any more")
+    lost: int = Field(description="files that have a score undamaged, and none at this strength")
 
 
 class Robustness(Record):
@@ -86,9 +91,10 @@ class Robustness(Record):
     clean: Level
     levels: tuple[Level, ...]
     mean_auc: dict[str, Number] = Field(
-        description="by kind over its strengths, 'all' over all of them, with paired intervals"
+        description="mean AUC by kind over its strengths, 'all' over all kinds, with paired "
+        "intervals"
     )
-    drop: dict[str, Number] = Field(description="AUC as the files are, less those means")
+    drop: dict[str, Number] = Field(description="AUC of the undamaged files minus those means")
     cautions: tuple[Notice, ...] = ()
 
 
@@ -125,12 +131,12 @@ def measure_robustness(
 
 
 def draw_files(items: Sequence[Entry], limit: int, seed: int) -> list[Entry]:
-    """At most `limit` files of each class, in order; as many people and footage as there are.
+    """At most `limit` files of each class, in order, from as many people and footage as there are.
 
     Args:
         items: to draw from.
-        limit: of each class; 0 takes all.
-        seed: of the drawing.
+        limit: number of each class; 0 takes all.
+        seed: seed of the drawing.
     """
     if not limit:
         return list(items)
@@ -158,8 +164,8 @@ def summarise_levels(
 
     Args:
         plan: what was done, None for nothing; the first is None.
-        scores: of each, the same files in the same order.
-        threshold: of the detector file.
+        scores: scores of each, the same files in the same order.
+        threshold: threshold of the detector file.
         config: as it was run.
     """
     levels = [

@@ -41,7 +41,7 @@ def score_files(
         config: how to scan.
         jobs: processes.
         progress: called as (done, total, name); files from the store count as done.
-        store: of this detector, these settings and this change.
+        store: store of this detector, these settings and this change.
         change: applied to decoded frames before faces are looked for.
     """
     settled = (config or ScanConfig()).model_copy(update={"pictures": False, "marks": False})

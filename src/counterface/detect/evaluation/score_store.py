@@ -37,8 +37,8 @@ class ScoreStore:
         """Open the folder for these settings, made if absent.
 
         Args:
-            root: of all stores.
-            detector_sha256: of the detector file, which holds its calibration too.
+            root: folder of all stores.
+            detector_sha256: SHA-256 of the detector file, which holds its calibration too.
             config: how files are scanned.
             change: what is done to the frames before faces are looked for; "" for nothing.
 
@@ -55,12 +55,12 @@ class ScoreStore:
         return None if row is None else {name: row.get(name) for name in MEASURED}
 
     def put(self, sha256: str, fields: dict[str, Any]) -> None:
-        """Keep one file's; a failure is not kept, so that it is tried again."""
+        """Keep a file's score; failures are not kept, so that they are tried again."""
         if fields["verdict"] != FAILED:
             self._parts.put({"sha256": sha256, **fields})
 
     def flush(self) -> None:
-        """Writes what is new as one more part."""
+        """Write what is new as a further part."""
         self._parts.flush()
 
 

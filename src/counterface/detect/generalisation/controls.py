@@ -43,10 +43,10 @@ def file_controls(
 
     Args:
         crops: (N, S, S, 3), aligned faces of the file.
-        template: of the crops.
-        width: of the file's pictures, pixels.
+        template: template of the crops.
+        width: width of the file's pictures, pixels.
         height: the same.
-        size: of the file, bytes.
+        size: size of the file, bytes.
         frames: that it holds.
     """
     pixels = max(1, width * height)
@@ -122,7 +122,7 @@ def _ellipse(side: int, template: str, grow: float) -> Mask:
 
 
 def _fill(image: Floats, weight: Mask) -> Floats:
-    """Where the weight is 0, averages of the surroundings, ever wider ones the further in."""
+    """The picture, filled where the weight is 0 with averages of its surroundings."""
     height, width = image.shape[:2]
     if min(height, width) <= 2:
         mean = (image * weight).sum(axis=(0, 1)) / max(float(weight.sum()), 1e-6)

@@ -46,7 +46,7 @@ class CropConfig:
 
     @property
     def key(self) -> str:
-        """Names the folder of kept crops."""
+        """The name of the folder of kept crops."""
         text = json.dumps([FORMAT, *vars(self).values()])
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -74,7 +74,7 @@ def cut_faces(
     Args:
         entries: pictures and videos.
         config: how.
-        folder: of kept crops; one Parquet file for each content.
+        folder: folder of kept crops; one Parquet file for each content.
         progress: called as (done, total, name).
 
     Raises:
@@ -117,7 +117,7 @@ class FaceCutter:
 
         Args:
             path: picture or video.
-            sha256: of its content; read where it is not known.
+            sha256: SHA-256 of its content; read where it is not known.
 
         Raises:
             MediaError: it cannot be decoded, or what is kept is damaged.

@@ -55,15 +55,19 @@ from counterface.types import Image, Progress
 class GeneraliseConfig(EvaluateConfig):
     """How generalisation is measured; `rounds` are of the two-level bootstrap."""
 
-    frames: int = Field(8, ge=1, le=1000, description="moments of a video, even over its time")
-    rounds: int = Field(2000, ge=100, le=100_000, description="resamples of the intervals")
+    frames: int = Field(
+        8, ge=1, le=1000, description="moments of each video, spread evenly over its duration"
+    )
+    rounds: int = Field(
+        2000, ge=100, le=100_000, description="number of resamples for the intervals"
+    )
 
 
 class ControlRow(Record):
     """The numbers of `Summary` for something else than the detector's score."""
 
     control: str
-    name: str = Field(description="all, or a family")
+    name: str = Field(description="name of a family, or all")
     auc: Number | None
     twins: Number | None
 
@@ -75,13 +79,16 @@ class Generalisation(Record):
     detector: DetectorFacts | None = None
     opened: Opened | None = None
     by: LeaveOut
-    refitted: bool = Field(description="fitted anew without each part; else judged as it is")
+    refitted: bool = Field(
+        description="whether the detector was fitted anew without each part; otherwise it is "
+        "judged as it is"
+    )
     files: int
     no_face: int
-    failed: tuple[str, ...] = Field(description="files that could not be read, and why")
+    failed: tuple[str, ...] = Field(description="files that could not be read, with the reason")
     summaries: tuple[Summary, ...]
     met: tuple[Summary, ...] = Field(
-        (), description="the same of new files of makers that the fits knew; of folds alone"
+        (), description="the same for new files of makers that the fits knew; folds only"
     )
     rows: tuple[MethodRow, ...]
     controls: tuple[ControlRow, ...]
@@ -330,7 +337,7 @@ def change_scores(material: Material, logits: Mapping[View, float], change: str)
 def equal_scores(
     material: Material, logits: Mapping[View, float]
 ) -> dict[Pair, tuple[float, float]]:
-    """Of twins made equally sharp: the fake's and the genuine file's."""
+    """The scores of twins made equally sharp: the fake's and the genuine file's."""
     return {
         pair: (logits[fake], logits[twin])
         for pair, (fake, twin) in material.equal.items()

@@ -47,10 +47,14 @@ class FakeResult(Record):
     path: str
     method: str
     family: str
-    above: float | None = Field(description="share of the genuine files of like quality below it")
-    found: float | None = Field(description="1: above 95 % of them, else 0; a mean over fits")
-    twins: float | None = Field(None, description="share of its genuine twins below it")
-    equal: float | None = Field(None, description="the same, twins made equally sharp")
+    above: float | None = Field(
+        description="share of the genuine files of like quality that score lower"
+    )
+    found: float | None = Field(
+        description="1 if it scores above 95 % of them, else 0; a mean over the fits"
+    )
+    twins: float | None = Field(None, description="share of its genuine twins that score lower")
+    equal: float | None = Field(None, description="the same with the twins made equally sharp")
 
 
 class MethodRow(Record):
@@ -60,11 +64,17 @@ class MethodRow(Record):
     family: str
     fakes: int
     scored: int
-    auc: float | None = Field(description="null with under five scored fakes")
-    found: float = Field(description="fakes above 95 % of the genuine files of like quality")
-    twins: float | None = Field(description="mean share of genuine twins below a fake")
-    equal: float | None = Field(description="the same, twins made equally sharp")
-    with_twins: int = Field(description="fakes that have twins")
+    auc: float | None = Field(
+        description="AUC of the method; null with fewer than five scored fakes"
+    )
+    found: float = Field(
+        description="number of fakes that score above 95 % of the genuine files of like quality"
+    )
+    twins: float | None = Field(
+        description="mean share of genuine twins that score lower than a fake"
+    )
+    equal: float | None = Field(description="the same with the twins made equally sharp")
+    with_twins: int = Field(description="number of fakes that have twins")
 
 
 class Summary(Record):
@@ -76,10 +86,10 @@ class Summary(Record):
     auc: Number | None
     twins: Number | None
     equal: Number | None
-    twin_methods: int = Field(description="methods with twins")
-    ranked: int = Field(description="methods with five scored fakes or more")
+    twin_methods: int = Field(description="number of methods with twins")
+    ranked: int = Field(description="number of methods with five scored fakes or more")
     worst_quarter: float | None = Field(description="mean AUC of the worst quarter of those")
-    below_chance: int = Field(description="how many of those have an AUC under 0.5")
+    below_chance: int = Field(description="number of those with an AUC under 0.5")
 
 
 class AlarmRow(Record):
@@ -87,9 +97,11 @@ class AlarmRow(Record):
 
     origin: str
     files: int
-    called: float | None = Field(description="share called fake at the detector's own line")
+    called: float | None = Field(
+        description="share of files called fake at the detector's own line"
+    )
     beyond: float | None = Field(
-        description="share above the line that 5 % of the other origins' files pass"
+        description="share of files above the line that 5 % of the other origins' files pass"
     )
 
 
@@ -208,7 +220,7 @@ def tabulate(results: Iterable[FakeResult]) -> tuple[MethodRow, ...]:
 def summarise(
     results: Sequence[FakeResult], *, rounds: int = ROUNDS, seed: int = 0
 ) -> tuple[Summary, ...]:
-    """All methods, then each family of more than none."""
+    """A summary of all methods, then one of each family that has any."""
     families = sorted({r.family for r in results})
     groups = [("all", list(results))]
     groups += [(name, [r for r in results if r.family == name]) for name in families]
@@ -226,7 +238,7 @@ def count_alarms(
     Args:
         files: labelled files.
         scores: (N,) of each; NaN where there is none.
-        line: of the detector file, in units of the scores; None where it has none.
+        line: line of the detector file, in units of the scores; None where it has none.
     """
     by_origin: dict[str, list[float]] = defaultdict(list)
     for file, score in zip(files, scores, strict=True):
@@ -327,7 +339,7 @@ def _by_method(results: Iterable[FakeResult]) -> dict[tuple[str, str], list[Fake
 
 
 def _share_below(score: float, others: Array) -> float:
-    """Of the others, with ties as halves."""
+    """The share of the others that lies below, with ties as halves."""
     return float((others < score).mean() + (others == score).mean() / 2)
 
 

@@ -45,7 +45,7 @@ class View(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Says all that changes the answer."""
+        """A name that tells all that changes the answer."""
         return f"blur {self.sigma:.3f}" if self.sigma else self.change
 
 
@@ -58,7 +58,7 @@ def plan_views(files: Sequence[FaceCrops]) -> list[View]:
 def plan_twins(
     files: Sequence[FaceCrops], pairs: Sequence[Pair], template: str
 ) -> dict[Pair, tuple[View, View]]:
-    """For each pair, the views in which both are equally sharp: the sharper one is blurred."""
+    """The views in which both of a pair are equally sharp: the sharper one is blurred."""
     wanted = {index for pair in pairs for index in pair if len(files[index].crops)}
     some = {index: _flat(_some(files[index].crops)) for index in wanted}
     sharp = {i: float(np.mean([sharpness(c, template) for c in some[i]])) for i in wanted}
@@ -92,19 +92,19 @@ class ViewStore:
     """Answers of one reader, on disk; opened again, it goes on."""
 
     def __init__(self, folder: Path, reader: str) -> None:
-        """Opens the folder of a reader; `reader` says all that its answers depend on."""
+        """Open the folder of a reader; `reader` says all that its answers depend on."""
         folder = folder / hashlib.sha256(f"{FORMAT} {reader}".encode()).hexdigest()[:16]
         self._parts = Parts(Table(_Kept), folder, itemgetter(0), "its files are read again")
         self.folder = folder
         self.known = {key: one.answers for key, one in self._parts.known.items()}
 
     def put(self, key: str, answers: Answers) -> None:
-        """Keeps one answer."""
+        """Keep one answer."""
         self.known[key] = answers
         self._parts.put(_Kept(key, answers))
 
     def flush(self) -> None:
-        """Writes what is new."""
+        """Write what is new."""
         self._parts.flush()
 
 
@@ -120,10 +120,10 @@ def read_views(
 
     Args:
         files: crops.
-        views: of files with a face.
+        views: views of files with a face.
         read: the detector or backbone.
-        template: of the crops.
-        store: of this reader.
+        template: template of the crops.
+        store: store of this reader.
         progress: called as (done, total, name of the view).
     """
     found: dict[View, Answers] = {}

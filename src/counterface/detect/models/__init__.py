@@ -1,1 +1,1 @@
-"""One file per detector architecture."""
+"""Detector architectures, one in each file."""

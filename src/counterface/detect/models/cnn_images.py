@@ -26,7 +26,9 @@ class CNNImagesConfig(DetectorConfig):
     widths: tuple[int, ...] = Field(
         (32, 64, 128, 256, 512), min_length=2, max_length=6, description="channels of the layers"
     )
-    dropout: float = Field(0.5, ge=0, lt=1, description="after each of the first three layers")
+    dropout: float = Field(
+        0.5, ge=0, lt=1, description="dropout after each of the first three layers"
+    )
 
 
 class CNNImages(DetectorModel):
@@ -41,7 +43,7 @@ class CNNImages(DetectorModel):
     config: CNNImagesConfig
 
     def __init__(self, config: CNNImagesConfig) -> None:
-        """Random weights."""
+        """Start from random weights."""
         super().__init__(config)
         layers: list[nn.Module] = []
         channels = 3
@@ -58,6 +60,6 @@ class CNNImages(DetectorModel):
         self.head = MapHead(channels)
 
     def features(self, images: Tensor) -> Tensor:
-        """The last layer's, (B, C, h, w)."""
+        """The last layer's features, (B, C, h, w)."""
         found: Tensor = self.layers(images * 2 - 1)
         return found

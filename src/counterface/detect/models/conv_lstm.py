@@ -33,15 +33,19 @@ class ConvLSTMConfig(ClipConfig):
     template: Template = Field("face", description="how much of the head a crop shows")
     size: int = Field(128, ge=32, le=1024, multiple_of=STRIDE, description="crop side, pixels")
     input: Literal["canny", "grey", "colour"] = Field(
-        "canny", description="what the net sees of a frame: edges, grey levels or colours"
+        "canny", description="what the net sees of a frame: its edges, grey levels or colours"
     )
-    canny: CannyConfig = Field(CannyConfig(), description="which edges count")
-    stem: int = Field(8, ge=1, description="channels of the convolution ahead of the cells")
-    backbone: str = Field("", description="a timm model that reads frames; empty: the convolution")
-    pretrained: bool = Field(False, description="the backbone's ImageNet weights")
+    canny: CannyConfig = Field(CannyConfig(), description="settings of the edge finder")
+    stem: int = Field(8, ge=1, description="channels of the convolution before the cells")
+    backbone: str = Field(
+        "",
+        description="timm model that reads the frames, to stride 8, instead of that convolution; "
+        "'' = none",
+    )
+    pretrained: bool = Field(False, description="start the backbone from ImageNet weights")
     widths: tuple[int, int] = Field((16, 32), description="channels of the two cells")
     hidden: int = Field(32, ge=1, description="width of the first dense layer")
-    dropout: float = Field(0.5, ge=0, lt=1, description="before each dense layer")
+    dropout: float = Field(0.5, ge=0, lt=1, description="dropout before each dense layer")
 
 
 class ConvLSTM(DetectorModel):
@@ -64,7 +68,7 @@ class ConvLSTM(DetectorModel):
     config: ConvLSTMConfig
 
     def __init__(self, config: ConvLSTMConfig) -> None:
-        """Random weights; the cells start by remembering."""
+        """Start from random weights; the cells remember at first."""
         super().__init__(config)
         seen, channels = (3 if config.input == "colour" else 1), config.stem
         if config.backbone:

@@ -36,8 +36,8 @@ class DetectorConfig(Record):
 class ClipConfig(DetectorConfig):
     """The options of an architecture that judges several frames together."""
 
-    frames: int = Field(5, ge=2, le=64, description="frames that are judged together")
-    step: int = Field(1, ge=1, description="frames of the video from one to the next")
+    frames: int = Field(5, ge=2, le=64, description="number of frames that are judged together")
+    step: int = Field(1, ge=1, description="distance between those frames, in frames of the video")
 
 
 def clip_of(config: DetectorConfig) -> tuple[int, int]:
@@ -65,7 +65,7 @@ class DetectorModel(nn.Module):
     head: nn.Module
 
     def __init__(self, config: DetectorConfig) -> None:
-        """Keeps the options; the subclass adds its parts."""
+        """Keep the options; the subclass adds its parts."""
         super().__init__()
         self.config = config
 
@@ -94,14 +94,14 @@ class DetectorModel(nn.Module):
         return found
 
     def fit_line(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
-        """Nothing; a net that can fit its head in closed form does, before training starts.
+        """Fit the head in closed form before training starts, where the net can; others do nothing.
 
         Args:
             batches: images as `forward` takes them, and labels (B,) in [0, 1].
         """
 
     def load_published(self, path: Path) -> None:
-        """Fills the net with weights that its authors published, turned to our meaning.
+        """Fill the net with weights that its authors published, converted to our conventions.
 
         Raises:
             TrainingError: no such files are known for this architecture, or it is not one.
@@ -127,7 +127,7 @@ class DetectorModel(nn.Module):
         return (batch, *crop) if self.frames == 1 else (batch, self.frames, *crop)
 
     def check(self, images: Tensor) -> None:
-        """Nothing, if the input fits.
+        """Refuse inputs that do not fit.
 
         Raises:
             ShapeError: it does not.

@@ -27,13 +27,13 @@ class EvidenceSum(nn.Module):
         mix: Sequence[Sequence[float]],
         offsets: Sequence[float],
     ) -> None:
-        """Joins the heads of `statistics` and further nets.
+        """Join the heads of `statistics` and further nets.
 
         Args:
             statistics: its heads come first.
             voters: nets of their own, image -> logit (B,) and activation.
             mix: a row a question, in it a weight for each head and each voter.
-            offsets: of each question's log-odds.
+            offsets: offsets of each question's log-odds.
         """
         super().__init__()
         self.statistics, self.voters = statistics, nn.ModuleList(voters)

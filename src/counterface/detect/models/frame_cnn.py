@@ -25,11 +25,13 @@ class FrameCNNConfig(DetectorConfig):
     """The architecture."""
 
     backbone: str = Field("mobilenetv2_100", description="any timm model with feature maps")
-    pad_type: str = Field("", description="'same' for weights that come from TensorFlow")
-    stage: int = Field(3, ge=0, le=4, description="feature map: 0 is stride 2, 3 is 16, 4 is 32")
+    pad_type: str = Field("", description="padding; 'same' for weights that come from TensorFlow")
+    stage: int = Field(
+        3, ge=0, le=4, description="feature map to read: 0 has stride 2, 3 has 16, 4 has 32"
+    )
     width: int = Field(192, ge=8, description="channels of the heads")
-    dropout: float = Field(0.2, ge=0, lt=1, description="before the crop's logit")
-    pretrained: bool = Field(False, description="ImageNet weights, fetched if need be")
+    dropout: float = Field(0.2, ge=0, lt=1, description="dropout before the crop's logit")
+    pretrained: bool = Field(False, description="start from ImageNet weights, fetched if need be")
 
 
 class FrameCNN(DetectorModel):
@@ -48,7 +50,7 @@ class FrameCNN(DetectorModel):
     config: FrameCNNConfig
 
     def __init__(self, config: FrameCNNConfig | None = None) -> None:
-        """Random weights unless `config.pretrained`."""
+        """Start from random weights unless `config.pretrained`."""
         super().__init__(config or FrameCNNConfig())
         self.backbone, (channels,) = create_cut_backbone(
             self.config.backbone,
@@ -67,7 +69,7 @@ class FrameCNN(DetectorModel):
         self.crop = nn.Linear(self.config.width, 1)
 
     def features(self, images: Tensor) -> Tensor:
-        """The neck's, (B, width, h, w)."""
+        """The neck's features, (B, width, h, w)."""
         features: Tensor = self.neck(self.backbone(images * self.factor - self.subtrahend)[0])
         return features
 
@@ -86,7 +88,7 @@ class FrameCNN(DetectorModel):
 
     @torch.no_grad()
     def set_prior(self) -> None:
-        """Starts both heads at logit 0, so that the first steps do not shake the backbone."""
+        """Start both heads at logit 0, so that the first steps do not disturb the backbone."""
         nn.init.normal_(self.crop.weight, std=0.01)
         nn.init.zeros_(self.crop.bias)
         nn.init.normal_(self.cells.weight, std=0.01)

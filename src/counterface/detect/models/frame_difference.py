@@ -28,19 +28,24 @@ DIFFERENCES = 4  # channels: three of colour, one of detail
 class FrameDifferenceConfig(ClipConfig):
     """The architecture."""
 
-    frames: int = Field(3, ge=2, le=64, description="frames that are judged together")
+    frames: int = Field(3, ge=2, le=64, description="number of frames that are judged together")
     size: int = Field(128, ge=32, le=1024, description="crop side, pixels")
     reach: int = Field(3, ge=0, le=8, description="longest motion that is followed, pixels")
-    gain: float = Field(8.0, gt=0, description="what differences are multiplied by")
-    appearance: bool = Field(True, description="the net sees the frame beside its differences")
+    gain: float = Field(8.0, gt=0, description="factor that differences are multiplied by")
+    appearance: bool = Field(True, description="let the net see the frame beside its differences")
     widths: tuple[int, ...] = Field(
-        (24, 48, 96, 160), min_length=1, max_length=6, description="channels; each halves the side"
+        (24, 48, 96, 160),
+        min_length=1,
+        max_length=6,
+        description="channels of the layers; each layer halves the side",
     )
     backbone: str = Field(
-        "", description="a timm model that reads the frame; empty: the net does, if appearance"
+        "",
+        description="timm model that reads the frame beside the small net, which then sees "
+        "differences alone; '' = none",
     )
-    pretrained: bool = Field(False, description="the backbone's ImageNet weights")
-    dropout: float = Field(0.2, ge=0, lt=1, description="before the logit")
+    pretrained: bool = Field(False, description="start the backbone from ImageNet weights")
+    dropout: float = Field(0.2, ge=0, lt=1, description="dropout before the logit")
 
     @model_validator(mode="after")
     def _backbone_fits(self) -> FrameDifferenceConfig:
@@ -64,7 +69,7 @@ class FrameDifference(DetectorModel):
     config: FrameDifferenceConfig
 
     def __init__(self, config: FrameDifferenceConfig) -> None:
-        """Random weights, but for a pretrained backbone's."""
+        """Start from random weights, except for a pretrained backbone."""
         super().__init__(config)
         layers: list[nn.Module] = []
         beside = config.appearance and not config.backbone
@@ -87,7 +92,7 @@ class FrameDifference(DetectorModel):
         self.head = MapHead(channels, config.dropout)
 
     def features(self, images: Tensor) -> Tensor:
-        """The last layer's, averaged over pairs, (B, C, h, w); a backbone's follow."""
+        """The last layer's features, averaged over pairs, (B, C, h, w); a backbone's follow."""
         now = images[:, 1:].flatten(0, 1)
         seen = self.differences(images).flatten(0, 1)
         if self.config.appearance and not self.config.backbone:

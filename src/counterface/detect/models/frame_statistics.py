@@ -27,19 +27,23 @@ class FrameStatisticsConfig(Record):
     """The architecture."""
 
     backbone: str = Field("mobilenetv2_100", description="any timm model with five feature maps")
-    stages: tuple[int, ...] = Field(STAGES, min_length=1, description="maps that the heads read")
-    pad_type: str = Field("", description="'same' for weights that come from TensorFlow")
-    pretrained: bool = Field(False, description="ImageNet weights, fetched if need be")
-    mouth: bool = Field(False, description="reads the mouth as a region of its own, too")
-    heads: int = Field(1, ge=1, description="linear heads, one for each kind of manipulation")
-    cells: int = Field(14, ge=1, description="side of the activation map")
+    stages: tuple[int, ...] = Field(
+        STAGES, min_length=1, description="numbers of the feature maps that the heads read"
+    )
+    pad_type: str = Field("", description="padding; 'same' for weights that come from TensorFlow")
+    pretrained: bool = Field(False, description="start from ImageNet weights, fetched if need be")
+    mouth: bool = Field(False, description="read the mouth as a region of its own as well")
+    heads: int = Field(
+        1, ge=1, description="number of linear heads, one for each kind of manipulation"
+    )
+    cells: int = Field(14, ge=1, description="cells along a side of the activation map")
 
 
 class FrameStatistics(nn.Module):
     """RGB float32 [0, 1] (B, 3, S, S) -> logits (B, heads) and activations (B, heads, h, w)."""
 
     def __init__(self, config: FrameStatisticsConfig | None = None) -> None:
-        """Heads at zero; fill them with `set_head`."""
+        """Start with the heads at zero; fill them with `set_head`."""
         super().__init__()
         self.config = config or FrameStatisticsConfig()
         extra = {"pad_type": self.config.pad_type} if self.config.pad_type else {}
@@ -85,6 +89,6 @@ class FrameStatistics(nn.Module):
 
     @torch.no_grad()
     def set_head(self, head: int, weight: Tensor, bias: float) -> None:
-        """Fills one head: weight (K sum(C),) and bias, of the statistics as they are."""
+        """Fill one head: weight (K sum(C),) and bias, of the statistics as they are."""
         self.weight[head] = weight
         self.bias[head] = bias

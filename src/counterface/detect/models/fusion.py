@@ -24,15 +24,15 @@ class MemberConfig(Record):
     """One of the nets."""
 
     architecture: str = Field(description="a name in `DETECTORS`")
-    options: dict[str, Any] = Field({}, description="of the architecture")
-    scale: float = Field(1.0, gt=0, description="calibration: what the raw logit is multiplied by")
-    offset: float = Field(0.0, description="calibration: what is added then")
+    options: dict[str, Any] = Field({}, description="options of that architecture")
+    scale: float = Field(1.0, gt=0, description="calibration: factor of the raw logit")
+    offset: float = Field(0.0, description="calibration: offset added after the scale")
 
 
 class FusionConfig(DetectorConfig):
     """The architecture; `size` is at least the largest member's."""
 
-    members: tuple[MemberConfig, ...] = Field((), description="the nets, two or more")
+    members: tuple[MemberConfig, ...] = Field((), description="nets to join, two or more")
 
 
 class Fusion(DetectorModel):
@@ -60,7 +60,7 @@ class Fusion(DetectorModel):
     config: FusionConfig
 
     def __init__(self, config: FusionConfig) -> None:
-        """Members with random weights, which are never fetched: the fused weights follow.
+        """Build the members with random weights, which are never fetched: the fused weights follow.
 
         Raises:
             ConfigError: fewer than two members, members of clips, of another template, or of a

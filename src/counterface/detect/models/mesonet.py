@@ -36,7 +36,7 @@ class MesoConfig(DetectorConfig):
 
     size: int = Field(256, ge=32, le=1024, multiple_of=STRIDE, description="crop side, pixels")
     hidden: int = Field(16, ge=1, description="width of the first dense layer")
-    dropout: float = Field(0.5, ge=0, lt=1, description="before each dense layer")
+    dropout: float = Field(0.5, ge=0, lt=1, description="dropout before each dense layer")
 
 
 class Meso4(DetectorModel):
@@ -55,7 +55,7 @@ class Meso4(DetectorModel):
     head: DenseMapHead
 
     def __init__(self, config: MesoConfig) -> None:
-        """Random weights."""
+        """Start from random weights."""
         super().__init__(config)
         self.layers = nn.Sequential(
             *_conv_block(3, 8, kernel=3, pool=2),
@@ -66,12 +66,12 @@ class Meso4(DetectorModel):
         self.head = _head(config)
 
     def features(self, images: Tensor) -> Tensor:
-        """The last convolution's, (B, 16, S / 32, S / 32)."""
+        """The last convolution's features, (B, 16, S / 32, S / 32)."""
         found: Tensor = self.layers(images)
         return found
 
     def load_published(self, path: Path) -> None:
-        """Fills the net from `Meso4_DF.h5` or `Meso4_F2F.h5`."""
+        """Fill the net from `Meso4_DF.h5` or `Meso4_F2F.h5`."""
         with reading(path, TrainingError, what=f"not weights of {type(self).__name__}"):
             _load_keras(self, path)
 
@@ -90,7 +90,7 @@ class MesoInception4(DetectorModel):
     head: DenseMapHead
 
     def __init__(self, config: MesoConfig) -> None:
-        """Random weights."""
+        """Start from random weights."""
         super().__init__(config)
         first = _Inception(3, (1, 4, 4, 2))
         # its one point-wise channel sees colours, all positive: negative weights never fire
@@ -110,12 +110,12 @@ class MesoInception4(DetectorModel):
         self.head = _head(config)
 
     def features(self, images: Tensor) -> Tensor:
-        """The last convolution's, (B, 16, S / 32, S / 32)."""
+        """The last convolution's features, (B, 16, S / 32, S / 32)."""
         found: Tensor = self.layers(images)
         return found
 
     def load_published(self, path: Path) -> None:
-        """Fills the net from `MesoInception_DF.h5` or `MesoInception_F2F.h5`."""
+        """Fill the net from `MesoInception_DF.h5` or `MesoInception_F2F.h5`."""
         with reading(path, TrainingError, what=f"not weights of {type(self).__name__}"):
             _load_keras(self, path)
 
@@ -159,7 +159,7 @@ def _head(config: MesoConfig) -> DenseMapHead:
 
 @torch.no_grad()
 def _load_keras(net: Meso4 | MesoInception4, path: Path) -> None:
-    """Fills a net from a Keras file whose layers come in the same order.
+    """Fill a net from a Keras file whose layers come in the same order.
 
     Raises:
         TrainingError: unreadable, or layers of another net.

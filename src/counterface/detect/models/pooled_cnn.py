@@ -28,8 +28,8 @@ class PooledCNNConfig(DetectorConfig):
     """The architecture."""
 
     backbone: str = Field("resnet18", description="any timm model with `forward_features`")
-    dropout: float = Field(0.0, ge=0, lt=1, description="before the logit")
-    pretrained: bool = Field(False, description="ImageNet weights, fetched if need be")
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout before the logit")
+    pretrained: bool = Field(False, description="start from ImageNet weights, fetched if need be")
 
 
 class PooledCNN(DetectorModel):
@@ -44,7 +44,7 @@ class PooledCNN(DetectorModel):
     config: PooledCNNConfig
 
     def __init__(self, config: PooledCNNConfig) -> None:
-        """Random weights unless `config.pretrained`."""
+        """Start from random weights unless `config.pretrained`."""
         super().__init__(config)
         self.backbone = create_backbone(
             config.backbone, config.pretrained, num_classes=0, global_pool=""
@@ -58,7 +58,7 @@ class PooledCNN(DetectorModel):
             self.register_buffer(name, values, persistent=False)
 
     def features(self, images: Tensor) -> Tensor:
-        """The backbone's last, (B, C, h, w)."""
+        """The backbone's last features, (B, C, h, w)."""
         found: Tensor = self.backbone.forward_features((images - self.mean) / self.std)
         return found
 
@@ -104,8 +104,10 @@ class EfficientNetB4(PooledCNN):
 class AttentionConfig(PooledCNNConfig):
     """The architecture."""
 
-    backbone: str = Field("efficientnet_b4", description="a timm model of EfficientNet's kind")
-    stage: int = Field(2, ge=0, le=4, description="feature map: 0 is stride 2, 2 is 8, 4 is 32")
+    backbone: str = Field("efficientnet_b4", description="a timm model of the EfficientNet kind")
+    stage: int = Field(
+        2, ge=0, le=4, description="feature map that is weighted: 0 has stride 2, 2 has 8, 4 has 32"
+    )
 
 
 class EfficientNetB4Attention(PooledCNN):
@@ -120,14 +122,14 @@ class EfficientNetB4Attention(PooledCNN):
     config: AttentionConfig
 
     def __init__(self, config: AttentionConfig) -> None:
-        """Random weights; the attention's are random even if the backbone's are pretrained."""
+        """Start from random weights; only the backbone may be pretrained."""
         super().__init__(config)
         middle = self.backbone.feature_info[config.stage]
         self.blocks_before = int(middle["module"].removeprefix("blocks.")) + 1
         self.look = nn.Conv2d(middle["num_chs"], 1, 1)
 
     def features(self, images: Tensor) -> Tensor:
-        """The backbone's last, (B, C, h, w)."""
+        """The backbone's last features, (B, C, h, w)."""
         net = self.backbone
         middle = self._middle(images)
         weighted = middle * torch.sigmoid(self.look(middle))

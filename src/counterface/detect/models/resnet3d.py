@@ -27,13 +27,21 @@ BACKBONE_STAGE = 3  # stride 16, where the plain net ends
 class ResNet3DConfig(ClipConfig):
     """The architecture."""
 
-    frames: int = Field(8, ge=2, le=64, description="frames that are judged together")
+    frames: int = Field(8, ge=2, le=64, description="number of frames that are judged together")
     size: int = Field(112, ge=32, le=1024, description="crop side, pixels")
-    width: int = Field(64, ge=4, description="channels of the first stage; doubled by each")
-    blocks: tuple[int, int, int, int] = Field((3, 4, 6, 3), description="blocks of each stage")
-    dropout: float = Field(0.0, ge=0, lt=1, description="before the logit")
-    backbone: str = Field("", description="a timm model that reads frames; empty: a convolution")
-    pretrained: bool = Field(False, description="the backbone's ImageNet weights")
+    width: int = Field(
+        64, ge=4, description="channels of the first stage; each further stage doubles them"
+    )
+    blocks: tuple[int, int, int, int] = Field(
+        (3, 4, 6, 3), description="number of blocks in each stage"
+    )
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout before the logit")
+    backbone: str = Field(
+        "",
+        description="timm model that reads the frames, to stride 16, instead of the first "
+        "convolution, after which the stages keep the size; '' = none",
+    )
+    pretrained: bool = Field(False, description="start the backbone from ImageNet weights")
 
 
 class ResNet3D(DetectorModel):
@@ -53,7 +61,7 @@ class ResNet3D(DetectorModel):
     config: ResNet3DConfig
 
     def __init__(self, config: ResNet3DConfig) -> None:
-        """Kaiming's random weights, but for a pretrained backbone's."""
+        """Start from Kaiming's random weights, except for a pretrained backbone."""
         super().__init__(config)
         if config.backbone:
             self.backbone, (channels,) = create_cut_backbone(
@@ -80,7 +88,7 @@ class ResNet3D(DetectorModel):
                 nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
 
     def features(self, images: Tensor) -> Tensor:
-        """The last stage's, averaged over time, (B, C, h, w)."""
+        """The last stage's features, averaged over time, (B, C, h, w)."""
         seen = images * self.factor - self.subtrahend
         if self.config.backbone:
             read = self.backbone(seen.flatten(0, 1))[0]

@@ -34,23 +34,25 @@ class TextureCNNConfig(DetectorConfig):
     """The architecture."""
 
     backbone: str = Field("mobilenetv2_100", description="any timm model with feature maps")
-    pad_type: str = Field("", description="'same' for weights that come from TensorFlow")
-    stage: int = Field(3, ge=0, le=4, description="feature map: 0 is stride 2, 3 is 16, 4 is 32")
-    side: int = Field(
-        0, ge=0, le=1024, description="that the crop is brought to in the net; 0 = as it is"
+    pad_type: str = Field("", description="padding; 'same' for weights that come from TensorFlow")
+    stage: int = Field(
+        3, ge=0, le=4, description="feature map to read: 0 has stride 2, 3 has 16, 4 has 32"
     )
-    dropout: float = Field(0.3, ge=0, lt=1, description="before the logit")
-    pretrained: bool = Field(False, description="ImageNet weights, fetched if need be")
+    side: int = Field(
+        0, ge=0, le=1024, description="side that the net resizes the crop to, pixels; 0 = as it is"
+    )
+    dropout: float = Field(0.3, ge=0, lt=1, description="dropout before the logit")
+    pretrained: bool = Field(False, description="start from ImageNet weights, fetched if need be")
 
 
 class TextureHead(nn.Module):
     """Features (B, C, h, w) -> logit (B,) and activation (B, h, w), whose mean is the logit."""
 
     def __init__(self, channels: int, dropout: float) -> None:
-        """A head near even odds.
+        """Start near even odds.
 
         Args:
-            channels: of the features.
+            channels: number of channels of the features.
             dropout: share of the numbers left out in training.
         """
         super().__init__()
@@ -85,7 +87,7 @@ class TextureCNN(DetectorModel):
     config: TextureCNNConfig
 
     def __init__(self, config: TextureCNNConfig) -> None:
-        """Random weights unless `config.pretrained`."""
+        """Start from random weights unless `config.pretrained`."""
         super().__init__(config)
         self.backbone, (channels,) = create_cut_backbone(
             config.backbone, (config.stage,), config.pretrained, config.pad_type
@@ -100,7 +102,7 @@ class TextureCNN(DetectorModel):
         return self
 
     def features(self, images: Tensor) -> Tensor:
-        """The stage's, (B, C, h, w)."""
+        """The features of the stage that is read, (B, C, h, w)."""
         if side := self.config.side:
             images = interpolate(images, (side, side), mode="bilinear", align_corners=False)
         found: Tensor = self.backbone(images * self.factor - self.subtrahend)[0]

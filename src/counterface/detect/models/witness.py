@@ -38,25 +38,30 @@ class WitnessConfig(DetectorConfig):
     """The architecture."""
 
     backbone: str = Field("tf_efficientnet_lite0", description="any timm model with feature maps")
-    pad_type: str = Field("", description="'same' for weights that come from TensorFlow")
+    pad_type: str = Field("", description="padding; 'same' for weights that come from TensorFlow")
     stages: tuple[int, ...] = Field(
-        (1, 2, 3, 4), min_length=1, description="maps that are read, in rising order"
+        (1, 2, 3, 4),
+        min_length=1,
+        description="numbers of the feature maps that are read, in rising order; the backbone "
+        "ends at the last",
     )
     size: int = Field(224, ge=32, le=1024, multiple_of=32, description="crop side, pixels")
-    ridge: float = Field(0.3, gt=0, description="penalty on the standardised line at the start")
-    dropout: float = Field(0.3, ge=0, lt=1, description="of the statistics")
-    pretrained: bool = Field(False, description="ImageNet weights, fetched if need be")
+    ridge: float = Field(
+        0.3, gt=0, description="penalty on the standardised line that training starts from"
+    )
+    dropout: float = Field(0.3, ge=0, lt=1, description="dropout of the statistics")
+    pretrained: bool = Field(False, description="start from ImageNet weights, fetched if need be")
 
 
 class StatisticsHead(nn.Module):
     """Maps of several stages -> logit (B,) and activation (B, side, side), whose mean it is."""
 
     def __init__(self, channels: list[int], side: int, dropout: float) -> None:
-        """A head near even odds.
+        """Start near even odds.
 
         Args:
-            channels: of each stage.
-            side: of the activation, cells.
+            channels: channels of each stage.
+            side: side of the activation, cells.
             dropout: share of the statistics left out in training.
         """
         super().__init__()
@@ -85,7 +90,7 @@ class StatisticsHead(nn.Module):
 
     @torch.no_grad()
     def fit(self, found: Tensor, labels: Tensor, ridge: float) -> None:
-        """Sets the standard and the line by ridge regression on -1 (real) and 1 (fake).
+        """Set the standard and the line by ridge regression on -1 (real) and 1 (fake).
 
         Args:
             found: statistics as `read` gives them, (N, 4 sum(C)).
@@ -112,7 +117,7 @@ class Witness(DetectorModel):
     config: WitnessConfig
 
     def __init__(self, config: WitnessConfig) -> None:
-        """Random weights unless `config.pretrained`."""
+        """Start from random weights unless `config.pretrained`."""
         super().__init__(config)
         self.backbone, channels = create_cut_backbone(
             config.backbone, config.stages, config.pretrained, config.pad_type
@@ -127,7 +132,7 @@ class Witness(DetectorModel):
         return self
 
     def fit_line(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
-        """Sets the line that training starts from.
+        """Set the line that training starts from.
 
         Args:
             batches: images (B, 3, S, S) and labels (B,) in [0, 1].
@@ -141,7 +146,7 @@ class Witness(DetectorModel):
             self.head.fit(torch.cat(found), torch.cat(wanted), self.config.ridge)
 
     def maps(self, images: Tensor) -> list[Tensor]:
-        """The backbone's, one a stage, (B, C, h, w)."""
+        """The backbone's maps, one for each stage, (B, C, h, w)."""
         self.check(images)
         found: list[Tensor] = self.backbone(images * self.factor - self.subtrahend)
         return found

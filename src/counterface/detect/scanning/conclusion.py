@@ -84,7 +84,7 @@ def conclude(
 
     Args:
         tracks: everyone in the file.
-        thresholds: of the detector.
+        thresholds: thresholds of the detector.
         unaligned: sightings of faces that could not be aligned.
     """
     counted = tuple(track for track in tracks if track.aside is None)
@@ -158,7 +158,7 @@ def write_headline(
     """The few words at the top of a report, all of which follow from the facts.
 
     Args:
-        facts: of the file's faces.
+        facts: facts of the file's faces.
         verdict: after its marks of origin were weighed too.
         marks: None where they were not looked for.
     """

@@ -45,9 +45,9 @@ def hear(
     """The frames of a person with the scores of one bin; None where there is nothing to weigh.
 
     Args:
-        frames: of one person, in time order.
-        info: of the detector.
-        compression: of the file, strength 0 to 1.
+        frames: frames of one person, in time order.
+        info: facts of the detector.
+        compression: compression of the file, strength 0 to 1.
     """
     scored = [f for f in frames if f.logit is not None]
     if info.weighing is None or not scored:
@@ -93,7 +93,7 @@ def explain_verdict(
     Args:
         verdict: on the person.
         score: pooled.
-        info: of the detector.
+        info: facts of the detector.
         aside: why the person does not count.
         in_range: whether the detector was measured on such faces.
         quality: where the detector names witnesses.

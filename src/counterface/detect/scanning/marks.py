@@ -41,7 +41,7 @@ class MarkJob:
     """The search for the marks of one file; made by `look_for_marks`."""
 
     def __init__(self, path: Path, pools: tuple[ThreadPoolExecutor, ThreadPoolExecutor]) -> None:
-        """Starts to read the credentials."""
+        """Start to read the credentials."""
         home = home_dir()
         self.path = path
         self._search = PixelSearch(home)
@@ -51,7 +51,7 @@ class MarkJob:
         self._seen = 0
 
     def add(self, image: Image, expected: int) -> None:
-        """Looks at the picture, if it is the turn of one.
+        """Look at the picture, if it is one of those to be looked at.
 
         Args:
             image: RGB uint8 (H, W, 3), the next frame of the scan.
@@ -87,8 +87,8 @@ def weigh_marks(
     """The verdict on a file and its reasons, once its marks count too.
 
     Args:
-        verdict: of the detector.
-        reasons: of that verdict.
+        verdict: verdict of the detector.
+        reasons: reasons of that verdict.
         marks: None where they were not looked for.
     """
     if marks is None:
@@ -110,7 +110,7 @@ def mark_notices(reasons: tuple[str, ...], marks: Provenance | None) -> tuple[No
 
 
 def metadata_notices(metadata: Metadata) -> tuple[Notice, ...]:
-    """That the file itself names a program which makes or swaps pictures: a hint, never a proof."""
+    """A hint, never a proof: the file names a program that makes or swaps pictures."""
     if not metadata.makers:
         return ()
     text = (

@@ -121,7 +121,7 @@ def _file_notices(
 
 
 def coarse_notice(sampling: Sampling) -> Notice:
-    """That smaller faces than some may have been missed in pictures as large as these."""
+    """A notice that smaller faces may have been missed in pictures as large as these."""
     what = "picture was" if sampling.mode == "image" else "frames were"
     text = (
         f"The {what} not searched in all pixels: faces under about {sampling.sure_px:.0f} pixels "
@@ -142,10 +142,10 @@ def list_checks(
     """What was looked at and what was not, each with the reason.
 
     Args:
-        media: of the file.
+        media: facts of the file.
         sampling: which frames were looked at.
         tracks: the people in them.
-        marks: of the file; None where they were not looked for.
+        marks: marks of the file; None where they were not looked for.
         families: whether the detector file knows families of methods.
         together: crops of one person that the detector judges at once.
     """

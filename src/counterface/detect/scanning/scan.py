@@ -66,22 +66,27 @@ BRIEF_SHARE = 30  # a person seen in under 1/30 of the frames (3 to 10 frames) d
 class ScanConfig(Record):
     """How to scan; the same for every file of a run."""
 
-    frames: int = Field(32, ge=1, le=100_000, description="frames of a video, even over its time")
+    frames: int = Field(
+        32, ge=1, le=100_000, description="frames of each video, spread evenly over its duration"
+    )
     all_frames: bool = Field(False, description="look at every frame")
     thorough: bool = Field(
-        False, description="find small and turned faces too, 96 frames or more, mirrored scoring"
+        False,
+        description="find small and turned faces too: 96 frames or more, scored mirrored as well",
     )
     detector: str = Field(DEFAULT, description="'default', or the path of an ONNX detector file")
-    face_detector: str = Field("auto", description="which model finds faces")
-    landmarker: str = Field("mediapipe_mesh", description="which model places landmarks")
+    face_detector: str = Field("auto", description="registered name of the face detector")
+    landmarker: str = Field("mediapipe_mesh", description="registered name of the landmarker")
     marks: bool = Field(
-        True, description="read content credentials, look for watermark and known fakes"
+        True, description="read content credentials; look for a watermark and for known fakes"
     )
     quality_gate: bool = Field(
         True, description="give no verdict on faces that are too soft or look drawn"
     )
     pictures: bool = Field(True, description="keep thumbnails and crops for a report")
-    limits: Limits = Field(default=Limits(), description="of the process that opens the file")
+    limits: Limits = Field(
+        default=Limits(), description="limits of the process that opens the file"
+    )
 
     def settled(self) -> ScanConfig:
         """The same with what `thorough` implies filled in."""

@@ -30,7 +30,7 @@ def scan_files(
 
     Args:
         paths: files; see `counterface.media.find_media` for folders and globs.
-        config: of all files.
+        config: settings of all files.
         jobs: processes; each loads its own models (about 200 MB).
         progress: called as (files done, files, name) before each result, and between two results
             of one process as often as a video is read on, with the frame beside the name; of one

@@ -60,7 +60,7 @@ def find_fault(frame: FrameScore, range_: Range) -> SetAside | None:
 
     Args:
         frame: as far as it was measured: what is None is not held against it.
-        range_: of the detector file.
+        range_: range of the detector file.
     """
     return _beyond_range(frame, range_) or _poor_look(frame)
 
@@ -106,11 +106,11 @@ def set_aside(
     """Why a person's faces do not count; None where they do.
 
     Args:
-        frames: of the person, at least one.
+        frames: frames of the person, at least one.
         score: pooled; None where the detector gave no number.
-        info: of the detector.
-        rules: of the file.
-        quality: of the face; None where the detector names no witnesses.
+        info: facts of the detector.
+        rules: rules of the file.
+        quality: quality of the face; None where the detector names no witnesses.
     """
     if rules.whole_file is not None:
         return rules.whole_file
@@ -129,7 +129,7 @@ def set_aside(
 
 
 def _too_poor(quality: FaceQuality) -> SetAside | None:
-    """Below the last of the bins; in the others the line is the bin's own."""
+    """Why a face below the last of the bins does not count; in the others the bin's line holds."""
     if quality.bin is not None:
         return None
     measures = (
@@ -152,7 +152,7 @@ def _too_soft_to_accuse(frames: Sequence[FrameScore]) -> SetAside | None:
 
 
 def _too_grey_to_accuse(frames: Sequence[FrameScore]) -> SetAside | None:
-    """The same of faces in black and white, or under one tone such as sepia."""
+    """Why a high score does not count for faces in black and white, or under one tone (sepia)."""
     colors = [f.color for f in frames if f.in_range and f.color is not None]
     if not colors or float(np.median(colors)) >= LEAST_COLOR:
         return None
@@ -175,7 +175,7 @@ def _never_in_range(frames: Sequence[FrameScore], range_: Range) -> SetAside | N
 
 
 def _too_brief(frames: Sequence[FrameScore], rules: Rules) -> SetAside | None:
-    """Seen, or fit to be judged, in too few frames; one never fit has a better reason."""
+    """Why a face was seen, or was fit to be judged, in too few frames."""
     judged = sum(f.in_range for f in frames)
     seen = len(frames)
     if seen < rules.brief_below:

@@ -87,7 +87,7 @@ class TrackBook:
             mirror: score each crop also mirrored and take the mean of both.
             pictures: keep exhibits.
             batch: samples that wait before they are scored together.
-            compression: of the file, strength 0 to 1; None where it is not known.
+            compression: compression of the file, strength 0 to 1; None where it is not known.
         """
         self.detector = detector
         self.mirror = mirror
@@ -98,7 +98,7 @@ class TrackBook:
         self._waiting: list[Sample] = []
 
     def add(self, sample: Sample) -> None:
-        """Take one sample; scores all that wait when a batch is full."""
+        """Take one sample; score all that wait when a batch is full."""
         self._waiting.append(sample)
         if len(self._waiting) >= self.batch:
             self.flush()

@@ -19,7 +19,7 @@ class Workers:
     """Processes that calls are sent to; made by `open_workers`."""
 
     def __init__(self, pool: ProcessPoolExecutor) -> None:
-        """Takes the pool."""
+        """Take the pool."""
         self._pool = pool
 
     def submit(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
@@ -37,7 +37,7 @@ class Workers:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def kill(self) -> None:
-        """Ends the processes, whatever they are at."""
+        """End the processes, whatever they are doing."""
         for process in list((getattr(self._pool, "_processes", None) or {}).values()):
             with suppress(OSError, ValueError):  # it has ended, or was closed
                 process.kill()
@@ -54,7 +54,7 @@ def open_workers(
     Args:
         count: how many at most.
         start: called in each process before anything else.
-        arguments: of `start`; can be pickled.
+        arguments: arguments of `start`; can be pickled.
     """
     with _safe_path():  # the pool's locks start multiprocessing's resource tracker
         pool = ProcessPoolExecutor(count, get_context("spawn"), _start, (start, arguments))
@@ -74,7 +74,7 @@ def _start(start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
 
 
 def _end_with_parent() -> None:
-    """Waits on a pipe that only the parent holds open, so that even its SIGKILL is noticed.
+    """Wait on a pipe that only the parent holds open, so that even its SIGKILL is noticed.
 
     PR_SET_PDEATHSIG would not do: it fires when the thread that started the process ends.
     """

@@ -27,7 +27,7 @@ def collect_crops(
 
     Args:
         items: pictures and videos.
-        frames: of each video, even over its time.
+        frames: number of frames of each video, spread evenly over its time.
         template: alignment of the crops.
         size: their side, pixels.
         progress: called as (done, total, name) after each file.

@@ -44,7 +44,7 @@ class DetectorTask:
             net: starts as it is.
             optimizer: how weights move.
             loss: what is made small.
-            steps: of the whole run, of which some settings are shares.
+            steps: number of steps of the whole run, of which some settings are shares.
         """
         flat = all(weight.ndim != 5 for weight in net.parameters())  # no 3D convolution
         self.net = net.to(memory_format=torch.channels_last) if flat else net
@@ -58,7 +58,7 @@ class DetectorTask:
         return round(self.steps * share)
 
     def modules(self) -> dict[str, nn.Module]:
-        """One module."""
+        """The net, as the only module."""
         return {"net": self.net}
 
     def optimizers(self) -> dict[str, Optimizer]:
@@ -217,7 +217,7 @@ def triplet_loss(embeddings: Tensor, labels: Tensor, margin: float) -> Tensor:
     Args:
         embeddings: (B, D).
         labels: (B,) in [0, 1], rounded to classes.
-        margin: of Euclidean distances.
+        margin: margin of Euclidean distances.
     """
     embeddings = embeddings.float()
     classes = labels > 0.5

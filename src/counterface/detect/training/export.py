@@ -49,7 +49,7 @@ def _has_features(net: nn.Module) -> bool:
 
 
 def export_detector(net: nn.Module, info: DetectorInfo, path: Path, *, half: bool = False) -> None:
-    """Writes the net and what is known of it; the file is checked before it replaces another.
+    """Write the net and what is known of it; the file is checked before it replaces another.
 
     Args:
         net: RGB [0, 1] (B, 3, S, S), or (B, T, 3, S, S) where `info.frames` is T > 1, to
@@ -156,7 +156,7 @@ def describe_net(net: DetectorModel, name: str) -> DetectorInfo:
 
 
 def store_half(path: Path) -> None:
-    """Nothing; large float32 weights of an ONNX file are stored as float16, each with a cast back.
+    """Store large float32 weights of an ONNX file as float16, each with a cast back.
 
     A runtime casts once, when it loads the file. Weights that float16 cannot hold stay.
     """
@@ -181,7 +181,7 @@ def store_half(path: Path) -> None:
 
 
 def stamp_detector(path: Path, info: DetectorInfo) -> None:
-    """Writes `info` into an ONNX file, in place of what it said before."""
+    """Write `info` into an ONNX file, in place of what it said before."""
     model: Any = onnx.load(str(path))
     kept = [entry for entry in model.metadata_props if entry.key != "counterface"]
     del model.metadata_props[:]

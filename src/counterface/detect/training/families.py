@@ -39,10 +39,16 @@ BATCH = 32
 class FamilyConfig(Record):
     """How the head is fitted."""
 
-    frames: int = Field(8, ge=1, description="of each video")
-    directions: int = Field(48, ge=2, description="that are kept of the features")
-    shrink: float = Field(0.3, ge=0, le=1, description="of the scatter toward the identity")
-    folds: int = Field(5, ge=2, description="people and footage kept together")
+    frames: int = Field(8, ge=1, description="frames of each video")
+    directions: int = Field(
+        48, ge=2, description="number of directions that are kept of the features"
+    )
+    shrink: float = Field(
+        0.3, ge=0, le=1, description="how far the scatter is pulled toward the identity"
+    )
+    folds: int = Field(
+        5, ge=2, description="number of folds, which keep people and footage together"
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +74,7 @@ class FamilyData:
     entries: Sequence[Entry]  # with a `method` each; the genuine ones are one family
 
     def families(self) -> list[str]:
-        """Names by file."""
+        """The family's name of each file."""
         return [entry.method if entry.label else "genuine" for entry in self.entries]
 
 
@@ -283,7 +289,7 @@ def _index(names: Sequence[str], name: str) -> int:
 
 
 def write_head(detector: Path, head: FamilyHead, families: Families) -> None:
-    """Nothing; the file's network also gives `families`, and its metadata names them."""
+    """Add the output `families` to the file's network, and their names to its metadata."""
     model: Any = onnx.load(str(detector))
     graph = model.graph
     own = {"family_mean", "family_projection", "family_centres", "family_axis", "family_last"}

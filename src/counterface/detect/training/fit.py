@@ -34,22 +34,28 @@ class HeadConfig(Record):
     stands in the place of its method's.
     """
 
-    name: str = Field(description="of the line, and of the witness that it is")
-    question: str = Field("", description="that it speaks to; its name where empty")
-    looks_for: str = Field("", description="see `FitConfig.witnesses`")
-    fakes: dict[str, float] = Field(description="method or generator -> share of the fakes")
-    reals: dict[str, float] = Field(description="method or origin -> share of the real ones")
+    name: str = Field(description="name of the line, and of the witness that it becomes")
+    question: str = Field("", description="question that the line speaks to; empty: its name")
+    looks_for: str = Field(
+        "",
+        description="words that complete 'looks for ...'; where all heads and voters have some, "
+        "the file names them as witnesses",
+    )
+    fakes: dict[str, float] = Field(description="share of the fakes for each method or generator")
+    reals: dict[str, float] = Field(description="share of the real files for each method or origin")
     even: bool = Field(
         False,
-        description="each generator of the fakes and each origin of the real ones has the whole "
+        description="give each generator of the fakes and each origin of the real files the whole "
         "share of its method, however many files it has",
     )
     mouth: bool = Field(
-        True, description="reads the mouth's own statistics, where the model has `mouth`"
+        True, description="read the mouth's own statistics too, where the model has `mouth`"
     )
-    scale: float = Field(3.0, gt=0, description="of the raw score (-1 to 1) toward log-odds")
-    offset: float = Field(0.0, description="added then")
-    ridge: float | None = Field(None, gt=0, description="its own penalty; None = the recipe's")
+    scale: float = Field(3.0, gt=0, description="factor from the raw score (-1 to 1) to log-odds")
+    offset: float = Field(0.0, description="offset added after the scale")
+    ridge: float | None = Field(
+        None, gt=0, description="penalty of this line alone; unset: as the recipe's"
+    )
     speaks_to: tuple[str, ...] = Field(
         (), description="methods and generators that it is weighed by; empty: all of `fakes`"
     )
@@ -58,26 +64,36 @@ class HeadConfig(Record):
 class VoterConfig(Record):
     """A trained net that speaks to a head's question, or asks one more."""
 
-    weights: Path = Field(description="of a run of `counterface detect train`")
-    question: str = Field(description="the head whose log-odds it adds to, or a new name")
-    name: str = Field("", description="of the witness; the question's where empty")
-    looks_for: str = Field("", description="see `FitConfig.witnesses`")
+    weights: Path = Field(description="weights of a run of `counterface detect train`")
+    question: str = Field(
+        description="head whose log-odds it adds to, or the name of a new question"
+    )
+    name: str = Field("", description="name of the witness; empty: that of the question")
+    looks_for: str = Field("", description="words that complete 'looks for ...', as for a head")
     fakes: tuple[str, ...] = Field(
         (), description="methods and generators that it is weighed by; empty: all"
     )
-    scale: float = Field(1.0, gt=0, description="of its logit")
-    offset: float = Field(0.0, description="added then, where the question is its own")
+    scale: float = Field(1.0, gt=0, description="factor of its logit")
+    offset: float = Field(
+        0.0, description="offset added after the scale, where the question is its own"
+    )
     met: Path | None = Field(
-        None, description="manifest of the files that it was trained on: they weigh no witness"
+        None,
+        description="manifest of the files that it was trained on, which then weigh no witness",
     )
 
 
 class TuningConfig(Record):
     """A run of `counterface detect train` that tunes the backbone, made on the way."""
 
-    recipe: Path = Field(description="of `detect train`; its folder and data are set here")
+    recipe: Path = Field(
+        description="recipe of `detect train`; its folder and data are set by the fit"
+    )
     share: float = Field(
-        0.5, ge=0, le=1, description="of the tuned weights in the backbone; the rest is its start"
+        0.5,
+        ge=0,
+        le=1,
+        description="share of the tuned weights in the backbone; the rest is its start",
     )
 
 
@@ -85,35 +101,42 @@ class FitConfig(Record):
     """A statistics detector, whole."""
 
     out: Path = Field(Path("runs/statistics"), description="folder of the run")
-    manifest: Path | None = Field(None, description="Parquet or CSV: path, label, method, source")
-    frames: int = Field(64, ge=1, description="of each video")
+    manifest: Path | None = Field(
+        None, description="manifest, Parquet or CSV: path, label, method, source"
+    )
+    frames: int = Field(64, ge=1, description="frames of each video")
     template: str = Field("whole_face", description="alignment of the crops")
     size: int = Field(224, ge=64, description="side of the crops, pixels")
     folded: Path | None = Field(None, description="TFLite file that gives the backbone's weights")
     tuned: Path | None = Field(
-        None, description="weights of a run that tuned such a backbone, .safetensors"
+        None, description="weights of a run that tuned the same backbone, .safetensors"
     )
     tuned_share: float = Field(
-        0.5, ge=0, le=1, description="of the tuned weights in the backbone; the rest is its start"
+        0.5,
+        ge=0,
+        le=1,
+        description="share of the tuned weights in the backbone; the rest is its start",
     )
-    tuning: TuningConfig | None = Field(None, description="makes such a run, in place of `tuned`")
+    tuning: TuningConfig | None = Field(
+        None, description="training that tunes the backbone on the way, in place of `tuned`"
+    )
     faces: Path | None = Field(
-        None, description="store of `dataset faces --twins`, which the tuning reads"
+        None, description="store of `dataset faces --twins` that the tuning reads"
     )
     folds: int = Field(
         0,
         ge=0,
-        description="groups of methods that are left out in turn; what fits without them say of "
-        "them weighs the witnesses; 0 = the file is not weighed",
+        description="number of groups of methods that are left out in turn; fits without a group "
+        "judge it, and that weighs the witnesses; 0 = the file is not weighed",
     )
     limit: int = Field(
-        60, ge=1, description="left-out files that are scored, of each maker and each origin"
+        60, ge=1, description="left-out files that are scored for each maker and each origin"
     )
     ridge: float = Field(0.3, gt=0, description="penalty on standardised weights")
-    heads: tuple[HeadConfig, ...] = Field(description="the questions")
+    heads: tuple[HeadConfig, ...] = Field(description="lines to fit")
     model: FrameStatisticsConfig = FrameStatisticsConfig()
-    voters: tuple[VoterConfig, ...] = Field((), description="further nets")
-    half: bool = Field(False, description="weights of the file in 16 bits: half its size")
+    voters: tuple[VoterConfig, ...] = Field((), description="trained nets that have a say as well")
+    half: bool = Field(False, description="store the weights in 16 bits: half the file")
 
     @property
     def cutter(self) -> FaceCutter:
@@ -175,7 +198,7 @@ def start_statistics(config: FitConfig, faces: Sequence[Image] = ()) -> FrameSta
 
 @torch.no_grad()
 def _mix_tuned(backbone: nn.Module, path: Path, share: float) -> None:
-    """Moves a backbone towards the one of a run, along the straight line between their weights.
+    """Move a backbone toward that of a run, along the straight line between their weights.
 
     What was tuned on few methods forgets what the start knew of others; halfway between the two
     both are kept (Wortsman et al. 2022, https://arxiv.org/abs/2109.01903).
@@ -208,7 +231,7 @@ def fit_heads(
     config: FitConfig,
     leave_out: frozenset[str] = frozenset(),
 ) -> None:
-    """Fills every head of the net by weighted ridge regression on -1 (real) and 1 (fake).
+    """Fill every head of the net by weighted ridge regression on -1 (real) and 1 (fake).
 
     Each method has its share however many crops it has, and both classes weigh the same. In an
     even head its generators (of real files, its origins) have that share each.
@@ -300,7 +323,7 @@ def fit_detector(
     progress: Progress | None = None,
     failed: Failed | None = None,
 ) -> None:
-    """Writes the detector of a recipe as an uncalibrated ONNX file.
+    """Write the detector of a recipe as an uncalibrated ONNX file.
 
     Args:
         config: names the manifest; `tuning` and `folds` are not looked at, see `weighed_fit`.
@@ -337,7 +360,7 @@ def fit_items(
     progress: Progress | None = None,
     failed: Failed | None = None,
 ) -> None:
-    """As `fit_detector`, on some files that are cut by a cutter."""
+    """Do as `fit_detector`, on some files that are cut by a cutter."""
     net = start_statistics(config, real_faces(items, config) if config.folded else ())
     kept = config.out / "statistics"
     found = collect_statistics(net, items, cutter, kept, progress=progress, failed=failed)

@@ -25,7 +25,7 @@ class PaddedConv(nn.Module):
     """A convolution whose input gets a fixed border of zeros."""
 
     def __init__(self, conv: nn.Conv2d, border: tuple[int, int, int, int]) -> None:
-        """Takes over the weights.
+        """Take over the weights.
 
         Args:
             conv: a convolution; its own padding is not looked at.
@@ -81,7 +81,7 @@ def _border(conv: nn.Conv2d, sides: tuple[int, ...]) -> tuple[int, int, int, int
 
 
 def fold_pads(path: Path) -> None:
-    """Nothing; borders of zeros before a convolution have become its own padding."""
+    """Turn borders of zeros before a convolution into the convolution's own padding."""
     options = onnxruntime.SessionOptions()  # computes what is constant, the borders among it
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(path)

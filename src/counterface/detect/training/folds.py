@@ -53,11 +53,17 @@ class FoldResult(Record):
     fold: int
     train_files: int
     held_back_files: int
-    metrics: dict[str, float] = Field(description="on the fold held back; see `measure_clips`")
-    unseen: dict[str, float] = Field(description="on the test split; empty where there is none")
-    best_step: int | None = Field(description="chosen on a fold that is neither of the two")
+    metrics: dict[str, float] = Field(
+        description="numbers on the fold held back; see `measure_clips`"
+    )
+    unseen: dict[str, float] = Field(
+        description="numbers on the test split; empty where there is none"
+    )
+    best_step: int | None = Field(
+        description="best step, chosen on a fold that is neither trained on nor held back"
+    )
     seconds: float
-    recipe: str = Field(description="digest of what was trained")
+    recipe: str = Field(description="digest of the recipe that was trained")
 
 
 class Grouping(Record):
@@ -65,8 +71,10 @@ class Grouping(Record):
 
     by: FoldBy
     folds: tuple[FoldResult, ...]
-    mean: dict[str, float] = Field(description="over the folds, by metric")
-    deviation: dict[str, float] = Field(description="between folds (n - 1)")
+    mean: dict[str, float] = Field(description="mean over the folds, by metric")
+    deviation: dict[str, float] = Field(
+        description="standard deviation between folds (n - 1), by metric"
+    )
     unseen_mean: dict[str, float]
     unseen_deviation: dict[str, float]
 
@@ -77,8 +85,10 @@ class FoldReport(Record):
     model: str
     folds: int
     seed: int
-    files: int = Field(description="in the folds")
-    fake_share: float = Field(description="of those files: the accuracy of always saying fake")
+    files: int = Field(description="number of files in the folds")
+    fake_share: float = Field(
+        description="share of fakes among them: the accuracy of always saying fake"
+    )
     test_files: int
     test_fake_share: float | None
     groupings: tuple[Grouping, ...]
@@ -140,7 +150,7 @@ def fold_clips(
         clips: N of them.
         folds: how many.
         by: "frame" keeps nothing together, "video" a file, "identity" linked people and footage.
-        seed: of the order of files, so that neighbours in a list are not neighbours in folds.
+        seed: seed of the order of files, so that neighbours in a list are not neighbours in folds.
 
     Raises:
         ConfigError: fewer groups than folds.

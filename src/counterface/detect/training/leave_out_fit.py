@@ -126,7 +126,7 @@ class _Fitted:
         self.sums, self.counts = np.zeros(files), np.zeros(files)
 
     def add_genuine(self, scores: Array, files: Sequence[int]) -> None:
-        """Scores of genuine files by a fit that met none of them."""
+        """Add scores of genuine files by a fit that met none of them."""
         index = [i for i in files if np.isfinite(scores[i])]
         self.sums[index] += scores[index]
         self.counts[index] += 1
@@ -190,7 +190,7 @@ def _judge(
     parts: Sequence[Sequence[int]],
     by: LeaveOut,
 ) -> None:
-    """Adds where the unit's fakes stand, and what its fits say of genuine files."""
+    """Add where the unit's fakes stand, and what its fits say of genuine files."""
     files, mine = material.judged, set(judged)
     fakes = [i for i in judged if material.entries[i].label]
     placed: dict[str, list[list[FakeResult]]] = defaultdict(list)

@@ -39,8 +39,8 @@ def tabulate_left_out(
     """The tables, each method with one weight, each file judged by a fold that never met it.
 
     Args:
-        name: of the detector.
-        entries: of each fold, those of its scores among them.
+        name: name of the detector.
+        entries: entries of each fold, those of its scores among them.
         folds: scores of each.
         info: names the witnesses and the limits of the bins.
     """
@@ -76,7 +76,7 @@ def _place(entries: Sequence[Sequence[Entry]], folds: Folds, *, met: bool) -> li
 
 
 def take_each_once(folds: Folds) -> list[FileScore]:
-    """All scores; of a file that several folds left out alike, that of the first."""
+    """All scores; of a file that several folds left out alike, only that of the first."""
     found: dict[tuple[str, bool], FileScore] = {}
     for score in chain(*folds):
         found.setdefault((score.path, score.met), score)

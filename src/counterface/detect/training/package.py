@@ -62,7 +62,7 @@ def package_detector(
         weights: a run's best or last `.safetensors`.
         path: ends in .onnx.
         name: what reports call it; the architecture's where empty.
-        recipe: of weights that do not say what they are.
+        recipe: recipe of weights that do not say what they are.
         manifest: with a split `val`; that of the recipe beside the weights where None.
         jobs: processes that scan for the calibration.
         half: stores weights in 16 bits.

@@ -22,7 +22,7 @@ def import_published(
         architecture: a name in `DETECTORS` whose `load_published` reads such files.
         weights: the file as it was published.
         path: ends in .onnx.
-        options: of the architecture; the published net's where left out.
+        options: options of the architecture; the published net's where left out.
 
     Raises:
         ConfigError: an unknown architecture or option.

@@ -20,8 +20,12 @@ from counterface.learn.optimizers import OptimizerName
 class ModelChoice(Record):
     """Which architecture."""
 
-    name: str = Field("frame_cnn", description="registered name, see docs/detector_models.md")
-    options: dict[str, Any] = Field(default_factory=dict, description="fields of its Config")
+    name: str = Field(
+        "frame_cnn", description="registered name of the architecture, see docs/detector_models.md"
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="options of that architecture"
+    )
 
     def settled(self) -> DetectorConfig:
         """All options, defaults filled in.
@@ -52,24 +56,31 @@ class DataConfig(Record):
     With both, pairs are trained on and the labelled files of the split `val` are validated on.
     """
 
-    faces: Path | None = Field(None, description="made by 'counterface dataset faces'")
+    faces: Path | None = Field(
+        None, description="store made by 'counterface dataset faces'; --faces sets it"
+    )
     manifest: Path | None = Field(
-        None, description="labels and splits; the one in the store where none is named"
+        None, description="manifest with labels and splits; unset: the one in the store"
     )
     balance: Literal["even", "repeat"] = Field(
-        "even", description="even: real and fake take turns; repeat: by the manifest's `repeat`"
+        "even", description="even: real and fake alternate; repeat: follow the manifest's `repeat`"
     )
     twins: TwinConfig | None = Field(
         None, description="draw fakes beside their genuine twins, in place of `balance`"
     )
     val_clips: int = Field(
-        32, ge=1, description="clips or crops of each file that validation looks at"
+        32, ge=1, description="clips or crops of each file that validation reads"
     )
 
     stills: tuple[Path, ...] = Field((), description="facesets of real pictures")
     clips: tuple[Path, ...] = Field((), description="facesets of real clips")
-    pairs: tuple[PairFolders, ...] = Field((), description="genuine and manipulated clips")
-    synthetic: tuple[SyntheticFolders, ...] = Field((), description="wholly generated faces")
+    pairs: tuple[PairFolders, ...] = Field(
+        (),
+        description="facesets of genuine clips (`real`) and of their manipulated versions (`fake`)",
+    )
+    synthetic: tuple[SyntheticFolders, ...] = Field(
+        (), description="facesets of generated faces (`fake`) and of comparable real ones (`real`)"
+    )
     leave_out: tuple[str, ...] = Field((), description="names of clips that are not trained on")
 
     @property
@@ -81,16 +92,22 @@ class DataConfig(Record):
 class OptimizerConfig(Record):
     """How weights move; biases and norms never decay."""
 
-    name: OptimizerName = Field("adamw", description="the rule")
+    name: OptimizerName = Field("adamw", description="optimizer")
     lr: float = Field(1e-3, gt=0, description="peak learning rate")
-    head_lr: float | None = Field(None, gt=0, description="of what is new; None = as the rest")
-    weight_decay: float = Field(0.0, ge=0, description="of weights")
-    momentum: float = Field(0.0, ge=0, lt=1, description="of sgd and rmsprop")
-    sam_rho: float = Field(0.0, ge=0, description="sharpness-aware steps of this radius; 0 = none")
-    drop_at: tuple[float, ...] = Field(
-        (), description="shares of the run after each of which the rate falls"
+    head_lr: float | None = Field(
+        None, gt=0, description="peak learning rate of the parts that are new; unset: as `lr`"
     )
-    drop_to: float = Field(0.1, gt=0, le=1, description="share of the rate that a fall leaves")
+    weight_decay: float = Field(0.0, ge=0, description="pull of weights toward zero")
+    momentum: float = Field(0.0, ge=0, lt=1, description="momentum of sgd and rmsprop")
+    sam_rho: float = Field(
+        0.0, ge=0, description="radius of sharpness-aware steps; 0 = plain steps"
+    )
+    drop_at: tuple[float, ...] = Field(
+        (), description="points at which the rate falls, as shares of the run"
+    )
+    drop_to: float = Field(
+        0.1, gt=0, le=1, description="share of the rate that is left after each fall"
+    )
 
 
 class LossConfig(Record):
@@ -98,21 +115,28 @@ class LossConfig(Record):
 
     kind: Literal["cross_entropy", "squared_error", "triplet"] = Field(
         "cross_entropy",
-        description="of the label; triplet: distances of embeddings, then the head alone",
+        description="loss of the label; triplet: distances of embeddings first, then the head "
+        "alone",
     )
     smooth: float = Field(
-        0.0, ge=0, lt=0.5, description="labels become this and 1 - this, where fakes are few"
+        0.0,
+        ge=0,
+        lt=0.5,
+        description="label smoothing: labels become this and 1 - this, for sets with few fakes",
     )
-    margin: float = Field(1.0, gt=0, description="between distances, of triplet")
+    margin: float = Field(1.0, gt=0, description="triplet: margin between the distances")
     triplet_share: float = Field(
-        0.7, gt=0, lt=1, description="of the run that learns distances, before the head"
+        0.7,
+        gt=0,
+        lt=1,
+        description="triplet: share of the run that learns distances, before the head",
     )
     rank: float = Field(
-        0.0, ge=0, description="of fakes that are not above their twins, beside the label's loss"
+        0.0, ge=0, description="weight of the loss of fakes that do not score above their twins"
     )
-    centre: float = Field(0.0, ge=0, description="of the squared logits of genuine crops")
+    centre: float = Field(0.0, ge=0, description="weight of the squared logits of genuine crops")
     cell_weight: float = Field(
-        0.0, ge=0, description="of the cells' loss beside the crop's; where masks are known"
+        0.0, ge=0, description="weight of the loss of the cells, where masks are known"
     )
 
 
@@ -121,14 +145,19 @@ class TrainConfig(Record):
 
     out: Path = Field(Path("runs/detector"), description="folder of the run")
     start_from: Path | None = Field(None, description="weights of an earlier run, .safetensors")
-    folded: Path | None = Field(None, description="TFLite file that starts the backbone")
-    autoencoder_steps: int = Field(0, ge=0, description="of the re-making net of pairs; 0 = none")
-    autoencoder: Path | None = Field(None, description="a re-making net of an earlier run, .onnx")
+    folded: Path | None = Field(None, description="TFLite file that the backbone starts from")
+    autoencoder_steps: int = Field(
+        0, ge=0, description="training steps of the net that re-makes faces for pairs; 0 = none"
+    )
+    autoencoder: Path | None = Field(None, description="re-making net of an earlier run, .onnx")
     line_crops: int = Field(
-        1024, ge=0, description="crops that a witness's line is fitted on before the first step"
+        1024,
+        ge=0,
+        description="crops on which the line of a `witness` is fitted before the first step; 0 = "
+        "a random line",
     )
     epochs: int = Field(
-        0, ge=0, description="rounds over the labelled faces; 0 = loop.steps says how long"
+        0, ge=0, description="rounds over the labelled faces; 0 = loop.steps sets the length"
     )
     model: ModelChoice = ModelChoice()
     data: DataConfig = DataConfig()
@@ -163,7 +192,7 @@ class TrainConfig(Record):
         """The loop with the steps of the epochs, and a validation after each of them.
 
         Args:
-            examples: of an epoch; None where there is no such thing.
+            examples: number of examples of an epoch; None where there is no such thing.
         """
         if not self.epochs or examples is None:
             return self.loop

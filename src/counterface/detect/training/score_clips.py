@@ -37,7 +37,7 @@ class ValidatedTask(DetectorTask):
             net: starts as it is.
             optimizer: how weights move.
             loss: what is made small.
-            steps: of the whole run.
+            steps: number of steps of the whole run.
             pool: where the clips are from.
             clips: that are held back.
         """
@@ -111,7 +111,7 @@ def measure_clips(
 
 
 def first_clips(clips: Sequence[FaceClip], most: int) -> list[FaceClip]:
-    """At most so many clips of each file, even over its clips."""
+    """At most so many clips of each file, spread evenly over its clips."""
     files: dict[int, list[FaceClip]] = defaultdict(list)
     for clip in clips:
         files[clip.entry].append(clip)

@@ -49,7 +49,7 @@ def collect_statistics(
         net: its backbone is asked, its heads are not.
         items: pictures and videos.
         cutter: cuts single frames.
-        folder: of kept statistics, of any number of backbones.
+        folder: folder of kept statistics, of any number of backbones.
         progress: called as (done, total, name) after each file.
         failed: called with a file that could not be read and the reason; the rest goes on.
 
@@ -96,7 +96,7 @@ class _Reading:
 
     @torch.no_grad()
     def read(self) -> None:
-        """Nothing; the statistics of all waiting crops are in the store."""
+        """Put the statistics of all waiting crops into the store."""
         if not self.waiting:
             return
         parts = list(self.waiting.values())

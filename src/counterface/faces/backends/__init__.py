@@ -1,1 +1,1 @@
-"""One file per face-finding or landmark backend."""
+"""Face-finding and landmark backends, one in each file."""

@@ -55,12 +55,12 @@ class AutoFaceDetector:
         return self._detect(image, self.scale(image.shape[:2]))
 
     def detect_in_video(self, image: Image) -> list[Face]:
-        """The same for one frame of many, at less cost."""
+        """The faces of one frame of many, as `detect` finds them, at less cost."""
         require_rgb(image)
         return self._detect(image, self.scale(image.shape[:2], video=True))
 
     def scale(self, shape: Sequence[int], *, video: bool = False) -> float:
-        """By what a picture of this (height, width) is reduced before the fine search; up to 1."""
+        """The reduction of a picture of this (height, width) before the fine search; up to 1."""
         size_mp = shape[0] * shape[1] / 1e6
         if self.still_mp is None:
             return 1.0

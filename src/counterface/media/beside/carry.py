@@ -53,7 +53,7 @@ def carry(output: Any, source: Any, companions: Companions, plan: Plan) -> Itera
 
 
 def _heard(output: Any, companions: Companions) -> Companions:
-    """The same; of Matroska, which knows no time before 0, nothing from before it."""
+    """The packets that can be heard; of Matroska, which knows no time before 0, none before it."""
     if output.format.name != "matroska" or companions.start is not None:
         return companions
     return replace(companions, start=companions.shift)
@@ -68,7 +68,7 @@ def tick_rates(source: Any, plan: Plan) -> list[int]:
 
 
 def _clock(stream: Any) -> Fraction:
-    """Sound is counted in samples, as MP4 and MOV do it; the rest as it comes."""
+    """The unit of a stream's times: samples for sound, as in MP4 and MOV; else as it comes."""
     if stream.type == "audio" and stream.codec_context.sample_rate:
         return Fraction(1, stream.codec_context.sample_rate)
     return Fraction(stream.time_base or _MILLISECOND)
@@ -129,7 +129,7 @@ def _span(packet: Any, track: _Track, shift: Fraction) -> tuple[Fraction, Fracti
 
 
 def _place(packet: Any, track: _Track, begin: Fraction, length: Fraction) -> None:
-    """The packet, on its track; a tick after the one before where it would not come later.
+    """Put a packet on its track, a tick after the one before where it would not come later.
 
     Short packets of a file that counts in milliseconds share a time, and edit lists overlap. The
     first packet of a part may begin before it.

@@ -76,8 +76,8 @@ class Plan:
     Attributes:
         copied: indices of the streams whose packets are copied.
         written: indices of the subtitle streams whose words are written anew, with their codec.
-        tags: of the file.
-        timecode: of the first frame.
+        tags: tags of the file.
+        timecode: time code of the first frame.
         lost: what is not kept, in words.
     """
 
@@ -93,7 +93,7 @@ def plan_companions(companions: Companions, suffix: str) -> Plan:
 
     Args:
         companions: what is wanted.
-        suffix: of the output.
+        suffix: suffix of the output.
 
     Raises:
         MediaError: the file cannot be read, or its sound not copied into such a container; the text
@@ -106,7 +106,7 @@ def plan_companions(companions: Companions, suffix: str) -> Plan:
 
 
 def plan_streams(source: Any, companions: Companions, suffix: str) -> Plan:
-    """The same, of an open PyAV container."""
+    """What of an open PyAV container another container holds."""
     kind = CONTAINERS[suffix.lower()]
     copied: list[int] = []
     written: dict[int, str] = {}

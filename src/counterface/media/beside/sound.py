@@ -30,7 +30,7 @@ class _Heard:
 
 
 def hash_sound(path: str | os.PathLike[str]) -> Hashes:
-    """For each sound stream the SHA-256 of each packet; streams without packets are left out.
+    """The SHA-256 of each packet of each sound stream; streams without packets are left out.
 
     Packets are equal bit for bit, whatever the container: the headers that MPEG-TS puts before
     those of AAC are not counted.

@@ -61,7 +61,7 @@ class Channel:
     unread: int = 0  # slots that the parent has not copied yet
 
     def put(self, image: Image, index: int, pts: Fraction, *, only: bool = False) -> None:
-        """Hands a picture to the parent; waits while all slots are in use.
+        """Hand a picture to the parent; waits while all slots are in use.
 
         `only` says that no other follows, so that room for one is enough.
         """
@@ -85,16 +85,16 @@ class Channel:
         )
 
     def tell(self, note: MediaNote) -> None:
-        """Hands a note to the parent."""
+        """Hand a note to the parent."""
         send(self.sink, {"note": pack_note(note)})
 
     def show_life(self) -> None:
-        """Tells the parent that reading goes on, so that no limit of time is reached."""
+        """Tell the parent that reading goes on, so that no limit of time is reached."""
         self.rearm()
         send(self.sink, {"reading": True})
 
     def load_parsers(self, request: Message) -> None:
-        """Imports what pictures need, outside of the memory limit, when the first one comes."""
+        """Import what pictures need, outside the memory limit, when the first one comes."""
         if self.has_parsers or request["do"] == "video":
             return
         _limit(resource.RLIMIT_AS, resource.RLIM_INFINITY, keep_hard=True)  # of the last request
@@ -104,13 +104,13 @@ class Channel:
         self.has_parsers = True
 
     def rearm(self) -> None:
-        """Starts the CPU clock of `cpu_s` again: it limits the time without a result."""
+        """Start the CPU clock of `cpu_s` again: it limits the time without a result."""
         usage = resource.getrusage(resource.RUSAGE_SELF)
         until = ceil(usage.ru_utime + usage.ru_stime + float(self.limits["cpu_s"]))
         _limit(resource.RLIMIT_CPU, until, keep_hard=True)
 
     def restrict_memory(self) -> None:
-        """Allows `memory_mb` on top of what the idle process and the shared pictures take."""
+        """Allow `memory_mb` on top of what the idle process and the shared pictures take."""
         shared = self.slots * self.slot_bytes
         self.most = self.base + shared + int(self.limits["memory_mb"]) * 1_000_000
         _limit(resource.RLIMIT_AS, self.most, keep_hard=True)
@@ -132,7 +132,7 @@ class Channel:
         return _address_space("VmPeak") > self.most - free // 2
 
     def drain(self) -> None:
-        """Waits until the parent has copied every picture of this request."""
+        """Wait until the parent has copied every picture of this request."""
         while self.unread:
             try:
                 self._collect()
@@ -219,7 +219,7 @@ ACTIONS: dict[str, Callable[[Channel, Message], None]] = {
 
 
 def answer(channel: Channel, request: Message) -> None:
-    """Carries one request out and ends it with `end` or `error`."""
+    """Carry out one request and end it with `end` or `error`."""
     channel.limits = request["limits"]
     channel.load_parsers(request)
     channel.restrict_memory()
@@ -244,7 +244,7 @@ def answer(channel: Channel, request: Message) -> None:
 
 
 def main(memory: int) -> None:
-    """Answers requests until standard input ends.
+    """Answer requests until standard input ends.
 
     Args:
         memory: descriptor of the shared file for pictures.
@@ -268,7 +268,7 @@ def main(memory: int) -> None:
 
 
 def _end_with_parent(source: int) -> None:
-    """Ends the process once the parent's end of the pipe is closed, whatever is being decoded."""
+    """End the process once the parent's end of the pipe is closed, whatever is being decoded."""
     poll = select.poll()
     poll.register(source, 0)  # hanging up alone is reported; what waits to be read is not touched
     while not any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll()):
@@ -288,7 +288,7 @@ def _address_space(field: str) -> int:
 
 
 def _limit(kind: int, value: int, *, keep_hard: bool = False) -> None:
-    """Sets a limit, at most the hard one of the process; RLIM_INFINITY is -1."""
+    """Set a limit, at most the hard one of the process; RLIM_INFINITY is -1."""
     hard = resource.getrlimit(kind)[1]
     if hard != resource.RLIM_INFINITY:
         value = hard if value == resource.RLIM_INFINITY else min(value, hard)

@@ -45,7 +45,7 @@ class DecoderProcess:
     """One child with its pipes and its shared memory."""
 
     def __init__(self) -> None:
-        """Starts the child; it imports in the background."""
+        """Start the child; it imports in the background."""
         self.memory = _shared_file()
         self.ring: mmap.mmap | None = None
         self.ring_bytes = 0
@@ -76,13 +76,13 @@ class DecoderProcess:
         self.sink, self.source = self.process.stdin.fileno(), self.process.stdout.fileno()
 
     def wait_ready(self) -> None:
-        """Returns once the child's imports are done."""
+        """Return once the child's imports are done."""
         if not self.ready:
             self.receive(_START_S)
             self.ready = True
 
     def send(self, message: Message) -> None:
-        """Gives the child a message; Died when it is gone."""
+        """Give the child a message; Died when it is gone."""
         try:
             send(self.sink, message)
         except OSError as error:
@@ -98,7 +98,7 @@ class DecoderProcess:
         return message
 
     def grow(self, message: Message, most_bytes: int) -> None:
-        """Makes the shared memory large enough for pictures of the size the child asked for."""
+        """Make the shared memory large enough for pictures of the size the child asked for."""
         page = mmap.PAGESIZE
         need = int(message["need"])
         if not 0 < need <= most_bytes:
@@ -136,7 +136,7 @@ class DecoderProcess:
         return f"ended with exit code {code}"
 
     def close(self) -> None:
-        """Ends the child at once and gives its memory back."""
+        """End the child at once and release its memory."""
         with suppress(OSError):
             self.process.kill()
         self.process.wait()
@@ -208,13 +208,13 @@ _POOL = _Pool()
 
 
 def warm_up() -> None:
-    """Starts a decoder process for later use without waiting for it, unless one is idle."""
+    """Start a decoder process for later use without waiting for it, unless one is idle."""
     if not _POOL.has_idle():
         _POOL.give(_POOL.take(None))
 
 
 def close_idle() -> None:
-    """Ends the decoder processes that nobody uses."""
+    """End the decoder processes that nobody uses."""
     _POOL.close()
 
 

@@ -24,7 +24,7 @@ _LONGEST = 16_000_000  # bytes; a request with a million times is the largest kn
 
 
 def send(descriptor: int, message: Message) -> None:
-    """Nothing, once the whole message is in the pipe; OSError when the other end is gone."""
+    """Put the whole message into the pipe; OSError when the other end is gone."""
     data = json.dumps(message).encode("ascii")
     data = _LENGTH.pack(len(data)) + data
     while data:
@@ -82,7 +82,7 @@ def unpack_info(values: Message) -> MediaInfo:
 
 
 def _require_possible(info: MediaInfo) -> None:
-    """Nothing; ValueError for facts that no file has, from a child that a file has taken over."""
+    """Raise a ValueError for facts that no file has, from a child that a file has taken over."""
     possible = {
         "kind": info.kind in ("image", "video"),
         "size": min(info.width, info.height) >= 1,

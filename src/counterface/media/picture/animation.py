@@ -29,7 +29,7 @@ class AnimationReader:
     damaged_packets = 0
 
     def __init__(self, path: Path, *, max_pixels: int) -> None:
-        """Opens the file and reads how long its frames are shown.
+        """Open the file and reads how long its frames are shown.
 
         Raises:
             MediaError: it cannot be read, or has frames over `max_pixels`.
@@ -83,7 +83,7 @@ class AnimationReader:
         return shown_at(self.frames(), sorted(Fraction(t) for t in times))
 
     def close(self) -> None:
-        """Nothing; the file is open only while it is read."""
+        """Do nothing: the file is open only while it is read."""
 
     def __enter__(self) -> AnimationReader:
         """The reader itself."""
@@ -95,11 +95,11 @@ class AnimationReader:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Nothing is left open."""
+        """Do nothing: no file is open."""
 
 
 def shown_at(frames: Iterator[Frame], times: list[Fraction]) -> Iterator[Frame]:
-    """For each of the sorted times the last frame shown at or before it, else the first."""
+    """The last frame shown at or before each of the sorted times, else the first frame."""
     waiting = list(times)
     shown: Frame | None = None
     for frame in frames:

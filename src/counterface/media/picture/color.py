@@ -74,7 +74,7 @@ def _png_code_points(stream: BinaryIO) -> tuple[int, int] | None:
 
 
 def _profile_code_points(profile: bytes) -> tuple[int, int] | None:
-    """Those of the tag `cicp`, which ICC profiles of version 4.4 may hold."""
+    """The code points in the tag `cicp`, which ICC profiles of version 4.4 may hold."""
     for entry in range(min(int.from_bytes(profile[128:132], "big"), 100)):
         place = 132 + 12 * entry
         if profile[place : place + 4] == b"cicp":
@@ -84,7 +84,7 @@ def _profile_code_points(profile: bytes) -> tuple[int, int] | None:
 
 
 def _heif_code_points(stream: BinaryIO) -> tuple[int, int] | None:
-    """Those of the property `colr` of the primary picture: others are of gain maps and tiles."""
+    """The code points in the primary picture's `colr`; others are of gain maps and tiles."""
     stream.seek(0)
     meta = next((body for kind, body in _boxes(stream.read(_MOST)) if kind == b"meta"), b"")
     found = dict(_boxes(meta[4:]))

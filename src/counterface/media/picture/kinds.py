@@ -67,7 +67,7 @@ def has_a_film_behind(path: Path) -> bool:
 
 
 def _png_frames(stream: BinaryIO) -> int:
-    """As the animation control chunk states, which stands before the first pixels."""
+    """The number of frames that the animation control chunk states, ahead of the first pixels."""
     stream.seek(len(_PNG))
     for _ in range(1000):
         head = stream.read(8)

@@ -95,7 +95,7 @@ def choice_notes(container: Any, chosen: Any) -> list[MediaNote]:
 
 
 def _videos(container: Any) -> list[Any]:
-    """All that may be the video; not covers, nor the still that an animated AVIF begins with."""
+    """The streams that may be the video: no covers, nor the still that begins an animated AVIF."""
     streams = [s for s in container.streams.video if not s.disposition & _COVER]
     return [s for s in streams if s.frames != 1] or streams
 

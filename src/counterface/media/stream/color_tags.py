@@ -20,7 +20,7 @@ def color_tags_of(decoded: Any, first: ColorTags | None = None) -> ColorTags:
 
     Args:
         decoded: the frame.
-        first: of the stream's first frame, whose side data was looked at.
+        first: tags of the stream's first frame, whose side data was looked at.
     """
     transfer, primaries = int(decoded.color_trc), int(decoded.color_primaries)
     unread = _UNREAD.get(int(decoded.colorspace))

@@ -36,11 +36,11 @@ class StreamDecoder:
     """
 
     def __init__(self, path: Path, threads: int = 0) -> None:
-        """Opens the file.
+        """Open the file.
 
         Args:
             path: a file that passed `check_file`.
-            threads: of the decoder; 0 means one a core, at most 4.
+            threads: number of threads of the decoder; 0 means one a core, at most 4.
 
         Raises:
             MediaError: not a video, or without a video stream.
@@ -61,7 +61,7 @@ class StreamDecoder:
         context.thread_count = threads or min(_MOST_THREADS, os.cpu_count() or 1)
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         self.container.close()
 
     def frames(self, *, keyframes_only: bool = False) -> Iterator[Any]:
@@ -209,7 +209,7 @@ class StreamDecoder:
 
 
 def _is_interlaced(context: Any, path: Path) -> bool:
-    """As the header or the first pictures say it; where FFmpeg left that open, the first frame."""
+    """Whether the header says so, or the first frame, where FFmpeg leaves that open."""
     if context.field_order or context.name not in _SAY_IT_LATE:
         return context.field_order in _INTERLACED
     try:

@@ -41,7 +41,7 @@ class Deinterlacer:
     """FFmpeg's filter, fed so that the same three frames always give the same picture."""
 
     def __init__(self) -> None:
-        """Nothing is built before the first interlaced frame."""
+        """Build nothing before the first interlaced frame."""
         self._graph: Any = None
         self._built_for: tuple[Any, ...] = ()
         self._fed: list[Any] = []  # the last two

@@ -22,13 +22,13 @@ class Encoder:
 
     Attributes:
         name: FFmpeg's.
-        label: of the format, for people.
+        label: label of the format, for people.
         bits: a sample.
         chroma: "4:2:0", "4:2:2" or "4:4:4".
         pixel_format: FFmpeg's name of what it is given.
         options: its own options.
         tag: the four letters that name it in MP4 and MOV; None leaves them to FFmpeg.
-        suffixes: of the files that hold it.
+        suffixes: suffixes of the files that hold it.
     """
 
     name: str

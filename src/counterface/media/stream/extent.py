@@ -79,7 +79,7 @@ def measure(
 
     Args:
         path: an opened-before, hence known, video file.
-        stream_index: of the video stream in the container.
+        stream_index: index of the video stream in the container.
         stated: by the header; without any end, all is read.
         interval: seconds from one frame to the next.
         tick: called every so many million bytes of reading.

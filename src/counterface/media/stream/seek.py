@@ -40,11 +40,11 @@ def find_targets(
     tolerance: Fraction,
     lead: int = 0,
 ) -> list[Target]:
-    """For each of the sorted times, the last frame shown at or before it and where to start.
+    """The last frame shown at or before each of the sorted times, and where to start decoding.
 
     Args:
         path: an opened-before, hence known, video file.
-        stream_index: of the video stream in the container.
+        stream_index: index of the video stream in the container.
         times: seconds, ascending.
         tolerance: seconds within which a keyframe may stand in for the exact frame.
         lead: how many frames before the one to fetch must be decoded too.
@@ -142,7 +142,7 @@ class _Plan:
         self.from_start = True
 
     def _note_dts(self, packet: Any) -> None:
-        """Takes the decoding time down; right after a jump Matroska does not know it.
+        """Note the decoding time; right after a jump Matroska does not know it.
 
         A presentation time in its place would end the walk before frames that are shown earlier.
         """
@@ -153,7 +153,7 @@ class _Plan:
             self.last_dts = packet.pts
 
     def _advance(self, until: int) -> None:
-        """Reads packet headers up to the first whose decoding time lies after `until`."""
+        """Read packet headers up to the first whose decoding time lies after `until`."""
         while not self.ended and (self.last_dts is None or self.last_dts <= until):
             packet = _next(self.packets)
             if packet is None or (packet.pts is None and packet.size == 0):

@@ -80,7 +80,7 @@ def to_rgb(
     Args:
         decoded: PyAV's frame.
         reformatter: PyAV's, kept from frame to frame.
-        tags: of the frame; None takes what it states itself, and leaves HDR as it is.
+        tags: tags of the frame; None takes what it states itself, and leaves HDR as it is.
         exact: round.
     """
     if decoded.format.name in _WITH_ALPHA:

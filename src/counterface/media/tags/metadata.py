@@ -65,17 +65,17 @@ class Place(Record):
 class Metadata(Record):
     """What a file says of its own making; anybody can write or remove it."""
 
-    camera: Text | None = Field(None, description="make and model")
+    camera: Text | None = Field(None, description="make and model of the camera")
     programs: tuple[Program, ...] = ()
-    created: Text | None = Field(None, description="as the file writes it")
-    modified: Text | None = Field(None, description="as the file writes it")
+    created: Text | None = Field(None, description="time of creation, as the file gives it")
+    modified: Text | None = Field(None, description="time of the last change, as the file gives it")
     place: Place | None = None
     digital_source: Text | None = Field(
         None, description="IPTC digital source type, such as trainedAlgorithmicMedia"
     )
-    tags: tuple[Tag, ...] = Field((), max_length=MOST_TAGS, description="everything else")
-    left_out: int = Field(0, ge=0, description="tags beyond those")
-    problem: Text | None = Field(None, description="why they could not be read")
+    tags: tuple[Tag, ...] = Field((), max_length=MOST_TAGS, description="all other tags")
+    left_out: int = Field(0, ge=0, description="number of tags beyond those")
+    problem: Text | None = Field(None, description="why the tags could not be read")
 
     @property
     def empty(self) -> bool:

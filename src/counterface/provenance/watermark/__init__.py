@@ -95,7 +95,7 @@ class Watermark:
     """Leaves and finds the marks of one key. Safe to share between threads."""
 
     def __init__(self, key: bytes, payload: int = 0) -> None:
-        """Deals the waves out.
+        """Deal the waves out.
 
         Args:
             key: 32 secret bytes; who has them can find, forge and remove the mark.
@@ -168,7 +168,7 @@ class WatermarkSearch:
         self._aspect = 1.0  # of the last picture inside its bars
 
     def add(self, image: Image) -> None:
-        """Looks at one more picture, RGB uint8 (H, W, 3); one that is too small is passed over.
+        """Look at one more picture, RGB uint8 (H, W, 3); one that is too small is passed over.
 
         Raises:
             ShapeError: another shape or type.

@@ -29,7 +29,7 @@ class FirstFormat:
     """Finds the older marks of one key."""
 
     def __init__(self, key: bytes) -> None:
-        """Deals the coefficients out."""
+        """Deal the coefficients out."""
         self._secret = hmac.digest(key, b"counterface watermark checksum", "sha256")
         self._basis, self._weights = _basis()
         count = (_SIDE // _BLOCK) ** 2 * len(self._basis)

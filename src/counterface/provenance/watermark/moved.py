@@ -59,10 +59,10 @@ class MovedSearch:
     """What a key's search needs, worked out once; safe to share between threads."""
 
     def __init__(self, carrier: Carrier, own: int) -> None:
-        """Picks the waves to look at.
+        """Pick the waves to look at.
 
         Args:
-            carrier: of the key.
+            carrier: carrier of the key.
             own: a payload to be tried as it is; see `read_waves`.
         """
         self._carrier = carrier
@@ -114,7 +114,7 @@ class _Look:
     """Some waves, by which places are compared: those of all payloads, and those of one."""
 
     def __init__(self, rows: NDArray[np.intp], columns: NDArray[np.intp], signs: Waves) -> None:
-        """Works out what each shift does to each wave.
+        """Work out what each shift does to each wave.
 
         Args:
             rows: waves down the square, (2K,): K of all payloads, then K of one.

@@ -39,7 +39,7 @@ def read_waves(carrier: Carrier, waves: Waves, places: int, own: int) -> Find | 
     """What the waves say, where that cannot be chance.
 
     Args:
-        carrier: of the key.
+        carrier: carrier of the key.
         waves: (K,), of the pictures laid on the marked square.
         places: how many places the search looks at.
         own: a payload to be tried as it is, which takes less than reading an unknown one.

@@ -35,7 +35,7 @@ class FacesetMasks:
         Args:
             folders: facesets that were extracted from the target.
             target: as a message names it.
-            target_sha256: of the file.
+            target_sha256: SHA-256 of the file.
 
         Raises:
             FacesetError: a folder is no faceset.

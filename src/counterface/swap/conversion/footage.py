@@ -44,20 +44,21 @@ class LookConfig(Record):
     model_config = ConfigDict(populate_by_name=True)  # `from` is a word of Python
 
     from_s: float | None = Field(
-        None, alias="from", ge=0, description="start here, seconds on the file's clock"
+        None, alias="from", ge=0, description="start at this time, seconds on the file's clock"
     )
     to_s: float | None = Field(None, alias="to", gt=0, description="end before this time, seconds")
     min_size: int = Field(
-        32, ge=8, description="leave out faces whose shorter side is less, pixels"
+        32, ge=8, description="leave out faces whose shorter side is smaller than this, pixels"
     )
     detect_every: int = Field(
         5,
         ge=1,
-        description="frames from one detector pass to the next; between, faces are followed",
+        description="frames between two passes of the face detector; in between, faces are "
+        "followed",
     )
-    face_detector: str = Field("auto", description="registered name")
-    landmarker: str = Field("mediapipe_mesh", description="registered name")
-    limits: Limits = Field(Limits(), description="of the child process that decodes")
+    face_detector: str = Field("auto", description="registered name of the face detector")
+    landmarker: str = Field("mediapipe_mesh", description="registered name of the landmarker")
+    limits: Limits = Field(Limits(), description="limits of the child process that decodes")
 
     @model_validator(mode="after")
     def _check_range(self) -> LookConfig:
@@ -143,7 +144,7 @@ class Footage:
 
     @property
     def times(self) -> tuple[Fraction, ...]:
-        """Of all frames, seconds."""
+        """The times of all frames, seconds."""
         return tuple(look.pts for look in self.looks)
 
 
@@ -160,7 +161,7 @@ class Onlooker:
         self._boxes: Floats | None = None  # of the frame before; None at the start of a piece
 
     def reset(self) -> None:
-        """Nothing; the next frame starts a piece."""
+        """Start a new piece with the next frame."""
         self.follower.reset()
         self._boxes = None
 
@@ -200,7 +201,7 @@ def look_at_video(
         folder: what is found is kept here, and what was kept is not looked for again; the caller
             sees to it that the file and the settings are the same. None keeps nothing.
         progress: called as (frames, total or None, "faces").
-        info: of the file, where it is known already.
+        info: facts of the file, where it is known already.
 
     Raises:
         MediaError: the file cannot be decoded, or has no frame in the range.

@@ -47,7 +47,7 @@ class Generator:
         threads: int = 0,
         masks: bool = True,
     ) -> None:
-        """Keeps the model, which is prepared in place for this one generator.
+        """Keep the model, which is prepared in place for this one generator.
 
         Args:
             trained: as `read_model` gives it.
@@ -159,7 +159,7 @@ def export_session(model: SwapModel, identity: int, threads: int = 1) -> Any:
     Args:
         model: on the CPU, in eval mode; not changed.
         identity: built into the session.
-        threads: of the session.
+        threads: number of threads of the session.
 
     Raises:
         SwapError: the network cannot be exported, or the copy's faces differ by over 1/255.

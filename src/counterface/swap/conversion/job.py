@@ -101,7 +101,7 @@ class Job:
         places: Places,
         notes: Sequence[str] = (),
     ) -> MadeRecord:
-        """All that is known before signing."""
+        """The record with all that is known before signing."""
         inputs = [MadeInput(role="target", name=target.name, sha256=target_sha256)]
         if self.config.plan is not None:
             plan = self.config.plan
@@ -250,7 +250,7 @@ def choose_identity(trained: TrainedModel, name: str | None) -> int:
 
 
 def require_model_rights(trained: TrainedModel) -> None:
-    """Nothing, if every identity's footage carries a rights record.
+    """Check that the footage of every identity carries a rights record.
 
     Raises:
         RightsError: one does not.

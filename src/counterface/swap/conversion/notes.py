@@ -19,8 +19,8 @@ def note_changes(
     """One line for each thing that changes.
 
     Args:
-        info: of the target.
-        config: of the conversion.
+        info: facts of the target.
+        config: settings of the conversion.
         out: the file to write.
         lost: what of the streams and tags beside the pictures the container cannot hold.
     """

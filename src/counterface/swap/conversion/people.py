@@ -42,12 +42,14 @@ SAMPLES = 5  # moments of each person that an identity sample is compared with
 class Person(Record):
     """One person of a target."""
 
-    number: int = Field(description="1 is the person who is seen first")
-    frames: int = Field(description="in which the face is seen")
+    number: int = Field(description="number of the person; 1 is seen first")
+    frames: int = Field(description="number of frames in which the face is seen")
     first_s: float
     last_s: float
     face_px: float = Field(description="median of the shorter side of the box, pixels")
-    brief: bool = Field(description="seen in so few frames that it may be a false alarm")
+    brief: bool = Field(
+        description="whether it is seen in so few frames that it may be a false alarm"
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,11 +62,11 @@ class Cast:
 
     @property
     def lasting(self) -> tuple[Person, ...]:
-        """Those who are no false alarm."""
+        """The people who are no false alarm."""
         return tuple(person for person in self.people if not person.brief)
 
     def sightings(self, number: int) -> list[Sighting]:
-        """All of one person, in order of time."""
+        """All sightings of one person, in order of time."""
         of = [t for t, n in zip(self.tracks, self.numbers, strict=True) if n == number]
         return sorted((s for track in of for s in track.sightings), key=lambda s: s.pts)
 
@@ -113,7 +115,7 @@ class _Group:
 
 
 def _looks(footage: Footage, tracks: Sequence[Track]) -> list[Floats | None]:
-    """For each track the sum of its looks; None where no crop was kept."""
+    """The sum of each track's looks; None where no crop was kept."""
     track_of = {id(s.face): track.id for track in tracks for s in track.sightings}
     sums: list[Floats | None] = [None] * len(tracks)
     for look in footage.looks:
@@ -180,11 +182,11 @@ class Choice(Record):
     """Who is to be replaced; one of the three, or none where there is only one person."""
 
     person: tuple[int, ...] = Field(
-        (), description="numbers as 'counterface faces list' prints them"
+        (), description="people to replace, by the numbers that 'counterface faces list' prints"
     )
-    like: tuple[Path, ...] = Field((), description="pictures of one person: whoever looks like it")
+    like: tuple[Path, ...] = Field((), description="pictures of the person to replace")
     who: Literal["all", "largest"] | None = Field(
-        None, description="everyone, or the one with the largest face"
+        None, description="people to replace: everyone, or the one with the largest face"
     )
 
     @model_validator(mode="after")

@@ -22,13 +22,18 @@ class SmoothConfig(Record):
     """How landmarks are steadied over time, before faces are aligned by them."""
 
     cutoff: float = Field(
-        MIN_CUTOFF, ge=0, description="of a face at rest, Hz; lower is steadier; 0 = off"
+        MIN_CUTOFF,
+        ge=0,
+        description="cut-off frequency for a face at rest, Hz; lower is steadier; 0 = off",
     )
     beta: float = Field(
-        BETA, ge=0, description="Hz more for each face size a second: follows fast motion closer"
+        BETA,
+        ge=0,
+        description="rise of that frequency with speed, Hz for each face size a second; higher "
+        "follows fast motion more closely",
     )
     fill_s: float = Field(
-        0.15, ge=0, le=0.5, description="a face lost for at most this long is put in between, s"
+        0.15, ge=0, le=0.5, description="longest gap in which a lost face is filled in, seconds"
     )
 
 

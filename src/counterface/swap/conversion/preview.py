@@ -48,36 +48,45 @@ class PreviewConfig(Record):
     """What is previewed, and what is tried; flags mean what they mean in a conversion."""
 
     at: float = Field(0.0, ge=0, description="moment of a video, seconds on its own clock")
-    rows: str = Field("color_transfer=none,rct,mkl", description="NAME=VALUE,VALUE,... downwards")
-    columns: str = Field("erode=0,5,10", description="NAME=VALUE,VALUE,... to the right")
+    rows: str = Field(
+        "color_transfer=none,rct,mkl",
+        description="setting that changes downwards: NAME=VALUE,VALUE,...",
+    )
+    columns: str = Field(
+        "erode=0,5,10", description="setting that changes to the right: NAME=VALUE,VALUE,..."
+    )
     person: tuple[int, ...] = Field(
-        (), description="who is replaced: a number as 'counterface faces list' prints it"
+        (), description="person to replace, by the number that 'counterface faces list' prints"
     )
-    like: tuple[Path, ...] = Field(
-        (), description="who is replaced: pictures of one person, and whoever looks like them"
-    )
+    like: tuple[Path, ...] = Field((), description="pictures of the person to replace")
     who: Literal["all", "largest"] | None = Field(
-        None, description="who is replaced: everybody, or the one person with the largest face"
+        None, description="people to replace: everyone, or the one with the largest face"
     )
     identity: str | None = Field(
-        None, description="whose face is put in, of a model that knows more than two"
+        None,
+        description="identity whose face is put in; needed for a model of more than two people",
     )
-    plan: Path | None = Field(None, description="merge plan, TOML; its settings at that moment")
+    plan: Path | None = Field(
+        None, description="merge plan, TOML; its settings at that moment are used"
+    )
     merge: MergeSettings = Field(
-        MergeSettings(), description="settings that are not tried; win over the plan's own"
+        MergeSettings(),
+        description="settings that are the same in the whole grid; override the plan's [settings]",
     )
     smooth: SmoothConfig = Field(SmoothConfig(), description="steadying of landmarks over time")
-    min_size: int = Field(32, ge=8, description="leave out faces whose shorter side is less, px")
-    face_detector: str = Field("auto", description="registered name")
-    landmarker: str = Field("mediapipe_mesh", description="registered name")
+    min_size: int = Field(
+        32, ge=8, description="leave out faces whose shorter side is smaller than this, pixels"
+    )
+    face_detector: str = Field("auto", description="registered name of the face detector")
+    landmarker: str = Field("mediapipe_mesh", description="registered name of the landmarker")
     masks: tuple[Path, ...] = Field(
         (),
-        description="facesets of the target with masks, for merge mask 'faceset'; those that the "
-        "model was trained on by default",
+        description="facesets of the target with masks, for merge mask 'faceset'; none named: "
+        "those that the model was trained on",
     )
     rights: Rights | None = Field(None, description="rights record of the target's footage")
     rights_file: Path | None = Field(
-        None, description="a rights.toml with it; the one beside the target by default"
+        None, description="file with the rights record; unset: the rights.toml beside the target"
     )
 
     @model_validator(mode="after")

@@ -38,7 +38,7 @@ class Clock:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Counts the time in the `with` block."""
+        """A block whose time counts towards a phase."""
         start = time.perf_counter()
         try:
             yield
@@ -103,7 +103,7 @@ class Renderer:
         masks: FacesetMasks | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """Nothing is rendered yet.
+        """Render nothing yet.
 
         Args:
             generator: makes the faces.
@@ -160,7 +160,7 @@ class Renderer:
             self.flicker.append(steady.flicker)
 
     def _make(self, cuts: list[_Cut], steady: SteadyFaces | None) -> list[_Cut]:
-        """The same frames, their faces made."""
+        """The same frames with faces made for them."""
         with self.clock.phase("generate"):
             crops = [crop for cut in cuts for crop in cut.crops]
             made = iter(self.generator.generate(crops, self.identity))

@@ -26,63 +26,69 @@ class ConvertConfig(LookConfig):
     """How a target becomes an output."""
 
     person: tuple[int, ...] = Field(
-        (), description="who is replaced: numbers as 'counterface faces list' prints them"
+        (), description="people to replace, by the numbers that 'counterface faces list' prints"
     )
-    like: tuple[Path, ...] = Field(
-        (), description="who is replaced: pictures of one person, and whoever looks like them"
-    )
+    like: tuple[Path, ...] = Field((), description="pictures of the person to replace")
     who: Literal["all", "largest"] | None = Field(
-        None, description="who is replaced: everyone, or the one with the largest face"
+        None, description="people to replace: everyone, or the one with the largest face"
     )
     identity: str | None = Field(
-        None, description="whose face is put in, of a model that knows more than two"
+        None,
+        description="identity whose face is put in; needed for a model of more than two people",
     )
-    plan: Path | None = Field(None, description="merge plan, TOML; settings over time")
+    plan: Path | None = Field(None, description="merge plan, TOML: settings that change over time")
     merge: MergeSettings = Field(
-        MergeSettings(), description="how faces are merged; wins over the plan's own settings"
+        MergeSettings(), description="merge settings; override the plan's [settings]"
     )
     masks: tuple[Path, ...] = Field(
         (),
-        description="facesets of the target with masks, for merge mask 'faceset'; those that the "
-        "model was trained on by default",
+        description="facesets of the target with masks, for merge mask 'faceset'; none named: "
+        "those that the model was trained on",
     )
     smooth: SmoothConfig = Field(SmoothConfig(), description="steadying of landmarks over time")
     steady: float = Field(
         0.0,
         ge=0,
         lt=1,
-        description="share of the last output that is blended in where the motion explains the "
-        "footage; 0 = off, 0.5 takes about half of a flicker away",
+        description="share of the previous output that is blended in where the footage's motion "
+        "explains it; 0 = off, 0.5 removes about half of the flicker",
     )
     backend: Literal["auto", "torch", "onnx"] = Field(
-        "auto", description="what runs the model; auto = torch, which measures faster"
+        "auto",
+        description="engine that runs the model; auto = torch, the faster one where measured",
     )
-    batch: int = Field(8, ge=1, le=256, description="faces in one run of the model")
+    batch: int = Field(8, ge=1, le=256, description="number of faces in one run of the model")
     threads: int = Field(
-        0, ge=0, le=64, description="of the model on a CPU; 0 = one a core, at most 8"
+        0, ge=0, le=64, description="threads of the model on a CPU; 0 = one a core, at most 8"
     )
     device: Device = Field(
-        "cpu", description="of the model under torch: cpu, gpu, cuda, cuda:1, mps"
+        "cpu", description="device of the model under torch: cpu, gpu, cuda, cuda:1, mps"
     )
     codec: Literal["h264", "h265", "prores"] = Field(
-        "h264", description="of the video; ProRes in .mov and .mkv"
+        "h264", description="video codec; ProRes needs .mov or .mkv"
     )
     bits: int | None = Field(
-        None, ge=8, le=10, description="a sample of the video; 8, ProRes 10, by default"
+        None, ge=8, le=10, description="bits of a video sample; unset: 8, or 10 for ProRes"
     )
     crf: float | None = Field(
-        None, ge=0, le=51, description="quality of H.264 (18) and H.265 (20); lower is better"
+        None,
+        ge=0,
+        le=51,
+        description="quality of H.264 (18 if unset) or H.265 (20); lower is better",
     )
     preset: str | None = Field(
         None,
-        description="speed of H.264 (veryfast) and H.265 (fast), slower files are smaller; profile "
-        "of ProRes (hq): proxy, lt, standard, hq, 4444",
+        description="speed of H.264 (veryfast if unset) or H.265 (fast): slower makes smaller "
+        "files; or profile of ProRes (hq): proxy, lt, standard, hq, 4444",
     )
     pictures: Literal["png", "jpg"] | None = Field(
         None, description="write a video as numbered pictures into the folder OUT"
     )
     fps: float | None = Field(
-        None, gt=0, le=1000, description="TARGET is a folder of numbered pictures: one video"
+        None,
+        gt=0,
+        le=1000,
+        description="frame rate; makes one video of a TARGET that is a folder of numbered pictures",
     )
     matte: bool = Field(
         False, description="write OUT.matte beside a video: white where the face is new"
@@ -90,14 +96,17 @@ class ConvertConfig(LookConfig):
     quality: int = Field(95, ge=50, le=100, description="JPEG quality of pictures")
     sound: bool = Field(True, description="copy the target's sound, bit for bit")
     segment_s: float = Field(
-        10.0, ge=0.5, le=600, description="seconds of video that a kill may cost"
+        10.0,
+        ge=0.5,
+        le=600,
+        description="length of a segment, seconds: what an interruption may cost",
     )
     keep: tuple[Literal["masks", "crops", "matrices"], ...] = Field(
-        (), description="write these beside the output: where and how faces were replaced"
+        (), description="what to write beside the output about where and how faces were replaced"
     )
     rights: Rights | None = Field(None, description="rights record of the target's footage")
     rights_file: Path | None = Field(
-        None, description="a rights.toml with it; the one beside the target by default"
+        None, description="file with the rights record; unset: the rights.toml beside the target"
     )
 
     @model_validator(mode="after")
@@ -167,23 +176,25 @@ class Converted(Record):
     error: str | None = None
     frames: int = 0
     frames_swapped: int = 0
-    faces: int = Field(0, description="that were replaced, over all frames")
-    people: tuple[int, ...] = Field((), description="numbers of those who were replaced")
-    filled: int = Field(0, description="faces put in for moments in which none was found")
+    faces: int = Field(0, description="number of faces replaced, over all frames")
+    people: tuple[int, ...] = Field((), description="numbers of the people who were replaced")
+    filled: int = Field(0, description="number of faces filled in where none was found")
     jitter_before: float | None = Field(
-        None, description="of the landmarks, parts of the face size; None: too few frames"
+        None,
+        description="jitter of the landmarks, as a share of the face size; None: too few frames",
     )
-    jitter_after: float | None = Field(None, description="after smoothing")
+    jitter_after: float | None = Field(None, description="the same after smoothing")
     flicker_before: float | None = Field(
-        None, description="of the faces made, grey levels; None where `steady` is off"
+        None, description="flicker of the generated faces, grey levels; None where `steady` is off"
     )
     flicker_after: float | None = None
-    backend: str | None = Field(None, description="what ran the model")
+    backend: str | None = Field(None, description="engine that ran the model")
     segments: int = 0
-    segments_kept: int = Field(0, description="of an earlier, interrupted run")
+    segments_kept: int = Field(0, description="segments kept from an earlier, interrupted run")
     notes: tuple[str, ...] = ()
     seconds: dict[str, float] = Field(
-        default_factory=dict, description="by phase; phases overlap in time; total is the clock's"
+        default_factory=dict,
+        description="seconds by phase, which overlap in time; total is the clock's",
     )
 
 
@@ -192,7 +203,7 @@ class ConvertSummary(Record):
 
     out: str
     files: tuple[Converted, ...]
-    left_out: str | None = Field(None, description="files of a folder that were not taken")
+    left_out: str | None = Field(None, description="files of a folder that were left out")
 
     @property
     def failed(self) -> tuple[Converted, ...]:

@@ -83,7 +83,7 @@ def list_people(
 
 
 def draw_sheet(cast: Cast, frames_at: FramesAt) -> Image:
-    """One row a person, RGB uint8; without anybody a line that says so.
+    """The sheet, RGB uint8: a row for each person; without anybody a line that says so.
 
     Args:
         cast: everybody.

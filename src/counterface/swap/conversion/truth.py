@@ -69,8 +69,8 @@ class TruthWriter:
         Args:
             out: the output that it belongs to.
             keep: of "masks", "crops", "matrices".
-            template: of the crops.
-            size: of the faces that the model makes, pixels.
+            template: template of the crops.
+            size: size of the faces that the model makes, pixels.
 
         Raises:
             SwapError: the folders cannot be made.
@@ -85,7 +85,7 @@ class TruthWriter:
         """Write the masks and crops of one frame.
 
         Args:
-            index: of the frame in the output.
+            index: index of the frame in the output.
             rendered: the finished frame; its parts carry masks where those are kept.
         """
         image = rendered.frame.image

@@ -27,7 +27,7 @@ def degrade_face(
         face: RGB uint8 (H, W, 3), warped into a window of the frame.
         settings: `denoise`, `resolution`, `motion_blur`, `noise` and `jpeg_quality` count.
         motion: (2,) the face's way in one frame, pixels, or None where it is not known.
-        seed: of the grain; `grain_seed` of the frame gives every frame its own.
+        seed: seed of the grain; `grain_seed` of the frame gives every frame its own.
     """
     if settings.denoise:
         face = smooth_away(face, settings.denoise)
@@ -52,7 +52,7 @@ def lower_resolution(image: Image, share: float, how: str = "area") -> Image:
 
     Args:
         image: RGB uint8 (H, W, 3).
-        share: of the side, in (0, 1].
+        share: share of the side, in (0, 1].
         how: `area` averages on the way down and is soft; `bicubic` skips pixels and is jagged.
     """
     height, width = image.shape[:2]

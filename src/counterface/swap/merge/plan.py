@@ -41,13 +41,17 @@ class Span(Record):
 
     model_config = ConfigDict(extra="allow")  # the settings that it changes
 
-    from_s: FiniteFloat = Field(0.0, ge=0, description="first moment, seconds")
+    from_s: FiniteFloat = Field(0.0, ge=0, description="start of the span, seconds")
     to_s: FiniteFloat | None = Field(
-        None, description="moment from which it is over, seconds; without it, the end"
+        None, description="end of the span, seconds; unset: the end of the video"
     )
-    track: int | None = Field(None, ge=0, description="only this person; without it, everyone")
+    track: int | None = Field(
+        None, ge=0, description="number of the person it is for; unset: everyone"
+    )
     ramp_s: FiniteFloat = Field(
-        0.0, ge=0, description="seconds in which numbers glide in, and out again, within the span"
+        0.0,
+        ge=0,
+        description="time over which numbers glide in at the start, and out at the end, seconds",
     )
 
     @property
@@ -97,8 +101,10 @@ class Span(Record):
 class MergePlan(Record):
     """How faces are merged, moment by moment."""
 
-    settings: MergeSettings = Field(MergeSettings(), description="what holds where no span does")
-    span: tuple[Span, ...] = Field((), description="changes; a later one wins")
+    settings: MergeSettings = Field(
+        MergeSettings(), description="settings that hold outside all spans"
+    )
+    span: tuple[Span, ...] = Field((), description="changes over time; a later one wins")
 
     @field_validator("span", mode="before")
     @classmethod
@@ -118,7 +124,7 @@ class MergePlan(Record):
         return read_config(cls, path)
 
     def write(self, path: Path) -> None:
-        """The plan as a TOML file that `read` reads back to an equal plan."""
+        """Write the plan as a TOML file that `read` reads back to an equal plan."""
         write_bytes(path, self.to_toml().encode(), ConfigError)
 
     def to_toml(self) -> str:

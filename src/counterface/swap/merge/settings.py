@@ -23,17 +23,22 @@ class MergeSettings(Record):
 
     blend: Blend = Field(
         "overlay",
-        description="overlay: laid over the frame; seamless: colours pulled to those at the mask's "
-        "edge (slow); raw: the square crop as it is, without mask or colour",
+        description="overlay: lay the face over the frame; seamless: pull its colours to those at "
+        "the mask's edge (slow); raw: put in the square crop as it is, without mask "
+        "or colour transfer",
     )
     mask: MaskKind = Field(
         "hull",
-        description="hull: of the landmarks; learned: the model's own; learned_x_hull: the product "
-        "of both; faceset: given with the face; none: the whole crop",
+        description="region that is replaced; hull: of the landmarks; learned: the model's own; "
+        "learned_x_hull: the product of both; faceset: a mask that comes with the "
+        "face; none: the whole crop",
     )
     hull: str = Field("whole", description=f"region of the landmarks: {', '.join(MASK_KINDS)}")
     erode: float = Field(
-        4.0, ge=-30, le=30, description="shrink the mask, % of the face; negative grows it"
+        4.0,
+        ge=-30,
+        le=30,
+        description="amount by which the mask is shrunk, % of the face; negative grows it",
     )
     blur: float = Field(
         10.0, ge=0, le=50, description="width of the mask's soft edge, % of the face"
@@ -41,17 +46,25 @@ class MergeSettings(Record):
     edge: float = Field(
         5.0, ge=0, le=50, description="width of the fade to the crop's border, % of the crop"
     )
-    cut_top: float = Field(0.0, ge=0, le=90, description="cut off the mask, % of the crop")
-    cut_bottom: float = Field(0.0, ge=0, le=90, description="cut off the mask, % of the crop")
-    cut_left: float = Field(0.0, ge=0, le=90, description="cut off the mask, % of the crop")
-    cut_right: float = Field(0.0, ge=0, le=90, description="cut off the mask, % of the crop")
-    opacity: float = Field(100.0, ge=0, le=100, description="share of the new face, %")
+    cut_top: float = Field(
+        0.0, ge=0, le=90, description="height cut off the mask at the top, % of the crop"
+    )
+    cut_bottom: float = Field(
+        0.0, ge=0, le=90, description="height cut off the mask at the bottom, % of the crop"
+    )
+    cut_left: float = Field(
+        0.0, ge=0, le=90, description="width cut off the mask at the left, % of the crop"
+    )
+    cut_right: float = Field(
+        0.0, ge=0, le=90, description="width cut off the mask at the right, % of the crop"
+    )
+    opacity: float = Field(100.0, ge=0, le=100, description="opacity of the new face, %")
 
     color_transfer: str = Field(
         "rct", description=f"colours of the face: {', '.join(sorted(COLOR_TRANSFERS.built_in))}"
     )
     color_strength: float = Field(
-        100.0, ge=0, le=100, description="how far the colours go toward the frame's, %"
+        100.0, ge=0, le=100, description="strength of the colour transfer, %"
     )
 
     face_scale: float = Field(
@@ -59,37 +72,54 @@ class MergeSettings(Record):
     )
     resample: Literal["linear", "cubic", "lanczos"] = Field(
         "cubic",
-        description="how a face smaller than in the frame is enlarged; sharper from left to right, "
-        "none adds detail",
+        description="interpolation of a face that is enlarged into the frame, from soft to sharp; "
+        "none of them adds detail",
     )
     sharpen: Literal["none", "box", "gaussian", "unsharp"] = Field(
-        "none", description="unsharp leaves steps under 3 grey levels, so grain is not raised"
+        "none",
+        description="kind of sharpening; unsharp leaves steps under 3 grey levels alone, so that "
+        "grain is not amplified",
     )
     sharpen_amount: float = Field(50.0, ge=0, le=300, description="strength of sharpening, %")
     sharpen_radius: float = Field(
         1.0, gt=0, le=10, description="radius of sharpening, % of the face"
     )
     denoise: float = Field(
-        0.0, ge=0, le=60, description="smooth away what differs less, grey levels; 0 = off"
+        0.0,
+        ge=0,
+        le=60,
+        description="smooth away differences smaller than this, grey levels; 0 = off",
     )
     motion_blur: float = Field(
         0.0,
         ge=0,
         le=200,
-        description="blur along the face's motion, % of its way in a frame; 50 is a film camera's "
-        "shutter",
+        description="blur along the face's motion, % of its path during a frame; 50 is a film "
+        "camera's shutter",
     )
     resolution: float = Field(
-        100.0, ge=5, le=100, description="scale the face down and up again, %; 100 = off"
+        100.0,
+        ge=5,
+        le=100,
+        description="size that the face is scaled down to before it is scaled up again, %; 100 = "
+        "off",
     )
     resolution_filter: Literal["area", "bicubic"] = Field(
-        "area", description="area: soft, like a small sensor; bicubic: jagged, like a bad scaler"
+        "area",
+        description="filter of that scaling; area: soft, like a small sensor; bicubic: jagged, "
+        "like a bad scaler",
     )
     noise: float = Field(
-        0.0, ge=0, le=50, description="grain added to the face, grey levels; 0 = off"
+        0.0,
+        ge=0,
+        le=50,
+        description="strength of the grain added to the face, grey levels; 0 = off",
     )
     jpeg_quality: int = Field(
-        100, ge=1, le=100, description="JPEG losses of the face; 100 = off, 75 = usual, 30 = poor"
+        100,
+        ge=1,
+        le=100,
+        description="quality of a JPEG compression of the face; 100 = off, 75 = usual, 30 = poor",
     )
 
     @field_validator("hull")

@@ -1,1 +1,1 @@
-"""One swap architecture a file."""
+"""Swap architectures, one in each file."""

@@ -197,7 +197,8 @@ class SelfAttention(nn.Module):
 
 @torch.no_grad()
 def init_weights(model: nn.Module, slope: float = SLOPE) -> None:
-    """Kaiming for convolutions, Xavier for dense layers and heads, variance 1 for codes, bias 0.
+    """Set weights: Kaiming for convolutions, Xavier for dense layers and heads, variance 1 for
+    codes, bias 0.
 
     A dense layer has no activation after it here, and a head ends in a sigmoid that should start
     in its steep middle: both want the variance kept, not doubled. All are uniform: on the meta

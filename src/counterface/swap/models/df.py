@@ -31,16 +31,20 @@ class DFConfig(SwapConfig):
     resolution: int = Field(
         128, ge=64, le=640, multiple_of=16, description="side of input and output, pixels"
     )
-    ae_dims: int = Field(256, ge=32, le=1024, description="length of an inter's code, numbers")
+    ae_dims: int = Field(256, ge=32, le=1024, description="length of an inter's code")
     e_dims: int = Field(64, ge=16, le=256, description="channels of the encoder's first layer")
-    d_dims: int = Field(64, ge=16, le=256, description="channels of the decoder, an eighth of most")
-    d_mask_dims: int = Field(22, ge=16, le=256, description="the same for the mask's branch")
+    d_dims: int = Field(
+        64, ge=16, le=256, description="an eighth of the channels of the decoder's widest layer"
+    )
+    d_mask_dims: int = Field(22, ge=16, le=256, description="the same for the mask branch")
     normalize_code: bool = Field(False, description="divide the flat code by its RMS (flag u)")
     double_output: bool = Field(
-        False, description="the last layer doubles the side, which saves time (flag d)"
+        False, description="let the last layer double the side, which saves time (flag d)"
     )
-    extra_depth: bool = Field(False, description="one more level on both sides (flag t)")
-    cosine_activation: bool = Field(False, description="x cos(x) for leaky rectifiers (flag c)")
+    extra_depth: bool = Field(False, description="add a level to encoder and decoder (flag t)")
+    cosine_activation: bool = Field(
+        False, description="use x cos(x) instead of leaky rectifiers (flag c)"
+    )
 
     @model_validator(mode="after")
     def _divides(self) -> DFConfig:
@@ -79,7 +83,7 @@ class DF(SwapModel):
     INTERS: ClassVar = ("inter",)
 
     def __init__(self, config: DFConfig | None = None) -> None:
-        """Fresh weights."""
+        """Start from fresh weights."""
         config = config or DFConfig()
         shape = code_shape(config, config.ae_dims)
         size = config.resolution

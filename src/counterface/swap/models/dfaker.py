@@ -24,7 +24,7 @@ class DFakerConfig(SwapConfig):
     width: int = Field(
         128, ge=8, le=512, multiple_of=8, description="channels of the first convolution"
     )
-    code: int = Field(1024, ge=8, le=8192, description="length of the flat code, numbers")
+    code: int = Field(1024, ge=8, le=8192, description="length of the flat code")
 
 
 class DFaker(SwapModel):
@@ -34,7 +34,7 @@ class DFaker(SwapModel):
     TINY: ClassVar = {"width": 8, "code": 16}
 
     def __init__(self, config: DFakerConfig | None = None) -> None:
-        """Fresh weights."""
+        """Start from fresh weights."""
         config = config or DFakerConfig()
         w = config.width
         super().__init__(config, in_size=IN_SIZE, out_size=OUT_SIZE, code_shape=(4 * w, 8, 8))

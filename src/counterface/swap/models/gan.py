@@ -34,8 +34,10 @@ class GANConfig(SwapConfig):
     width: int = Field(
         64, ge=8, le=256, multiple_of=8, description="channels of the first convolution"
     )
-    code: int = Field(1024, ge=8, le=8192, description="length of the flat code, numbers")
-    norm: Norm = Field("instance", description="normalisation after convolutions, by picture")
+    code: int = Field(1024, ge=8, le=8192, description="length of the flat code")
+    norm: Norm = Field(
+        "instance", description="normalisation after convolutions, for each picture alone"
+    )
 
 
 class GAN(SwapModel):
@@ -49,7 +51,7 @@ class GAN(SwapModel):
     TRAINED_BY: ClassVar = "gan"
 
     def __init__(self, config: GANConfig | None = None) -> None:
-        """Fresh weights."""
+        """Start from fresh weights."""
         config = config or GANConfig()
         w, size = config.width, config.resolution
         super().__init__(config, in_size=size, out_size=size, code_shape=(8 * w, 8, 8))

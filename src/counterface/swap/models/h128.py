@@ -23,7 +23,7 @@ class H128Config(SwapConfig):
     width: int = Field(
         128, ge=8, le=512, multiple_of=8, description="channels of the first convolution"
     )
-    code: int = Field(512, ge=8, le=8192, description="length of the flat code, numbers")
+    code: int = Field(512, ge=8, le=8192, description="length of the flat code")
 
 
 class H128(SwapModel):
@@ -34,7 +34,7 @@ class H128(SwapModel):
     TINY: ClassVar = {"resolution": 64, "width": 8, "code": 16}
 
     def __init__(self, config: H128Config | None = None) -> None:
-        """Fresh weights."""
+        """Start from fresh weights."""
         config = config or H128Config()
         w, size = config.width, config.resolution
         side = size // 16

@@ -26,8 +26,8 @@ class IAEConfig(SwapConfig):
     width: int = Field(
         128, ge=8, le=512, multiple_of=8, description="channels of the first convolution"
     )
-    code: int = Field(1024, ge=8, le=8192, description="length of each inter's code, numbers")
-    mask: bool = Field(False, description="the decoder also learns a mask")
+    code: int = Field(1024, ge=8, le=8192, description="length of each inter's code")
+    mask: bool = Field(False, description="let the decoder learn a mask as well")
 
 
 class IAE(OneDecoder):
@@ -38,7 +38,7 @@ class IAE(OneDecoder):
     INTERS: ClassVar = ("inter_source", "inter_both", "inter_target")
 
     def __init__(self, config: IAEConfig | None = None) -> None:
-        """Fresh weights."""
+        """Start from fresh weights."""
         config = config or IAEConfig()
         w = config.width
         super().__init__(config, in_size=SIZE, out_size=SIZE, code_shape=(8 * w, 4, 4))

@@ -24,7 +24,7 @@ class LIAEF128Config(SwapConfig):
     width: int = Field(
         128, ge=8, le=512, multiple_of=8, description="channels of the first convolution"
     )
-    code: int = Field(512, ge=8, le=8192, description="length of each inter's code, numbers")
+    code: int = Field(512, ge=8, le=8192, description="length of each inter's code")
 
 
 class LIAEF128(TwoInters):
@@ -34,7 +34,7 @@ class LIAEF128(TwoInters):
     TINY: ClassVar = {"resolution": 64, "width": 8, "code": 16}
 
     def __init__(self, config: LIAEF128Config | None = None) -> None:
-        """Fresh weights."""
+        """Start from fresh weights."""
         config = config or LIAEF128Config()
         w, size = config.width, config.resolution
         side = size // 16

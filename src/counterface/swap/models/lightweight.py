@@ -24,8 +24,8 @@ class LightweightConfig(SwapConfig):
     width: int = Field(
         128, ge=8, le=512, multiple_of=8, description="channels of the first convolution"
     )
-    code: int = Field(512, ge=8, le=8192, description="length of the flat code, numbers")
-    mask: bool = Field(False, description="each decoder also learns a mask")
+    code: int = Field(512, ge=8, le=8192, description="length of the flat code")
+    mask: bool = Field(False, description="let each decoder learn a mask as well")
 
 
 class Lightweight(SwapModel):
@@ -35,7 +35,7 @@ class Lightweight(SwapModel):
     TINY: ClassVar = {"width": 8, "code": 16}
 
     def __init__(self, config: LightweightConfig | None = None) -> None:
-        """Fresh weights."""
+        """Start from fresh weights."""
         config = config or LightweightConfig()
         w = config.width
         super().__init__(config, in_size=SIZE, out_size=SIZE, code_shape=(2 * w, 8, 8))

@@ -40,15 +40,22 @@ class ManyConfig(SwapConfig):
         64, ge=64, le=512, multiple_of=16, description="side of input and output, pixels"
     )
     ae_dims: int = Field(
-        64, ge=8, le=1024, description="length of a picture's code, numbers; short forgets identity"
+        64,
+        ge=8,
+        le=1024,
+        description="length of a picture's code; a short one forgets the identity",
     )
     e_dims: int = Field(64, ge=8, le=256, description="channels of the encoder's first layer")
-    d_dims: int = Field(48, ge=8, le=256, description="channels of the decoder, an eighth of most")
+    d_dims: int = Field(
+        48, ge=8, le=256, description="an eighth of the channels of the decoder's widest layer"
+    )
     identity_dims: int = Field(128, ge=8, le=1024, description="length of an identity's code")
     modulation: Modulation = Field(
-        "adain", description="adain = normalise each channel first; film = scale and shift alone"
+        "adain",
+        description="how an identity enters; adain: normalise each channel first; film: scale and "
+        "shift alone",
     )
-    mask: bool = Field(True, description="the decoder also learns a mask")
+    mask: bool = Field(True, description="let the decoder learn a mask as well")
 
 
 class Many(SwapModel):
@@ -91,7 +98,7 @@ class Many(SwapModel):
         return generated
 
     def check(self, images: Tensor, identity: int | Tensor) -> None:
-        """Nothing, if the inputs fit; a tensor on an accelerator is not looked into.
+        """Refuse inputs that do not fit; a tensor on an accelerator is not looked into.
 
         Raises:
             ShapeError: pictures of another shape, or an identity that the model does not know.

@@ -24,8 +24,8 @@ class OriginalConfig(SwapConfig):
     width: int = Field(
         128, ge=8, le=512, multiple_of=8, description="channels of the first convolution"
     )
-    code: int = Field(1024, ge=8, le=8192, description="length of the flat code, numbers")
-    mask: bool = Field(False, description="each decoder also learns a mask")
+    code: int = Field(1024, ge=8, le=8192, description="length of the flat code")
+    mask: bool = Field(False, description="let each decoder learn a mask as well")
 
 
 class Original(SwapModel):
@@ -35,7 +35,7 @@ class Original(SwapModel):
     TINY: ClassVar = {"width": 8, "code": 16}
 
     def __init__(self, config: OriginalConfig | None = None) -> None:
-        """Fresh weights."""
+        """Start from fresh weights."""
         config = config or OriginalConfig()
         w = config.width
         super().__init__(config, in_size=SIZE, out_size=SIZE, code_shape=(4 * w, 8, 8))

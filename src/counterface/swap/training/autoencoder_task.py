@@ -35,28 +35,39 @@ class LossConfig(Record):
     mse: float = Field(10.0, ge=0, description="weight of the mean squared error of RGB")
     l1: float = Field(0.0, ge=0, description="weight of the mean absolute error of RGB")
     mask: float = Field(10.0, ge=0, description="weight of the squared error of a learned mask")
-    masked_training: bool = Field(True, description="only what lies inside the mask counts")
+    masked_training: bool = Field(True, description="count only what lies inside the mask")
     mask_edge: float = Field(
-        1 / 64, ge=0, le=0.25, description="softness of that edge: sigma, share of the side"
+        1 / 64, ge=0, le=0.25, description="softness of that mask's edge: sigma, share of the side"
     )
     eyes_mouth_prio: float = Field(
         0.0, ge=0, description="weight of L1 inside eyes and mouth; DeepFaceLab uses 300"
     )
-    eyes_weight: float = Field(1.0, ge=1, description="what a pixel of the eyes counts")
-    mouth_weight: float = Field(1.0, ge=1, description="what a pixel of the mouth counts")
+    eyes_weight: float = Field(1.0, ge=1, description="weight of a pixel of the eyes")
+    mouth_weight: float = Field(1.0, ge=1, description="weight of a pixel of the mouth")
     face_style_power: float = Field(
-        0.0, ge=0, le=100, description="colours of the swapped face toward the target's; 0 = off"
+        0.0,
+        ge=0,
+        le=100,
+        description="pull of the swapped face's colours toward the target's; 0 = off",
     )
     bg_style_power: float = Field(
-        0.0, ge=0, le=100, description="surroundings of the swap toward the target's; 0 = off"
+        0.0,
+        ge=0,
+        le=100,
+        description="pull of the swap's surroundings toward the target's; 0 = off",
     )
     gan_power: float = Field(
         0.0, ge=0, le=5, description="weight of a patch discriminator, typical 0.1; 0 = none"
     )
     gan_patch_size: int = Field(
-        0, ge=0, le=640, description="side of what it judges at once, pixels; 0 = resolution / 8"
+        0,
+        ge=0,
+        le=640,
+        description="side of the patches that it judges, pixels; 0 = resolution / 8",
     )
-    gan_dims: int = Field(16, ge=4, le=512, description="channels of its first layer")
+    gan_dims: int = Field(
+        16, ge=4, le=512, description="channels of the patch discriminator's first layer"
+    )
     true_face_power: float = Field(
         0.0, ge=0, le=1, description="weight of a discriminator of codes, typical 0.01; 0 = none"
     )
@@ -65,13 +76,16 @@ class LossConfig(Record):
 class OptimizerConfig(Record):
     """How the weights are moved. The defaults are faceswap's."""
 
-    name: OptimizerName = Field("adam", description="adam, adamw, adabelief, rmsprop or sgd")
+    name: OptimizerName = Field("adam", description="optimizer")
     lr: float = Field(5e-5, gt=0, le=1, description="peak learning rate")
     beta1: float = Field(0.5, ge=0, lt=1, description="decay of the mean gradient")
-    beta2: float = Field(0.999, ge=0, lt=1, description="decay of its spread")
+    beta2: float = Field(0.999, ge=0, lt=1, description="decay of the gradient's spread")
     weight_decay: float = Field(0.0, ge=0, description="pull of weights toward zero")
     lr_dropout: float = Field(
-        0.0, ge=0, lt=1, description="share of the weights updated a step, DeepFaceLab 0.3; 0 = all"
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the weights that a step updates, 0.3 in DeepFaceLab; 0 = all",
     )
 
     def build(self, params: Weights, lr: float | None = None) -> Optimizer:
@@ -100,7 +114,7 @@ class AutoencoderTask:
         *,
         compile: bool = False,
     ) -> None:
-        """Builds the discriminators that the settings ask for, with fresh weights.
+        """Build the discriminators that the settings ask for, with fresh weights.
 
         Raises:
             ConfigError: `true_face_power` with a model whose code depends on the identity.
@@ -127,7 +141,7 @@ class AutoencoderTask:
         return {MODULE: self.model, **self.critics}
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """One for each module."""
+        """An optimizer for each module."""
         return {
             name: self.optimizer.build(module.parameters())
             for name, module in self.modules().items()
@@ -293,13 +307,13 @@ class _Both:
 
 
 def full_precision(like: Tensor) -> torch.autocast:
-    """No autocast in here: structure and logits of half precision are noise."""
+    """A block without autocast: structure and logits of half precision are noise."""
     return torch.autocast(like.device.type, enabled=False)
 
 
 @contextmanager
 def frozen(module: nn.Module) -> Iterator[None]:
-    """The module's weights get no gradients from what is computed inside."""
+    """A block in which the module's weights get no gradients."""
     module.requires_grad_(False)
     try:
         yield

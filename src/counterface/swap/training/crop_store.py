@@ -51,7 +51,7 @@ class CropStore:
         """Choose the crops; none is read yet.
 
         Args:
-            facesets: of one person; sizes and templates may differ.
+            facesets: facesets of one person; sizes and templates may differ.
             template: alignment of the model's frame.
             size: the most pixels a side that the model sees of the frame.
             max_blur: crops with more are left out, [0, 1].
@@ -75,7 +75,7 @@ class CropStore:
         self._bad: set[int] = set()
 
     def __len__(self) -> int:
-        """How many."""
+        """How many crops there are."""
         return len(self.crops)
 
     def yaws(self) -> Floats:

@@ -51,12 +51,12 @@ class PatchUNet(nn.Module):
     """
 
     def __init__(self, patch_size: int, dims: int = 16, channels: int = 3) -> None:
-        """Fresh weights.
+        """Start from fresh weights.
 
         Args:
             patch_size: side of the patch that a bottom logit sees, about, pixels.
             dims: features of the first layer; each halving of the side doubles them, up to 512.
-            channels: of the pictures.
+            channels: number of channels of the pictures.
         """
         super().__init__()
         self.strides = patch_strides(patch_size)
@@ -112,7 +112,7 @@ class CodeDiscriminator(nn.Module):
     """
 
     def __init__(self, ae_dims: int, code_size: int = 8, outputs: int = 1) -> None:
-        """Fresh weights.
+        """Start from fresh weights.
 
         Args:
             ae_dims: channels of the code's map.
@@ -141,7 +141,7 @@ class AttentionDiscriminator(nn.Module):
     """A picture and the input it was made from, RGB [0, 1] -> logits (B, 1, h, w), > 0 is real."""
 
     def __init__(self, size: int, width: int = 64) -> None:
-        """Fresh weights.
+        """Start from fresh weights.
 
         Args:
             size: side of the pictures, pixels: 64, 128 or 256 (a power of two from 32 on).

@@ -80,65 +80,70 @@ class ExamplesConfig(Record):
 
     warp: WarpKind = Field(
         "grid",
-        description="how the input is bent against the target: 'grid' (deepfakes/faceswap), 'cell' "
-        "(DeepFaceLab), 'landmarks' (toward a similar face of the other person, dfaker), 'none' "
-        "(for the last, sharpening phase)",
+        description="how the input is bent against the target: grid (deepfakes/faceswap), cell "
+        "(DeepFaceLab), landmarks (toward a similar face of the other person, "
+        "dfaker), none (for the last, sharpening phase)",
     )
     rotation: float | None = Field(
-        None, ge=0, le=180, description="the most, degrees; unset: 10, as in all recipes"
+        None, ge=0, le=180, description="largest rotation, degrees; unset: 10, as in all recipes"
     )
     zoom: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="scale from 1 / (1 + zoom) to 1 + zoom; unset: 0.15 for 'cell', else 0.05",
+        description="size of the zoom, from 1 / (1 + zoom) to 1 + zoom; unset: 0.15 for 'cell', "
+        "else 0.05",
     )
     shift: float | None = Field(
-        None, ge=0, le=0.5, description="the most, share of the side; unset: 0.05"
+        None, ge=0, le=0.5, description="largest shift, share of the side; unset: 0.05"
     )
     flip: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="chance of mirroring where a side is mirrored; unset: 0.4 for 'cell', else 0.5",
+        description="chance of mirroring, on a side that is mirrored at all; unset: 0.4 for "
+        "'cell', else 0.5",
     )
     random_source_flip: bool = Field(
-        False, description="mirror source crops at random; a face then loses what tells its sides"
+        False,
+        description="mirror source crops at random, which loses what tells left from right in a "
+        "face",
     )
     random_target_flip: bool = Field(True, description="mirror target crops at random")
     hsv_power: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="hue, saturation and value move by up to half of this share of their range; "
-        "DeepFaceLab allows 0 to 0.3",
+        description="strength of the change of hue, saturation and value: at most half of this "
+        "share of their range; DeepFaceLab allows 0 to 0.3",
     )
     lightness_jitter: float = Field(
-        0.0, ge=0, le=1, description="share by which L of LAB moves at most; faceswap: 0.3"
+        0.0, ge=0, le=1, description="largest change of L of LAB, as a share; faceswap: 0.3"
     )
     color_jitter: float = Field(
-        0.0, ge=0, le=1, description="share by which a and b of LAB move at most; faceswap: 0.08"
+        0.0, ge=0, le=1, description="largest change of a and b of LAB, as a share; faceswap: 0.08"
     )
     clahe: float = Field(
         0.0, ge=0, le=1, description="chance of local contrast equalisation; faceswap: 0.5"
     )
     color_transfer: str = Field(
         "none",
-        description="moves a source crop's colours toward a random target crop's: none, average, "
-        "rct, lct, mkl, histogram, idt, sot, mix",
+        description="how a source crop's colours are moved toward those of a random target crop: "
+        "none, average, rct, lct, mkl, histogram, idt, sot, mix",
     )
     color_transfer_at: Literal["load", "item"] = Field(
         "load",
-        description="'load': one target crop for each source crop, computed once while the cache "
-        "holds it; 'item': another one each time",
+        description="load: one target crop for each source crop, computed once while the cache "
+        "holds it; item: another target crop each time",
     )
     even_yaw: bool = Field(
-        False, description="draw evenly over how far heads are turned, in 128 bins, not over crops"
+        False,
+        description="draw evenly over the yaw of the heads, in 128 bins, instead of over crops",
     )
     mask: MaskKind = Field(
         "whole",
-        description="the region that counts: a hull of the landmarks, 'faceset' (the mask file of "
-        "a crop, 'whole' where it has none), or 'none' (everything)",
+        description="region that counts: a hull of the landmarks, faceset (the mask file of a "
+        "crop, or whole where it has none), or none (everything)",
     )
     mask_feather: float = Field(
         0.02, ge=0, le=0.25, description="softness of the mask's edge: sigma, share of the side"
@@ -147,10 +152,10 @@ class ExamplesConfig(Record):
         False, description="blur what lies outside the mask, sigma 1/128 of the side, at least 1 px"
     )
     max_blur: float = Field(
-        1.0, ge=0, le=1, description="crops measured as more blurred are left out; 1 keeps all"
+        1.0, ge=0, le=1, description="leave out crops with a higher blur measure; 1 keeps all"
     )
     cache_mb: float = Field(
-        512.0, ge=0, description="decoded crops kept in memory, MiB for each worker process"
+        512.0, ge=0, description="memory for decoded crops, MiB for each worker process"
     )
 
     @field_validator("color_transfer")

@@ -40,17 +40,23 @@ class GanConfig(Record):
     """Weights of the losses; the defaults are the original's."""
 
     adversarial: float = Field(0.1, ge=0, description="weight of fooling the discriminator")
-    reconstruction: float = Field(1.0, ge=0, description="weight of L1, of smaller outputs too")
+    reconstruction: float = Field(
+        1.0, ge=0, description="weight of L1, of the smaller outputs as well"
+    )
     edges: float = Field(0.1, ge=0, description="weight of L1 between first differences")
     eyes: float = Field(30.0, ge=0, description="weight of L1 inside the eyes")
     perceptual: tuple[float, float, float, float] = Field(
         (0.01, 0.1, 0.3, 0.1), description="weights of features at 7, 28, 56 and 112 of 224 px"
     )
-    mask: float = Field(0.01, ge=0, description="weight of the mean mask, while no hinge is on")
-    hinge: float = Field(0.1, ge=0, description="weight of the hinge, while one is on")
+    mask: float = Field(0.01, ge=0, description="weight of the mean mask, where no hinge is on")
+    hinge: float = Field(0.1, ge=0, description="weight of the hinge, where one is on")
     mask_variation: float = Field(0.1, ge=0, description="weight of the mask's total variation")
-    mixup: float = Field(0.2, gt=0, description="both parameters of the mixtures' Beta")
-    discriminator_lr: float = Field(2e-4, gt=0, description="peak rate of the discriminators")
+    mixup: float = Field(
+        0.2, gt=0, description="both parameters of the Beta distribution of the mixtures"
+    )
+    discriminator_lr: float = Field(
+        2e-4, gt=0, description="peak learning rate of the discriminators"
+    )
     features: FeatureConfig = FeatureConfig()
     schedule: GanSchedule = GanSchedule()
 
@@ -63,7 +69,7 @@ class GanTask:
     """
 
     def __init__(self, model: SwapModel, config: GanConfig, optimizer: OptimizerConfig) -> None:
-        """Builds the discriminators, with fresh weights.
+        """Build the discriminators, with fresh weights.
 
         Raises:
             ConfigError: the model has no mask or no decoder for each person.
@@ -86,7 +92,7 @@ class GanTask:
         return {MODULE: self.model} | {f"discriminator_{n}": c for n, c in self.critics.items()}
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Two for each person."""
+        """Two optimizers for each person."""
         for name, critic in self.critics.items():
             decoder = getattr(self.model, f"decoder_{name}")
             both = [*self.model.encoder.parameters(), *decoder.parameters()]
@@ -123,7 +129,7 @@ class GanTask:
 
     @torch.no_grad()
     def swap_decoders(self) -> None:
-        """Exchanges the two decoders' weights, buffers and optimizer moments."""
+        """Exchange the weights, buffers and optimizer moments of the two decoders."""
         one, other = self.model.decoder_source, self.model.decoder_target
         for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True):
             kept = a.clone()
@@ -134,13 +140,13 @@ class GanTask:
             states[0][p], states[1][q] = states[1][q], states[0][p]
 
     def _judge(self, critic: nn.Module, side: Mapping[str, Tensor], made: Generated) -> Tensor:
-        """The discriminator is to say what share of a mixture is true."""
+        """The discriminator's loss: it is to say what share of a mixture is true."""
         mixtures, share = self._mixtures(side, made)
         scores = critic(mixtures, torch.cat([side["warped"]] * 2))
         return 2 * losses.least_squares(scores, share)  # the original adds two means
 
     def _fool(self, critic: nn.Module, side: Mapping[str, Tensor], made: Generated) -> Tensor:
-        """The generator wants the opposite said."""
+        """The generator's loss: the discriminator should say the opposite."""
         mixtures, share = self._mixtures(side, made)
         scores = critic(mixtures, torch.cat([side["warped"]] * 2))
         return 2 * self.config.adversarial * losses.least_squares(scores, 1 - share)
@@ -162,7 +168,7 @@ class GanTask:
         phase: GanPhase,
         log: dict[str, float | Tensor],
     ) -> Tensor:
-        """Everything but the discriminator's word."""
+        """The generator's losses other than the discriminator's."""
         assert made.raw is not None
         assert made.mask is not None
         config, truth = self.config, side["target"]

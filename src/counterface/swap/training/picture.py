@@ -153,7 +153,7 @@ class Preview:
         self.history, self.board = history, board
 
     def __call__(self, step: int, modules: Mapping[str, nn.Module]) -> None:
-        """Draws at the first step and at every `every`-th."""
+        """Draw at the first step and at every `every`-th."""
         if self.every and (step == 1 or step % self.every == 0):
             self.write(step, modules)
 

@@ -24,7 +24,7 @@ def shift_hsv(image: Image, power: float, rng: Generator) -> Image:
 
     Args:
         image: RGB uint8 (H, W, 3).
-        power: of hue, saturation and value, [0, 1]; 0.3 is much.
+        power: strength of the change of hue, saturation and value, [0, 1]; 0.3 is much.
         rng: the only source of chance.
     """
     turn, saturation, value = rng.uniform(-power / 2, power / 2, 3) * (256, 255, 255)

@@ -63,27 +63,34 @@ _SWITCHES = ("loss.gan_power", "loss.true_face_power")  # 0 or not: another set 
 class SwapTrainConfig(Settings):
     """A swap model's training, whole."""
 
-    model: str = Field("df", description="which architecture")
-    preset: str = Field("", description="named options of the model: quick96 or saehd; '' = none")
-    options: dict[str, Any] = Field({}, description="the model's own options, over the preset's")
-    source: tuple[Path, ...] = Field((), description="facesets of who gives the face")
-    target: tuple[Path, ...] = Field((), description="facesets of whose face is replaced")
+    model: str = Field("df", description="registered name of the architecture")
+    preset: str = Field(
+        "", description="named set of the model's options: quick96 or saehd; '' = none"
+    )
+    options: dict[str, Any] = Field(
+        {}, description="options of the model, which override the preset's"
+    )
+    source: tuple[Path, ...] = Field((), description="facesets of the person who gives the face")
+    target: tuple[Path, ...] = Field(
+        (), description="facesets of the person whose face is replaced"
+    )
     identities: dict[str, tuple[Path, ...]] = Field(
-        {}, description="facesets by name, of all people that 'many' is to know"
+        {}, description="facesets by name, for all people that 'many' learns"
     )
     out: Path = Field(Path("runs/swap"), description="folder of the run")
     pretrain: bool = Field(
-        False, description="learn faces in general first; source alone will do, for both sides"
+        False,
+        description="learn faces in general first; a source alone is enough and serves both sides",
     )
     init_from: Path | None = Field(
-        None, description="a run or weights to start from, of the same model and options"
+        None, description="run or weights to start from, of the same model and options"
     )
     reset: Literal["none", "inter"] = Field(
-        "none", description="'inter' = those parts of init_from start afresh, as after pretraining"
+        "none", description="parts of init_from that start afresh; inter: as after pretraining"
     )
-    preview_every: int = Field(250, ge=0, description="steps between pictures; 0 = none")
-    preview_rows: int = Field(4, ge=1, le=16, description="faces of each person in the picture")
-    preview_history: bool = Field(False, description="also keep each picture in previews/")
+    preview_every: int = Field(250, ge=0, description="steps between previews; 0 = none")
+    preview_rows: int = Field(4, ge=1, le=16, description="faces of each person in a preview")
+    preview_history: bool = Field(False, description="keep every preview in previews/ as well")
     examples: ExamplesConfig = ExamplesConfig()
     loss: LossConfig = LossConfig()
     gan: GanConfig = GanConfig()
@@ -202,7 +209,7 @@ def open_people(people: Mapping[str, Sequence[Path]]) -> dict[str, list[Faceset]
 
 
 def start_from(model: SwapModel, config: SwapTrainConfig) -> None:
-    """Gives the model the weights of another run, less the parts that are to start afresh.
+    """Give the model the weights of another run, except the parts that are to start afresh.
 
     Where the two know different numbers of people, what is kept for each person starts afresh too.
 
@@ -289,7 +296,7 @@ def find_changes(config: SwapTrainConfig) -> dict[str, tuple[Any, Any]]:
 
 
 def _instead(out: Path) -> str:
-    """What to do where a run cannot go on."""
+    """Advice for a run that cannot go on."""
     return f"train into another folder with init_from = {str(out)!r}"
 
 

@@ -81,12 +81,12 @@ def random_move(
 
 
 def no_warp() -> Warp:
-    """Input and target alike."""
+    """A warp that leaves input and target alike."""
     return Warp(_regular(2), np.eye(2, 3))
 
 
 def grid_warp(rng: Generator) -> Warp:
-    """First generation: 5x5 nodes moved at random; the target follows by their best similarity."""
+    """The first generation: 5x5 nodes moved at random; the target follows by their similarity."""
     regular = _regular(GRID_NODES)
     nodes = regular + rng.normal(0, GRID_SIGMA, regular.shape)
     flat = nodes.reshape(-1, 2).astype(np.float32)
@@ -95,7 +95,7 @@ def grid_warp(rng: Generator) -> Warp:
 
 
 def cell_warp(rng: Generator) -> Warp:
-    """Second generation: cells of 1/2, 1/4 or 1/8, inner nodes moved; the target stays."""
+    """The second generation: cells of 1/2, 1/4 or 1/8 with moved inner nodes; the target stays."""
     cells = int(CELLS[rng.integers(len(CELLS))])
     nodes = _regular(cells + 1).copy()
     nodes[1:-1, 1:-1] += rng.normal(0, CELL_SIGMA / cells, (cells - 1, cells - 1, 2))
@@ -133,7 +133,7 @@ def input_map(warp: Warp, frame_to_picture: Matrix, size: int) -> Floats:
     """The sampling map of the input, float32 (size, size, 2): xy pixels of the picture.
 
     Args:
-        warp: of the frame.
+        warp: warp of the frame.
         frame_to_picture: (2, 3), unit coordinates of the frame to pixels of the picture.
         size: side of the input, pixels.
     """

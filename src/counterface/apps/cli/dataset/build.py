@@ -41,7 +41,7 @@ def build(
 ) -> int:
     """Make genuine clips and swaps of pairs of people into a data set; run again to continue.
 
-    Says first how long it will take, by doing each kind of work for a moment.
+    First does each kind of work for a moment, and says how long all of it will take.
 
     Args:
         recipe: TOML file, see `recipes/pairs.toml`.
@@ -51,10 +51,10 @@ def build(
         steps: Training steps of every model, instead of the recipe's.
         estimate: Only say how long it will take.
         rank: Only say who resembles whom; faces are extracted for it.
-        self_blended: The recipe is one of pictures: real faces and pseudo-fakes made from them,
+        self_blended: Read the recipe as one of pictures: real faces and pseudo-fakes made of them,
             without any swap model; see `recipes/blended.toml`.
-        twins: The recipe is one of twins: genuine pictures and fakes minted from them by a bank of
-            decoders; see `recipes/twins.toml`.
+        twins: Read the recipe as one of twins: genuine pictures and fakes minted from them by a
+            bank of decoders; see `recipes/twins.toml`.
         yes: Start at once: measure nothing, ask nothing.
     """
     require_toml(recipe)
@@ -191,7 +191,7 @@ def _summary_lines(summary: BuildSummary) -> Iterator[str]:
 
 
 def _time(seconds: float) -> str:
-    """1 h 05 min, 12 min, 40 s."""
+    """A duration in words: 1 h 05 min, 12 min, 40 s."""
     minutes = round(seconds / 60)
     if seconds < 100:
         return f"{seconds:.0f} s"

@@ -29,7 +29,7 @@ def faces(
 
     Args:
         manifest: Parquet or CSV, see `counterface dataset index`.
-        folder: Where the crops go; new, or one to add to.
+        folder: Folder for the crops: a new one, or one to add to.
         redo: Try files again that failed, and cut anew what was cut with other settings.
     """
     from counterface.datasets.face_store import store_faces

@@ -37,12 +37,12 @@ def index(
     Hashes are kept beside the manifest; only new or changed files are read again.
 
     Args:
-        layout: How it lies on disk: celeb_df, csv, deeper_forensics, deepfake_timit, deepfakebench,
+        layout: Layout on disk: celeb_df, csv, deeper_forensics, deepfake_timit, deepfakebench,
             dfd, dfdc, dfdc_test, dfdcp, faceforensics, ffiw, two_folders, uadfv, vidtimit, or a
             plug-in's.
         folder: The data set, or for csv and deepfakebench also its one file.
-        out: Manifest to write, .parquet or .csv; else manifest.parquet in the folder.
-        settings: An option of the layout, as real=genuine; may be repeated.
+        out: Manifest to write, .parquet or .csv; by default manifest.parquet in the folder.
+        settings: Option of the layout, such as real=genuine; may be repeated.
     """
     from counterface.config import parse_settings
     from counterface.datasets.index import index_dataset
@@ -107,7 +107,7 @@ def split(
 
     Args:
         manifest: Parquet or CSV.
-        out: Manifest to write; else the splits are written into the one that was read.
+        out: Manifest to write; by default the one that was read.
     """
     from counterface.datasets.manifest import SPLITS, read_manifest, update_manifest
     from counterface.datasets.split import split_entries
@@ -147,7 +147,7 @@ def balance(
 
     Args:
         manifest: Parquet or CSV.
-        out: Manifest to write; else the repeats are written into the one that was read.
+        out: Manifest to write; by default the one that was read.
     """
     from counterface.datasets.balance import balance_entries
     from counterface.datasets.manifest import read_manifest, update_manifest

@@ -109,7 +109,7 @@ def compare(
 
     Args:
         first: 'default' or the path of an ONNX detector file.
-        second: The other.
+        second: The detector to compare with, likewise.
         manifest: Parquet, or CSV with the columns path and label (real or fake).
     """
     from counterface.detect.evaluation.compare import compare_detectors
@@ -189,7 +189,7 @@ def curves(run: Path, /, *, html: Html = None, png: Png = None, json_output: Jso
 
 
 def _check_outputs(html: Path | None, png: Path | None) -> None:
-    """Nothing, if what is asked for can be written; said before the hours of work, not after."""
+    """Check that what is asked for can be written, before hours of work, not after."""
     if html is not None:
         output.require_place(html, "--html")
     if html is not None or png is not None:

@@ -83,7 +83,7 @@ def fit(
 
 
 def _print_bins(info: DetectorInfo) -> None:
-    """Prints what each witness is worth at each quality, where the file names witnesses."""
+    """Print what each witness is worth at each quality, where the file names witnesses."""
     weighing = info.weighing
     if weighing is not None:
         for bin_ in weighing.bins:

@@ -24,7 +24,7 @@ def import_(
 ) -> int:
     """Turn weights that an architecture's authors published into a detector file.
 
-    Known are the Keras files of MesoNet. The detector is not calibrated and calls nothing before
+    It knows the Keras files of MesoNet. The detector is not calibrated and calls nothing before
     its logit is extreme: run `counterface detect calibrate` next.
 
     Args:

@@ -41,8 +41,8 @@ def train(
         recipe: TOML file, see `recipes/`.
         faces: Labelled faces that `counterface dataset faces` made.
         out: Folder of the run, instead of the recipe's.
-        device: auto (a GPU if there is one), cpu, gpu, cuda, cuda:1 or mps, as loop.device.
-        settings: Single settings over the recipe's, as `--set loop.steps=200`.
+        device: Device, as loop.device: auto (a GPU if there is one), cpu, gpu, cuda, cuda:1 or mps.
+        settings: Single settings that override the recipe's, such as `--set loop.steps=200`.
         folds: Cross-validate on so many folds instead of training once; 0 = no.
         fold_by: What may not be on both sides of a fold; each way is trained by itself.
     """
@@ -102,15 +102,15 @@ def export(
 ) -> int:
     """Write trained weights as a detector file that `counterface scan --detector` reads.
 
-    With its model card, calibrated on the split `val` where that has enough files; a file that
+    The file has a model card, and is calibrated where the split `val` has enough files; one that
     is not calibrated calls nothing before its logit is extreme.
 
     Args:
         weights: The run's last.safetensors or best.safetensors.
         detector: The ONNX file to write.
-        name: What reports call it; the architecture where empty.
-        recipe: The recipe of weights that do not say what they are.
-        manifest: With a split `val`, instead of the recipe's own.
+        name: Name in reports; the architecture where empty.
+        recipe: Recipe, needed for weights that do not say what they are.
+        manifest: Manifest with a split `val`, instead of the recipe's own.
         jobs: Processes that scan for the calibration.
         half: Store weights in 16 bits: half the file, the same speed.
     """
@@ -149,8 +149,8 @@ def fuse(
     Args:
         detector: The ONNX file to write.
         weights: Two or more runs' best.safetensors.
-        name: What reports call it.
-        manifest: With a split `val`, instead of the first run's own.
+        name: Name in reports.
+        manifest: Manifest with a split `val`, instead of the first run's own.
         jobs: Processes that scan for the calibration.
     """
     from counterface.detect.training.package import fuse_detectors
@@ -194,7 +194,7 @@ def _row(first: str, cells: Sequence[str]) -> str:
 
 
 def _cell(metrics: dict[str, float], spread: dict[str, float] | None = None) -> str:
-    """`81.2 % +- 3.0, AUC 0.871 +- 0.020`, as far as known."""
+    """A table's cell, as far as known: `81.2 % +- 3.0, AUC 0.871 +- 0.020`."""
     parts = []
     if "accuracy" in metrics:
         around = f" +- {100 * spread['accuracy']:.1f}" if spread and "accuracy" in spread else ""

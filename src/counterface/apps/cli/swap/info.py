@@ -29,7 +29,7 @@ def describe_model(trained: TrainedModel) -> dict[str, Any]:
 
 
 def model_lines(facts: dict[str, Any]) -> Iterator[str]:
-    """The same for people, a line each."""
+    """What `describe_model` found, for people, a line each."""
     yield f"{printable(facts['file'])}: {facts['model']}, step {facts['step']}"
     yield f"sha256 {facts['sha256']}"
     yield f"made by {printable(facts['tool'])}"

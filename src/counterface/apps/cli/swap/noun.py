@@ -94,15 +94,15 @@ def train(
     """Train a swap model from a recipe or flags; run again to continue. Ctrl-C saves and stops.
 
     Args:
-        recipe: TOML file, see `recipes/swap_*.toml`; flags win over it.
+        recipe: TOML file, see `recipes/swap_*.toml`; flags override it.
         model: The architecture, instead of the recipe's.
-        preset: Named options of the model: quick96 or saehd.
-        source: Facesets of who gives the face: one or several.
-        target: Facesets of whose face is replaced: one or several.
+        preset: Named set of the model's options: quick96 or saehd.
+        source: Facesets of the person who gives the face: one or several.
+        target: Facesets of the person whose face is replaced: one or several.
         identity: For 'many': NAME=FACESET, for each faceset of each person.
         out: Folder of the run, instead of the recipe's.
         until: Steps after which the run ends.
-        device: auto (a GPU if there is one), cpu, gpu, cuda, cuda:1 or mps, as loop.device.
+        device: Device, as loop.device: auto (a GPU if there is one), cpu, gpu, cuda, cuda:1 or mps.
         settings: Any other setting of the recipe, as loss.gan_power=0.1: one or several.
     """
     from counterface.apps.cli.swap.train import read_settings, train_lines
@@ -175,7 +175,7 @@ def convert(
         model: A run's folder, weights or a checkpoint.
         target: A video, a picture, a folder of both, or with --fps a folder of numbered pictures.
         out: What to write: .mp4, .mov or .mkv, .png or .jpg, or a folder.
-        recipe: TOML file with these settings; flags win over it.
+        recipe: TOML file with these settings; flags override it.
         redo: Begin again what was begun with other settings, or replace what is done.
     """
     from counterface.apps.cli.swap.convert import convert_lines

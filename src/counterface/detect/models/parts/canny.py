@@ -24,14 +24,29 @@ class CannyConfig(Record):
     """Which edges count. Gradients are |dx| + |dy| of the 3x3 Sobel filter on levels 0 to 255."""
 
     thresholds: Literal["fixed", "median", "percentile"] = Field(
-        "median", description="fixed; from the picture's median level; or a share of its pixels"
+        "median",
+        description="how the thresholds are set: fixed, from the picture's median level, or by a "
+        "share of its pixels",
     )
-    low: float = Field(60.0, ge=0, description="fixed: a weaker gradient is no edge")
-    high: float = Field(150.0, ge=0, description="fixed: a stronger gradient is an edge by itself")
-    spread: float = Field(0.33, ge=0, le=1, description="median: low and high lie so far from it")
-    weak_share: float = Field(0.20, gt=0, lt=1, description="percentile: pixels above low")
-    strong_share: float = Field(0.07, gt=0, lt=1, description="percentile: pixels above high")
-    reach: int = Field(24, ge=0, le=256, description="how far an edge is followed, pixels")
+    low: float = Field(60.0, ge=0, description="fixed: gradient below which there is no edge")
+    high: float = Field(
+        150.0, ge=0, description="fixed: gradient above which a pixel is an edge by itself"
+    )
+    spread: float = Field(
+        0.33,
+        ge=0,
+        le=1,
+        description="median: distance of both thresholds from the median, as a share of it",
+    )
+    weak_share: float = Field(
+        0.20, gt=0, lt=1, description="percentile: share of pixels above the low threshold"
+    )
+    strong_share: float = Field(
+        0.07, gt=0, lt=1, description="percentile: share of pixels above the high threshold"
+    )
+    reach: int = Field(
+        24, ge=0, le=256, description="distance over which an edge is followed, pixels"
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> CannyConfig:

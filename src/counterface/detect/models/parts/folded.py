@@ -23,7 +23,7 @@ START_FACES = 96  # real crops that set the batch norms; 32 would do
 
 
 def start_from_folded(backbone: nn.Module, path: Path, crops: Sequence[Image]) -> None:
-    """Fills a backbone whose input is [-1, 1] with a file's layers.
+    """Fill a backbone whose input is [-1, 1] with a file's layers.
 
     Args:
         backbone: a timm model of the file's architecture; may end earlier than the file.
@@ -92,7 +92,7 @@ def _conv_norm_pairs(backbone: nn.Module) -> Iterator[tuple[nn.Conv2d, nn.Module
 
 @torch.no_grad()
 def load_folded(backbone: nn.Module, layers: list[tuple[Floats, Floats]], faces: Tensor) -> None:
-    """Fills a backbone with the first of the file's layers and sets its batch norms.
+    """Fill a backbone with the first of the file's layers and sets its batch norms.
 
     Args:
         backbone: a timm model of the file's architecture; may end earlier than the file.

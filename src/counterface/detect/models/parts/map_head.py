@@ -18,10 +18,10 @@ class MapHead(nn.Module):
     """Features (B, C, h, w) -> logit (B,) and activation (B, h, w): a linear rule on their mean."""
 
     def __init__(self, channels: int, dropout: float = 0.0) -> None:
-        """A head at even odds.
+        """Start at even odds.
 
         Args:
-            channels: of the features.
+            channels: number of channels of the features.
             dropout: share of the channels left out in training.
         """
         super().__init__()
@@ -47,13 +47,13 @@ class DenseMapHead(nn.Module):
     def __init__(
         self, channels: int, side: int, hidden: int, slope: float = 0.1, dropout: float = 0.5
     ) -> None:
-        """A head with fresh weights.
+        """Start from fresh weights.
 
         Args:
-            channels: of the features.
-            side: of the features, cells.
+            channels: number of channels of the features.
+            side: side of the features, cells.
             hidden: width of the first dense layer.
-            slope: of its leaky ReLU below 0.
+            slope: slope of its leaky ReLU below 0.
             dropout: before each dense layer.
         """
         super().__init__()

@@ -39,10 +39,10 @@ class StageStatistics(nn.Module):
     """
 
     def __init__(self, channels: Sequence[int], with_mouth: bool = False) -> None:
-        """Nothing to learn.
+        """Prepare the indices; there is nothing to learn.
 
         Args:
-            channels: of each stage.
+            channels: channels of each stage.
             with_mouth: reads the mouth, too.
         """
         super().__init__()
@@ -59,7 +59,7 @@ class StageStatistics(nn.Module):
         return torch.cat([order.repeat_interleave(count) for count in self.channels])
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        """Stage by stage; of each the crop's mean and deviation, then those of each region."""
+        """The statistics, stage by stage: mean and deviation of the crop, then of each region."""
         found = []
         for features, far, regions in self._stages(maps):
             found += [kind.mean(dim=(2, 3)) for kind in (features, far)]
@@ -82,7 +82,7 @@ class StageStatistics(nn.Module):
         Args:
             maps: as for `forward`.
             weight: (N, K sum(C)).
-            side: of the result; divides each stage's side, or the other way round.
+            side: side of the result; divides each stage's side, or the other way round.
 
         Raises:
             ShapeError: it does not.
@@ -99,7 +99,7 @@ class StageStatistics(nn.Module):
         return total
 
     def _stages(self, maps: list[Tensor]) -> Iterator[tuple[Tensor, Tensor, Sequence[Tensor]]]:
-        """For each stage: features, their distance from their mean, and the regions.
+        """The features of each stage, their distance from their mean, and the regions.
 
         A region is scaled so that a mean over all cells is a mean over the region.
         """

@@ -64,7 +64,7 @@ def create_cut_backbone(
     `backbone(images)` gives a list of one tensor a stage, (B, C, h, w).
 
     Args:
-        name: of a timm model with feature maps.
+        name: name of a timm model with feature maps.
         stages: in rising order; 0 is stride 2, 3 is 16, 4 is 32.
         pretrained: with ImageNet weights.
         pad_type: 'same' for weights that come from TensorFlow.
@@ -92,7 +92,7 @@ def signed_input(name: str) -> tuple[float, float]:
 
 @torch.no_grad()
 def _fill(backbone: Any, row: str) -> None:
-    """Copies the tensors of a row of the store in order; a backbone may end before the file."""
+    """Copy the tensors of a row of the store in order; a backbone may end before the file does."""
     path = weights.path(row)
     state = {name: to for name, to in backbone.state_dict().items() if not name.endswith(COUNTER)}
     found = read_torch_tensors(path)
@@ -105,7 +105,7 @@ def _fill(backbone: Any, row: str) -> None:
 
 
 def hold_norms(backbone: nn.Module) -> None:
-    """Lets batch norms use the statistics that they have, in training too."""
+    """Make batch norms use the statistics that they have, in training too."""
     for module in backbone.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eval()

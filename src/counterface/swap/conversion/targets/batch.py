@@ -34,7 +34,7 @@ def convert_folder(
 
     Args:
         job: model and settings.
-        folder: of the targets.
+        folder: folder of the targets.
         out: the folder to write.
         progress: called as (files, of how many, name).
         left_out: counts by suffix the files that are neither pictures nor videos.
@@ -74,7 +74,7 @@ def convert_folder(
 
 
 def _video_place(job: Job, path: Path, place: Path) -> Path:
-    """Its own suffix if that is written, else one more, the first that holds its sound."""
+    """The output's path: with its own suffix, or one more, the first that holds its sound."""
     if job.config.pictures:
         return _added(place, ".pictures")
     suffixes = job.config.encoder().suffixes

@@ -61,7 +61,7 @@ class Output(Protocol):
         """A context in which the frames of a segment are written; gives a `Write`."""
 
     def finish(self, record_of: RecordOf, places: Places) -> None:
-        """Nothing; the output is in place, signed and recorded."""
+        """Put the output in place, signed and recorded."""
 
 
 @dataclass(slots=True)
@@ -109,7 +109,7 @@ class VideoOutput:
             yield write
 
     def finish(self, record_of: RecordOf, places: Places) -> None:
-        """Joins, signs and records; the matte comes first."""
+        """Join, sign and record; the matte comes first."""
         config, marker = self.job.config, self.job.marker
         if config.matte:
             out, unsigned = matte_path(self.out), self.work.folder / f"matte{self.out.suffix}"
@@ -170,7 +170,7 @@ class PictureOutput:
         yield write
 
     def finish(self, record_of: RecordOf, places: Places) -> None:
-        """Writes the list."""
+        """Write the list."""
         listed = [
             {"name": self.path(position).name, "pts": str(pts)} for position, pts, _ in places
         ]
@@ -210,9 +210,9 @@ def open_writer(
     """What encodes one segment of a video; genuine clips of a data set go through it too.
 
     Args:
-        path: of the segment.
-        times: of all frames of the video, seconds.
-        info: of the target.
+        path: path of the segment.
+        times: times of all frames of the video, seconds.
+        info: facts of the target.
         config: says codec, quality and speed.
     """
     aspect = 1 / info.pixel_aspect if info.rotation in (90, 270) else info.pixel_aspect
@@ -243,15 +243,15 @@ def join_segments(
     out: Path | None = None,
     kind: str = "segment",
 ) -> None:
-    """Nothing; `work.unsigned` (or `out`) then holds all frames and what travels along.
+    """Join all frames, and what travels along, into `work.unsigned` (or `out`).
 
     Args:
         work: holds the segments.
         target: whose sound, subtitles and so on travel along; None: nothing does.
-        times: of all frames, seconds.
-        config: of the conversion.
+        times: times of all frames, seconds.
+        config: settings of the conversion.
         out: another file to write.
-        kind: of segments.
+        kind: kind of segments.
     """
     shift = time_shift(config, times)
     pieces = [
@@ -272,7 +272,7 @@ def _matte_of(config: ConvertConfig) -> ConvertConfig:
 
 
 def _even_frames(path: Path) -> list[Image]:
-    """Frames of the output, even over its time, at most 512 pixels long: one a second, 12 or more.
+    """Frames spread evenly over the output, at most 512 pixels long: one a second, 12 or more.
 
     Not its key frames: a clip of two seconds has but one.
     """

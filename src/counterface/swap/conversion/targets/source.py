@@ -25,8 +25,8 @@ class Source:
 
     Attributes:
         path: as given.
-        pictures: of a folder, in natural order; empty for a file.
-        sha256: of the file; of the pictures' own hashes, one after the other.
+        pictures: pictures of a folder, in natural order; empty for a file.
+        sha256: SHA-256 of the file; of the pictures' own hashes, one after the other.
         rate: pictures a second; None for a file.
     """
 

@@ -51,7 +51,7 @@ class VideoConversion:
     def __init__(
         self, job: Job, target: Path, out: Path, progress: Progress | None, top: Path | None = None
     ) -> None:
-        """Nothing is read yet.
+        """Read nothing yet.
 
         Args:
             job: model and settings.
@@ -175,7 +175,7 @@ class VideoConversion:
         return PictureOutput(self.job, self.out, footage.times, names, facts, record_of, places)
 
     def _look(self, sha256: str, info: MediaInfo) -> tuple[Footage, Cast]:
-        """The first pass."""
+        """What the first pass finds."""
         names = set(LookConfig.model_fields) - {"limits"}
         look = self.config.model_dump(mode="json", include=names)
         folder = self.work.open_look({"target": sha256, **look})
@@ -297,7 +297,7 @@ class VideoConversion:
 
 
 def _remember(frames: Iterable[Frame], last: deque[Frame]) -> Iterator[Frame]:
-    """The same frames; those that passed last are in `last`."""
+    """The same frames; those that passed last are kept in `last`."""
     for frame in frames:
         last.append(frame)
         yield frame
