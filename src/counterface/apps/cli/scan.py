@@ -22,8 +22,7 @@ from counterface.errors import ConfigError
 from counterface.wording import counted, spoken
 
 if TYPE_CHECKING:
-    from counterface.detect.findings import Notice, ScanFailure, ScanResult
-    from counterface.report.schema import Report
+    from counterface.detect.findings import Notice, Report
 
 HEADLINES = {
     "likely_manipulated": "LIKELY MANIPULATED",
@@ -158,17 +157,14 @@ def _require_no_media(path: Path, flag: str) -> None:
 
 
 def _tell(
-    outcomes: Generator[ScanResult | ScanFailure, None, None],
+    outcomes: Generator[Report, None, None],
     outputs: Outputs,
     tally: Counter[str],
     *,
     json_output: bool,
 ) -> None:
     """Prints each result as it comes and keeps it for the page."""
-    from counterface.report.build import build_report
-
-    for outcome in outcomes:
-        report = build_report(outcome)
+    for report in outcomes:
         tally[report.verdict.value if report.verdict else "failed"] += 1
         if outputs.wanted:
             outputs.reports.append(report)
