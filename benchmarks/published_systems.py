@@ -247,7 +247,7 @@ def runs_of(name: str) -> list[Path]:
 
 def export(names: Sequence[str]) -> None:
     """Each recipe's first fold as a detector file, which then scans a file of its kind."""
-    from counterface.detect.scanning.scan import ScanConfig, scan_file
+    from counterface.detect.scanning.scan import ScanConfig, scan
     from counterface.detect.training.export import describe_net, export_detector
 
     for name in names or [name for name in PLANS if runs_of(name)]:
@@ -259,7 +259,7 @@ def export(names: Sequence[str]) -> None:
         export_detector(net, info, path)
         data = GENERATED if PLANS[name].store is GENERATED else SWAPS
         entry = read_manifest(RUN / f"{data.data}.parquet")[0]
-        result = scan_file(entry.path, ScanConfig(detector=str(path), marks=False))
+        result = scan(entry.path, ScanConfig(detector=str(path), marks=False))
         score = result.tracks[0].score if result.tracks else None
         logit = "no face" if score is None else f"mean logit {score.mean_logit:.2f}"
         print(f"{name}: {path.stat().st_size / 1e6:.1f} MB, scan of {entry.path.name}: {logit}")

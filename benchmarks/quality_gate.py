@@ -30,8 +30,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 from actors import draw_actor  # noqa: E402
 from drawn_cartoons import draw_cartoon  # noqa: E402
 
-from counterface.detect.detector import DetectorInfo  # noqa: E402
-from counterface.detect.findings import ScanResult, TrackFinding  # noqa: E402
+from counterface.detect.detector import Thresholds  # noqa: E402
+from counterface.detect.findings import Report, TrackFinding  # noqa: E402
 from counterface.detect.pool import judge_score  # noqa: E402
 from counterface.detect.scanning.conclusion import conclude, lead  # noqa: E402
 from counterface.detect.scanning.scan import ScanConfig, Scanner  # noqa: E402
@@ -58,7 +58,7 @@ LABELLED = (
 RESULTS = ROOT / "docs" / "results.md"
 BEGIN, END = "<!-- quality gate: begin -->", "<!-- quality gate: end -->"
 Item = TypeVar("Item")
-Row = tuple[str, int, ScanResult]  # set, 1 = fake, findings
+Row = tuple[str, int, Report]  # set, 1 = fake, findings
 
 
 def files_of(data: Path) -> Iterator[tuple[str, int, Path]]:
@@ -100,17 +100,17 @@ def scan_all(scanner: Scanner, data: Path, each: int) -> list[Row]:
     return rows
 
 
-def without_gate(track: TrackFinding, info: DetectorInfo) -> TrackFinding:
+def without_gate(track: TrackFinding, thresholds: Thresholds) -> TrackFinding:
     """The track as it would be judged with the gate off."""
     if track.aside is None or track.aside.code not in GATED:
         return track
-    verdict = judge_score(track.score, info.thresholds)
+    verdict = judge_score(track.score, thresholds)
     return track.model_copy(update={"aside": None, "verdict": verdict})
 
 
-def verdict_without(found: ScanResult) -> Verdict:
+def verdict_without(found: Report) -> Verdict:
     """The verdict on the file with the gate off."""
-    tracks = [without_gate(track, found.detector) for track in found.tracks]
+    tracks = [without_gate(track, found.detector.thresholds) for track in found.tracks]
     return conclude(tracks, found.detector.thresholds, found.sampling.unaligned).verdict
 
 
@@ -214,7 +214,7 @@ def drawing_table(scanner: Scanner, pictures: Sequence[Image], folder: Path) -> 
     return lines
 
 
-def scan_image(scanner: Scanner, image: Image, folder: Path) -> ScanResult:
+def scan_image(scanner: Scanner, image: Image, folder: Path) -> Report:
     """The findings of a picture, stored as JPEG of quality 90."""
     path = folder / "picture.jpg"
     write_image(path, np.ascontiguousarray(image), quality=90)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import cache
@@ -14,27 +13,35 @@ import cv2
 import numpy as np
 from tiny_detector import metadata, weighing
 
+from counterface import __version__
 from counterface.detect.detector import DetectorInfo
 from counterface.detect.findings import (
     Check,
+    DetectorSummary,
     Exhibit,
     FaceQuality,
+    FileFacts,
     FrameScore,
     Notice,
+    Report,
     Sampling,
-    ScanFailure,
-    ScanResult,
     Thumb,
+    Tool,
     TrackFinding,
+    report_failure,
 )
 from counterface.detect.pool import calibrate, judge_score, pool_logits
-from counterface.detect.scanning.conclusion import conclude, explain
+from counterface.detect.scanning.conclusion import (
+    LIMITS,
+    WEIGHED_LIMITS,
+    conclude,
+    explain,
+    write_headline,
+)
 from counterface.detect.scanning.hearing import explain_verdict
 from counterface.detect.weigh import find_contradiction, take_statements
 from counterface.media.image import encode_image
 from counterface.media.probe import AudioInfo, Compression, MediaInfo
-from counterface.report.build import build_report
-from counterface.report.schema import Report
 from counterface.types import Image
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
@@ -72,48 +79,52 @@ def a_track(number: int, logits: list[float], info: DetectorInfo, **changes: Any
     return TrackFinding(**{**fields, **changes})
 
 
-def a_result(name: str, *tracks: list[float], **changes: Any) -> ScanResult:
-    """A scan of a video of that name in which people got these logits."""
+def a_report(name: str, *tracks: list[float], **changes: Any) -> Report:
+    """The report on a video of that name in which people got these logits, of a fixed time."""
     info = DetectorInfo.model_validate(metadata(**changes.pop("info", {})))
     people = tuple(a_track(i, logits, info) for i, logits in enumerate(tracks))
+    people = changes.pop("tracks", people)
     facts = conclude(people, info.thresholds)
     count = max((len(logits) for logits in tracks), default=8)
-    fields: dict[str, Any] = {
-        "path": Path(name),
-        "sha256": "ab" * 32,
-        "bytes": 1_234_567,
-        "media": a_video(name, count / FPS),
+    found: dict[str, Any] = {
         "verdict": facts.verdict,
         "decided_by": facts.decided_by,
+        "provenance": None,
+        "sampling": Sampling(mode="even", requested=count, read=count, with_face=count),
+        **changes,
+    }
+    told = conclude(people, info.thresholds, found["sampling"].unaligned)
+    fields: dict[str, Any] = {
+        "tool": Tool(version=__version__),
+        "created": NOW,
+        "file": FileFacts(path=name, name=Path(name).name, bytes=1_234_567, sha256="ab" * 32),
+        "status": "scanned",
+        "headline": write_headline(told, found["verdict"], found["provenance"]),
+        "score": next((t.score for t in people if t.id == found["decided_by"]), None),
         "reasons": ("A reason for the file.",),
-        "tracks": people,
         "notices": (Notice(code="heavy_compression", text="Heavily compressed."),),
         "checks": (
             Check(name="faces", title="Faces", ran=True, note="1 person."),
             Check(name="sound", title="Voice", ran=False, note="Not part of this version."),
         ),
-        "sampling": Sampling(mode="even", requested=count, read=count, with_face=count),
-        "detector": info,
-        "detector_sha256": "cd" * 32,
+        "tracks": people,
+        "media": a_video(name, count / FPS),
+        "detector": DetectorSummary.of(info, "cd" * 32),
         "config": {"frames": count},
         "timings_s": {"total": 1.0},
+        "limits": LIMITS if info.weighing is None else WEIGHED_LIMITS,
         "exhibits": tuple(e for p in people for e in _exhibits(p)),
         "thumbs": tuple(_thumb(i) for i in range(count)),
     }
-    return ScanResult(**{**fields, **changes})
-
-
-def a_report(name: str, *tracks: list[float], **changes: Any) -> Report:
-    """The report of `a_result`, of a fixed time."""
-    return build_report(a_result(name, *tracks, **changes), now=NOW)
+    return Report(**{**fields, **found})
 
 
 def a_weighed(name: str, logits: list[float], said: list[float], line: float = 0.8) -> Report:
     """The report of a detector whose witnesses, of one question, said this of one person."""
     told = weighing((1.0,) * len(said), questions="a" * len(said), line=line)
     told["bins"][0]["promise"] = {"share": 0.05, "origins": 3, "files": 90} if line < 1 else None
-    result = a_result(name, logits, info={"weighing": told})
-    info, (track,) = result.detector, result.tracks
+    info = DetectorInfo.model_validate(metadata(weighing=told))
+    track = a_track(0, logits, info)
     assert info.weighing is not None
     statements = take_statements([said], info.weighing, info.weighing.bins[0])
     promise = info.weighing.bins[0].promise
@@ -127,25 +138,24 @@ def a_weighed(name: str, logits: list[float], said: list[float], line: float = 0
     )
     fields = {"quality": quality, "witnesses": statements, "verdict": verdict, "reasons": reasons}
     people = (track.model_copy(update=fields),)
-    facts = conclude(people, info.thresholds)
-    changes = {"tracks": people, "verdict": facts.verdict, "reasons": explain(facts)}
-    return build_report(replace(result, **changes), now=NOW)
+    reasons = explain(conclude(people, info.thresholds))
+    return a_report(name, logits, info={"weighing": told}, tracks=people, reasons=reasons)
 
 
 def a_still(name: str, *tracks: list[float], **changes: Any) -> Report:
     """The report on a picture in which people got these logits, one each."""
-    media = replace(a_video(name, 1.0), kind="image", fps=None, duration_s=None, audio=())
+    still = {"kind": "image", "fps": None, "duration_s": None, "audio": ()}
     fields = {
-        "media": media,
+        "media": a_video(name, 1.0).model_copy(update=still),
         "sampling": Sampling(mode="image", read=1, with_face=bool(tracks)),
         "thumbs": (_thumb(0),),
     }
-    return build_report(a_result(name, *tracks, **{**fields, **changes}), now=NOW)
+    return a_report(name, *tracks, **{**fields, **changes})
 
 
 def a_failure(name: str, error: str) -> Report:
     """The report on a file that could not be scanned."""
-    return build_report(ScanFailure(Path(name), error), now=NOW)
+    return report_failure(Path(name), error).model_copy(update={"created": NOW})
 
 
 def a_video(name: str, duration_s: float) -> MediaInfo:
@@ -163,8 +173,8 @@ def a_video(name: str, duration_s: float) -> MediaInfo:
         bit_rate=800_000,
         frame_count=round(24 * duration_s),
         pixel_format="yuv420p",
-        compression=Compression(0.4, 26.0, "quantiser"),
-        audio=(AudioInfo("aac", 48_000, 2, duration_s),),
+        compression=Compression(strength=0.4, quantiser=26.0, method="quantiser"),
+        audio=(AudioInfo(codec="aac", sample_rate=48_000, channels=2, duration_s=duration_s),),
         bytes=1_234_567,
     )
 

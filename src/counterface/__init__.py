@@ -30,8 +30,8 @@ _PUBLIC = {
     "read_image": "counterface.media.image",
     "read_video": "counterface.media.video_reader",
     "probe": "counterface.media.probe",
-    "Report": "counterface.report.schema",
-    "scan": "counterface.report.build",
+    "Report": "counterface.detect.findings",
+    "scan": "counterface.detect.scanning.scan",
 }
 
 __all__ = [*sorted(_PUBLIC), "__version__"]
@@ -56,14 +56,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 if TYPE_CHECKING:
     from typing import Any
 
+    from counterface.detect.findings import Report as Report
+    from counterface.detect.scanning.scan import scan as scan
     from counterface.errors import CounterfaceError as CounterfaceError
     from counterface.faces.align import align as align
     from counterface.faces.face_detector import find_faces as find_faces
     from counterface.media.image import read_image as read_image
     from counterface.media.probe import probe as probe
     from counterface.media.video_reader import read_video as read_video
-    from counterface.report.build import scan as scan
-    from counterface.report.schema import Report as Report
     from counterface.types import Crop as Crop
     from counterface.types import Face as Face
     from counterface.types import Frame as Frame

@@ -7,15 +7,15 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from counterface.detect.findings import ScanFailure
+from counterface.detect.findings import Report, report_failure
 
 
 def start(*_: Any) -> None:
     """Loads no models."""
 
 
-def look(path: Path) -> ScanFailure:
+def look(path: Path) -> Report:
     """A row that says that the worker got there; or its end, as when memory runs out."""
     if path.stem == "deadly":
         os.kill(os.getpid(), signal.SIGKILL)
-    return ScanFailure(path, "looked at")
+    return report_failure(path, "looked at")

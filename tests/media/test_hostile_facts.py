@@ -35,8 +35,8 @@ INFO = MediaInfo(
     bit_rate=1000,
     frame_count=50,
     pixel_format="yuv420p",
-    compression=Compression(0.2, 20.0, "quantiser"),
-    audio=(AudioInfo("aac", 48_000, 2, 2.0),),
+    compression=Compression(strength=0.2, quantiser=20.0, method="quantiser"),
+    audio=(AudioInfo(codec="aac", sample_rate=48_000, channels=2, duration_s=2.0),),
     bytes=9000,
 )
 
@@ -89,7 +89,11 @@ def test_the_outline_of_any_bytes_is_a_number_or_none(tmp_path: Path, head: byte
 
 
 def test_possible_facts_survive_the_pipe():
-    assert unpack_info(pack_info(INFO)) == INFO
+    facts = INFO.model_copy(update={"fps": Fraction(30000, 1001), "stored_size": (20_000, 9000)})
+    assert unpack_info(pack_info(facts)) == facts
+    told = pack_info(INFO)
+    told["compression"]["words"] = "no need to look any further"
+    assert unpack_info(told) == INFO
 
 
 IMPOSSIBLE = {
@@ -100,7 +104,7 @@ IMPOSSIBLE = {
     "width": [0, -5, "wide"],
     "rotation": [45],
     "frame_count": [-1],
-    "compression": [{"strength": 7, "quantiser": None, "method": "quantiser"}, {}],
+    "compression": [{"strength": 7, "quantiser": None, "method": "quantiser"}, {}, 7],
     "notes": [[{"code": "hdr"}], ["text"]],
     "kind": ["playlist"],
 }

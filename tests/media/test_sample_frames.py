@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -91,7 +90,7 @@ def test_a_picture_is_one_moment_of_one_frame(tmp_path: Path):
     ],
 )
 def test_pixels_become_square(aspect: Fraction, rotation: int, size: tuple[int, int], clip: Path):
-    media = replace(sandbox.probe(clip), pixel_aspect=aspect, rotation=rotation)
+    media = sandbox.probe(clip).model_copy(update={"pixel_aspect": aspect, "rotation": rotation})
     frame = Frame(np.zeros((576, 720, 3), np.uint8), 3, Fraction(1, 8))
     made = square(frame, media)
     assert made.image.shape == (size[1], size[0], 3)

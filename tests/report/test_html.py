@@ -7,13 +7,12 @@ from html.parser import HTMLParser
 import pytest
 from drawn_reports import a_failure, a_report, a_still, a_weighed
 
-from counterface.detect.findings import Check, Notice, SetAside
+from counterface.detect.findings import Check, Notice, Report, SetAside
 from counterface.errors import MediaError
 from counterface.media.tags.metadata import Metadata, Place, Program, Tag
 from counterface.provenance.credentials import Credentials
 from counterface.provenance.verify import KnownFakeCheck, Provenance, RecordCheck, WatermarkCheck
 from counterface.report.html import card_rows, render_html, show_name, write_html
-from counterface.report.schema import Report
 
 HOSTILE = [
     "<script>alert(1)</script>.mp4",

@@ -1,11 +1,14 @@
 import json
 from pathlib import Path
 
-from drawn_reports import a_failure, a_report
+from drawn_reports import a_failure, a_report, a_still, a_weighed
 
-from counterface.report.schema import SCHEMA_VERSION, Report, json_schema
+from counterface.detect.findings import SCHEMA_VERSION, Report
+from counterface.report.schema import json_schema
 
-COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "report.schema.json"
+TESTS = Path(__file__).resolve().parents[1]
+COMMITTED = TESTS.parent / "docs" / "report.schema.json"
+BEFORE = (TESTS / "cases" / "reports.jsonl").read_text(encoding="utf-8").splitlines()
 
 
 def test_the_committed_schema_is_the_one_of_the_code():
@@ -19,6 +22,23 @@ def test_a_report_survives_its_json():
     again = Report.model_validate_json(report.to_json())
     assert again == report
     assert again.to_json() == report.to_json()
+
+
+def test_reports_of_before_are_read_and_written_as_they_were():
+    for line in BEFORE:
+        assert Report.model_validate_json(line).to_json() == line
+
+
+def test_reports_are_made_as_before():
+    made = (
+        a_report("clip.mp4", [1.0, 2.0, -1.0], [-3.0, -2.5, -2.0]),
+        a_weighed("weighed.mp4", [2.0, 2.5], [1.5, 0.5]),
+        a_still("still.jpg", [0.5]),
+        a_still("empty.jpg"),
+        a_failure("gone\udcff.mp4", "gone\udcff.mp4: no such file"),
+    )
+    for report, line in zip(made, BEFORE, strict=False):
+        assert report == Report.model_validate_json(line).model_copy(update={"tool": report.tool})
 
 
 def test_json_is_one_line_and_carries_no_picture():
@@ -39,8 +59,8 @@ def test_json_fits_the_published_schema():
 
 def test_pictures_travel_beside_the_report():
     report = a_report("clip.mp4", [2.0] * 8)
-    assert len(report.pictures.thumbs) == 8
-    assert Report.model_validate_json(report.to_json()).pictures.thumbs == ()
+    assert len(report.thumbs) == 8
+    assert Report.model_validate_json(report.to_json()).thumbs == ()
 
 
 def test_a_failed_scan_has_no_verdict_and_no_score():

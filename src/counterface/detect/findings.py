@@ -1,21 +1,29 @@
-"""What a scan finds: frozen records that pass unchanged into the report, and the pictures kept."""
+"""What a scan finds: the `Report`, a strict record whose JSON is what `--json` prints.
+
+`docs/report.schema.json` is its JSON schema; `report/` renders it. A change of meaning, or a field
+taken away, raises `SCHEMA_VERSION`; a new optional field does not.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, ConfigDict, Field, InstanceOf
 
+from counterface import __version__
 from counterface.config import Record
 from counterface.detect.attribute import Attribution
-from counterface.detect.detector import DetectorInfo
-from counterface.detect.weigh import Promise, Statement
+from counterface.detect.detector import Calibration, DetectorInfo, Range, Thresholds
+from counterface.detect.weigh import Promise, Statement, Weighing
 from counterface.media.probe import MediaInfo
 from counterface.media.tags.metadata import Metadata
 from counterface.provenance.verify import Provenance
 from counterface.types import Floats, Image, Verdict
+
+SCHEMA_VERSION: Literal[1] = 1
 
 
 class Score(Record):
@@ -220,34 +228,119 @@ class Thumb:
     jpeg: bytes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ScanResult:
-    """Everything that one scan of one file found."""
+class Tool(Record):
+    """The program that made the report."""
 
-    path: Path
+    name: Literal["counterface"] = "counterface"
+    version: str
+
+
+def _escape(text: Any) -> Any:
+    if not isinstance(text, str):
+        return text
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+# Text whose bytes that are no UTF-8 are shown as \xNN: JSON and HTML cannot hold them.
+Escaped = Annotated[str, BeforeValidator(_escape)]
+
+
+class FileFacts(Record):
+    """Which file was judged."""
+
+    path: Escaped = Field(
+        description="path as given; bytes that are not UTF-8 are shown as escapes"
+    )
+    name: Escaped
+    bytes: int | None = None
+    sha256: str | None = None
+
+
+class DetectorSummary(Record):
+    """The detector that judged, and what it states of itself."""
+
+    model_config = ConfigDict(title="DetectorFacts")
+
+    name: str
+    version: str
     sha256: str
-    bytes: int
-    media: MediaInfo
-    verdict: Verdict
-    decided_by: int | None  # track
-    reasons: tuple[str, ...]
-    tracks: tuple[TrackFinding, ...]
-    notices: tuple[Notice, ...]
-    checks: tuple[Check, ...]
-    sampling: Sampling
-    detector: DetectorInfo
-    detector_sha256: str
-    config: dict[str, object]
-    timings_s: dict[str, float]
-    exhibits: tuple[Exhibit, ...] = ()
-    thumbs: tuple[Thumb, ...] = field(default=())
-    provenance: Provenance | None = None  # None: its marks were not looked for
-    metadata: Metadata | None = None
+    template: str
+    size: int
+    calibration: Calibration
+    thresholds: Thresholds
+    range: Range
+    weighing: Weighing | None = Field(
+        None, description="witnesses of the detector, and what each is worth at which quality"
+    )
+    card: dict[str, Any] = Field(description="summary of the model card")
+
+    @classmethod
+    def of(cls, info: DetectorInfo, sha256: str) -> DetectorSummary:
+        """What a detector file says that is worth telling again, with the hash of the file."""
+        told = {name: getattr(info, name) for name in cls.model_fields if name != "sha256"}
+        return cls(sha256=sha256, **told)
 
 
-@dataclass(frozen=True, slots=True)
-class ScanFailure:
-    """A file that could not be scanned, and why."""
+class Report(Record):
+    """Everything that a scan of one file found, or why it could not be scanned."""
 
-    path: Path
-    error: str
+    schema_version: Literal[1] = SCHEMA_VERSION
+    tool: Tool
+    created: datetime = Field(description="time of the scan, UTC")
+    file: FileFacts
+    status: Literal["scanned", "failed"]
+    error: Escaped | None = Field(None, description="why the file could not be scanned")
+    verdict: Verdict | None = Field(
+        None, description="verdict on the file; null when the scan failed"
+    )
+    headline: Headline | None = Field(
+        None, description="verdict in words, with the number and the face that go with it"
+    )
+    score: Score | None = Field(
+        None, description="score by the detector alone for the face that decided; null: not scored"
+    )
+    decided_by: int | None = Field(
+        None, description="id of the track that decided, apart from marks of origin"
+    )
+    reasons: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = Field(
+        (), description="reasons for care; those that change what the verdict is worth come first"
+    )
+    checks: tuple[Check, ...] = Field(
+        (), description="checks that were made, and those that were not"
+    )
+    tracks: tuple[TrackFinding, ...] = ()
+    provenance: Provenance | None = Field(
+        None, description="marks of origin; where `mark` is not null, it decided the verdict"
+    )
+    sampling: Sampling | None = None
+    media: MediaInfo | None = None
+    metadata: Metadata | None = Field(None, description="what the file says about how it was made")
+    detector: DetectorSummary | None = None
+    config: dict[str, Any] = Field(default_factory=dict)
+    timings_s: dict[str, float] = Field(default_factory=dict)
+    limits: tuple[str, ...] = Field((), description="what the verdict does not say")
+    # What the page shows beside the numbers; in no JSON, so absent from a report read back.
+    thumbs: tuple[InstanceOf[Thumb], ...] = Field((), exclude=True)
+    exhibits: tuple[InstanceOf[Exhibit], ...] = Field((), exclude=True)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all numbers and words are the same; pictures do not count."""
+        return isinstance(other, Report) and self.model_dump() == other.model_dump()
+
+    __hash__ = None  # type: ignore[assignment]  # holds dictionaries
+
+    def to_json(self) -> str:
+        """One line of JSON as `docs/report.schema.json` has it, without pictures."""
+        return self.model_dump_json()
+
+
+def report_failure(path: Path, error: str) -> Report:
+    """The report on a file that could not be scanned, and why."""
+    return Report(
+        tool=Tool(version=__version__),
+        created=datetime.now(UTC),
+        file=FileFacts(path=str(path), name=path.name),
+        status="failed",
+        error=error,
+    )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import ConfigDict, Field, WithJsonSchema
 
+from counterface.config import Record
 from counterface.types import Image
+
+HEAVY_COMPRESSION = 0.7  # of `Compression.strength`; about x264 crf 34, JPEG quality 30
 
 # H.264 scale on which all methods meet: step = 2 ** ((qp - 4) / 6) grey levels.
 _LIGHT_QP, _HEAVY_QP = 12.0, 44.0  # strength 0 and 1: no visible loss, faces turn to blocks
@@ -18,18 +21,36 @@ _EDGE = 12.0  # grey levels; larger steps are edges of the picture itself
 _CODEC_OF_PARAMS = {0: "vp9", 1: "h264", 2: "mpeg2"}
 
 
-@dataclass(frozen=True, slots=True)
-class Compression:
-    """How strongly something was compressed.
+def _describe(found: dict[str, Any]) -> str:
+    bands = ((0.25, "light"), (0.5, "moderate"), (HEAVY_COMPRESSION, "strong"))
+    strength, quantiser = found["strength"], found["quantiser"]
+    band = next((word for most, word in bands if strength < most), "heavy")
+    number = "" if quantiser is None else f", {quantiser:.3g} on average"
+    known = {
+        "quantiser": f"read from the coarseness that the encoder chose{number}",
+        "jpeg_tables": f"read from the coarseness that the JPEG file states{number}",
+        "blockiness": "guessed from the edges of blocks in the picture",
+    }[found["method"]]
+    return f"{band}, {strength:.2f} on a scale of 0 to 1 ({known})"
 
-    `strength` is 0 (no visible loss) to 1 (very heavy) and comparable between methods. `quantiser`
-    is the number that it was read from: the mean H.264 (0 to 51), VP9 (0 to 255) or MPEG-2 (1 to
-    62) quantiser, the mean low-frequency step of the JPEG luma table, or for "blockiness" nothing.
-    """
 
-    strength: float
+class Compression(Record):
+    """How strongly the picture was compressed, as far as the file shows it."""
+
+    model_config = ConfigDict(title="CompressionFacts")
+
+    strength: float = Field(ge=0, le=1)  # 0: no visible loss; comparable between methods
+    # What it was read from: the mean H.264 (0 to 51), VP9 (0 to 255) or MPEG-2 (1 to 62) quantiser,
+    # or the mean low-frequency step of the JPEG luma table.
     quantiser: float | None
-    method: Literal["quantiser", "blockiness", "jpeg_tables"]
+    method: Annotated[
+        Literal["quantiser", "blockiness", "jpeg_tables"], WithJsonSchema({"type": "string"})
+    ]
+    words: str = Field(
+        default_factory=_describe,
+        description="strength of the compression in words",
+        json_schema_extra={"default": ""},
+    )
 
 
 def from_quantisers(samples: Sequence[tuple[str, float]]) -> Compression | None:
@@ -38,7 +59,7 @@ def from_quantisers(samples: Sequence[tuple[str, float]]) -> Compression | None:
         return None
     mean = float(np.mean([q for _, q in samples]))
     qp = float(np.mean([_as_h264(codec, q) for codec, q in samples]))
-    return Compression(_strength(qp), round(mean, 2), "quantiser")
+    return Compression(strength=_strength(qp), quantiser=round(mean, 2), method="quantiser")
 
 
 def from_jpeg_tables(tables: Mapping[int, Sequence[int]]) -> Compression:
@@ -49,7 +70,8 @@ def from_jpeg_tables(tables: Mapping[int, Sequence[int]]) -> Compression:
     """
     table = tables[min(tables)]
     step = float(np.mean([table[i] for i in _LOW_FREQUENCIES]))
-    return Compression(_strength(4 + 6 * math.log2(max(step, 1.0))), round(step, 2), "jpeg_tables")
+    strength = _strength(4 + 6 * math.log2(max(step, 1.0)))
+    return Compression(strength=strength, quantiser=round(step, 2), method="jpeg_tables")
 
 
 def from_blockiness(images: Sequence[Image]) -> Compression:
@@ -60,7 +82,8 @@ def from_blockiness(images: Sequence[Image]) -> Compression:
     """
     scores = [_blockiness(image) for image in images if min(image.shape[:2]) >= 32]
     score = float(np.median(scores)) if scores else 0.0
-    return Compression(round(min(1.0, max(0.0, score)), 3), None, "blockiness")
+    strength = round(min(1.0, max(0.0, score)), 3)
+    return Compression(strength=strength, quantiser=None, method="blockiness")
 
 
 def quantiser_of(decoded: Any) -> tuple[str, float] | None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import av
 from av.video.reformatter import VideoReformatter
+from pydantic import ConfigDict, Field, PlainSerializer
 
+from counterface.config import Record
 from counterface.media.compression import (
     Compression,
     from_blockiness,
@@ -40,64 +41,50 @@ _QUARTER_TURN_EXIF = frozenset({5, 6, 7, 8})
 _EXIF_DEGREES = {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
 
 
-@dataclass(frozen=True, slots=True)
-class AudioInfo:
+class AudioInfo(Record):
     """One sound stream."""
+
+    model_config = ConfigDict(title="AudioFacts")
 
     codec: str
     sample_rate: int | None  # samples a second
-    channels: int
+    channels: int | None
     duration_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class MediaInfo:
-    """The facts of a picture or video file.
+class MediaInfo(Record):
+    """What the file says of its pictures and sound."""
 
-    Attributes:
-        path: as given.
-        kind: "image" or "video", by content.
-        container: FFmpeg's name of the container, or Pillow's of the picture format.
-        codec: codec of the video stream; for pictures the format in lower case.
-        width, height: upright, pixels.
-        rotation: clockwise degrees that turn the stored picture upright (0, 90, 180, 270).
-        fps: average frame rate; None for pictures.
-        start_s: time of the first frame, seconds; not 0 in broadcast recordings.
-        duration_s: duration of what exists of the video stream, seconds; None for pictures.
-        bit_rate: bits a second of the video stream, or of the file where the stream does not say.
-        frame_count: counted where the file had to be read through, else as the header says, else
-            duration times rate; an estimate.
-        pixel_format: FFmpeg's name, or Pillow's mode.
-        compression: how strongly, and how that was found out.
-        audio: the sound streams.
-        bytes: size of the file.
-        pixel_aspect: width of a pixel over its height; frames as read are not stretched by it.
-        hdr: the transfer function of HDR; frames are tone-mapped to SDR by it.
-        stored_size: width and height in the file, upright, of a picture too large to be read
-            at its full size; `width` and `height` are then those that it is read at.
-        notes: what whoever relies on the frames must know; reading them may add to it.
-    """
+    model_config = ConfigDict(title="MediaFacts")
 
-    path: str
-    kind: Kind
-    container: str
-    codec: str
-    width: int
-    height: int
-    rotation: int
-    fps: Fraction | None
-    duration_s: float | None
-    bit_rate: int | None
-    frame_count: int | None
-    pixel_format: str
+    path: str = Field("", exclude=True)  # as given; this and all that is excluded is in no report
+    kind: Kind  # by content
+    container: str  # FFmpeg's name, or Pillow's of the picture format
+    codec: str  # of the video stream; for pictures the format in lower case
+    width: int = Field(description="width of the upright picture, pixels")
+    height: int = Field(description="height of the upright picture, pixels")
+    rotation: int = Field(
+        description="rotation that was applied, clockwise degrees"
+    )  # 0, 90, 180 or 270
+    # On average; None for pictures. A report has it rounded to a float.
+    fps: Annotated[Fraction, PlainSerializer(float, return_type=float)] | None
+    duration_s: float | None  # of what is there of the video stream; None for pictures
+    bit_rate: int | None  # of the video stream, or of the file where that does not say; bits/s
+    frame_count: int | None  # counted where the file had to be read through, else an estimate
+    pixel_format: str  # FFmpeg's name, or Pillow's mode
     compression: Compression
-    audio: tuple[AudioInfo, ...]
-    bytes: int
-    start_s: Fraction = Fraction(0)
-    pixel_aspect: Fraction = Fraction(1)
-    hdr: Literal["PQ", "HLG"] | None = None
-    stored_size: tuple[int, int] | None = None
-    notes: tuple[MediaNote, ...] = ()
+    audio: tuple[AudioInfo, ...] = ()
+    bytes: int = Field(0, exclude=True)
+    start_s: Fraction = Field(Fraction(0), exclude=True)  # of the first frame; not 0 in broadcasts
+    # Width of a pixel over its height; frames as read are not stretched by it.
+    pixel_aspect: Fraction = Field(Fraction(1), exclude=True)
+    # The transfer function of HDR; frames are tone-mapped to SDR by it.
+    hdr: Literal["PQ", "HLG"] | None = Field(None, exclude=True)
+    # Width and height in the file, upright, of a picture too large to be read at its full size;
+    # `width` and `height` are then those that it is read at.
+    stored_size: tuple[int, int] | None = Field(None, exclude=True)
+    # What whoever relies on the frames must know; reading them may add to it.
+    notes: tuple[MediaNote, ...] = Field((), exclude=True)
 
 
 def probe(
@@ -164,13 +151,13 @@ def _probe_image(file: Path, max_pixels: int) -> MediaInfo:
 
 
 def _middle(image: Image) -> Image:
-    """The part of a picture in which its compression is looked for, cut at whole blocks of 8x8."""
+    """As much of a picture as its compression is looked for in, cut at whole blocks of 8x8."""
     top, left = (max(0, side - _SIDE_LOOKED_AT) // 16 * 8 for side in image.shape[:2])
     return image[top : top + _SIDE_LOOKED_AT, left : left + _SIDE_LOOKED_AT]
 
 
 def _orientation(picture: Any) -> int:
-    """The orientation by EXIF; 1, upright, where it cannot be read: it may follow the pixels."""
+    """As EXIF says it; 1, upright, where that cannot be read: it may stand behind the pixels."""
     try:
         return int(picture.getexif().get(0x0112, 1))
     except (OSError, ValueError, TypeError, SyntaxError):
@@ -249,10 +236,11 @@ def _bit_rate(stated: int | None, size: int, duration: float | None) -> int | No
 def _audio_info(stream: Any) -> AudioInfo:
     context = stream.codec_context
     if context is None:  # FFmpeg knows the stream but not its codec
-        return AudioInfo("unknown", None, 0, None)
+        return AudioInfo(codec="unknown", sample_rate=None, channels=0, duration_s=None)
     duration = float(stream.duration * stream.time_base) if stream.duration else None
     name = context.codec.canonical_name  # of the format: `mp3`, not of the decoder, `mp3float`
-    return AudioInfo(name, context.sample_rate or None, context.channels, duration)
+    rate = context.sample_rate or None
+    return AudioInfo(codec=name, sample_rate=rate, channels=context.channels, duration_s=duration)
 
 
 def _video_compression(reader: VideoReader, duration: Fraction) -> Compression:

@@ -11,7 +11,6 @@ import os
 import resource
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -120,7 +119,7 @@ def probe(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Medi
             info = answer
     if info is None:
         raise MediaError(f"{show(path)}: the decoder process gave no facts; report this file")
-    return replace(info, path=os.fspath(path))
+    return info.model_copy(update={"path": os.fspath(path)})
 
 
 def read_metadata(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Metadata:

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from counterface.detect.explain import evidence_scale, heat_map, paint_heat
-from counterface.detect.findings import Exhibit, FrameScore, Score, Thumb, TrackFinding
+from counterface.detect.findings import Exhibit, FrameScore, Report, Score, Thumb, TrackFinding
 from counterface.detect.pool import show_percent
 from counterface.media.image import encode_image
-from counterface.report.schema import Report
 from counterface.types import Image, Verdict
 
 MOST_POINTS = 240  # dots in a timeline; more merge into a smear
@@ -200,9 +199,9 @@ def draw_whole(report: Report, most_px: int) -> WholePicture | None:
         report: on a picture.
         most_px: its longer side is made no longer than this.
     """
-    if not report.pictures.thumbs:
+    if not report.thumbs:
         return None
-    thumb = report.pictures.thumbs[0]
+    thumb = report.thumbs[0]
     boxes = tuple(
         FaceBox(track.id + 1, state_of_face(track), *_percent_box(track.frames[0], thumb))
         for track in report.tracks
@@ -213,11 +212,10 @@ def draw_whole(report: Report, most_px: int) -> WholePicture | None:
 def draw_miniature(report: Report, most_px: int) -> str | None:
     """The face that stands with the title, else the middle of what was looked at, if any."""
     lead = report.headline.face if report.headline else report.decided_by
-    pictures = report.pictures
-    crop = next((e.crop for e in pictures.exhibits if e.track == lead), None)
+    crop = next((e.crop for e in report.exhibits if e.track == lead), None)
     if crop is not None:
         return shrink(encode_image(crop, format="JPEG", quality=90), most_px)
-    thumbs = pictures.thumbs
+    thumbs = report.thumbs
     return shrink(thumbs[len(thumbs) // 2].jpeg, most_px) if thumbs else None
 
 

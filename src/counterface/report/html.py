@@ -17,11 +17,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from counterface.detect.findings import Report
 from counterface.detect.pool import show_interval, show_percent
 from counterface.detect.weigh import Weighing
 from counterface.files import replacing
 from counterface.report import figures
-from counterface.report.schema import Report
 from counterface.report.views import (
     VERDICTS,
     count_states,

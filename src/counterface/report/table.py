@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from counterface.detect.findings import Report
 from counterface.files import write_bytes
 from counterface.report.html import show_name
-from counterface.report.schema import Report
 from counterface.spreadsheet import guard_cell
 
 COLUMNS = (

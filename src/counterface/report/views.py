@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from counterface.detect.findings import Thumb, TrackFinding
+from counterface.detect.findings import DetectorSummary, Report, Thumb, TrackFinding
 from counterface.report import figures
-from counterface.report.schema import DetectorFacts, Report
 from counterface.types import Verdict
 
 TRACKS_SHOWN = 8  # of a video in detail, the most suspicious first
@@ -79,7 +78,7 @@ def count_states(reports: Sequence[Report]) -> list[tuple[str, int]]:
     return [(str(state), states.count(state)) for state in VERDICTS if state in states]
 
 
-def detectors_of(reports: Sequence[Report]) -> list[DetectorFacts]:
+def detectors_of(reports: Sequence[Report]) -> list[DetectorSummary]:
     """The detectors that judged, each once."""
     return list({r.detector.sha256: r.detector for r in reports if r.detector}.values())
 
@@ -146,7 +145,7 @@ def _file_view(report: Report, most_px: int) -> dict[str, Any]:
     order = sorted(report.tracks, key=lambda track: _rank(track, lead, line))
     shown = order[: FACES_SHOWN if still else TRACKS_SHOWN]
     tracks = [_track_view(report, track) for track in shown]
-    kept = () if still else report.pictures.thumbs
+    kept = () if still else report.thumbs
     film = any(view["timeline"] for view in tracks)
     few = [kept[i] for i in figures.pick_strip(kept)]
     for view in [v for v in tracks if v["timeline"]][:1]:  # one film strip a file, above all others
@@ -196,8 +195,8 @@ def _track_view(report: Report, track: TrackFinding) -> dict[str, Any]:
     times = [f.pts_s for t in report.tracks for f in t.frames]
     end = report.media.duration_s if report.media and report.media.duration_s else 0.0
     span = (min([0.0, *times]), max([end, *times]))
-    most, least = figures.draw_faces(report.pictures.exhibits, track)
-    timeline = figures.draw_timeline(track, report.pictures.thumbs, lines, span)
+    most, least = figures.draw_faces(report.exhibits, track)
+    timeline = figures.draw_timeline(track, report.thumbs, lines, span)
     return {
         "track": track,
         "state": figures.state_of_face(track),

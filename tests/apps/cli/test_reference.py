@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from counterface.builds.blended import BlendConfig
-from counterface.builds.plan import BuildConfig, Person
-from counterface.builds.twins import Crowd, TwinsConfig
 from pydantic import BaseModel, Field
 
 from counterface.apps.cli.main import NOUNS
 from counterface.apps.cli.option_tables import TABLE, option_table, refresh
 from counterface.apps.cli.reference import MARKER, noun_section
+from counterface.builds.blended import BlendConfig
+from counterface.builds.plan import BuildConfig, Person
+from counterface.builds.twins import Crowd, TwinsConfig
 from counterface.datasets.twin_faces import TwinConfig
 from counterface.detect.models.fusion import MemberConfig
 from counterface.detect.models.pooled_cnn import PooledCNNConfig

@@ -10,16 +10,15 @@ import sys
 
 import actors
 import pytest
-from drawn_reports import a_report, a_result, a_weighed
+from drawn_reports import a_report, a_weighed
 from tiny_detector import metadata, write_detector
 
 from counterface.apps.cli.main import main
 from counterface.apps.cli.scan import describe
-from counterface.detect.findings import Notice
+from counterface.detect.findings import Notice, Report
 from counterface.errors import MediaError
 from counterface.media.image import write_image
 from counterface.media.tags.metadata import Metadata, Place
-from counterface.report.schema import Report
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +137,7 @@ class Stopped(list):
 
 
 def drawn(*names):
-    return [a_result(name, [2.0, 3.0, 2.5]) for name in names]
+    return [a_report(name, [2.0, 3.0, 2.5]) for name in names]
 
 
 def rows(path):

@@ -10,7 +10,8 @@ import pytest
 from drawn_cartoons import draw_cartoon
 from scan_media import drawn_clip, tiny_config
 
-from counterface.detect.findings import ScanResult
+import counterface
+from counterface.detect.findings import Report
 from counterface.detect.scanning.look import (
     LEAST_COLOR,
     LEAST_SHARPNESS,
@@ -18,7 +19,7 @@ from counterface.detect.scanning.look import (
     SIDE,
     measure_look,
 )
-from counterface.detect.scanning.scan import ScanConfig, scan_file
+from counterface.detect.scanning.scan import ScanConfig
 from counterface.faces.align import align
 from counterface.faces.face_detector import find_faces
 from counterface.media.image import read_image, write_image
@@ -38,9 +39,11 @@ def crop_of(image: Image) -> Image:
     return align(image, find_faces(image)[0], "whole_face", SIDE).image
 
 
-def scan(image: Image, folder: Path, **changes: object) -> ScanResult:
+def scan(image: Image, folder: Path, **changes: object) -> Report:
     write_image(folder / "a.png", image)
-    return scan_file(folder / "a.png", tiny_config(folder, gain=400.0, marks=False, **changes))
+    return counterface.scan(
+        folder / "a.png", tiny_config(folder, gain=400.0, marks=False, **changes)
+    )
 
 
 def test_blur_lowers_sharpness_step_by_step(portrait: Image):
@@ -119,6 +122,6 @@ def test_a_drawing_is_inconclusive_and_called_so(tmp_path: Path):
 def test_the_gate_is_on_unless_it_is_switched_off(tmp_path: Path):
     assert ScanConfig().quality_gate
     clip = drawn_clip(tmp_path / "clip.mp4", frames=12)
-    (track,) = scan_file(clip, tiny_config(tmp_path, frames=12)).tracks
+    (track,) = counterface.scan(clip, tiny_config(tmp_path, frames=12)).tracks
     assert track.aside is None
     assert all(f.sharpness is f.texture is f.strangeness is None for f in track.frames)

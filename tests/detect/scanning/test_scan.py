@@ -1,4 +1,4 @@
-from dataclasses import replace
+from datetime import UTC, datetime
 from fractions import Fraction
 
 import numpy as np
@@ -7,12 +7,12 @@ from actors import draw_clip, write_clip
 from scan_media import drawn_clip, drawn_picture, empty_picture, tiny_config
 from tiny_detector import GAIN
 
-from counterface.detect.findings import ScanFailure, ScanResult
-from counterface.detect.scanning.scan import ScanConfig, Scanner, scan_file
+from counterface.detect.scanning.scan import ScanConfig, Scanner, scan
 from counterface.detect.scanning.scan_files import scan_files
 from counterface.errors import DetectorError, MediaError
 from counterface.faces.align import align
 from counterface.faces.face_detector import find_faces
+from counterface.files import file_sha256
 from counterface.media import sandbox
 from counterface.media.image import read_image, write_image
 from counterface.media.notes import MediaNote
@@ -39,7 +39,7 @@ def picture(tmp_path):
 
 
 def test_the_score_is_the_mean_logit_of_evenly_spread_frames(clip, tmp_path):
-    result = scan_file(clip, tiny_config(tmp_path, frames=10))
+    result = scan(clip, tiny_config(tmp_path, frames=10))
     times = sample_times(Fraction(2), 10)
     expected = []
     for frame in frames_at(clip, times):
@@ -54,15 +54,28 @@ def test_the_score_is_the_mean_logit_of_evenly_spread_frames(clip, tmp_path):
     assert spread == pytest.approx(np.full(9, 0.2), abs=1 / 24)
 
 
+def test_the_report_is_of_the_face_that_decided_and_says_who_judged_it(pair, tmp_path):
+    config = tiny_config(tmp_path, frames=4)
+    before = datetime.now(UTC)
+    report = scan(pair, config)
+    assert report.decided_by is not None
+    assert report.score == report.tracks[report.decided_by].score
+    assert report.headline.number == report.score.probability
+    assert before <= report.created <= datetime.now(UTC)
+    assert report.file.sha256 == file_sha256(pair)
+    assert report.detector.sha256 == file_sha256(config.detector)
+    assert any("not proof" in limit for limit in report.limits)
+
+
 def test_scanning_twice_gives_the_same(clip, tmp_path):
     config = tiny_config(tmp_path, frames=6)
-    first, second = (scan_file(clip, config) for _ in range(2))
+    first, second = (scan(clip, config) for _ in range(2))
     assert first.tracks == second.tracks
-    assert first.sha256 == second.sha256
+    assert first.file.sha256 == second.file.sha256
 
 
 def test_two_people_are_two_tracks_and_the_worse_decides(pair, tmp_path):
-    result = scan_file(pair, tiny_config(tmp_path, frames=12))
+    result = scan(pair, tiny_config(tmp_path, frames=12))
     assert [len(track.frames) for track in result.tracks] == [12, 12]
     left, right = (np.mean([f.box[0] for f in t.frames]) for t in result.tracks)
     assert abs(left - right) > 100  # each stays on one side
@@ -73,7 +86,7 @@ def test_two_people_are_two_tracks_and_the_worse_decides(pair, tmp_path):
 
 def test_a_cut_never_puts_two_people_into_one_track(tmp_path):
     path = drawn_clip(tmp_path / "cut.mp4", (3, 4), 48, cut_at=24)  # they change places at 1 s
-    result = scan_file(path, tiny_config(tmp_path, frames=12))
+    result = scan(path, tiny_config(tmp_path, frames=12))
     assert sum(len(track.frames) for track in result.tracks) == 24
     for track in result.tracks:
         assert len({(f.box[0] < 200) == (f.pts_s < 1) for f in track.frames}) == 1
@@ -81,21 +94,21 @@ def test_a_cut_never_puts_two_people_into_one_track(tmp_path):
 
 
 def test_every_frame_can_be_looked_at(clip, tmp_path):
-    result = scan_file(clip, tiny_config(tmp_path, all_frames=True))
+    result = scan(clip, tiny_config(tmp_path, all_frames=True))
     assert result.sampling.mode == "all"
     assert result.sampling.read == 48
 
 
 def test_a_clip_shorter_than_the_number_of_frames_is_read_once(tmp_path):
     path = drawn_clip(tmp_path / "short.mp4", frames=5)
-    result = scan_file(path, tiny_config(tmp_path, frames=32))
+    result = scan(path, tiny_config(tmp_path, frames=32))
     assert result.sampling.read == 5
     assert len({f.pts_s for f in result.tracks[0].frames}) == 5
     assert "few_frames" in {notice.code for notice in result.notices}
 
 
 def test_a_picture_takes_its_interval_from_views_of_the_one_face(picture, tmp_path):
-    result = scan_file(picture, tiny_config(tmp_path))
+    result = scan(picture, tiny_config(tmp_path))
     score = result.tracks[0].score
     assert (score.spread_over, score.samples) == ("views", 6)
     assert score.low < score.probability < score.high
@@ -103,7 +116,7 @@ def test_a_picture_takes_its_interval_from_views_of_the_one_face(picture, tmp_pa
 
 
 def test_no_face_is_a_verdict_without_a_score(tmp_path):
-    result = scan_file(empty_picture(tmp_path / "empty.png"), tiny_config(tmp_path))
+    result = scan(empty_picture(tmp_path / "empty.png"), tiny_config(tmp_path))
     assert result.verdict is Verdict.NO_FACE
     assert result.tracks == ()
     ran = {check.name: check.ran for check in result.checks}
@@ -112,7 +125,7 @@ def test_no_face_is_a_verdict_without_a_score(tmp_path):
 
 
 def test_a_detector_without_numbers_did_not_run_and_is_never_a_half(picture, tmp_path):
-    result = scan_file(picture, tiny_config(tmp_path, gain=float("nan")))
+    result = scan(picture, tiny_config(tmp_path, gain=float("nan")))
     (track,) = result.tracks
     assert result.verdict is Verdict.INCONCLUSIVE
     assert track.score is None
@@ -125,7 +138,7 @@ def test_a_detector_without_numbers_did_not_run_and_is_never_a_half(picture, tmp
 
 @pytest.mark.parametrize(("gain", "verdict"), [(400.0, None), (1e-3, Verdict.INCONCLUSIVE)])
 def test_the_verdict_follows_the_lines_of_the_detector_file(picture, tmp_path, gain, verdict):
-    result = scan_file(picture, tiny_config(tmp_path, gain=gain))
+    result = scan(picture, tiny_config(tmp_path, gain=gain))
     score = result.tracks[0].score
     if verdict is None:
         high = score.low >= 0.8
@@ -135,9 +148,9 @@ def test_the_verdict_follows_the_lines_of_the_detector_file(picture, tmp_path, g
 
 def test_a_face_out_of_range_is_inconclusive_whatever_its_score(picture, tmp_path):
     sure = tiny_config(tmp_path, gain=4000.0)
-    assert scan_file(picture, sure).verdict is not Verdict.INCONCLUSIVE
+    assert scan(picture, sure).verdict is not Verdict.INCONCLUSIVE
     narrow = tiny_config(tmp_path, gain=4000.0, info={"range": {"min_face_px": 600}})
-    result = scan_file(picture, narrow)
+    result = scan(picture, narrow)
     assert result.verdict is Verdict.INCONCLUSIVE
     assert not result.tracks[0].in_range
     assert "at least 600 pixels" in result.reasons[0]
@@ -147,15 +160,16 @@ def test_a_face_out_of_range_is_inconclusive_whatever_its_score(picture, tmp_pat
 def test_a_file_compressed_beyond_the_range_is_inconclusive(tmp_path):
     clip = write_clip(tmp_path / "moving.mp4", draw_clip((1,), 8, 480, 270))
     info = {"range": {"min_face_px": 16, "max_compression": 0.0}}
-    result = scan_file(clip, tiny_config(tmp_path, gain=4000.0, info=info, frames=4))
+    result = scan(clip, tiny_config(tmp_path, gain=4000.0, info=info, frames=4))
     assert result.verdict is Verdict.INCONCLUSIVE
     assert "compressed more strongly" in result.reasons[0]
     assert "compression_out_of_range" in {notice.code for notice in result.notices}
 
 
 def test_colours_that_cannot_be_read_give_no_verdict(picture, tmp_path, monkeypatch):
-    monkeypatch.setattr(sandbox, "probe", lambda *a: replace(probe(picture), notes=(GREY,)))
-    result = scan_file(picture, tiny_config(tmp_path, gain=4000.0))
+    facts = probe(picture).model_copy(update={"notes": (GREY,)})
+    monkeypatch.setattr(sandbox, "probe", lambda *a: facts)
+    result = scan(picture, tiny_config(tmp_path, gain=4000.0))
     assert result.verdict is Verdict.INCONCLUSIVE
     assert "colours" in result.reasons[0]
     assert [n.code for n in result.notices if n.level == "trust"] == ["grey"]
@@ -166,15 +180,15 @@ def test_a_small_face_is_warned_about(tmp_path):
     canvas = np.full((240, 320, 3), 128, np.uint8)
     canvas[60:156, 100:196] = read_image(small)
     write_image(small, canvas)
-    result = scan_file(small, tiny_config(tmp_path, info={"range": {"min_face_px": 0}}))
+    result = scan(small, tiny_config(tmp_path, info={"range": {"min_face_px": 0}}))
     assert result.tracks[0].face_px < 64
     assert "small_face" in {notice.code for notice in result.notices}
 
 
 def test_thorough_takes_the_mean_of_a_crop_and_its_mirror_image(picture, tmp_path):
-    plain = scan_file(picture, tiny_config(tmp_path))
+    plain = scan(picture, tiny_config(tmp_path))
     config = tiny_config(tmp_path, thorough=True, face_detector="mediapipe")
-    thorough = scan_file(picture, config)
+    thorough = scan(picture, config)
     logits = [r.tracks[0].frames[0].logit for r in (plain, thorough)]
     assert logits[0] == pytest.approx(logits[1], abs=1e-4)  # brightness has no left and right
     maps = [r.exhibits[0].activation for r in (plain, thorough)]
@@ -190,10 +204,10 @@ def test_what_thorough_implies_gives_way_to_what_was_asked_for():
 
 
 def test_a_video_is_never_held_in_memory(clip, tmp_path):
-    result = scan_file(clip, tiny_config(tmp_path, all_frames=True))
+    result = scan(clip, tiny_config(tmp_path, all_frames=True))
     assert len(result.thumbs) <= 48
     assert len(result.exhibits) <= 6 * len(result.tracks)
-    bare = scan_file(clip, tiny_config(tmp_path, frames=4, pictures=False))
+    bare = scan(clip, tiny_config(tmp_path, frames=4, pictures=False))
     assert (bare.thumbs, bare.exhibits) == ((), ())
 
 
@@ -210,9 +224,9 @@ def test_files_come_back_in_order_and_a_bad_one_is_a_row(clip, picture, tmp_path
             progress=lambda done, total, name: seen.append((done, total, name)),
         )
     )
-    assert [outcome.path for outcome in found] == files
-    kinds = [ScanResult, ScanFailure, ScanFailure, ScanFailure, ScanResult]
-    assert [type(outcome) for outcome in found] == kinds
+    assert [report.file.path for report in found] == [str(file) for file in files]
+    states = ["scanned", "failed", "failed", "failed", "scanned"]
+    assert [report.status for report in found] == states
     assert "text.mp4" in found[1].error
     assert "absent.mp4" in found[2].error
     names = [file.name for file in files]
@@ -246,7 +260,7 @@ def test_many_processes_find_what_one_finds(clip, picture, tmp_path):
     files = [clip, bad, picture]
     alone = list(scan_files(files, config))
     together = list(scan_files(files, config, jobs=2))
-    assert [type(o) for o in together] == [type(o) for o in alone]
+    assert [r.status for r in together] == [r.status for r in alone]
     assert together[0].tracks == alone[0].tracks
     assert together[2].tracks == alone[2].tracks
 
@@ -265,7 +279,7 @@ def test_a_bad_file_raises_when_it_is_the_only_one(tmp_path):
 
 
 def test_the_phases_add_up_to_no_more_than_the_total(clip, tmp_path):
-    timings = dict(scan_file(clip, tiny_config(tmp_path, frames=4)).timings_s)
+    timings = dict(scan(clip, tiny_config(tmp_path, frames=4)).timings_s)
     total = timings.pop("total")
     assert {"probe", "decode_wait", "find_faces", "align_and_link", "score"} <= set(timings)
     assert sum(timings.values()) <= total + 0.01

@@ -10,7 +10,7 @@ from scan_media import drawn_clip, drawn_picture
 from tiny_detector import GAIN, write_clip_detector
 
 from counterface.detect.detector import Detector
-from counterface.detect.scanning.scan import MIN_CLIPS, ScanConfig, scan_file
+from counterface.detect.scanning.scan import MIN_CLIPS, ScanConfig, scan
 from counterface.errors import DetectorError
 from counterface.faces.align import align
 from counterface.faces.face_detector import find_faces
@@ -32,7 +32,7 @@ def config(tmp_path: Path) -> ScanConfig:
 
 
 def test_each_person_is_judged_on_his_own_neighbouring_crops_in_order(clip, config):
-    result = scan_file(clip, config)
+    result = scan(clip, config)
     media = probe(clip)
     times = moment_times(media.duration_s, MIN_CLIPS, 3, 1, media.fps, media.start_s)
     frames = list(frames_at(clip, times))
@@ -52,7 +52,7 @@ def test_each_person_is_judged_on_his_own_neighbouring_crops_in_order(clip, conf
 
 
 def test_a_picture_is_never_judged_by_a_detector_of_clips(config, tmp_path):
-    result = scan_file(drawn_picture(tmp_path / "a.png"), config)
+    result = scan(drawn_picture(tmp_path / "a.png"), config)
     (track,) = result.tracks
     assert result.verdict is Verdict.INCONCLUSIVE
     assert track.score is None
@@ -64,7 +64,7 @@ def test_a_picture_is_never_judged_by_a_detector_of_clips(config, tmp_path):
 
 def test_few_clips_are_seen_from_several_views(config, tmp_path):
     short = drawn_clip(tmp_path / "short.mp4", frames=7)
-    score = scan_file(short, config).tracks[0].score
+    score = scan(short, config).tracks[0].score
     assert (score.spread_over, score.samples) == ("views", 12)  # two whole clips, six views each
 
 
@@ -75,6 +75,6 @@ def test_a_file_that_takes_clips_says_so_when_it_is_given_crops(tmp_path):
 
 
 def test_the_check_says_how_many_frames_are_judged_together(clip, config):
-    result = scan_file(clip, config)
+    result = scan(clip, config)
     (check,) = [check for check in result.checks if check.name == "face_detector"]
     assert check.note.endswith("clips of a face scored, 3 frames together.")

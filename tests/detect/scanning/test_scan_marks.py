@@ -10,11 +10,11 @@ import pytest
 from made_files import draw_frames, make_file, write_frames
 from scan_media import tiny_config
 
+import counterface
 from counterface.detect.evaluate import Entry, score_files
-from counterface.detect.findings import ScanResult
+from counterface.detect.findings import Report
 from counterface.detect.scanning import marks as marks_module
 from counterface.detect.scanning.marks import look_for_marks, mark_notices, weigh_marks
-from counterface.detect.scanning.scan import scan_file
 from counterface.media.video_reader import read_video
 from counterface.provenance import credentials as credentials_module
 from counterface.provenance.credentials import Credentials
@@ -25,8 +25,6 @@ from counterface.provenance.verify import (
     RecordCheck,
     WatermarkCheck,
 )
-from counterface.report.build import build_report
-from counterface.report.schema import Report
 from counterface.types import Verdict
 
 
@@ -50,8 +48,8 @@ def maker(desk: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return desk
 
 
-def scan(file: Path, folder: Path, **changes: Any) -> ScanResult:
-    return scan_file(file, tiny_config(folder, gain=1e-3, frames=12, **changes))
+def scan(file: Path, folder: Path, **changes: Any) -> Report:
+    return counterface.scan(file, tiny_config(folder, gain=1e-3, frames=12, **changes))
 
 
 def test_a_made_file_is_called_so_whatever_the_detector_thinks(maker: Path, tmp_path: Path):
@@ -94,7 +92,7 @@ def test_the_footage_that_a_fake_was_made_from_is_not_accused(maker: Path, tmp_p
 
 
 def test_marks_go_into_the_report_and_come_back(maker: Path, tmp_path: Path):
-    report = build_report(scan(maker / "out.mp4", tmp_path))
+    report = scan(maker / "out.mp4", tmp_path)
     again = Report.model_validate_json(report.to_json())
     assert again == report
     assert again.provenance is not None

@@ -14,9 +14,9 @@ from tiny_detector import metadata, weighing, write_detector
 from counterface.datasets.manifest import Entry
 from counterface.detect.evaluation.score_files import score_files
 from counterface.detect.evaluation.score_store import ScoreStore
-from counterface.detect.findings import ScanResult
+from counterface.detect.findings import Report
 from counterface.detect.pool import calibrate
-from counterface.detect.scanning.scan import ScanConfig, scan_file
+from counterface.detect.scanning.scan import ScanConfig, scan
 from counterface.types import Verdict
 
 EYES = (20, 200)  # pixels between those of a drawn face
@@ -37,8 +37,8 @@ def config_of(folder: Path, told: dict[str, Any], witnesses: Any, **changes: Any
     return ScanConfig(detector=str(path), quality_gate=False, **changes)
 
 
-def scan_with(folder: Path, name: str, told: Any, witnesses: Any, **changes: Any) -> ScanResult:
-    return scan_file(folder / name, config_of(folder, told, witnesses, **changes))
+def scan_with(folder: Path, name: str, told: Any, witnesses: Any, **changes: Any) -> Report:
+    return scan(folder / name, config_of(folder, told, witnesses, **changes))
 
 
 def steady(*values: float) -> list[tuple[float, float]]:

@@ -15,7 +15,6 @@ from pathlib import Path
 import dying_worker
 import pytest
 
-from counterface.detect.findings import ScanFailure
 from counterface.detect.scanning import scan_files
 from counterface.detect.scanning.workers import open_workers
 
@@ -81,7 +80,7 @@ def test_a_file_that_kills_its_worker_is_named_and_costs_no_other(
     monkeypatch.setattr(scan_files, "_work", dying_worker.look)
     files = [Path(f"{number}.jpg") for number in range(3)]
     files[place] = Path("deadly.jpg")
-    rows = [row for row in scan_files.scan_files(files, jobs=2) if isinstance(row, ScanFailure)]
-    assert [row.path for row in rows] == files
+    rows = list(scan_files.scan_files(files, jobs=2))
+    assert [Path(row.file.path) for row in rows] == files
     assert [row.error == "looked at" for row in rows] == [path.stem != "deadly" for path in files]
-    assert re.match(r"deadly\.jpg: the scanning process died", rows[place].error)
+    assert re.match(r"deadly\.jpg: the scanning process died", rows[place].error or "")

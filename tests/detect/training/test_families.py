@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from counterface.datasets.manifest import Entry
 from counterface.detect.attribute import UNKNOWN, attribute
 from counterface.detect.detector import Detector
-from counterface.detect.scanning.scan import ScanConfig, scan_file
+from counterface.detect.scanning.scan import ScanConfig, scan
 from counterface.detect.training.export import export_detector, uncalibrated
 from counterface.detect.training.families import (
     FamilyConfig,
@@ -150,7 +150,7 @@ def test_a_detector_file_learns_families_and_a_scan_tells_them(tmp_path: Path, t
     judged = after.judge(crops)
     assert judged.logits == pytest.approx(before.score(crops)[0])
     assert judged.families.shape == (3, 3)
-    found = scan_file(
+    found = scan(
         tinted[1].path, ScanConfig(detector=str(path), marks=False, quality_gate=False)
     ).tracks[0]
     assert found.attribution.family == "green"

@@ -17,7 +17,7 @@ from counterface.config import Record
 from counterface.files import make_folder
 
 if TYPE_CHECKING:
-    from counterface.report.schema import Report
+    from counterface.detect.findings import Report
 
 
 class DemoConfig(Record):
@@ -41,16 +41,14 @@ def demo(
     from counterface.detect.scanning.scan import ScanConfig
     from counterface.detect.scanning.scan_files import scan_files
     from counterface.provenance.verify import verify_file
-    from counterface.report.build import build_report
     from counterface.report.html import write_html
 
     make_folder(config.out)
     with output.progress("demo") as progress, home_of(config.out / "home"):
         progress(0, None, "making a genuine portrait and two swaps")
         made = make_files(config.out)
-        blind = scan_files(made.files, ScanConfig(marks=False), progress=progress)
-        reports = [build_report(found) for found in blind]
-        marked = [build_report(found) for found in scan_files([made.signed])]
+        reports = list(scan_files(made.files, ScanConfig(marks=False), progress=progress))
+        marked = list(scan_files([made.signed]))
         marks = verify_file(made.signed)
     page = config.out / "report.html"
     write_html([*reports, *marked], page)

@@ -22,8 +22,7 @@ from counterface.errors import ConfigError
 from counterface.wording import counted, spoken
 
 if TYPE_CHECKING:
-    from counterface.detect.findings import Notice, ScanFailure, ScanResult
-    from counterface.report.schema import Report
+    from counterface.detect.findings import Notice, Report
 
 HEADLINES = {
     "likely_manipulated": "LIKELY MANIPULATED",
@@ -42,10 +41,9 @@ def scan(
     config: Annotated[ScanConfig, Parameter(name="*")] = ScanConfig(),  # noqa: B008  (frozen)
     html: Annotated[Path | None, Parameter(help="write one self-contained page here")] = None,
     csv: Annotated[
-        Path | None,
-        Parameter(help="write a table here; of many files, by default beside the page"),
+        Path | None, Parameter(help="write a table here; beside the page by default, if many files")
     ] = None,
-    jobs: Annotated[int, Parameter(help="number of processes; each loads its own models")] = 1,
+    jobs: Annotated[int, Parameter(help="processes; each loads its own models")] = 1,
     json_output: Json = False,
 ) -> int:
     """Judge images and videos of faces: made or changed by a machine?
@@ -94,7 +92,7 @@ class Outputs:
     """The page and the table that a scan leaves, and the reports that they will show."""
 
     def __init__(self, html: Path | None, csv: Path | None, *, many: bool) -> None:
-        """Check that page and table can be written.
+        """Looks whether they can be written.
 
         Args:
             html: where the page goes, if one is wanted.
@@ -128,7 +126,7 @@ class Outputs:
         return self.html is not None or self.csv is not None
 
     def write(self) -> None:
-        """Write page and table of what was scanned, if anything was."""
+        """Nothing; page and table hold what was scanned, if anything was."""
         from counterface.report.html import write_html
         from counterface.report.table import write_csv
 
@@ -142,14 +140,14 @@ class Outputs:
                 write_csv(self.reports, self.csv)
 
     def tell(self, console: TextIO) -> None:
-        """Print where page and table are, if there is anything in them."""
+        """Prints where page and table lie, if there is anything in them."""
         for title, path in (("Report", self.html), ("Table", self.csv)):
             if path is not None and self.reports:
                 print(f"{title}: {output.printable(str(path))}", file=console)
 
 
 def _require_no_media(path: Path, flag: str) -> None:
-    """Refuse a picture or video where a page is to be written, as `--html *.mp4` would ask for."""
+    """Nothing, unless a picture or video is named where a page goes: `--html *.mp4` would do so."""
     from counterface.media.find_media import VIDEO_SUFFIXES
     from counterface.media.image import IMAGE_SUFFIXES
 
@@ -159,17 +157,14 @@ def _require_no_media(path: Path, flag: str) -> None:
 
 
 def _tell(
-    outcomes: Generator[ScanResult | ScanFailure, None, None],
+    outcomes: Generator[Report, None, None],
     outputs: Outputs,
     tally: Counter[str],
     *,
     json_output: bool,
 ) -> None:
-    """Print each result as it comes, and keep it for the page."""
-    from counterface.report.build import build_report
-
-    for outcome in outcomes:
-        report = build_report(outcome)
+    """Prints each result as it comes and keeps it for the page."""
+    for report in outcomes:
         tally[report.verdict.value if report.verdict else "failed"] += 1
         if outputs.wanted:
             outputs.reports.append(report)
@@ -267,7 +262,7 @@ def describe_marks(report: Report) -> list[str]:
 
 
 def print_summary(tally: Counter[str]) -> None:
-    """Print what was found in all, and what was not looked at."""
+    """What was found in all, and what was not looked at."""
     if tally.total() > 1:
         counts = ", ".join(
             f"{tally[s]} {words.lower()}" for s, words in HEADLINES.items() if tally[s]

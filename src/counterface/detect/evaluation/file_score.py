@@ -9,7 +9,7 @@ from pydantic import Field
 
 from counterface.config import Record
 from counterface.datasets.manifest import Entry
-from counterface.detect.findings import ScanFailure, ScanResult, TrackFinding
+from counterface.detect.findings import Report, TrackFinding
 from counterface.detect.scanning.conclusion import lead
 from counterface.detect.weigh import median_quality
 from counterface.table import Int32
@@ -97,24 +97,24 @@ def label_file(item: Entry, group: str, measured: dict[str, Any]) -> FileScore:
     )
 
 
-def measured_fields(outcome: ScanResult | ScanFailure) -> dict[str, Any]:
+def measured_fields(report: Report) -> dict[str, Any]:
     """The fields of a `FileScore` that come from the scan, none of which knows the label."""
-    if isinstance(outcome, ScanFailure):
-        return failure_fields(outcome.error)
-    track = _deciding_track(outcome)
+    if report.media is None or report.verdict is None:
+        return failure_fields(report.error or "")
+    track = _deciding_track(report)
     score = track.score if track else None
     frames = [f for f in track.frames if f.logit is not None] if track else []
     pooled = [f for f in frames if f.in_range] or frames
     quality = median_quality([f.eye_px for f in pooled], [f.sharpness for f in pooled], None)
     witnesses = (track.views if track else ()) or tuple(f.witnesses for f in pooled)
-    media = outcome.media
+    media = report.media
     h264 = media.compression.method == "quantiser" and media.codec == "h264"
     return {
         "logit": score.mean_logit if score else None,
         "probability": score.probability if score else None,
         "low": score.low if score else None,
         "high": score.high if score else None,
-        "verdict": outcome.verdict.value,
+        "verdict": report.verdict.value,
         "in_range": track.in_range if track else None,
         "frame_logits": tuple(f.logit for f in frames),
         "frame_times_s": tuple(f.pts_s for f in frames),
@@ -135,6 +135,6 @@ def failure_fields(error: str) -> dict[str, Any]:
     return {"logit": None, "probability": None, "verdict": FAILED, "error": error}
 
 
-def _deciding_track(outcome: ScanResult) -> TrackFinding | None:
-    track = next((t for t in outcome.tracks if t.id == outcome.decided_by), None)
-    return track or lead(outcome.tracks)  # nobody decided the file: whose number says most
+def _deciding_track(report: Report) -> TrackFinding | None:
+    track = next((t for t in report.tracks if t.id == report.decided_by), None)
+    return track or lead(report.tracks)  # nobody decided the file: whose number says most

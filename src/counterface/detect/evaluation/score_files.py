@@ -15,7 +15,6 @@ from counterface.detect.evaluation.file_score import (
     measured_fields,
 )
 from counterface.detect.evaluation.score_store import ScoreStore
-from counterface.detect.findings import ScanResult
 from counterface.detect.scanning.scan import ChangeFrames, ScanConfig
 from counterface.detect.scanning.scan_files import scan_files
 from counterface.errors import MediaError, reason_of
@@ -86,9 +85,8 @@ def _scan(
 ) -> Iterator[dict[str, Any]]:
     if not paths:  # loads no model for nothing
         return
-    outcomes = scan_files(paths, config, jobs=jobs, change=change)
-    for outcome in outcomes:
-        fields = measured_fields(outcome)
-        if change is not None and isinstance(outcome, ScanResult):
+    for report in scan_files(paths, config, jobs=jobs, change=change):
+        fields = measured_fields(report)
+        if change is not None and report.status == "scanned":
             fields |= {"strength": None, "quantiser": None, "bytes": None}  # of the file as it was
         yield fields

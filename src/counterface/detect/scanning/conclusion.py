@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from counterface.detect.detector import Thresholds
-from counterface.detect.findings import AsideCode, Headline, ScanResult, TrackFinding
+from counterface.detect.findings import AsideCode, Headline, TrackFinding
 from counterface.detect.pool import show_percent
 from counterface.detect.weigh import find_contradiction
 from counterface.provenance.verify import Provenance
@@ -23,6 +23,24 @@ TITLES = {
     Verdict.INCONCLUSIVE: "Inconclusive",
     Verdict.NO_FACE: "No face found",
 }
+LIMITS = (
+    "The score is a statistical estimate from one detector, not proof. No verdict here shows that "
+    "a file is authentic: it may be altered outside faces, in its sound, or in its context.",
+    "The interval says how far the score would move had other frames been picked. It does not "
+    "cover kinds of manipulation that the detector has never met.",
+    "Strong compression, beauty filters, heavy make-up, filmed screens and small or turned faces "
+    "cause both false alarms and misses. Detectors of this kind lose much of their accuracy on "
+    "material from the open internet.",
+    "Heat maps show which parts of a face moved the score. They are a hint for where to look, not "
+    "an outline of an edit.",
+)
+WEIGHED_LIMITS = (
+    "The score is a statistical estimate, neither proof nor the chance that this file was "
+    "manipulated: what is known is how many genuine files score above the line. No verdict here "
+    "shows that a file is authentic: it may be altered outside faces, in its sound, or in its "
+    "context.",
+    *LIMITS[1:],
+)
 NAMED = 3  # faces past the line that do not count are named one by one, the rest are counted
 _WORST_FIRST = (
     Verdict.LIKELY_MANIPULATED,
@@ -181,12 +199,6 @@ def write_headline(
         counted=len(facts.counted),
         found=facts.found,
     )
-
-
-def headline_of(found: ScanResult) -> Headline:
-    """The headline of a finished scan."""
-    facts = conclude(found.tracks, found.detector.thresholds, found.sampling.unaligned)
-    return write_headline(facts, found.verdict, found.provenance)
 
 
 def _sentences(facts: Conclusion, verdict: Verdict, marked: bool) -> tuple[str, ...]:

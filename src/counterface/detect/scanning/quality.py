@@ -13,12 +13,12 @@ from counterface.detect.detector import Range
 from counterface.detect.findings import AsideCode, Check, Notice, Sampling, TrackFinding
 from counterface.detect.scanning.look import LEAST_COLOR, SOFT_SHARPNESS
 from counterface.detect.scanning.marks import mark_checks
+from counterface.media.compression import HEAVY_COMPRESSION
 from counterface.media.probe import MediaInfo
 from counterface.provenance.verify import Provenance
 from counterface.wording import counted
 
 SMALL_FACE_PX = 64  # below, the texture that a swap leaves behind is mostly gone
-HEAVY_COMPRESSION = 0.7  # of `Compression.strength`; about x264 crf 34, JPEG quality 30
 FEW_FRAMES = 8  # frames with a face; fewer and the interval rests on little
 COARSE_PX = 48  # faces over this would have counted: the shipped detector judges from 64 px on
 SOFT_YAW = 60  # degrees; half of the face is hidden

@@ -13,16 +13,30 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from pydantic import Field
 
+from counterface import __version__
 from counterface.config import Record
 from counterface.detect.detector import BATCH, DEFAULT, Detector, DetectorInfo
-from counterface.detect.findings import Sampling, ScanResult, SetAside
-from counterface.detect.scanning.conclusion import conclude, explain
+from counterface.detect.findings import (
+    DetectorSummary,
+    FileFacts,
+    Report,
+    Sampling,
+    SetAside,
+    Tool,
+)
+from counterface.detect.scanning.conclusion import (
+    LIMITS,
+    WEIGHED_LIMITS,
+    conclude,
+    explain,
+    write_headline,
+)
 from counterface.detect.scanning.look import SIDE, TEMPLATE, Look, measure_look
 from counterface.detect.scanning.marks import (
     MarkJob,
@@ -130,8 +144,8 @@ class Scanner:
             np.zeros((64, 64, 3), np.uint8)
         )  # loads the models now, not in the first file
 
-    def scan(self, path: str | Path, progress: Progress | None = None) -> ScanResult:
-        """Everything found in one image or video.
+    def scan(self, path: str | Path, progress: Progress | None = None) -> Report:
+        """The report on one image or video.
 
         Args:
             path: the file.
@@ -166,11 +180,20 @@ class Scanner:
         return FaceSearch(*models, video=video)
 
 
-def scan_file(path: str | Path, config: ScanConfig | None = None) -> ScanResult:
-    """Everything found in one image or video; loads the models for this one file.
+def scan(path: str | Path, config: ScanConfig | None = None) -> Report:
+    """The report on one image or video; loads the models for this one file.
+
+    Args:
+        path: the file.
+        config: how to scan; 32 frames with the shipped detector by default.
 
     Raises:
         CounterfaceError: the file, the detector or a model file cannot be used.
+
+    Example:
+        >>> import counterface
+        >>> report = counterface.scan("clip.mp4")  # doctest: +SKIP
+        >>> report.verdict, report.score.probability  # doctest: +SKIP
     """
     return Scanner(config).scan(path)
 
@@ -251,7 +274,8 @@ class _ScanJob:
                 progress(self.read, total, self.path.name)
         if not self.read:
             raise MediaError(f"{self.path}: no frame could be decoded; the file holds no picture")
-        self.media = replace(self.media, notes=merge_notes(self.media.notes, sample.notes))
+        notes = merge_notes(self.media.notes, sample.notes)
+        self.media = self.media.model_copy(update={"notes": notes})
         with self.clock.phase("score"):
             self.book.flush()
 
@@ -294,7 +318,7 @@ class _ScanJob:
         with self.clock.phase("look"):
             return measure_look(align(frame.image, face, TEMPLATE, SIDE).image)
 
-    def result(self, sha256: str, marks: Provenance | None, metadata: Metadata) -> ScanResult:
+    def result(self, sha256: str, marks: Provenance | None, metadata: Metadata) -> Report:
         info = self.scanner.detector.info
         sampling = Sampling(
             mode=self.mode,
@@ -309,12 +333,17 @@ class _ScanJob:
         facts = conclude(tracks, info.thresholds, self.unaligned)
         verdict, reasons = weigh_marks(facts.verdict, explain(facts), marks)
         notices = find_notices(self.media, sampling, tracks, info.range)
-        return ScanResult(
-            path=self.path,
-            sha256=sha256,
-            bytes=self.media.bytes,
+        return Report(
+            tool=Tool(version=__version__),
+            created=datetime.now(UTC),
+            file=FileFacts(
+                path=str(self.path), name=self.path.name, bytes=self.media.bytes, sha256=sha256
+            ),
+            status="scanned",
             media=self.media,
             verdict=verdict,
+            headline=write_headline(facts, verdict, marks),
+            score=next((t.score for t in tracks if t.id == facts.decided_by), None),
             decided_by=facts.decided_by,
             reasons=reasons,
             tracks=tracks,
@@ -330,10 +359,10 @@ class _ScanJob:
             provenance=marks,
             metadata=metadata,
             sampling=sampling,
-            detector=info,
-            detector_sha256=self.scanner.detector.sha256,
+            detector=DetectorSummary.of(info, self.scanner.detector.sha256),
             config=self.scanner.config.model_dump(mode="json"),
             timings_s=self.clock.table(),
+            limits=LIMITS if info.weighing is None else WEIGHED_LIMITS,
             exhibits=self.book.exhibits(),
             thumbs=self.strip.thumbs(),
         )

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from counterface.detect.findings import ScanFailure, ScanResult
+from counterface.detect.findings import Report, report_failure
 from counterface.detect.scanning.scan import ChangeFrames, ScanConfig, Scanner
 from counterface.detect.scanning.workers import open_workers
 from counterface.errors import CounterfaceError, reason_of
@@ -25,8 +25,8 @@ def scan_files(
     jobs: int = 1,
     progress: Progress | None = None,
     change: ChangeFrames | None = None,
-) -> Generator[ScanResult | ScanFailure, None, None]:
-    """The findings of each file, in the order given; a failed file is a `ScanFailure`.
+) -> Generator[Report, None, None]:
+    """The report on each file, in the order given; of a failed one `error` says why.
 
     Args:
         paths: files; see `counterface.media.find_media` for folders and globs.
@@ -47,15 +47,15 @@ def scan_files(
         if jobs <= 1 or len(files) < 2
         else _at_once(files, config, jobs, change)
     )
-    for done, outcome in enumerate(source):
+    for done, report in enumerate(source):
         if progress:
-            progress(done + 1, len(files), outcome.path.name)
-        yield outcome
+            progress(done + 1, len(files), report.file.name)
+        yield report
 
 
 def _in_turn(
     files: list[Path], config: ScanConfig, change: ChangeFrames | None, progress: Progress | None
-) -> Iterator[ScanResult | ScanFailure]:
+) -> Iterator[Report]:
     scanner = Scanner(config, change)
     for done, path in enumerate(files):
         yield _scan_or_failure(scanner, path, _within(progress, done, len(files)))
@@ -72,15 +72,13 @@ def _within(progress: Progress | None, done: int, files: int) -> Progress | None
     return frame_of_file
 
 
-def _scan_or_failure(
-    scanner: Scanner, path: Path, progress: Progress | None = None
-) -> ScanResult | ScanFailure:
+def _scan_or_failure(scanner: Scanner, path: Path, progress: Progress | None = None) -> Report:
     try:
         return scanner.scan(path, progress)
     except (CounterfaceError, OSError) as error:
-        return ScanFailure(path, _naming(path, reason_of(error)))
+        return report_failure(path, _naming(path, reason_of(error)))
     except Exception as error:  # noqa: BLE001  (one odd file must not end a scan of thousands)
-        return ScanFailure(path, f"{path}: unexpected {type(error).__name__}: {error}")
+        return report_failure(path, f"{path}: unexpected {type(error).__name__}: {error}")
 
 
 def _naming(path: Path, text: str) -> str:
@@ -96,7 +94,7 @@ def _start_worker(config: ScanConfig, change: ChangeFrames | None) -> None:
     _worker = Scanner(config, change)
 
 
-def _work(path: Path) -> ScanResult | ScanFailure:
+def _work(path: Path) -> Report:
     if _worker is None:
         raise RuntimeError("the worker process was not started")
     return _scan_or_failure(_worker, path)
@@ -104,12 +102,12 @@ def _work(path: Path) -> ScanResult | ScanFailure:
 
 def _at_once(
     files: list[Path], config: ScanConfig, jobs: int, change: ChangeFrames | None
-) -> Generator[ScanResult | ScanFailure, None, None]:
+) -> Generator[Report, None, None]:
     """Scans in worker processes; when one dies, the files in work are tried one by one."""
     Scanner(config, change)  # fails here, with its own words, when the models cannot be loaded
     waiting = deque(files)
     while waiting:
-        running: deque[tuple[Path, Future[ScanResult | ScanFailure]]] = deque()
+        running: deque[tuple[Path, Future[Report]]] = deque()
         with open_workers(min(jobs, len(waiting)), _start_worker, (config, change)) as workers:
             try:
                 while waiting or running:
@@ -127,12 +125,10 @@ def _at_once(
                 yield _scan_alone(path, config, change)
 
 
-def _scan_alone(
-    path: Path, config: ScanConfig, change: ChangeFrames | None
-) -> ScanResult | ScanFailure:
+def _scan_alone(path: Path, config: ScanConfig, change: ChangeFrames | None) -> Report:
     """The scan of a file that may have ended its process, in a process of its own."""
     with open_workers(1, _start_worker, (config, change)) as workers:
         try:
             return workers.submit(_work, path).result()
         except BrokenProcessPool:
-            return ScanFailure(path, f"{path}: the scanning process died (out of memory?)")
+            return report_failure(path, f"{path}: the scanning process died (out of memory?)")

@@ -9,13 +9,13 @@ import json
 import math
 import os
 import struct
-from dataclasses import asdict, fields
-from fractions import Fraction
+from dataclasses import asdict
 from typing import Any
 
-from counterface.media.compression import Compression
+from pydantic_core import to_jsonable_python
+
 from counterface.media.notes import MediaNote
-from counterface.media.probe import AudioInfo, MediaInfo
+from counterface.media.probe import MediaInfo
 
 Message = dict[str, Any]
 _LENGTH = struct.Struct("<I")
@@ -58,25 +58,20 @@ def _read(descriptor: int, length: int) -> bytes | None:
 
 
 def pack_info(info: MediaInfo) -> Message:
-    """The facts of a file as plain JSON values."""
-    values = asdict(info)
-    for name in ("fps", "start_s", "pixel_aspect"):
-        values[name] = None if values[name] is None else str(values[name])
-    return values
+    """The facts of a file as plain JSON values, those that no report shows too."""
+    values = {name: getattr(info, name) for name in MediaInfo.model_fields}
+    packed: Message = to_jsonable_python(values, fallback=str)  # exact fractions
+    return packed
 
 
 def unpack_info(values: Message) -> MediaInfo:
     """The facts again; TypeError, KeyError or ValueError when something is missing or misshapen."""
-    known = {field.name: values[field.name] for field in fields(MediaInfo)}
-    for name in ("fps", "start_s", "pixel_aspect"):
-        known[name] = None if known[name] is None else Fraction(known[name])
-    known["compression"] = Compression(**known["compression"])
-    known["audio"] = tuple(AudioInfo(**audio) for audio in known["audio"])
+    known = {name: values[name] for name in MediaInfo.model_fields}
+    told = dict(values["compression"])
+    told.pop("words", None)  # made anew: hostile code could say anything in them
+    known["compression"] = told
     known["notes"] = tuple(unpack_note(note) for note in known["notes"])
-    if known["stored_size"] is not None:
-        width, height = known["stored_size"]
-        known["stored_size"] = (int(width), int(height))
-    info = MediaInfo(**known)
+    info = MediaInfo.model_validate(known)
     _require_possible(info)
     return info
 
@@ -84,14 +79,12 @@ def unpack_info(values: Message) -> MediaInfo:
 def _require_possible(info: MediaInfo) -> None:
     """Raise a ValueError for facts that no file has, from a child that a file has taken over."""
     possible = {
-        "kind": info.kind in ("image", "video"),
         "size": min(info.width, info.height) >= 1,
         "rotation": info.rotation in (0, 90, 180, 270),
         "fps": info.fps is None or info.fps > 0,
         "duration_s": info.duration_s is None or 0 <= info.duration_s < math.inf,
         "frame_count": info.frame_count is None or info.frame_count >= 0,
         "pixel_aspect": info.pixel_aspect > 0,
-        "compression": 0 <= info.compression.strength <= 1,
     }
     wrong = [name for name, holds in possible.items() if not holds]
     if wrong:
