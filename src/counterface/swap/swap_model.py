@@ -1,6 +1,6 @@
 """What every face-swap model is: pictures of a face and an identity in, that identity's face out.
 
-An architecture is one file under `swap/models/` with one class, named in `SWAP_MODELS`. Whatever it
+An architecture is one class under `swap/models/`, named in `SWAP_MODELS`. Whatever it
 looks like inside, `model(source_images, SOURCE)` reconstructs the source, `model(target_images,
 TARGET)` the target, and `model(target_images, SOURCE)` is the swap. A trained model is a file of
 tensors with `SwapAbout` in its record; `read_model` brings it back.
