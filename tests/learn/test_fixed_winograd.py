@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from counterface.swap.conversion import fixed_winograd
-from counterface.swap.conversion.fixed_winograd import FixedConv2d, fix_convolutions
+from counterface.learn import winograd
+from counterface.learn.winograd import FixedConv2d, fix_convolutions
 
 
 def pair(channels: int, filters: int, bias: bool = True) -> tuple[nn.Conv2d, nn.Conv2d]:
@@ -26,7 +26,7 @@ def pair(channels: int, filters: int, bias: bool = True) -> tuple[nn.Conv2d, nn.
 def test_the_result_is_that_of_the_direct_convolution(
     shape: tuple[int, int], strip: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fixed_winograd, "_STRIP", strip)
+    monkeypatch.setattr(winograd, "_STRIP", strip)
     for channels, filters, bias in ((16, 24, True), (32, 16, False)):
         direct, fixed = pair(channels, filters, bias)
         x = torch.randn(3, channels, *shape).to(memory_format=torch.channels_last)
