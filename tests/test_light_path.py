@@ -10,6 +10,7 @@ MIXED = (  # hold training code
     "counterface.datasets.",
     "counterface.detect.",
     "counterface.swap.",
+    "counterface.testing.architecture",
     "counterface.testing.swap",
     "counterface.testing.detect",
 )

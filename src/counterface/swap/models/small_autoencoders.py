@@ -128,8 +128,8 @@ class IAE(Inters):
         config = config or self.Config()
         w, size = config.width, getattr(config, "resolution", SIZE)
         side = size // 16
-        shape = (8 * w, *[2 * side if self.MAP else side] * 2)
-        super().__init__(config, in_size=size, out_size=size, code_shape=shape)
+        grid = 2 * side if self.MAP else side
+        super().__init__(config, in_size=size, out_size=size, code_shape=(8 * w, grid, grid))
         self.encoder = nn.Sequential(*_halve(w, 4))
         flat, half = 8 * w * side**2, (4 * w, side, side)
         for name in self.INTERS:
