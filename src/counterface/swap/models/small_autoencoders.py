@@ -119,7 +119,7 @@ class IAE(Inters):
 
     Config: ClassVar[type[SmallConfig]] = MaskedConfig
     TINY: ClassVar = {"width": 8, "code": 16}
-    INTERS = ("inter_source", "inter_both", "inter_target")
+    INTERS: ClassVar[tuple[str, ...]] = ("inter_source", "inter_both", "inter_target")
     MAP: ClassVar[int] = 0  # channels that an inter's map is doubled to; 0 = it is not
     DOUBLINGS: ClassVar[tuple[float, ...]] = (4, 2, 1, 0.5)
 
