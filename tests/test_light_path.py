@@ -11,6 +11,7 @@ MIXED = (  # hold training code
     "counterface.builds.",
     "counterface.detect.",
     "counterface.swap.",
+    "counterface.testing.architecture",
     "counterface.testing.swap",
     "counterface.testing.detect",
 )

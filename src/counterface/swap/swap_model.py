@@ -1,6 +1,6 @@
 """What every face-swap model is: pictures of a face and an identity in, that identity's face out.
 
-An architecture is one file under `swap/models/` with one class, named in `SWAP_MODELS`. Whatever it
+An architecture is one class under `swap/models/`, named in `SWAP_MODELS`. Whatever it
 looks like inside, `model(source_images, SOURCE)` reconstructs the source, `model(target_images,
 TARGET)` the target, and `model(target_images, SOURCE)` is the swap. A trained model is a file of
 tensors with `SwapAbout` in its record; `read_model` brings it back.
@@ -18,9 +18,15 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from counterface import __version__
-from counterface.config import Record, validate
+from counterface.config import Record
 from counterface.errors import ConfigError, ShapeError, SwapError
 from counterface.files import file_sha256
+from counterface.learn.architecture import (
+    Architecture,
+    Template,
+    load_tensors,
+    settle_options,
+)
 from counterface.learn.checkpoint import checkpoints, read_record, read_weights, step_of
 from counterface.project_files import reading
 from counterface.provenance.rights import Rights
@@ -28,8 +34,6 @@ from counterface.registry import SWAP_MODELS
 
 SOURCE, TARGET = 0, 1
 MODULE = "model"  # the name of the model's tensors in a file
-
-Template = Literal["face", "whole_face", "head"]
 
 
 class Generated(NamedTuple):
@@ -47,7 +51,7 @@ class SwapConfig(Record):
     template: Template = Field("face", description="how much of the head a crop shows")
 
 
-class SwapModel(nn.Module):
+class SwapModel(Architecture):
     """The parent of every architecture: checks inputs, and names what callers may rely on.
 
     A subclass says how a picture becomes a code (`code`) and a code a picture (`decode`), unless
@@ -56,9 +60,8 @@ class SwapModel(nn.Module):
     reset or exchanged by name.
     """
 
-    Config: ClassVar[type[SwapConfig]]  # frozen; unknown keys are errors
-    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # named options
-    TINY: ClassVar[Mapping[str, Any]] = {}  # options of the smallest useful net, for tests
+    KIND = "swap model"
+    Config: ClassVar[type[SwapConfig]]
     MAX_IDENTITIES: ClassVar[int] = 2
     INTERS: ClassVar[tuple[str, ...]] = ()  # parts that start afresh after pretraining
     SHARED_CODE: ClassVar[bool] = True  # `code` does not depend on the identity
@@ -82,9 +85,8 @@ class SwapModel(nn.Module):
         code_shape: tuple[int, int, int],
         identities: int = 2,
     ) -> None:
-        """Set the attributes above; the subclass adds its parts."""
-        super().__init__()
-        self.config = config
+        """Sets the attributes above; the subclass adds its parts."""
+        super().__init__(config)
         self.identities = identities
         self.in_size, self.out_size = in_size, out_size
         self.code_shape = code_shape
@@ -188,7 +190,7 @@ def build_model(
         takes = "2" if kind.MAX_IDENTITIES == 2 else f"2 to {kind.MAX_IDENTITIES}"
         hint = "; 'many' takes more" if identities > 2 and kind.MAX_IDENTITIES == 2 else ""
         raise ConfigError(f"swap model {name!r} takes {takes} identities, got {identities}{hint}")
-    config = validate(kind.Config, options or {}, f"swap model {name!r}")
+    config = settle_options(SWAP_MODELS, name, options)
     if kind.MAX_IDENTITIES == 2:
         return kind(config)  # type: ignore[call-arg]  # subclasses take their config alone
     return kind(config, identities=identities)  # type: ignore[call-arg]  # or this besides
@@ -264,12 +266,8 @@ def read_model(path: Path, device: str | torch.device = "cpu") -> TrainedModel:
     path = find_weights(Path(path))
     states, record = read_weights(path, SwapError)
     about = _read_about(record, path)
-    if MODULE not in states:
-        raise SwapError(f"{path}: holds no module {MODULE!r}, only {sorted(states)}")
     model = _build(about, path)
-    if difference := _difference(model.state_dict(), states[MODULE]):
-        raise SwapError(f"{path}: the tensors are not those of {about.model!r}: {difference}")
-    model.load_state_dict(states[MODULE], assign=True)
+    load_tensors(model, states, MODULE, path, SwapError, repr(about.model))
     model.requires_grad_(False)
     sha256 = file_sha256(path, SwapError)
     return TrainedModel(model.to(device).eval(), about, int(record.get("step", 0)), sha256, path)
@@ -325,16 +323,3 @@ def _read_about(record: Mapping[str, Any], path: Path) -> SwapAbout:
     unusable = "what it says of itself cannot be used"
     with reading(path, SwapError, what=unusable, model=SwapAbout):
         return SwapAbout.model_validate(about)
-
-
-def _difference(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor], show: int = 3) -> str:
-    """What keeps one state from being loaded into the other, or nothing."""
-    lines = [f"{name} is missing" for name in wanted if name not in found]
-    lines += [f"{name} is left over" for name in found if name not in wanted]
-    lines += [
-        f"{name} is {tuple(found[name].shape)}, expected {tuple(tensor.shape)}"
-        for name, tensor in wanted.items()
-        if name in found and found[name].shape != tensor.shape
-    ]
-    more = f" and {len(lines) - show} more" if len(lines) > show else ""
-    return "; ".join(lines[:show]) + more

@@ -102,6 +102,7 @@ def check_detector_model(kind: Any) -> None:
     import torch
 
     from counterface.detect.models.detector_model import DetectorModel
+    from counterface.testing import architecture as shared
     from counterface.testing import detect as parts
 
     assert issubclass(kind, DetectorModel), f"{kind.__name__} is no DetectorModel"
@@ -111,7 +112,8 @@ def check_detector_model(kind: Any) -> None:
         model = parts.build(kind)
         parts.check_outputs(model)
         parts.check_errors(model)
-        parts.check_state(model, parts.build(kind))
+        images = parts.pictures(model, 1)
+        shared.check_state(model, parts.build(kind), lambda net: net(images)[0])
         parts.check_export(model)
         parts.check_gradients(model)
         parts.check_embedding(model)
@@ -146,6 +148,7 @@ def check_swap_model(kind: Any, identities: int = 2) -> None:
     import torch
 
     from counterface.swap.swap_model import SwapModel
+    from counterface.testing import architecture as shared
     from counterface.testing import swap as parts
 
     assert issubclass(kind, SwapModel), f"{kind.__name__} is no SwapModel"
@@ -160,7 +163,8 @@ def check_swap_model(kind: Any, identities: int = 2) -> None:
         parts.check_errors(model)
         parts.check_identities(model)
         parts.check_gradients(model)
-        parts.check_state(model, parts.build(kind, identities, template="head"))
+        fresh, images = parts.build(kind, identities, template="head"), parts.pictures(model, 1)
+        shared.check_state(model, fresh, lambda net: net(images, 1).image)
 
 
 def check_color_transfer(transfer: Any) -> None:

@@ -11,15 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from counterface.config import read_config, write_config
 from counterface.detect.detector import Detector
 from counterface.detect.models.detector_model import DetectorModel
 from counterface.detect.training.export import describe_net, export_detector
 from counterface.errors import ShapeError
+from counterface.testing import architecture as shared
 
 RTOL, ATOL = 1e-3, 1e-4  # convolutions sum in another order in another batch
 
@@ -46,21 +45,9 @@ def pictures(model: DetectorModel, count: int = 2) -> Tensor:
 
 
 def check_config(kind: type[DetectorModel]) -> None:
-    """Check that options are described, strict and survive TOML; the docstring tells of the map."""
+    """Beside `check_options`: the docstring explains the map."""
     assert "activation" in (kind.__doc__ or ""), "the docstring does not say what the map means"
-    for name, field in kind.Config.model_fields.items():
-        assert field.description, f"option {name!r} has no description"
-    try:
-        kind.Config.model_validate({**kind.TINY, "no_such_option": 1})
-    except ValidationError:
-        pass
-    else:
-        raise AssertionError("an unknown option is accepted")
-    config = kind.Config.model_validate(dict(kind.TINY))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "config.toml"
-        write_config(config, path)
-        assert read_config(kind.Config, path) == config, f"{config} changes in a TOML file"
+    shared.check_options(kind)
 
 
 @torch.no_grad()
@@ -105,21 +92,10 @@ def check_errors(model: DetectorModel) -> None:
 
 
 def check_gradients(model: DetectorModel) -> None:
-    """Check that both outputs together teach every weight that is not frozen."""
-    with torch.no_grad():  # a scale that starts at 0 hides what it scales; move a little away
-        for weight in model.parameters():
-            weight.add_(torch.randn_like(weight), alpha=0.02)
-    logit, activation = model.train()(pictures(model, 4))
-    (logit.sum() + activation.square().sum()).backward()
-    taught = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
-    idle = [
-        name
-        for name, weight in taught.items()
-        if weight.grad is None or not bool(weight.grad.abs().max() > 0)
-    ]
-    assert taught, "no weight learns from the outputs"
-    assert not idle, f"weights that learn nothing: {idle}"
-    model.zero_grad(set_to_none=True)
+    """Both outputs together teach every weight that is not frozen."""
+    shared.shake(model.train())
+    logit, activation = model(pictures(model, 4))
+    shared.check_taught(model, logit.sum() + activation.square().sum())
 
 
 def check_embedding(model: DetectorModel) -> None:
@@ -137,16 +113,6 @@ def check_embedding(model: DetectorModel) -> None:
         else:
             assert weight.grad is None, f"{name} is a part of HEAD, but taught by the embedding"
     model.zero_grad(set_to_none=True)
-
-
-@torch.no_grad()
-def check_state(model: DetectorModel, fresh: DetectorModel) -> None:
-    """Check that all that a model knows is in its state."""
-    images = pictures(model, 1)
-    wanted = model.eval()(images)[0]
-    assert not torch.equal(fresh.eval()(images)[0], wanted), "new weights are not drawn anew"
-    fresh.load_state_dict(model.state_dict())
-    assert torch.equal(fresh(images)[0], wanted), "the state does not hold all of the model"
 
 
 @torch.no_grad()

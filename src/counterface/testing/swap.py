@@ -5,17 +5,14 @@ Each raises AssertionError with the reason. Needs torch.
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 from torch import Tensor
 
-from counterface.config import read_config, write_config
 from counterface.errors import ShapeError
 from counterface.swap.swap_model import Generated, SwapModel, count_parameters
+from counterface.testing import architecture as shared
 
 CLOSE = 1e-4  # of values in [0, 1]: convolutions sum in another order in another batch
 
@@ -35,21 +32,8 @@ def pictures(model: SwapModel, count: int = 2) -> Tensor:
 
 
 def check_config(kind: type[SwapModel]) -> None:
-    """Check that settings are described, strict and survive TOML, and that presets can be built."""
-    for name, field in kind.Config.model_fields.items():
-        assert field.description, f"option {name!r} has no description"
-    try:
-        kind.Config.model_validate({"no_such_option": 1})
-    except ValidationError:
-        pass
-    else:
-        raise AssertionError("an unknown option is accepted")
-    for options in ({}, kind.TINY, *kind.PRESETS.values()):
-        config = kind.Config.model_validate(dict(options))
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "config.toml"
-            write_config(config, path)
-            assert read_config(kind.Config, path) == config, f"{config} changes in a TOML file"
+    """Beside `check_options`: defaults and presets can be built."""
+    for config in shared.check_options(kind):
         with torch.device("meta"):
             model = build(kind, 2, **config.model_dump())
         assert model.config == config, "the model keeps another configuration than it was given"
@@ -136,36 +120,15 @@ def check_identities(model: SwapModel) -> None:
 
 
 def check_gradients(model: SwapModel) -> None:
-    """Check that reconstructing every identity, with all outputs, teaches every weight."""
-    model.train()
-    with torch.no_grad():  # a scale that starts at 0 hides what it scales; move a little away
-        for weight in model.parameters():
-            weight.add_(torch.randn_like(weight), alpha=0.02)
+    """Reconstructing every identity, with all outputs, teaches every weight."""
+    assert all(weight.requires_grad for weight in model.parameters()), "a weight is frozen"
+    shared.shake(model.train())
     images = pictures(model)
     total = torch.zeros(())
     for identity in range(model.identities):
         for _, values in named(model(images, identity)):
             total = total + (values - 0.3).square().mean()
-    total.backward()  # type: ignore[no-untyped-call]
-    idle = [
-        name
-        for name, weight in model.named_parameters()
-        if weight.grad is None or not bool(weight.grad.abs().max() > 0)
-    ]
-    assert not idle, f"weights that learn nothing: {idle}"
-    model.zero_grad(set_to_none=True)
-
-
-@torch.no_grad()
-def check_state(model: SwapModel, fresh: SwapModel) -> None:
-    """Check that all that a model knows is in its state."""
-    images = pictures(model, 1)
-    model.eval()
-    fresh.eval()
-    wanted = model(images, 1).image
-    assert not torch.equal(fresh(images, 1).image, wanted), "new weights are not drawn anew"
-    fresh.load_state_dict(model.state_dict())
-    assert torch.equal(fresh(images, 1).image, wanted), "the state does not hold all of the model"
+    shared.check_taught(model, total)
 
 
 def named(made: Generated) -> list[tuple[str, Tensor]]:

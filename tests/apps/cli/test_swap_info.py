@@ -11,7 +11,7 @@ import torch
 from counterface.apps.cli.main import main
 from counterface.learn.checkpoint import write_weights
 from counterface.provenance.rights import Rights
-from counterface.swap.models.iae import IAE
+from counterface.swap.models.small_autoencoders import IAE
 from counterface.swap.swap_model import FacesetUsed, IdentityAbout, SwapAbout, build_model
 
 RIGHTS = Rights(shown="a drawn face", basis="synthetic", reference="drawn\nby a test")

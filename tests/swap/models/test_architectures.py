@@ -7,11 +7,10 @@ import torch
 from pydantic import ValidationError
 
 from counterface.swap.models.df import DF, DFConfig
-from counterface.swap.models.dfaker import DFaker, DFakerConfig
 from counterface.swap.models.gan import GAN, GANConfig
-from counterface.swap.models.iae import IAE, IAEConfig
 from counterface.swap.models.liae import LIAE
 from counterface.swap.models.many import Many, ManyConfig
+from counterface.swap.models.small_autoencoders import IAE, DFaker
 from counterface.swap.swap_model import SOURCE, TARGET, build_model
 
 
@@ -75,7 +74,7 @@ def test_the_code_of_df_is_shared_and_that_of_liae_is_not():
 
 @torch.no_grad()
 def test_iae_has_an_inter_of_its_own_for_each():
-    model = IAE(IAEConfig(**IAE.TINY)).eval()
+    model = IAE(IAE.Config(**IAE.TINY)).eval()
     images = pictures(2, 64)
     source, target = (model.encode(images, i).unflatten(1, model.code_shape) for i in (0, 1))
     half = model.code_shape[0] // 2
@@ -85,7 +84,7 @@ def test_iae_has_an_inter_of_its_own_for_each():
 
 @torch.no_grad()
 def test_dfaker_gives_twice_the_side():
-    made = DFaker(DFakerConfig(**DFaker.TINY)).eval()(pictures(1, 64), SOURCE)
+    made = DFaker(DFaker.Config(**DFaker.TINY)).eval()(pictures(1, 64), SOURCE)
     assert made.image.shape == (1, 3, 128, 128)
 
 

@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 from pydantic import Field
 from torch import Tensor, nn
 
-from counterface.detect.models.detector_model import DetectorConfig, DetectorModel, Template
+from counterface.detect.models.detector_model import DetectorConfig, DetectorModel
 from counterface.detect.models.parts.map_head import MapHead
+from counterface.learn.architecture import Template
 
 
 class CNNImagesConfig(DetectorConfig):

@@ -18,10 +18,11 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
-from counterface.detect.models.detector_model import ClipConfig, DetectorModel, Template
+from counterface.detect.models.detector_model import ClipConfig, DetectorModel
 from counterface.detect.models.parts.canny import CannyConfig, find_edges, grey_levels
 from counterface.detect.models.parts.map_head import DenseMapHead
 from counterface.detect.models.parts.timm_backbone import create_cut_backbone, signed_input
+from counterface.learn.architecture import Template
 
 STRIDE = 16
 BACKBONE_STAGE = 2  # stride 8: 16 cells a side at 128 px, which two ConvLSTM cells can afford

@@ -1,24 +1,23 @@
 """What every detector architecture is: aligned faces in, a logit and a map of the evidence out.
 
-An architecture is one file under `detect/models/` with one class, named in `DETECTORS`. A frame
-detector judges one crop, a clip detector `frames` crops of one person, `step` frames of the video
-apart. What was trained travels as a file of tensors, and as ONNX to whoever scans (`export.py`).
+An architecture is one class under `detect/models/`, named in `DETECTORS`. A frame detector judges
+one crop, a clip detector `frames` crops of one person, `step` frames of the video apart. What was
+trained travels as a file of tensors, and as ONNX to whoever scans (`export.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import Field
 from torch import Tensor, nn
 
-from counterface.config import Record, validate
+from counterface.config import Record
 from counterface.errors import ShapeError, TrainingError
+from counterface.learn.architecture import Architecture, Template, settle_options
 from counterface.registry import DETECTORS
-
-Template = Literal["face", "whole_face", "head"]
 
 
 class DetectorConfig(Record):
@@ -45,7 +44,7 @@ def clip_of(config: DetectorConfig) -> tuple[int, int]:
     return (config.frames, config.step) if isinstance(config, ClipConfig) else (1, 1)
 
 
-class DetectorModel(nn.Module):
+class DetectorModel(Architecture):
     """The parent of every architecture.
 
     `forward` takes RGB float32 [0, 1], (B, 3, S, S) where `frames` is 1, else (B, T, 3, S, S), and
@@ -54,8 +53,8 @@ class DetectorModel(nn.Module):
     `head` that reads them (`parts/map_head.py`); others replace `forward` and `embedding`.
     """
 
-    Config: ClassVar[type[DetectorConfig]]  # frozen; unknown keys are errors
-    TINY: ClassVar[Mapping[str, Any]] = {}  # options of the smallest useful net, for tests
+    KIND = "detector"
+    Config: ClassVar[type[DetectorConfig]]
     PUBLISHED: ClassVar[str] = ""  # of the weights that `load_published` reads: whose, licence
     HEAD: tuple[str, ...] = ("head",)  # the parts, by their dotted names, that read the embedding
     ANY_SIDE: ClassVar[bool] = False  # crops of another side than `config.size` fit as well
@@ -63,11 +62,6 @@ class DetectorModel(nn.Module):
 
     config: DetectorConfig
     head: nn.Module
-
-    def __init__(self, config: DetectorConfig) -> None:
-        """Keep the options; the subclass adds its parts."""
-        super().__init__()
-        self.config = config
 
     def features(self, images: Tensor) -> Tensor:
         """What the head reads, (B, C, h, w)."""
@@ -157,8 +151,8 @@ def build_config(name: str, options: Mapping[str, Any] | None = None) -> Detecto
     Raises:
         ConfigError: an unknown architecture or option, or a wrong value.
     """
-    kind = detector_kind(name)
-    return validate(kind.Config, options or {}, f"detector {name!r}")
+    config: DetectorConfig = settle_options(DETECTORS, name, options)
+    return config
 
 
 def build_detector(

@@ -35,10 +35,16 @@ class PooledCNNConfig(DetectorConfig):
 class PooledCNN(DetectorModel):
     """RGB float32 [0, 1] (B, 3, S, S) -> logit (B,) and activation (B, h, w), of stride 32.
 
-    The activation is the class activation map; its mean is the logit.
+    The activation is the class activation map; its mean is the logit. The published systems are
+    presets under their names in the registry.
     """
 
     Config: ClassVar[type[PooledCNNConfig]] = PooledCNNConfig
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "resnet34_frames": {"backbone": "resnet34"},
+        "xception": {"backbone": "legacy_xception", "size": 256},
+        "efficientnet_b4": {"backbone": "efficientnet_b4"},
+    }
     TINY: ClassVar[Mapping[str, Any]] = {"backbone": "test_resnet", "size": 64}
 
     config: PooledCNNConfig
@@ -63,44 +69,6 @@ class PooledCNN(DetectorModel):
         return found
 
 
-class ResNet34Config(PooledCNNConfig):
-    """The architecture."""
-
-    backbone: str = Field("resnet34", description="any timm model with `forward_features`")
-
-
-class ResNet34Frames(PooledCNN):
-    """`PooledCNN` on ResNet34; the activation is the class activation map."""
-
-    Config = ResNet34Config
-
-
-class XceptionConfig(PooledCNNConfig):
-    """The architecture."""
-
-    backbone: str = Field("legacy_xception", description="any timm model with `forward_features`")
-    size: int = Field(256, ge=32, le=1024, description="crop side, pixels")
-
-
-class Xception(PooledCNN):
-    """`PooledCNN` on Chollet's Xception; the activation is the class activation map."""
-
-    Config = XceptionConfig
-
-
-class EfficientNetB4Config(PooledCNNConfig):
-    """The architecture."""
-
-    backbone: str = Field("efficientnet_b4", description="any timm model with `forward_features`")
-
-
-class EfficientNetB4(PooledCNN):
-    """`PooledCNN` on EfficientNet-B4; the activation is the class activation map."""
-
-    Config = EfficientNetB4Config
-    TINY: ClassVar[Mapping[str, Any]] = {"backbone": "test_efficientnet", "size": 64}
-
-
 class AttentionConfig(PooledCNNConfig):
     """The architecture."""
 
@@ -117,6 +85,7 @@ class EfficientNetB4Attention(PooledCNN):
     """
 
     Config = AttentionConfig
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     TINY: ClassVar[Mapping[str, Any]] = {"backbone": "test_efficientnet", "size": 64}
 
     config: AttentionConfig

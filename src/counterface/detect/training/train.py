@@ -34,6 +34,7 @@ from counterface.detect.training.score_clips import ValidatedTask, first_clips
 from counterface.device import keep_freed_memory, use_free_cores
 from counterface.errors import ConfigError, TrainingError
 from counterface.faces.align import crop_matrix, warp_image
+from counterface.learn.architecture import load_tensors
 from counterface.learn.checkpoint import read_weights
 from counterface.learn.loop import TrainResult, train
 from counterface.learn.task import Examples
@@ -266,12 +267,8 @@ def load_detector(weights: Path, model: ModelChoice | None = None) -> DetectorMo
             model = ModelChoice.model_validate(record["about"]["model"])
     with reading(weights, TrainingError, what="the net that it names cannot be built"):
         net = build_detector(model.name, model.options, fetch=False)
-    try:
-        net.load_state_dict(modules["net"])
-    except (KeyError, RuntimeError) as error:
-        raise TrainingError(
-            f"{weights}: not weights of {model.name} with {model.options}: {str(error)[:200]}"
-        ) from error
+    what = f"{model.name} with {model.options}"
+    load_tensors(net, modules, "net", weights, TrainingError, what)
     return net
 
 

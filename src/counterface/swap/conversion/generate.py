@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from counterface.device import count_cores, onnx_options
 from counterface.errors import ShapeError, SwapError
-from counterface.swap.conversion.fixed_winograd import fix_convolutions
+from counterface.learn.winograd import fix_convolutions
 from counterface.swap.models.blocks import Decoder
 from counterface.swap.swap_model import SwapModel, TrainedModel
 from counterface.types import Image, Mask

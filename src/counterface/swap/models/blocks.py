@@ -221,28 +221,25 @@ def init_weights(model: nn.Module, slope: float = SLOPE) -> None:
             nn.init.zeros_(module.bias)
 
 
-class OneDecoder(SwapModel):
-    """What models have in common whose identities differ in the code alone."""
+class Inters(SwapModel):
+    """One decoder, which reads the identity's own inter beside the one for both.
+
+    Who has no inter of their own is read by the one for both twice.
+    """
 
     SHARED_CODE: ClassVar = False
+    INTERS: ClassVar[tuple[str, ...]] = ("inter_both", "inter_target")
     decoder: nn.Module
+
+    def code(self, images: Tensor, identity: int | Tensor) -> Tensor:
+        """The identity's own inter, then the common one."""
+        features = self.encoder(images)
+        both: Tensor = self.get_submodule("inter_both")(features)
+        own = "inter_source" if identity == SOURCE else "inter_target"
+        first = self.get_submodule(own)(features) if own in self.INTERS else both
+        return torch.cat([first, both], 1)
 
     def decode(self, code: Tensor, identity: int | Tensor) -> Generated:
         """The face; identities differ in the code alone."""
         generated: Generated = self.decoder(code)
         return generated
-
-
-class TwoInters(OneDecoder):
-    """What LIAE and its predecessor have in common: an inter for both, one for the target."""
-
-    INTERS: ClassVar = ("inter_both", "inter_target")
-    encoder: nn.Module
-    inter_both: nn.Module
-    inter_target: nn.Module
-
-    def code(self, images: Tensor, identity: int | Tensor) -> Tensor:
-        """Source: the common inter twice. Target: its own, then the common one."""
-        features = self.encoder(images)
-        both = self.inter_both(features)
-        return torch.cat([both if identity == SOURCE else self.inter_target(features), both], 1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from counterface.swap.models.blocks import TwoInters, init_weights
+from counterface.swap.models.blocks import Inters, init_weights
 from counterface.swap.models.df import (
     DF,
     DFConfig,
@@ -20,7 +20,7 @@ from counterface.swap.models.df import (
 )
 
 
-class LIAE(TwoInters):
+class LIAE(Inters):
     """RGB -> RGB and a mask, all of side `resolution`."""
 
     Config = DFConfig

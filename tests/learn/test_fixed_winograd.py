@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from counterface.swap.conversion.fixed_winograd import FixedConv2d, fix_convolutions
+from counterface.learn.winograd import FixedConv2d, fix_convolutions
 
 
 def pair(channels: int, filters: int, bias: bool = True) -> tuple[nn.Conv2d, nn.Conv2d]:
