@@ -25,7 +25,7 @@ def scanned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def counted(paths, *rest, **options):
         for outcome in scan(paths, *rest, **options):
-            names.append(outcome.path.name)
+            names.append(Path(outcome.file.path).name)
             yield outcome
 
     monkeypatch.setattr(module, "scan_files", counted)
