@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,9 @@ ROOT = Path(__file__).resolve().parent.parent
 FOOTAGE = ROOT.parent / "shared" / "data"
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # lets any test `import actors`
+
+# Read when MKL starts: else it rounds by where memory lies, and a repeated run ends elsewhere.
+os.environ.setdefault("MKL_CBWR", "AVX2,STRICT")
 
 settings.register_profile("suite", deadline=None)  # a busy machine is no failure
 settings.load_profile("suite")

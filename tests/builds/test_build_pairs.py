@@ -216,7 +216,6 @@ def test_killed_at_any_stage_it_goes_on_to_the_same_frames(
         assert one.path.relative_to(whole_out) == other.path.relative_to(out)
         assert (one.source, one.identities) == (other.source, other.identities)
         for a, b in zip(images(one.path), images(other.path), strict=True):
-            # matrix products may round otherwise where memory lies otherwise
             assert np.abs(a.astype(int) - b).mean() < (0.2 if one.label else 1e-9)
     hidden = [p for p in out.rglob(".*") if p.name != ".lock" and p.name != ".extract"]
     assert hidden == []
