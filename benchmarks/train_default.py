@@ -165,7 +165,11 @@ def name_detector(path: Path) -> None:
     """Writes name, version and card into the file."""
     info = Detector.load(str(path)).info
     card = json.loads((Path(__file__).parent / "default_card.json").read_text(encoding="utf-8"))
-    named = {"name": "counterface-witnesses", "version": VERSION, "card": info.card | card}
+    named = {
+        "name": "counterface-witnesses",
+        "version": VERSION,
+        "card": info.calibrated_card | card,
+    }
     stamp_detector(path, info.model_copy(update=named))
 
 

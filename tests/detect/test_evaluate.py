@@ -11,7 +11,7 @@ from tiny_detector import metadata, write_detector
 
 from counterface.datasets.manifest import Entry
 from counterface.detect.calibrate import calibrate_file, calibrate_scores, recalibrate_scores
-from counterface.detect.detector import Calibration, Detector, Thresholds
+from counterface.detect.detector import NOT_CALIBRATED, Calibration, Detector, Thresholds
 from counterface.detect.evaluate import FileScore, evaluate_files, score_files
 from counterface.detect.pool import calibrate
 from counterface.detect.scanning.scan import ScanConfig
@@ -175,7 +175,9 @@ def test_every_file_is_scored_or_says_why_not(tmp_path: Path):
 def test_calibrating_a_file_changes_its_numbers_and_not_its_logits(
     pictures: list[Entry], tmp_path: Path
 ):
-    path = write_detector(tmp_path / "own.onnx", metadata(card={"note": "kept"}))
+    path = write_detector(
+        tmp_path / "own.onnx", metadata(card={"note": "kept", "summary": NOT_CALIBRATED})
+    )
     drawn = ScanConfig(quality_gate=False)
     config = drawn.model_copy(update={"detector": str(path)})
     before = score_files(pictures, config)

@@ -158,7 +158,8 @@ def calibrate_file(
         info = calibrate_witnesses(scores, info)
     else:
         calibration, thresholds = calibrate_scores(scores, info.calibration)
-        info = info.model_copy(update={"calibration": calibration, "thresholds": thresholds})
+        fitted = {"calibration": calibration, "thresholds": thresholds}
+        info = info.model_copy(update={**fitted, "card": info.calibrated_card})
     stamp_detector(detector, info)
     return info
 

@@ -34,6 +34,7 @@ from counterface.types import Floats
 from counterface.wording import unknown_name
 
 DEFAULT = "default"
+NOT_CALIBRATED = "Not calibrated: the numbers are not probabilities yet."
 BATCH = 4  # crops a run: activations of the shipped net stay under 100 MB, at the same speed
 
 
@@ -77,6 +78,10 @@ class Range(DetectorPart):
     max_pitch: float = Field(180, ge=0, description="largest tilt up or down, degrees")
 
 
+def _without_notice(value: Any) -> Any:
+    return value.replace(NOT_CALIBRATED, "").strip() if isinstance(value, str) else value
+
+
 class DetectorInfo(DetectorPart):
     """What a detector file says of itself."""
 
@@ -97,6 +102,12 @@ class DetectorInfo(DetectorPart):
         None, description="rules for the witnesses, in a file with the output `witnesses`"
     )
     card: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def calibrated_card(self) -> dict[str, Any]:
+        """The card without the words that its numbers are no probabilities yet."""
+        card = {name: _without_notice(value) for name, value in self.card.items()}
+        return {name: value for name, value in card.items() if value != ""}
 
     @property
     def crop_shape(self) -> tuple[int, ...]:

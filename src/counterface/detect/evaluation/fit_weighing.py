@@ -70,7 +70,8 @@ def calibrate_witnesses(scores: Sequence[FileScore], info: DetectorInfo) -> Dete
     assert info.weighing is not None
     lined = fit_lines(judged, info.weighing, thresholds.likely_manipulated)
     about = {"thresholds": thresholds, "weighing": lined}
-    return info.model_copy(update={**about, "card": info.card | {"weighed_on": _ground(judged)}})
+    card = info.calibrated_card | {"weighed_on": _ground(judged)}
+    return info.model_copy(update={**about, "card": card})
 
 
 def fit_weights(scores: Sequence[FileScore], weighing: Weighing) -> Weighing:

@@ -14,7 +14,13 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from counterface.detect.detector import DetectorInfo, Range, Thresholds, input_name
+from counterface.detect.detector import (
+    NOT_CALIBRATED,
+    DetectorInfo,
+    Range,
+    Thresholds,
+    input_name,
+)
 from counterface.detect.models.detector_model import DetectorModel
 from counterface.detect.training.fold_pads import fold_pads, with_known_borders
 from counterface.errors import DetectorError
@@ -145,7 +151,7 @@ def uncalibrated(
         step=step,
         thresholds=Thresholds(likely_manipulated=0.99, no_manipulation_found=0.01),
         range=Range(min_face_px=64),
-        card={"summary": "Not calibrated: the numbers are not probabilities yet."},
+        card={"summary": NOT_CALIBRATED},
     )
 
 
