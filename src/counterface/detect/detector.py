@@ -78,10 +78,6 @@ class Range(DetectorPart):
     max_pitch: float = Field(180, ge=0, description="largest tilt up or down, degrees")
 
 
-def _without_notice(value: Any) -> Any:
-    return value.replace(NOT_CALIBRATED, "").strip() if isinstance(value, str) else value
-
-
 class DetectorInfo(DetectorPart):
     """What a detector file says of itself."""
 
@@ -106,8 +102,9 @@ class DetectorInfo(DetectorPart):
     @property
     def calibrated_card(self) -> dict[str, Any]:
         """The card without the words that its numbers are no probabilities yet."""
-        card = {name: _without_notice(value) for name, value in self.card.items()}
-        return {name: value for name, value in card.items() if value != ""}
+        summary = str(self.card.get("summary", "")).replace(NOT_CALIBRATED, "").strip()
+        rest = {name: value for name, value in self.card.items() if name != "summary"}
+        return rest | ({"summary": summary} if summary else {})
 
     @property
     def crop_shape(self) -> tuple[int, ...]:
