@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from counterface.datasets.decoders.bank import Decoder, open_bank
+from counterface.datasets.decoders.bank import DecoderFile, open_bank
 from counterface.datasets.pairs.faceset_bank import FacesetBank, open_for_training
 from counterface.datasets.twins.sharpness import log_sharpness
 from counterface.faces.align import crop_matrix, warp_image
@@ -36,7 +36,7 @@ def read_faces(folders: list[Path]) -> list[Image]:
     return found
 
 
-def cost_ms(decoder: Decoder, image: Image, rounds: int = 3) -> float:
+def cost_ms(decoder: DecoderFile, image: Image, rounds: int = 3) -> float:
     """CPU milliseconds of one picture; the first is not counted."""
     rng = np.random.default_rng(0)
     decoder.redraw(image, rng)

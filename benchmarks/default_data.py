@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 
 from counterface.builds.blended import BlendConfig
-from counterface.builds.plan import Person
+from counterface.builds.plan import PersonClips
 from counterface.datasets.manifest import Entry
 from counterface.datasets.split import fold_groups
 from counterface.faceset.extract import ExtractConfig
@@ -131,7 +131,7 @@ def family_blends(out: Path) -> BlendConfig:
             files.setdefault(item.source.split("/")[0], []).append(item.path)
     for path in sorted((DATA / CLIPS).glob("*.mp4")):
         files[path.stem] = [path]
-    people = {n: Person(clips=tuple(f[:BLENDED]), rights=rights) for n, f in files.items()}
+    people = {n: PersonClips(clips=tuple(f[:BLENDED]), rights=rights) for n, f in files.items()}
     extract = ExtractConfig(
         template="head", size=384, faces=1, quality=100, every=10, max_outside=0.9
     )

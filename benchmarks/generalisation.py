@@ -32,7 +32,7 @@ from generalisation_data import (
 from counterface.datasets.leave_out import draw_evenly
 from counterface.datasets.manifest import Entry, write_manifest
 from counterface.detect.evaluate import DetectorFacts
-from counterface.detect.evaluation.measure import Number
+from counterface.detect.evaluation.measure import Estimate
 from counterface.detect.evaluation.openings import log_opening
 from counterface.detect.generalisation.meter import (
     Generalisation,
@@ -53,11 +53,11 @@ def _is_new(entry: Entry) -> bool:
     return any(entry.path.is_relative_to(DATA / name) for name in NEW)
 
 
-def shown(number: Number | float | None) -> str:
+def shown(number: Estimate | float | None) -> str:
     """With its interval where it has one."""
     if number is None:
         return "-"
-    if not isinstance(number, Number):
+    if not isinstance(number, Estimate):
         return f"{number:.2f}"
     spread = "" if number.low is None else f" [{number.low:.2f}, {number.high:.2f}]"
     return f"{number.value:.2f}{spread}"
@@ -95,7 +95,7 @@ def tables(found: Generalisation) -> Iterator[str]:
     yield from (f"\n{caution.text}" for caution in found.cautions)
 
 
-def _value(number: Number | None) -> str:
+def _value(number: Estimate | None) -> str:
     return "-" if number is None else f"{number.value:.2f}"
 
 

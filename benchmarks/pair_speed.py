@@ -20,7 +20,7 @@ from drawn_samples import DrawnBank
 from counterface.datasets.pairs.degrade import degrade
 from counterface.datasets.pairs.remake import AutoencoderRemake
 from counterface.datasets.pairs.self_blended import FaceSample, Kind, make_pair
-from counterface.datasets.pairs.training_pairs import PairConfig, Sources, TrainingPairs, View
+from counterface.datasets.pairs.training_pairs import CropView, PairConfig, Sources, TrainingPairs
 from counterface.faces.align import crop_matrix
 
 SIDE = 244  # about the middle of the sizes that `TrainingPairs` works at
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def _cut(sample: FaceSample) -> FaceSample:
-    return View(crop_matrix(sample.landmarks, "whole_face", SIDE), SIDE).cut(sample)
+    return CropView(crop_matrix(sample.landmarks, "whole_face", SIDE), SIDE).cut(sample)
 
 
 if __name__ == "__main__":

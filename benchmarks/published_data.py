@@ -19,7 +19,7 @@ from default_data import CLIPS, DATA, OLD_CLIPS, PAIRS, RUNS, pair_model, write_
 from generalisation_data import HALVES, all_entries, build_part
 
 from counterface.builds.build import BuildConfig, build
-from counterface.builds.plan import MANIFEST_FILE, Person
+from counterface.builds.plan import MANIFEST_FILE, PersonClips
 from counterface.config import read_config_with
 from counterface.datasets.face_store import FaceStoreConfig, store_faces
 from counterface.datasets.manifest import Entry, read_manifest, write_manifest
@@ -125,7 +125,7 @@ def twins_manifest(fold: int) -> Path:
 
 def build_pairs() -> None:
     """Swaps the talking heads and GRID speakers in pairs, both ways; run again to continue."""
-    people = {path.stem: Person(clips=(cut(path),), rights=RIGHTS) for path in footage()}
+    people = {path.stem: PersonClips(clips=(cut(path),), rights=RIGHTS) for path in footage()}
     for recipe, two in BASES.items():
         train_base(recipe, two)
     config = BuildConfig(

@@ -27,7 +27,7 @@ from counterface.faceset.store import Faceset, merge
 from counterface.files import locked
 from counterface.provenance.rights import Rights
 from counterface.swap.conversion import footage
-from counterface.swap.conversion.footage import Look
+from counterface.swap.conversion.footage import FrameFaces
 from counterface.swap.conversion.placement import PlacedFace
 from counterface.swap.conversion.truth import TruthWriter
 from counterface.table import write_table
@@ -78,7 +78,7 @@ def entries(folder: Path) -> list[Entry]:
     return [Entry(folder / "a.mp4", 1, **known), Entry(folder / "b.mp4", 0)]  # type: ignore[arg-type]
 
 
-def looks() -> list[Look]:
+def looks() -> list[FrameFaces]:
     """A frame with two faces and their small crops, and one without a face."""
     faces = [
         Face(
@@ -90,8 +90,8 @@ def looks() -> list[Look]:
     crop = np.arange(footage.LOOK_SIDE**2 * 3, dtype=np.uint32) % 251
     small = crop.astype(np.uint8).reshape(footage.LOOK_SIDE, footage.LOOK_SIDE, 3)
     return [
-        Look(0, Fraction(0), True, tuple(faces), (small, small[::-1])),
-        Look(1, Fraction(1, 25), False, ()),
+        FrameFaces(0, Fraction(0), True, tuple(faces), (small, small[::-1])),
+        FrameFaces(1, Fraction(1, 25), False, ()),
     ]
 
 

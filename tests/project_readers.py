@@ -15,7 +15,7 @@ from drawn_trees import DRAWN
 from swap_files import write_df
 from tiny_detector import metadata
 
-from counterface.builds.plan import PAIRS_FILE, BuildConfig, Pair, Person, Plan
+from counterface.builds.plan import PAIRS_FILE, BuildConfig, BuildPlan, PeoplePair, PersonClips
 from counterface.config import read_config, write_config
 from counterface.datasets.index import HashLog
 from counterface.datasets.manifest import Entry, read_manifest, write_manifest
@@ -178,9 +178,9 @@ def known_hashes(folder: Path) -> Reader:
 
 def build_pairs(folder: Path) -> Reader:
     """The pairs of a build that was begun."""
-    people = {name: Person(clips=Path(name)) for name in ("a", "b")}
-    plan = Plan(BuildConfig(out=folder, people=people), {}, {})
-    plan.write_pairs([Pair("a", "b", Path("recipes/swap_df.toml"), 23.0)])
+    people = {name: PersonClips(clips=Path(name)) for name in ("a", "b")}
+    plan = BuildPlan(BuildConfig(out=folder, people=people), {}, {})
+    plan.write_pairs([PeoplePair("a", "b", Path("recipes/swap_df.toml"), 23.0)])
     return folder / PAIRS_FILE, lambda: [(p.name, p.compression) for p in plan.read_pairs() or ()]
 
 
@@ -303,7 +303,9 @@ def looks(folder: Path) -> Reader:
         pose=Pose(1.0, 2.0, 3.0),
     )
     crop = np.zeros((footage.LOOK_SIDE, footage.LOOK_SIDE, 3), np.uint8)
-    look = footage.Look(index=0, pts=Fraction(1, 25), is_cut=False, faces=(face,), crops=(crop,))
+    look = footage.FrameFaces(
+        index=0, pts=Fraction(1, 25), is_cut=False, faces=(face,), crops=(crop,)
+    )
     write_table(path, footage.LOOKS.to_arrow([look]))
     return path, lambda: footage.read_pieces(folder)
 

@@ -13,7 +13,7 @@ from drawn_facesets import RIGHTS
 from drawn_reports import a_failure
 from tiny_detector import metadata, write_detector
 
-from counterface.builds.plan import PAIRS_FILE, BuildConfig, Person, Plan
+from counterface.builds.plan import PAIRS_FILE, BuildConfig, BuildPlan, PersonClips
 from counterface.config import write_config
 from counterface.datasets.index import HashLog
 from counterface.datasets.manifest import Entry, write_manifest
@@ -133,8 +133,8 @@ def known_hashes(folder: Path) -> Writer:
 
 def build_pairs(folder: Path) -> Writer:
     """The pairs of a build."""
-    people = {name: Person(clips=Path(name)) for name in ("a", "b")}
-    plan = Plan(BuildConfig(out=folder, people=people), {}, {})
+    people = {name: PersonClips(clips=Path(name)) for name in ("a", "b")}
+    plan = BuildPlan(BuildConfig(out=folder, people=people), {}, {})
     return folder / PAIRS_FILE, lambda: plan.write_pairs([])
 
 

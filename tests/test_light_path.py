@@ -76,7 +76,7 @@ LIGHT = (  # the modules of those folders that a scan or an evaluation needs
     "counterface.detect.findings",
     "counterface.detect.scanning.marks",
     "counterface.detect.pool",
-    "counterface.detect.scanning.quality",
+    "counterface.detect.scanning.notices",
     "counterface.detect.scanning.scan",
     "counterface.detect.scanning.scan_files",
     "counterface.detect.scanning.track_book",

@@ -13,7 +13,7 @@ from drawn_people import DRAWN, write_people
 from counterface.builds import write_pair as module
 from counterface.builds.twins import TwinsConfig, build_twins
 from counterface.config import read_config
-from counterface.datasets.decoders.architectures import Architecture
+from counterface.datasets.decoders.architectures import DecoderNet
 from counterface.datasets.decoders.autoencoder import FaceAutoencoder, export_autoencoder
 from counterface.datasets.manifest import read_manifest
 from counterface.errors import ConfigError, RightsError
@@ -37,7 +37,7 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_people(folder, {"cy": 3})
     (folder / "bank").mkdir()
     torch.manual_seed(0)
-    net = FaceAutoencoder(Architecture(up="nearest", halvings=1, code=8, side=32))
+    net = FaceAutoencoder(DecoderNet(up="nearest", halvings=1, code=8, side=32))
     export_autoencoder(net, folder / "bank" / "tiny.onnx")
     return folder
 

@@ -28,7 +28,7 @@ from counterface.provenance.watermark import (
 )
 from counterface.provenance.watermark.carrier import deal
 from counterface.provenance.watermark.first_format import FirstFormat
-from counterface.provenance.watermark.moved import PLACES, Place, fourier_plane
+from counterface.provenance.watermark.moved import PLACES, GridPlace, fourier_plane
 from counterface.provenance.watermark.search import CHANCE, VIEWS, limit
 from counterface.provenance.watermark.working_size import luma_square
 from counterface.types import Image
@@ -128,7 +128,11 @@ def test_the_search_stays_at_the_places_that_are_counted(mark: Watermark) -> Non
     rng = np.random.default_rng(11)
     steps, turns, furthest = 64, 24, 72
     assert 2 * (steps + 1) ** 2 * (2 * turns + 1) * (2 * furthest + 1) ** 2 == PLACES
-    for start in (Place(0, 0, -24, -72, 72), Place(64, 64, 24, 72, -72), Place(0, 64, 0, 72, 72)):
+    for start in (
+        GridPlace(0, 0, -24, -72, 72),
+        GridPlace(64, 64, 24, 72, -72),
+        GridPlace(0, 64, 0, 72, 72),
+    ):
         square = rng.normal(size=(256, 256)).astype(np.float32)
         place = mark.moved.look.refined(fourier_plane(square), 16 / 9, start, own=True)
         assert 0 <= min(place[:2]) <= max(place[:2]) <= steps

@@ -6,14 +6,14 @@ import re
 from pathlib import Path
 
 from counterface.report.report_card import card_lines, render_card, write_card
-from counterface.swap.quality import Number, ReportCard
+from counterface.swap.quality import ReportCard, Statistic
 
 NAME = "<script>alert(1)</script>\u202egpj.mp4"
 
 
 def make_card(**changes: object) -> ReportCard:
     fields: dict[str, object] = dict.fromkeys(ReportCard.model_fields)
-    number = Number(mean=0.25, p5=0.125, p95=0.5, frames=7)
+    number = Statistic(mean=0.25, p5=0.125, p95=0.5, frames=7)
     known = {
         "out": NAME,
         "target": "t.mp4",
@@ -27,8 +27,8 @@ def make_card(**changes: object) -> ReportCard:
 
 
 def test_every_number_of_the_card_is_on_the_page() -> None:
-    numbers = [n for n, f in ReportCard.model_fields.items() if f.annotation == (Number | None)]
-    full = Number(mean=0.25, p5=0.125, p95=0.5, frames=7)
+    numbers = [n for n, f in ReportCard.model_fields.items() if f.annotation == (Statistic | None)]
+    full = Statistic(mean=0.25, p5=0.125, p95=0.5, frames=7)
     lines = card_lines(make_card(**dict.fromkeys(numbers, full), source_to_target=0.75))
     assert sum(line.value.startswith("0.25") for line in lines) == len(numbers)
     assert any(line.value == "0.75" for line in lines)

@@ -21,14 +21,14 @@ from pydantic import Field, field_validator
 from counterface import __version__
 from counterface.builds.plan import (
     MANIFEST_FILE,
-    Person,
+    PersonClips,
     check_shares,
     find_all_rights,
     find_clips,
 )
 from counterface.builds.splits import split_groups
 from counterface.builds.write_pair import (
-    Place,
+    PairFiles,
     find_faces,
     pair_entries,
     pair_record,
@@ -60,7 +60,7 @@ class BlendConfig(Settings):
     """A data set of real faces and pseudo-fakes made from them."""
 
     out: Path = Field(Path("data/blended"), description="folder of the data set")
-    people: dict[str, Person] = Field(
+    people: dict[str, PersonClips] = Field(
         min_length=1, description="people by name, each with clips and rights"
     )
     pairs: int = Field(
@@ -159,15 +159,15 @@ def _faces(
     return faceset, failed
 
 
-def _chosen(config: BlendConfig, name: str, faceset: Faceset) -> Iterator[tuple[Place, Row]]:
+def _chosen(config: BlendConfig, name: str, faceset: Faceset) -> Iterator[tuple[PairFiles, Row]]:
     """The rows to make pairs of, spread evenly over the faceset; a row may come several times."""
     for number, index in enumerate(np.linspace(0, len(faceset) - 1, config.pairs).round()):
-        yield Place(config.out, name, number, config.format), faceset.rows[int(index)]
+        yield PairFiles(config.out, name, number, config.format), faceset.rows[int(index)]
 
 
 def _make(
     config: BlendConfig,
-    place: Place,
+    place: PairFiles,
     faceset: Faceset,
     row: Row,
     rights: Rights,
@@ -190,7 +190,9 @@ def _make(
     write_pair(place, real, fake, pair.mask, record, config.quality, marker)
 
 
-def _entries(place: Place, row: Row, rights: Rights, config: BlendConfig) -> tuple[Entry, Entry]:
+def _entries(
+    place: PairFiles, row: Row, rights: Rights, config: BlendConfig
+) -> tuple[Entry, Entry]:
     kind = str(read_record(record_path(place.fake)).settings["kind"])
     return pair_entries(
         place,

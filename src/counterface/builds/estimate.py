@@ -15,9 +15,9 @@ from typing import NamedTuple
 from pydantic import Field
 
 from counterface.builds.genuine import write_genuine
-from counterface.builds.plan import Pair, Plan, spread
+from counterface.builds.plan import BuildPlan, PeoplePair, spread
 from counterface.builds.stages import (
-    Job,
+    ClipSwap,
     convert_config,
     jobs_of,
     steps_done,
@@ -73,7 +73,9 @@ class _Speed(NamedTuple):
     genuine_s: float  # of a genuine frame
 
 
-def estimate_work(plan: Plan, pairs: Sequence[Pair] | None, progress: Progress) -> Estimate:
+def estimate_work(
+    plan: BuildPlan, pairs: Sequence[PeoplePair] | None, progress: Progress
+) -> Estimate:
     """What is left, with times measured here.
 
     Args:
@@ -104,7 +106,7 @@ def estimate_work(plan: Plan, pairs: Sequence[Pair] | None, progress: Progress) 
 
 
 def _left_of_method(
-    plan: Plan, pairs: Sequence[Pair], speed: _Speed, frames: dict[Path, int]
+    plan: BuildPlan, pairs: Sequence[PeoplePair], speed: _Speed, frames: dict[Path, int]
 ) -> list[Work]:
     name = pairs[0].method.stem
     steps = 0
@@ -132,7 +134,7 @@ def _left_of_method(
     ]
 
 
-def _as_many_as_there_will_be(plan: Plan) -> list[Pair]:
+def _as_many_as_there_will_be(plan: BuildPlan) -> list[PeoplePair]:
     if plan.config.pairs != "auto":
         return spread(plan.config.pairs, plan.config)
     names = sorted(plan.clips)
@@ -149,7 +151,7 @@ def _frames(clip: Path) -> int:
     return info.frame_count or 1
 
 
-def _seconds_taken(plan: Plan) -> tuple[float, float | None]:
+def _seconds_taken(plan: BuildPlan) -> tuple[float, float | None]:
     config = plan.config.convert
     return config.from_s or 0.0, config.to_s
 
@@ -164,7 +166,7 @@ def _in_range(clip: Path, frames: dict[Path, int], limit: tuple[float, float | N
     return max(0, round((end - limit[0]) * rate))
 
 
-def _extracted(plan: Plan, person: str, clip: Path) -> bool:
+def _extracted(plan: BuildPlan, person: str, clip: Path) -> bool:
     try:
         header = Faceset.open(plan.faces(person)).header
     except FacesetError:
@@ -173,14 +175,14 @@ def _extracted(plan: Plan, person: str, clip: Path) -> bool:
     return record is not None and record.done
 
 
-def drop_trial(plan: Plan) -> Path:
+def drop_trial(plan: BuildPlan) -> Path:
     """The folder of what is made to be timed and thrown away, which is then absent."""
     folder = plan.out / "work" / "trial"
     shutil.rmtree(folder, ignore_errors=True)
     return folder
 
 
-def _time_extraction(plan: Plan, person: str, clip: Path) -> float:
+def _time_extraction(plan: BuildPlan, person: str, clip: Path) -> float:
     """Seconds for a clip; its faces go into the build, or are thrown away where they are there."""
     taken = plan.config.extract
     settings = {"rights": plan.rights[person], "faces": taken.faces or 1}
@@ -196,7 +198,7 @@ def _time_extraction(plan: Plan, person: str, clip: Path) -> float:
     return seconds
 
 
-def _time_method(plan: Plan, pair: Pair, person: str, clip: Path) -> _Speed:
+def _time_method(plan: BuildPlan, pair: PeoplePair, person: str, clip: Path) -> _Speed:
     """What a method costs: a few steps and one second of swaps, by faces of one person alone."""
     folder = drop_trial(plan)
     config = train_config(plan, pair)
@@ -217,7 +219,7 @@ def _time_method(plan: Plan, pair: Pair, person: str, clip: Path) -> _Speed:
     train_swap(config, lambda step, numbers: ticks.append(time.perf_counter()))
     step_s = (ticks[-1] - ticks[WARM_STEPS - 1]) / TIMED_STEPS
 
-    job = Job(pair, pair.source, person, clip)
+    job = ClipSwap(pair, pair.source, person, clip)
     settings = convert_config(plan, job)
     end = (settings.from_s or 0.0) + TRIAL_S
     settings = settings.model_copy(update={"to_s": end, "rights": plan.rights[person], "keep": ()})

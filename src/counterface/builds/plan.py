@@ -30,7 +30,7 @@ _DECIDED = {"person", "like", "identity", "crf", "keep", "rights", "rights_file"
 }
 
 
-class Person(Record):
+class PersonClips(Record):
     """One person's footage."""
 
     clips: tuple[Path, ...] = Field(description="a file or folder, or a list of them")
@@ -50,7 +50,7 @@ class BuildConfig(Settings):
     """A data set of genuine clips and swaps of them."""
 
     out: Path = Field(Path("data/pairs"), description="folder of the data set")
-    people: dict[str, Person] = Field(description="people by name, each with clips and rights")
+    people: dict[str, PersonClips] = Field(description="people by name, each with clips and rights")
     pairs: Literal["auto"] | tuple[tuple[str, str], ...] = Field(
         "auto",
         description="who is swapped with whom; auto: by likeness, everyone once; or a list such "
@@ -85,7 +85,9 @@ class BuildConfig(Settings):
 
     @field_validator("people")
     @classmethod
-    def _names_are_folders(cls, value: dict[str, Person], _: ValidationInfo) -> dict[str, Person]:
+    def _names_are_folders(
+        cls, value: dict[str, PersonClips], _: ValidationInfo
+    ) -> dict[str, PersonClips]:
         wrong = [name for name in value if not re.fullmatch(_NAME, name) or "--" in name]
         if wrong:
             raise ValueError(f"names become folders: letters, digits, _ . -; not {wrong}")
@@ -121,7 +123,7 @@ class BuildConfig(Settings):
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class PeoplePair:
     """Two people, one model for both directions, one compression."""
 
     source: str
@@ -141,7 +143,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BuildPlan:
     """Everything that is known before anything is made."""
 
     config: BuildConfig
@@ -157,7 +159,7 @@ class Plan:
         """The faceset of a person."""
         return self.out / "work" / "faces" / person
 
-    def model(self, pair: Pair) -> Path:
+    def model(self, pair: PeoplePair) -> Path:
         """The run of a pair's model."""
         return self.out / "work" / "models" / f"{pair.name}.{pair.method.stem}"
 
@@ -165,17 +167,17 @@ class Plan:
         """The clips of a person that are swapped."""
         return self.clips[person][: self.config.clips or None]
 
-    def real(self, person: str, clip: Path, pair: Pair) -> Path:
+    def real(self, person: str, clip: Path, pair: PeoplePair) -> Path:
         """Where the genuine clip lies, encoded as the swap."""
         return self.out / "real" / pair.compression / person / f"{self._stem(person, clip)}.mp4"
 
-    def fake(self, face: str, clip: Path, pair: Pair) -> Path:
+    def fake(self, face: str, clip: Path, pair: PeoplePair) -> Path:
         """Where the swap lies that shows `face` in a clip of the pair's other person."""
         body = pair.target if face == pair.source else pair.source
         name = f"{self._stem(body, clip)}.mp4"
         return self.out / "fake" / pair.method.stem / pair.compression / f"{face}--{body}" / name
 
-    def mask(self, face: str, clip: Path, pair: Pair) -> Path:
+    def mask(self, face: str, clip: Path, pair: PeoplePair) -> Path:
         """Where the mask video of a swap lies."""
         return self.out / "masks" / self.fake(face, clip, pair).relative_to(self.out / "fake")
 
@@ -196,7 +198,7 @@ class Plan:
         twins = [c for c in self.clips[person] if c.stem == clip.stem]
         return clip.stem if len(twins) == 1 else f"{clip.parent.name}_{clip.stem}"
 
-    def read_pairs(self) -> list[Pair] | None:
+    def read_pairs(self) -> list[PeoplePair] | None:
         """The pairs that an earlier call decided on; None for a new build.
 
         Raises:
@@ -209,7 +211,7 @@ class Plan:
         kept = read_json(path, ConfigError, advice)
         with reading(path, ConfigError, advice):
             pairs = [
-                Pair(p["source"], p["target"], Path(p["method"]), float(p["crf"]))
+                PeoplePair(p["source"], p["target"], Path(p["method"]), float(p["crf"]))
                 for p in kept["pairs"]
             ]
             before = dict(kept["facts"])
@@ -221,7 +223,7 @@ class Plan:
             )
         return pairs
 
-    def write_pairs(self, pairs: Sequence[Pair]) -> None:
+    def write_pairs(self, pairs: Sequence[PeoplePair]) -> None:
         """Keep the pairs, so that later calls continue with them."""
         shown = [
             {"source": p.source, "target": p.target, "method": str(p.method), "crf": p.crf}
@@ -242,7 +244,7 @@ class Plan:
         }
 
 
-def read_plan(config: BuildConfig) -> Plan:
+def read_plan(config: BuildConfig) -> BuildPlan:
     """The clips and rights of everybody.
 
     Raises:
@@ -253,13 +255,13 @@ def read_plan(config: BuildConfig) -> Plan:
     if missing := [str(path) for path in config.methods if not path.is_file()]:
         raise ConfigError(f"methods: no such recipe: {', '.join(missing)}")
     clips = find_clips(config.people, VIDEO_SUFFIXES)
-    plan = Plan(config, clips, find_all_rights(config.people, clips))
+    plan = BuildPlan(config, clips, find_all_rights(config.people, clips))
     for name in clips:
         plan.require_names(name)
     return plan
 
 
-def spread(names: Sequence[tuple[str, str]], config: BuildConfig) -> list[Pair]:
+def spread(names: Sequence[tuple[str, str]], config: BuildConfig) -> list[PeoplePair]:
     """The pairs with methods and compressions.
 
     From the first pairs on each method and each compression has its turn; with as many pairs as
@@ -268,7 +270,7 @@ def spread(names: Sequence[tuple[str, str]], config: BuildConfig) -> list[Pair]:
     methods, crfs = config.methods, config.crf
     turn = math.lcm(len(methods), len(crfs))
     return [
-        Pair(a, b, methods[k % len(methods)], crfs[(k + k // turn) % len(crfs)])
+        PeoplePair(a, b, methods[k % len(methods)], crfs[(k + k // turn) % len(crfs)])
         for k, (a, b) in enumerate(names)
     ]
 
@@ -299,7 +301,7 @@ def check_shares(shares: Mapping[Any, float]) -> None:
 
 
 def find_clips(
-    people: Mapping[str, Person], suffixes: frozenset[str]
+    people: Mapping[str, PersonClips], suffixes: frozenset[str]
 ) -> dict[str, tuple[Path, ...]]:
     """Everybody's files of the given kinds.
 
@@ -317,7 +319,7 @@ def find_clips(
     return clips
 
 
-def _clips(name: str, person: Person, suffixes: frozenset[str]) -> tuple[Path, ...]:
+def _clips(name: str, person: PersonClips, suffixes: frozenset[str]) -> tuple[Path, ...]:
     found = [p for p in find_media(person.clips) if p.suffix.lower() in suffixes]
     absent = [str(path) for path in (*person.clips, *found) if not path.exists()]
     if absent or not found:
@@ -328,7 +330,7 @@ def _clips(name: str, person: Person, suffixes: frozenset[str]) -> tuple[Path, .
 
 
 def find_all_rights(
-    people: Mapping[str, Person], clips: Mapping[str, Sequence[Path]]
+    people: Mapping[str, PersonClips], clips: Mapping[str, Sequence[Path]]
 ) -> dict[str, Rights]:
     """Everybody's rights record.
 
@@ -358,7 +360,7 @@ def find_all_rights(
     return found
 
 
-def _beside(clip: Path, person: Person) -> Rights | None:
+def _beside(clip: Path, person: PersonClips) -> Rights | None:
     """The record next to the clip, or on top of the folder that was named."""
     tops = [folder for folder in person.clips if folder.is_dir() and folder in clip.parents]
     return find_rights(clip) or next(filter(None, map(find_rights, tops)), None)

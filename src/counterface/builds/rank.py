@@ -30,7 +30,7 @@ _WEIGHTS = {"shape": 1.0, "skin": 1.0, "pose": 0.5}  # the pose can be helped by
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look:
+class Traits:
     """What of a person counts for the ranking."""
 
     shape: Floats  # (68, 2) eye distances, frontal, symmetric
@@ -50,7 +50,7 @@ class Likeness:
     total: float  # weighted sum, each part over its median of all candidates
 
 
-def look_of(folder: Path) -> Look:
+def look_of(folder: Path) -> Traits:
     """What a faceset shows of its person.
 
     Raises:
@@ -59,10 +59,10 @@ def look_of(folder: Path) -> Look:
     faceset = Faceset.open(folder)
     if not len(faceset):
         raise FacesetError(f"{folder} has no crops: no face was found in any of the clips")
-    return Look(_shape(faceset.rows), _skin(faceset), _poses(faceset.rows))
+    return Traits(_shape(faceset.rows), _skin(faceset), _poses(faceset.rows))
 
 
-def rank_pairs(looks: Mapping[str, Look]) -> list[Likeness]:
+def rank_pairs(looks: Mapping[str, Traits]) -> list[Likeness]:
     """All candidate pairs, the most alike first."""
     names = sorted(looks)
     parts = {

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 from counterface import __version__
 from counterface.builds.genuine import write_genuine
 from counterface.builds.masks import drop_masks, write_mask_video
-from counterface.builds.plan import Pair, Plan, spread
+from counterface.builds.plan import BuildPlan, PeoplePair, spread
 from counterface.builds.rank import look_of, match_people, rank_pairs
 from counterface.config import Record, read_config_with
 from counterface.datasets.manifest import Entry
@@ -36,16 +36,16 @@ class Failure(Record):
     error: str
 
 
-class Job(NamedTuple):
+class ClipSwap(NamedTuple):
     """One swap: whose face, in whose clip, by which pair's model."""
 
-    pair: Pair
+    pair: PeoplePair
     face: str
     body: str
     clip: Path
 
 
-def extract_faces(plan: Plan, progress: Progress) -> list[Failure]:
+def extract_faces(plan: BuildPlan, progress: Progress) -> list[Failure]:
     """The clips of which nothing came out; every person then has a faceset."""
     failures = []
     for name, clips in plan.clips.items():
@@ -61,7 +61,7 @@ def extract_faces(plan: Plan, progress: Progress) -> list[Failure]:
     return failures
 
 
-def choose_pairs(plan: Plan) -> list[Pair]:
+def choose_pairs(plan: BuildPlan) -> list[PeoplePair]:
     """The pairs of the build, from now on the same with each call."""
     pairs = plan.read_pairs()
     if pairs is not None:
@@ -77,7 +77,7 @@ def choose_pairs(plan: Plan) -> list[Pair]:
     return pairs
 
 
-def train_config(plan: Plan, pair: Pair) -> SwapTrainConfig:
+def train_config(plan: BuildPlan, pair: PeoplePair) -> SwapTrainConfig:
     """The training of a pair's model: the recipe, the build's settings over it.
 
     Raises:
@@ -100,7 +100,7 @@ def steps_done(config: SwapTrainConfig) -> int:
     return int(read_record(last).get("step", 0)) if last.is_file() else 0
 
 
-def train_pair(plan: Plan, pair: Pair, progress: Progress) -> TrainedModel:
+def train_pair(plan: BuildPlan, pair: PeoplePair, progress: Progress) -> TrainedModel:
     """The pair's model, trained to its last step.
 
     Raises:
@@ -121,14 +121,14 @@ def train_pair(plan: Plan, pair: Pair, progress: Progress) -> TrainedModel:
     return read_model(config.out)
 
 
-def jobs_of(plan: Plan, pair: Pair) -> Iterator[Job]:
+def jobs_of(plan: BuildPlan, pair: PeoplePair) -> Iterator[ClipSwap]:
     """The swaps of a pair: both ways, every clip."""
     for face, body in ((pair.source, pair.target), (pair.target, pair.source)):
         for clip in plan.converted(body):
-            yield Job(pair, face, body, clip)
+            yield ClipSwap(pair, face, body, clip)
 
 
-def convert_config(plan: Plan, job: Job) -> ConvertConfig:
+def convert_config(plan: BuildPlan, job: ClipSwap) -> ConvertConfig:
     """How one clip is converted, and how its genuine version is written."""
     given = plan.config.convert
     return given.model_copy(
@@ -143,7 +143,7 @@ def convert_config(plan: Plan, job: Job) -> ConvertConfig:
 
 
 def convert_pair(
-    plan: Plan, pair: Pair, trained: TrainedModel, marker: Marker, progress: Progress
+    plan: BuildPlan, pair: PeoplePair, trained: TrainedModel, marker: Marker, progress: Progress
 ) -> list[Failure]:
     """The clips that could not be swapped; all others are there, genuine and swapped."""
     failures = []
@@ -156,7 +156,7 @@ def convert_pair(
 
 
 def convert_clip(
-    plan: Plan, job: Job, trained: TrainedModel, marker: Marker, progress: Progress
+    plan: BuildPlan, job: ClipSwap, trained: TrainedModel, marker: Marker, progress: Progress
 ) -> None:
     """Make the swap, its record and mask, and the genuine clip encoded alike."""
     config = convert_config(plan, job)
@@ -173,7 +173,7 @@ def convert_clip(
         write_genuine(job.clip, real, config, like=fake)
 
 
-def list_entries(plan: Plan, pairs: Sequence[Pair]) -> list[Entry]:
+def list_entries(plan: BuildPlan, pairs: Sequence[PeoplePair]) -> list[Entry]:
     """Every genuine clip and every swap that is there; a clip without swap stays out."""
     entries: dict[Path, Entry] = {}
     for pair in pairs:
@@ -188,7 +188,7 @@ def list_entries(plan: Plan, pairs: Sequence[Pair]) -> list[Entry]:
     return list(entries.values())
 
 
-def _genuine(plan: Plan, job: Job, path: Path) -> Entry:
+def _genuine(plan: BuildPlan, job: ClipSwap, path: Path) -> Entry:
     return Entry(
         path=path,
         label=0,
@@ -201,7 +201,7 @@ def _genuine(plan: Plan, job: Job, path: Path) -> Entry:
     )
 
 
-def _swap(plan: Plan, job: Job, path: Path) -> Entry:
+def _swap(plan: BuildPlan, job: ClipSwap, path: Path) -> Entry:
     mask = plan.mask(job.face, job.clip, job.pair)
     return Entry(
         path=path,
@@ -217,6 +217,6 @@ def _swap(plan: Plan, job: Job, path: Path) -> Entry:
     )
 
 
-def _licence(plan: Plan, person: str) -> str:
+def _licence(plan: BuildPlan, person: str) -> str:
     rights = plan.rights[person]
     return f"{rights.basis}: {rights.reference}"

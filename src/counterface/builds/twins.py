@@ -24,21 +24,21 @@ from pydantic import Field, field_validator, model_validator
 
 from counterface.builds.plan import (
     MANIFEST_FILE,
-    Person,
+    PersonClips,
     check_shares,
     find_all_rights,
     find_clips,
 )
 from counterface.builds.splits import split_groups
 from counterface.builds.write_pair import (
-    Place,
+    PairFiles,
     find_faces,
     pair_entries,
     pair_record,
     write_pair,
 )
 from counterface.config import Record, Settings
-from counterface.datasets.decoders.bank import Decoder, open_bank
+from counterface.datasets.decoders.bank import DecoderFile, open_bank
 from counterface.datasets.manifest import Entry, write_manifest
 from counterface.datasets.pairs.paste_masks import eye_distance
 from counterface.datasets.pairs.self_blended import FaceSample
@@ -72,7 +72,7 @@ _TOGETHER = 12  # pairs of one clip whose frames are held at once
 _TRIES = 3  # of one pair, until a fake is as sharp as its twin
 
 
-class Crowd(Person):
+class Crowd(PersonClips):
     """Pictures and clips under one rights record."""
 
     person: Literal["file", "folder", "all"] = Field(
@@ -140,10 +140,10 @@ class TwinsSummary(Record):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Job:
+class _TwinJob:
     """A pair that is to be made."""
 
-    place: Place
+    place: PairFiles
     row: Row
     other: Row | None  # the same clip at another moment
     driver: Row | None  # another moment of the clip, or another person
@@ -217,7 +217,7 @@ def _find_faces(
     return rows, failed
 
 
-def _jobs(config: TwinsConfig, name: str, rows: list[Row]) -> Iterator[_Job]:
+def _jobs(config: TwinsConfig, name: str, rows: list[Row]) -> Iterator[_TwinJob]:
     """The pairs of a set, those of one file together; a face may come several times."""
     names = list(config.people)
     place = names.index(name)
@@ -234,15 +234,15 @@ def _jobs(config: TwinsConfig, name: str, rows: list[Row]) -> Iterator[_Job]:
         others = [one for one in of_source[row.source] if one.frame_index != row.frame_index]
         other = others[int(rng.integers(len(others)))] if others else None
         driver = other or rows[int(rng.integers(len(rows)))]
-        jobs.append(_Job(Place(config.out, name, number, "jpg"), row, other, driver, seed))
+        jobs.append(_TwinJob(PairFiles(config.out, name, number, "jpg"), row, other, driver, seed))
     yield from sorted(jobs, key=lambda job: (job.row.source, job.place.number))
 
 
 def _minted(
     config: TwinsConfig,
     name: str,
-    jobs: list[_Job],
-    decoders: list[Decoder],
+    jobs: list[_TwinJob],
+    decoders: list[DecoderFile],
     rights: Rights,
     marker: Marker,
     failed: list[str],
@@ -265,7 +265,7 @@ def _minted(
                 yield twin is not None
 
 
-def _read_frames(crowd: Crowd, source: str, jobs: list[_Job]) -> dict[int, Image]:
+def _read_frames(crowd: Crowd, source: str, jobs: list[_TwinJob]) -> dict[int, Image]:
     """The frames that the jobs of one file need, by number."""
     if not jobs:
         return {}
@@ -282,7 +282,7 @@ def _read_frames(crowd: Crowd, source: str, jobs: list[_Job]) -> dict[int, Image
 
 
 def _mint(
-    config: TwinsConfig, job: _Job, frames: Mapping[int, Image], decoders: list[Decoder]
+    config: TwinsConfig, job: _TwinJob, frames: Mapping[int, Image], decoders: list[DecoderFile]
 ) -> Twin | None:
     """The pair, its pictures treated alike; None where no try gave twins of like sharpness."""
 
@@ -307,7 +307,7 @@ def _mint(
     return None
 
 
-def _write(config: TwinsConfig, job: _Job, twin: Twin, rights: Rights, marker: Marker) -> None:
+def _write(config: TwinsConfig, job: _TwinJob, twin: Twin, rights: Rights, marker: Marker) -> None:
     rng = np.random.default_rng([*job.seed, 3])
     quality = int(rng.integers(config.quality[0], config.quality[1] + 1))
     inside = inner_part(twin.mask)
@@ -328,7 +328,7 @@ def _write(config: TwinsConfig, job: _Job, twin: Twin, rights: Rights, marker: M
     write_pair(job.place, twin.real, twin.fake, twin.mask, record, quality, marker)
 
 
-def _entries(job: _Job, crowd: Crowd, rights: Rights) -> tuple[tuple[Entry, Entry], str, float]:
+def _entries(job: _TwinJob, crowd: Crowd, rights: Rights) -> tuple[tuple[Entry, Entry], str, float]:
     """Genuine picture and fake, the fake's family, and by how much it is sharper."""
     settings = read_record(record_path(job.place.fake)).settings
     name, source = job.place.person, Path(job.row.source)

@@ -23,7 +23,7 @@ FORMATS = {"jpg": "JPEG", "png": "PNG"}  # by suffix
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PairFiles:
     """One pair of pictures on disk."""
 
     out: Path
@@ -63,7 +63,9 @@ def find_faces(
     return Faceset.open(folder), failed
 
 
-def pair_record(place: Place, row: Row, settings: Mapping[str, Any], rights: Rights) -> MadeRecord:
+def pair_record(
+    place: PairFiles, row: Row, settings: Mapping[str, Any], rights: Rights
+) -> MadeRecord:
     """What is recorded of a fake: the file that its face is of, and how it was made."""
     return MadeRecord(
         output=MadeOutput(name=place.fake.name),
@@ -74,7 +76,7 @@ def pair_record(place: Place, row: Row, settings: Mapping[str, Any], rights: Rig
 
 
 def pair_entries(
-    place: Place, method: str, generator: str, rights: Rights, **common: Any
+    place: PairFiles, method: str, generator: str, rights: Rights, **common: Any
 ) -> tuple[Entry, Entry]:
     """The genuine picture and the fake of a manifest.
 
@@ -100,7 +102,7 @@ def pair_entries(
 
 
 def write_pair(
-    place: Place,
+    place: PairFiles,
     real: Image,
     fake: Image,
     mask: Mask,

@@ -148,7 +148,7 @@ def store_faces(
         records = {record.sha256: record for record in Faceset.open(folder).header.sources}
         _require_same(records, config, folder, redo=redo)
         with CommitWriter(folder, quality=100) as writer:
-            job = _Job(config, writer, records, redo=redo)
+            job = _StoreIntake(config, writer, records, redo=redo)
             done: dict[int, tuple[Entry, StoredFile]] = {}
             for number in _genuine_first(entries) if config.twins else range(len(entries)):
                 done[number] = job.read(entries[number])
@@ -214,7 +214,7 @@ def stored_hashes(entries: Sequence[Entry], folder: Path) -> list[str]:
     ]
 
 
-class _Job:
+class _StoreIntake:
     """Reads files into a store whose lock is held."""
 
     def __init__(

@@ -119,7 +119,7 @@ class DetectorInfo(DetectorPart):
         return self
 
 
-class Judged(NamedTuple):
+class Judgement(NamedTuple):
     """What a detector file says of B items."""
 
     logits: Floats  # (B,), > 0 speaks for fake
@@ -127,12 +127,12 @@ class Judged(NamedTuple):
     families: Floats | None  # (B, K) squared distances; None where the file knows no families
     witnesses: Floats | None  # (B, W) raw logits; None where the file names no witnesses
 
-    def item(self, number: int) -> Judged:
+    def item(self, number: int) -> Judgement:
         """What is said of one item, B = 1."""
         one = slice(number, number + 1)
         families = None if self.families is None else self.families[one]
         witnesses = None if self.witnesses is None else self.witnesses[one]
-        return Judged(self.logits[one], self.maps[one], families, witnesses)
+        return Judgement(self.logits[one], self.maps[one], families, witnesses)
 
 
 class Detector:
@@ -182,7 +182,7 @@ class Detector:
         judged = self.judge(crops)
         return judged.logits, judged.maps
 
-    def judge(self, crops: NDArray[np.uint8]) -> Judged:
+    def judge(self, crops: NDArray[np.uint8]) -> Judgement:
         """Everything that the file says of each item.
 
         Args:
@@ -200,7 +200,7 @@ class Detector:
             shapes = {"logit": (0,), "activation": (0, 1, 1)}
             shapes |= {name: (0, width) for name, width in optional.items()}
             found = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
-        return Judged(
+        return Judgement(
             found["logit"].reshape(-1),
             found["activation"],
             found.get("families"),

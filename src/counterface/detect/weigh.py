@@ -40,7 +40,7 @@ class Quality(NamedTuple):
     """What a face is like in its file; None was not measured, and is not held against it."""
 
     eye_px: float | None  # between the eyes' centres, pixels of the frame
-    sharpness: float | None  # see `scanning/look.py`
+    sharpness: float | None  # see `scanning/crop_quality.py`
     compression: float | None  # strength, 0 none to 1 heavy
 
 

@@ -48,7 +48,7 @@ def look_of(crop: Image) -> Floats:
 
 
 @dataclass(slots=True)
-class _Person:
+class _LinkedPerson:
     id: int
     look: Floats  # running mean
     last_look: Floats
@@ -61,7 +61,7 @@ class FaceLinker:
 
     def __init__(self) -> None:
         """Know nobody."""
-        self._people: list[_Person] = []
+        self._people: list[_LinkedPerson] = []
 
     def link(self, faces: list[Face], crops: list[Image]) -> list[int]:
         """The person ids of the faces of one frame, all different, 0 first.
@@ -97,7 +97,7 @@ class FaceLinker:
                 person.last_look, person.centre, person.size = look, centre, size
             else:
                 ids[f] = len(self._people)
-                self._people.append(_Person(ids[f], look, look, centre, size))
+                self._people.append(_LinkedPerson(ids[f], look, look, centre, size))
         return [ids[f] for f in range(len(faces))]
 
 
@@ -128,7 +128,7 @@ def _fits(way: Floats, size: float, old_size: float, alike: float) -> bool:
     )
 
 
-def _likeness(look: Floats, centre: Floats, size: float, person: _Person) -> float | None:
+def _likeness(look: Floats, centre: Floats, size: float, person: _LinkedPerson) -> float | None:
     """How well a face fits a person, higher is better; None where it does not."""
     alike = max(float(look @ person.look), float(look @ person.last_look))
     distance = float(np.linalg.norm(centre - person.centre)) / max(size, person.size)

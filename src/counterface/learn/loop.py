@@ -37,7 +37,7 @@ from counterface.learn.run import (
 from counterface.learn.run_log import RunLog
 from counterface.learn.schedule import lr_factor
 from counterface.learn.task import Examples, Schedules, Task, Validates
-from counterface.learn.watch import Clock, StopOnSignal, leave_signals_to_parent
+from counterface.learn.watch import StepClock, StopOnSignal, leave_signals_to_parent
 from counterface.learn.winograd import use_winograd
 
 Progress = Callable[[int, dict[str, float]], None]  # step, what was logged
@@ -97,7 +97,7 @@ def train(
     log = RunLog(out, state.step, tensorboard=config.tensorboard) if run.main else None
     if log and changed:
         log.write("changed", state.step, changed)
-    clock = Clock()
+    clock = StepClock()
     ended: Ended = "finished"
     with StopOnSignal() as stop:
         for batch in _batches(dataset, config, state.step, accelerator):

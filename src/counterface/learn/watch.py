@@ -50,7 +50,7 @@ def find_trouble(
     return None
 
 
-class Clock:
+class StepClock:
     """Where the time goes between two log lines."""
 
     def __init__(self) -> None:

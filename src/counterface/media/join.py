@@ -82,7 +82,7 @@ def join_pieces(pieces: Sequence[Piece], out: Path, companions: Companions | Non
     """
     if companions is not None and is_animated_webp(check_file(companions.path)):
         companions = None  # it holds nothing but pictures
-    clock = _Clock.of([time for piece in pieces for time in piece.times], out)
+    clock = _FrameTimes.of([time for piece in pieces for time in piece.times], out)
     orders = [_order(piece) for piece in pieces]
     with replacing(out) as temporary, ExitStack() as opened:
         source, plan, rates = None, None, []
@@ -106,7 +106,7 @@ def join_pieces(pieces: Sequence[Piece], out: Path, companions: Companions | Non
 
 
 @dataclass(frozen=True, slots=True)
-class _Clock:
+class _FrameTimes:
     """When each frame is shown, in ticks."""
 
     base: Fraction
@@ -114,7 +114,7 @@ class _Clock:
     ends: list[int]  # each frame stays until the next comes
 
     @classmethod
-    def of(cls, times: Sequence[Fraction], out: Path) -> _Clock:
+    def of(cls, times: Sequence[Fraction], out: Path) -> _FrameTimes:
         base = time_base_of(times)
         ticks = [round(time / base) for time in times]
         if not ticks or any(b <= a for a, b in pairwise(ticks)):
@@ -157,7 +157,7 @@ def _order(piece: Piece) -> list[int]:
 
 
 def _seen(
-    pieces: Sequence[Piece], orders: Sequence[list[int]], clock: _Clock, video: Any
+    pieces: Sequence[Piece], orders: Sequence[list[int]], clock: _FrameTimes, video: Any
 ) -> Iterator[tuple[float, Any]]:
     """(decoding time in seconds, packet) of all frames."""
     delay = max(index - place for order in orders for index, place in enumerate(order))

@@ -37,7 +37,7 @@ Moment = tuple[Frame, ...]  # one frame, or those of a short clip in time order
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class FrameSample:
     """Moments of a file, decoded as they are asked for."""
 
     moments: Iterator[Moment]
@@ -55,7 +55,7 @@ def sample_frames(
     *,
     every: bool = False,
     limits: Limits | None = None,
-) -> Sample:
+) -> FrameSample:
     """Moments spread evenly over a file's time; all of a short file, one frame of a picture.
 
     A moment whose frames repeat (a time asked for twice, a video that ended) is left out; the last
@@ -79,16 +79,16 @@ def sample_frames(
         notes.append(MediaNote("anamorphic", STRETCHED.format(float(aspect))))
     if media.kind == "image":
         still = Frame(sandbox.read_image(path, bounds, notes.append), 0, Fraction(0))
-        return Sample(iter([(still,)]), "image", None, notes)
+        return FrameSample(iter([(still,)]), "image", None, notes)
     wanted = moments * frames
     if every or (media.frame_count is not None and media.frame_count <= wanted * step):
         read = sandbox.read_video(path, bounds, tell=notes.append)
-        return Sample(_chunks(read, frames, step), "all", None, notes)
+        return FrameSample(_chunks(read, frames, step), "all", None, notes)
     times = moment_times(
         media.duration_s or MOMENT_S, moments, frames, step, media.fps, media.start_s
     )
     found = _chunks(sandbox.frames_at(path, times, bounds, tell=notes.append), frames, 1)
-    return Sample(_without_repeats(found), "even", wanted, notes)
+    return FrameSample(_without_repeats(found), "even", wanted, notes)
 
 
 def upright_aspect(media: MediaInfo) -> Fraction:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from counterface.detect.evaluation.measure import Number, Outcome
+from counterface.detect.evaluation.measure import Estimate, Outcome
 from counterface.learn.metrics import (
     auc,
     calibration_curve,
@@ -134,7 +134,7 @@ def draw_confusion(outcomes: Sequence[Outcome]) -> Any:
         return figure
 
 
-def draw_parts(title: str, rows: Sequence[tuple[str, Number]], label: str, *, null: float) -> Any:
+def draw_parts(title: str, rows: Sequence[tuple[str, Estimate]], label: str, *, null: float) -> Any:
     """A number of each part with its interval, one row each.
 
     Args:
@@ -159,7 +159,7 @@ def draw_parts(title: str, rows: Sequence[tuple[str, Number]], label: str, *, nu
 
 
 def draw_levels(
-    clean: Number | None, curves: Mapping[str, Sequence[tuple[str, Number | None]]]
+    clean: Estimate | None, curves: Mapping[str, Sequence[tuple[str, Estimate | None]]]
 ) -> Any:
     """A small chart for each kind of damage: AUC over its five strengths, and undamaged.
 
@@ -192,7 +192,7 @@ def draw_levels(
 
 
 def draw_matrix(
-    rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[Number | None]]
+    rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[Estimate | None]]
 ) -> Any:
     """Detectors down, data sets across; the shade rises with the AUC above guessing."""
     with chart_style() as figure_class:
@@ -272,7 +272,7 @@ def _wilson(share: Any, count: Any) -> tuple[Any, Any]:
     return middle, half
 
 
-def _interval_text(number: Number | None) -> str:
+def _interval_text(number: Estimate | None) -> str:
     if number is None:
         return "not\nmeasured"
     if number.low is None or number.high is None:

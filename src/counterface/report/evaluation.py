@@ -12,7 +12,7 @@ from counterface.detect.evaluate import Evaluation
 from counterface.detect.evaluation.compare import Comparison
 from counterface.detect.evaluation.cross import CrossMatrix
 from counterface.detect.evaluation.file_score import FileScore
-from counterface.detect.evaluation.measure import Number, Slice
+from counterface.detect.evaluation.measure import Estimate, Slice
 from counterface.detect.evaluation.robustness import Robustness
 from counterface.detect.generalisation.controls import CONTROLS
 from counterface.detect.generalisation.meter import Compared, Generalisation
@@ -132,7 +132,7 @@ def write_generalisation(
     """
     if html is None and png is None:
         return
-    rows = [(row.name, Number(value=row.auc)) for row in found.rows if row.auc is not None]
+    rows = [(row.name, Estimate(value=row.auc)) for row in found.rows if row.auc is not None]
     figures: Figures = {}
     if rows:
         title = "AUC by method"
@@ -188,7 +188,7 @@ def evaluation_charts(found: Evaluation) -> Figures:
 
 def robustness_charts(found: Robustness) -> Figures:
     """The curves, and how far the mean of each kind lies below the files as they are."""
-    curves: dict[str, list[tuple[str, Number | None]]] = {}
+    curves: dict[str, list[tuple[str, Estimate | None]]] = {}
     for level in found.levels:
         point = (f"{level.value:g}", level.numbers.values.get("auc"))
         curves.setdefault(f"{level.kind}: {level.unit}", []).append(point)
@@ -217,7 +217,7 @@ def _comparison_charts(comparisons: Sequence[Comparison]) -> Figures:
     return figures
 
 
-def _part_rows(part: Slice) -> list[tuple[str, Number]]:
+def _part_rows(part: Slice) -> list[tuple[str, Estimate]]:
     return [
         (numbers.name, numbers.values["auc"]) for numbers in part.parts if "auc" in numbers.values
     ]

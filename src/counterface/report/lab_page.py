@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from counterface import __version__
-from counterface.detect.evaluation.measure import Number
+from counterface.detect.evaluation.measure import Estimate
 from counterface.files import write_bytes
 from counterface.report.drawing import figure_uri, write_pngs
 from counterface.report.html import card_rows, show_name
@@ -33,7 +33,7 @@ METRICS = {  # name -> (label, what it says)
 }
 
 
-def show_number(number: Number | None, digits: int = 3) -> str:
+def show_number(number: Estimate | None, digits: int = 3) -> str:
     """The value with its interval, in words where there is none."""
     if number is None:
         return "not measured"

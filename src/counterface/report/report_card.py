@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from counterface.files import write_bytes
 from counterface.report.html import show_name
-from counterface.swap.quality import Number, ReportCard
+from counterface.swap.quality import ReportCard, Statistic
 from counterface.wording import counted
 
 
@@ -40,7 +40,7 @@ def card_lines(card: ReportCard) -> list[Line]:
     """The card's table; what could not be measured is said to be so."""
     lines = []
     for name, label, digits, better in _ROWS:
-        number: Number | None = getattr(card, name)
+        number: Statistic | None = getattr(card, name)
         if number is None:
             lines.append(Line(label, "not measured", "", better))
         else:

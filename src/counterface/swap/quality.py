@@ -53,7 +53,7 @@ class QualityConfig(Record):
     )
 
 
-class Number(Record):
+class Statistic(Record):
     """A measurement over frames."""
 
     mean: float
@@ -72,36 +72,38 @@ class ReportCard(Record):
     faces: int = Field(
         description="number of frames in which the target's face was found in the result too"
     )
-    ssim_inside: Number | None = Field(
+    ssim_inside: Statistic | None = Field(
         description="SSIM of result and target in the face; 1 = equal"
     )
-    ssim_outside: Number | None = Field(description="the same away from the face; 1 = untouched")
-    perceptual: Number | None = Field(description="feature distance to the target; 0 = equal")
-    identity_to_source: Number | None = Field(
+    ssim_outside: Statistic | None = Field(description="the same away from the face; 1 = untouched")
+    perceptual: Statistic | None = Field(description="feature distance to the target; 0 = equal")
+    identity_to_source: Statistic | None = Field(
         description="embedding distance to the source; under 0.6 = same person"
     )
-    identity_to_target: Number | None = Field(
+    identity_to_target: Statistic | None = Field(
         description="embedding distance to the target; over 0.6 = another person"
     )
     source_to_target: float | None = Field(
         description="embedding distance of the two people themselves, which a perfect swap would "
         "reach"
     )
-    landmark_error: Number | None = Field(
+    landmark_error: Statistic | None = Field(
         description="mean distance of the landmarks, in outer eye distances"
     )
-    landmark_error_px: Number | None = Field(
+    landmark_error_px: Statistic | None = Field(
         description="mean distance of the landmarks, pixels of the frame"
     )
-    pose_error: Number | None = Field(description="root of the sum of the squared angles, degrees")
+    pose_error: Statistic | None = Field(
+        description="root of the sum of the squared angles, degrees"
+    )
     jitter_target: float | None = Field(
         description="jitter of the target's landmarks, in face sizes"
     )
     jitter_out: float | None = Field(description="jitter of the result's landmarks, in face sizes")
-    seam_target: Number | None = Field(
+    seam_target: Statistic | None = Field(
         description="colour step at the mask's edge in the target, delta E"
     )
-    seam_out: Number | None = Field(description="the same in the result")
+    seam_out: Statistic | None = Field(description="the same in the result")
     sound: Likeness = Field(
         description="sound packets of the result compared with the target's: identical, an "
         "identical part (of a cut), different, left out; none where the target has "
@@ -110,7 +112,7 @@ class ReportCard(Record):
 
 
 @dataclass
-class _Tally:
+class _CardTally:
     """Values by the card's field names, and landmarks for the jitter."""
 
     values: dict[str, list[float]] = field(default_factory=dict)
@@ -121,12 +123,12 @@ class _Tally:
     def add(self, name: str, value: float) -> None:
         self.values.setdefault(name, []).append(value)
 
-    def number(self, name: str) -> Number | None:
+    def number(self, name: str) -> Statistic | None:
         values = self.values.get(name)
         if not values:
             return None
         low, high = np.percentile(values, [5, 95])
-        return Number(mean=float(np.mean(values)), p5=low, p95=high, frames=len(values))
+        return Statistic(mean=float(np.mean(values)), p5=low, p95=high, frames=len(values))
 
 
 def measure_quality(
@@ -153,7 +155,7 @@ def measure_quality(
     """
     config = config or QualityConfig()
     embedder, perceptual = IdentityEmbedder(), PerceptualDistance()
-    tally = _Tally(source=_source_embeddings(source, embedder, config.source_crops))
+    tally = _CardTally(source=_source_embeddings(source, embedder, config.source_crops))
     models = load_models("auto", "mediapipe_mesh")
     searches = FaceSearch(*models), FaceSearch(*models)
     frames = 0
@@ -177,10 +179,12 @@ def measure_quality(
     return _card(tally, out, target, source, frames)
 
 
-def _card(tally: _Tally, out: Path, target: Path, source: Path, frames: int) -> ReportCard:
+def _card(tally: _CardTally, out: Path, target: Path, source: Path, frames: int) -> ReportCard:
     """The tally, summed up."""
     names = [
-        name for name, info in ReportCard.model_fields.items() if info.annotation == (Number | None)
+        name
+        for name, info in ReportCard.model_fields.items()
+        if info.annotation == (Statistic | None)
     ]
     people = None
     if tally.target:
@@ -237,7 +241,7 @@ def _same_face(
 
 
 def _compare(
-    tally: _Tally,
+    tally: _CardTally,
     made: Frame,
     real: Frame,
     faces: tuple[Face, Face],
@@ -268,7 +272,11 @@ def _compare(
 
 
 def _compare_identity(
-    tally: _Tally, made: Frame, real: Frame, faces: tuple[Face, Face], embedder: IdentityEmbedder
+    tally: _CardTally,
+    made: Frame,
+    real: Frame,
+    faces: tuple[Face, Face],
+    embedder: IdentityEmbedder,
 ) -> None:
     result = embedder.embed_landmarks(made.image, _landmarks(faces[0]))
     target = embedder.embed_landmarks(real.image, _landmarks(faces[1]))

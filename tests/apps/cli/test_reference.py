@@ -12,7 +12,7 @@ from counterface.apps.cli.main import NOUNS
 from counterface.apps.cli.option_tables import TABLE, option_table, refresh
 from counterface.apps.cli.reference import MARKER, noun_section
 from counterface.builds.blended import BlendConfig
-from counterface.builds.plan import BuildConfig, Person
+from counterface.builds.plan import BuildConfig, PersonClips
 from counterface.builds.twins import Crowd, TwinsConfig
 from counterface.datasets.twin_faces import TwinConfig
 from counterface.detect.models.fusion import MemberConfig
@@ -77,7 +77,7 @@ def test_every_option_of_training_a_detector_has_a_table():
 
 
 def test_every_option_of_building_a_data_set_has_a_table():
-    for kind in (BuildConfig, Person, TwinsConfig, Crowd):
+    for kind in (BuildConfig, PersonClips, TwinsConfig, Crowd):
         assert_told(kind)
     assert (f"{BlendConfig.__module__}:BlendConfig",) in TOLD  # its split is that of BuildConfig
 

@@ -10,15 +10,15 @@ import torch
 from drawn_samples import DrawnBank, head_sample
 from safetensors.torch import save_file
 
-from counterface.datasets.decoders.architectures import ARCHITECTURES, Architecture
+from counterface.datasets.decoders.architectures import ARCHITECTURES, DecoderNet
 from counterface.datasets.decoders.autoencoder import CodeBook, FaceAutoencoder, export_autoencoder
-from counterface.datasets.decoders.autoencoder_task import AutoencoderTask, FaceCrops
-from counterface.datasets.decoders.bank import Decoder, open_bank
+from counterface.datasets.decoders.autoencoder_task import FaceAutoencoderTask, GenuineFaces
+from counterface.datasets.decoders.bank import DecoderFile, open_bank
 from counterface.datasets.decoders.taef2 import Taef2, export_taef2, read_taef2
 from counterface.errors import ConfigError, RegistryError, WeightsError
 from counterface.media.image import read_image
 
-TINY = Architecture(up="shuffle", halvings=2, code=4, fewest=1, side=32)
+TINY = DecoderNet(up="shuffle", halvings=2, code=4, fewest=1, side=32)
 
 
 def faces(side: int = 32) -> torch.Tensor:
@@ -70,12 +70,12 @@ def test_a_code_book_gives_back_its_entries_and_learns_where_codes_lie():
 
 @pytest.mark.parametrize(
     "plan",
-    [TINY, Architecture(up="transposed", halvings=2, code=4, side=32, adversarial=0.05)],
+    [TINY, DecoderNet(up="transposed", halvings=2, code=4, side=32, adversarial=0.05)],
     ids=["plain", "critic"],
 )
-def test_a_few_steps_lower_the_pixel_error(plan: Architecture):
+def test_a_few_steps_lower_the_pixel_error(plan: DecoderNet):
     torch.manual_seed(0)
-    task = AutoencoderTask(plan, steps=30)
+    task = FaceAutoencoderTask(plan, steps=30)
     optimizers, batch, errors = task.optimizers(), faces(), []
     for step in range(14):
         log: dict[str, float | torch.Tensor] = {}
@@ -88,14 +88,14 @@ def test_a_few_steps_lower_the_pixel_error(plan: Architecture):
 
 
 def test_the_critic_joins_in_after_a_share_of_the_steps():
-    plan = Architecture(up="nearest", halvings=2, code=4, side=32, adversarial=0.05)
-    task = AutoencoderTask(plan, steps=10)
+    plan = DecoderNet(up="nearest", halvings=2, code=4, side=32, adversarial=0.05)
+    task = FaceAutoencoderTask(plan, steps=10)
     assert [name for name, _ in task.losses(faces(), 0, {})] == ["adam"]
     assert [name for name, _ in task.losses(faces(), 9, {})] == ["adam", "critic"]
 
 
 def test_crops_follow_from_the_index_alone():
-    crops = FaceCrops([DrawnBank((1, 2), 96)], 32, seed=3)
+    crops = GenuineFaces([DrawnBank((1, 2), 96)], 32, seed=3)
     first = crops[5]
     crops[6]
     assert first.shape == (3, 32, 32)
@@ -108,7 +108,7 @@ def test_the_file_computes_what_the_net_computes_at_another_size(tmp_path: Path)
     net = FaceAutoencoder(TINY.model_copy(update={"fewest": None})).eval()
     export_autoencoder(net, tmp_path / "tiny.onnx")
     image = head_sample(1, 50).image[:, :45]
-    made = Decoder(tmp_path / "tiny.onnx").redraw(image, np.random.default_rng(0))
+    made = DecoderFile(tmp_path / "tiny.onnx").redraw(image, np.random.default_rng(0))
     padded = np.pad(image, ((0, 14), (0, 3), (0, 0)), mode="edge")
     with torch.no_grad():
         tensor = torch.from_numpy(padded).permute(2, 0, 1)[None].float() / 255
@@ -119,7 +119,7 @@ def test_the_file_computes_what_the_net_computes_at_another_size(tmp_path: Path)
 
 def test_a_nested_code_is_kept_in_part_and_follows_the_generator(tmp_path: Path):
     export_autoencoder(FaceAutoencoder(TINY), tmp_path / "tiny.onnx")
-    decoder, image = Decoder(tmp_path / "tiny.onnx"), head_sample(1, 32).image
+    decoder, image = DecoderFile(tmp_path / "tiny.onnx"), head_sample(1, 32).image
     made = [decoder.redraw(image, np.random.default_rng(seed)) for seed in (0, 0, 1, 2, 3)]
     assert np.array_equal(made[0], made[1])
     assert any(not np.array_equal(made[0], other) for other in made[2:])
@@ -136,7 +136,7 @@ def test_taef2_reads_its_tensors_by_name_and_no_others(tmp_path: Path):
     read = read_taef2(tmp_path / "good.safetensors")
     export_taef2(read, tmp_path / "taef2.onnx")
     image = head_sample(1, 32).image
-    made = Decoder(tmp_path / "taef2.onnx").redraw(image, np.random.default_rng(0))
+    made = DecoderFile(tmp_path / "taef2.onnx").redraw(image, np.random.default_rng(0))
     with torch.no_grad():
         same = read(torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255)
     assert np.abs(made - same[0].permute(1, 2, 0).numpy() * 255).max() < 0.6

@@ -10,7 +10,7 @@ import torch
 from drawn_samples import head_sample, write_heads
 
 from counterface.config import read_config
-from counterface.datasets.decoders.architectures import ARCHITECTURES, Architecture
+from counterface.datasets.decoders.architectures import ARCHITECTURES, DecoderNet
 from counterface.datasets.decoders.bank import open_bank
 from counterface.datasets.decoders.train_bank import DecodersConfig, train_decoders
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def test_a_bank_is_trained_once_and_redraws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
-    tiny = Architecture(up="nearest", halvings=2, code=4, side=32)
+    tiny = DecoderNet(up="nearest", halvings=2, code=4, side=32)
     monkeypatch.setitem(ARCHITECTURES, "tiny", tiny)
     write_heads(tmp_path / "heads", {"clip": (1, 2)}, side=96)
     config = DecodersConfig.model_validate(

@@ -10,9 +10,9 @@ from drawn_samples import head_sample
 from numpy.random import Generator
 
 from counterface.datasets.pairs.self_blended import (
+    BlendedPair,
     FaceSample,
     Kind,
-    Pair,
     blend,
     blend_mask,
     color_matrix,
@@ -33,7 +33,7 @@ def chance(seed: int) -> Generator:
     return np.random.default_rng(seed)
 
 
-def pair_of(kind: Kind, seed: int) -> Pair:
+def pair_of(kind: Kind, seed: int) -> BlendedPair:
     return make_pair(FACE, chance(seed), weights={kind: 1.0}, donor=lambda rng: DONOR)
 
 
@@ -116,7 +116,7 @@ def test_a_swapped_in_face_has_the_donors_features():
     assert np.array_equal(pair.real, FACE.image)
 
 
-def _covers_nose(pair: Pair) -> bool:
+def _covers_nose(pair: BlendedPair) -> bool:
     x, y = np.round(FACE.landmarks[30]).astype(int)
     return bool(pair.mask[y, x] > 0.98)
 

@@ -9,8 +9,8 @@ import pytest
 from drawn_samples import SIDE, DrawnBank, head_sample
 from pydantic import ValidationError
 
-from counterface.datasets.pairs.self_blended import FaceSample, Pair
-from counterface.datasets.pairs.training_pairs import PairConfig, Sources, TrainingPairs, View
+from counterface.datasets.pairs.self_blended import BlendedPair, FaceSample
+from counterface.datasets.pairs.training_pairs import CropView, PairConfig, Sources, TrainingPairs
 from counterface.errors import TrainingError
 from counterface.faces.align import TEMPLATES
 from counterface.faces.landmarks import MIRRORED
@@ -121,9 +121,9 @@ def test_both_halves_share_their_degradation():
     """With nothing blended, the two halves of a pair are the same picture."""
 
     class Still(TrainingPairs):
-        def _pseudo_pair(self, rng: np.random.Generator) -> Pair:
+        def _pseudo_pair(self, rng: np.random.Generator) -> BlendedPair:
             image = head_sample(1, 120).image
-            return Pair(image, image.copy(), np.ones((120, 120), np.float32), "none")
+            return BlendedPair(image, image.copy(), np.ones((120, 120), np.float32), "none")
 
     still = Still(Sources(BANKS), SMALL)
     for index in range(25):
@@ -208,10 +208,10 @@ def test_shares_that_cannot_be_are_refused():
 def test_a_mirrored_view_keeps_the_landmarks_in_their_order():
     face = head_sample(1)
     mirror = np.array([[-1, 0, SIDE - 1], [0, 1, 0]], np.float32)
-    cut = View(mirror, SIDE).cut(face)
+    cut = CropView(mirror, SIDE).cut(face)
     assert np.array_equal(cut.image, face.image[:, ::-1])
     assert cut.landmarks[0, 0] < cut.landmarks[16, 0]  # the image's left jaw is first again
-    back = View(mirror, SIDE).cut(cut)
+    back = CropView(mirror, SIDE).cut(cut)
     assert np.allclose(back.landmarks, face.landmarks, atol=1e-3)
     assert np.allclose(cut.landmarks[MIRRORED][:, 1], face.landmarks[:, 1])
 
@@ -219,7 +219,7 @@ def test_a_mirrored_view_keeps_the_landmarks_in_their_order():
 def test_a_view_says_how_much_the_footage_was_enlarged():
     face = head_sample(1)
     double = np.array([[2, 0, 0], [0, 2, 0]], np.float32)
-    assert View(double, 64).cut(face).scale == pytest.approx(2 * face.scale)
+    assert CropView(double, 64).cut(face).scale == pytest.approx(2 * face.scale)
 
 
 def test_crops_are_aligned_to_the_template():

@@ -11,7 +11,7 @@ import pytest
 from counterface.datasets.manifest import Entry
 from counterface.detect.generalisation.twin_table import (
     FakeResult,
-    Judged,
+    JudgedFile,
     compare_results,
     count_alarms,
     find_twins,
@@ -24,14 +24,14 @@ from counterface.detect.generalisation.twin_table import (
 )
 
 
-def real(name: str, source: str = "", *people: str, origin: str = "", px: float = 60) -> Judged:
+def real(name: str, source: str = "", *people: str, origin: str = "", px: float = 60) -> JudgedFile:
     entry = Entry(Path(name), 0, "real", source, people, origin=origin)
-    return Judged(entry, px, still=True)
+    return JudgedFile(entry, px, still=True)
 
 
-def fake(name: str, method: str, source: str = "", *people: str, px: float = 60) -> Judged:
+def fake(name: str, method: str, source: str = "", *people: str, px: float = 60) -> JudgedFile:
     entry = Entry(Path(name), 1, "swap", source, people, generator=method)
-    return Judged(entry, px, still=True)
+    return JudgedFile(entry, px, still=True)
 
 
 def results(method: str, above: Sequence[float], family: str = "swap") -> list[FakeResult]:
@@ -68,7 +68,7 @@ def test_a_file_without_a_score_is_counted_and_in_no_number():
 
 def test_files_of_like_quality_are_of_the_kind_and_of_about_the_size():
     files = [real(str(px), px=px) for px in (40, 41, 59, 60, 61, 89, 91, 200)]
-    files += [Judged(Entry(Path("clip"), 0), 60, still=False)]
+    files += [JudgedFile(Entry(Path("clip"), 0), 60, still=False)]
     files += [fake("f", "roop", px=60)]
     reals = list(range(9))
     chosen = like_genuine(files, 9, reals)
@@ -84,7 +84,7 @@ def test_files_of_like_quality_are_of_the_kind_and_of_about_the_size():
         "61",
         "89",
     }
-    clip = Judged(Entry(Path("x"), 1), 60, still=False)
+    clip = JudgedFile(Entry(Path("x"), 1), 60, still=False)
     assert list(like_genuine([*files[:8], clip], 8, range(8))) != []  # no clip: any genuine file
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from counterface.detect.models.detector_model import DetectorConfig, DetectorModel
 from counterface.detect.models.frame_cnn import FrameCNN, FrameCNNConfig
 from counterface.detect.training.detector_task import DetectorTask, triplet_loss
-from counterface.detect.training.recipe import LossConfig, OptimizerConfig
+from counterface.detect.training.recipe import LossRecipe, OptimizerRecipe
 
 TINY = FrameCNNConfig(backbone="test_efficientnet", width=16, dropout=0.0)
 
@@ -46,8 +46,8 @@ def task(net: DetectorModel, cell_weight: float = 0.5, **changes: Any) -> Detect
     loss = {name: changes.pop(name) for name in names if name in changes}
     return DetectorTask(
         net,
-        OptimizerConfig(**(optimizer | changes)),
-        LossConfig(cell_weight=cell_weight, **loss),
+        OptimizerRecipe(**(optimizer | changes)),
+        LossRecipe(cell_weight=cell_weight, **loss),
         steps=10,
     )
 

@@ -22,7 +22,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def same(one: Footage, other: Footage) -> bool:
-    def key(look: footage_module.Look) -> tuple[object, ...]:
+    def key(look: footage_module.FrameFaces) -> tuple[object, ...]:
         faces = [(f.box.tobytes(), f.landmarks.tobytes(), f.score, f.pose) for f in look.faces]
         return look.index, look.pts, look.is_cut, faces, [crop.tobytes() for crop in look.crops]
 

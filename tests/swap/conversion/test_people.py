@@ -18,7 +18,7 @@ from counterface.faces.align import align
 from counterface.media import sandbox
 from counterface.media.image import read_image, write_image
 from counterface.swap.conversion import people as people_module
-from counterface.swap.conversion.footage import Footage, Look, LookConfig, look_at_video
+from counterface.swap.conversion.footage import Footage, FrameFaces, LookConfig, look_at_video
 from counterface.swap.conversion.people import Choice, best_moments, choose_people, find_people
 from counterface.swap.conversion.sheet import list_people
 from counterface.types import Face, Frame, Pose
@@ -37,7 +37,7 @@ def footage(*frames: dict[int, float], cuts: tuple[int, ...] = ()) -> Footage:
     for index, people in enumerate(frames):
         faces = tuple(face_at(x) for x in people.values())
         crops = tuple(CROPS[n] for n in people)
-        looks.append(Look(index, Fraction(index, 10), index in cuts, faces, crops))
+        looks.append(FrameFaces(index, Fraction(index, 10), index in cuts, faces, crops))
     return Footage(tuple(looks))
 
 
@@ -91,7 +91,7 @@ def test_what_was_said_counts() -> None:
     large = footage(*[{2: 10, 3: 200}] * 6)
     large = Footage(
         tuple(
-            Look(x.index, x.pts, False, (x.faces[0], face_at(200, 90)), x.crops)
+            FrameFaces(x.index, x.pts, False, (x.faces[0], face_at(200, 90)), x.crops)
             for x in large.looks
         )
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from counterface.faces.align import MEAN_SHAPE
-from counterface.swap.conversion.footage import Footage, Look
+from counterface.swap.conversion.footage import Footage, FrameFaces
 from counterface.swap.conversion.people import find_people
 from counterface.swap.conversion.placement import Placement, SmoothConfig, place_faces
 from counterface.types import Face
@@ -25,7 +25,7 @@ def footage(offsets: list[np.ndarray | None]) -> Footage:
             points = (SHAPE + 200 + offset).astype(np.float32)
             box = np.concatenate([points.min(axis=0), points.max(axis=0)])
             faces = (Face(box=box, score=1.0, landmarks=points),)
-        looks.append(Look(index, Fraction(index, 25), False, faces))
+        looks.append(FrameFaces(index, Fraction(index, 25), False, faces))
     return Footage(tuple(looks))
 
 

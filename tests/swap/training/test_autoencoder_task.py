@@ -18,15 +18,15 @@ from counterface.swap.swap_model import SOURCE, TARGET, Generated, SwapModel, bu
 from counterface.swap.training import losses
 from counterface.swap.training.autoencoder_task import (
     AutoencoderTask,
-    LossConfig,
-    OptimizerConfig,
+    SwapLossConfig,
+    SwapOptimizerConfig,
 )
 from counterface.swap.training.examples import ExamplesConfig, SwapExamples
 
 Batch = dict[str, dict[str, Tensor]]
 MakeBatch = Callable[[SwapModel, int], Batch]
-FAST = OptimizerConfig(name="adam", lr=2e-3, beta1=0.9)
-NONE = LossConfig(dssim=0, mse=0, mask=0)
+FAST = SwapOptimizerConfig(name="adam", lr=2e-3, beta1=0.9)
+NONE = SwapLossConfig(dssim=0, mse=0, mask=0)
 AUTOENCODERS = [n for n in SWAP_MODELS.built_in if SWAP_MODELS.load(n).TRAINED_BY == "autoencoder"]
 
 
@@ -84,7 +84,7 @@ def touched(model: SwapModel) -> set[str]:
 @pytest.mark.parametrize("name", AUTOENCODERS)
 def test_every_model_learns_its_batch(name: str, make_batch: MakeBatch) -> None:
     model = tiny(name)
-    task, batch = AutoencoderTask(model, LossConfig(), FAST), make_batch(model, 1)
+    task, batch = AutoencoderTask(model, SwapLossConfig(), FAST), make_batch(model, 1)
     optimizers = task.optimizers()
     seen = [step(task, batch, optimizers)["loss_model"] for _ in range(12)]
     assert min(seen[-3:]) < 0.9 * seen[0]
@@ -119,7 +119,7 @@ def joined(batch: Batch, key: str) -> Tensor:
 
 def test_the_truth_costs_nothing(batch: Batch) -> None:
     echo = Echo(joined(batch, "target"), joined(batch, "mask"))
-    loss = LossConfig(eyes_mouth_prio=300, l1=1, eyes_weight=3, mouth_weight=2)
+    loss = SwapLossConfig(eyes_mouth_prio=300, l1=1, eyes_weight=3, mouth_weight=2)
     assert total(AutoencoderTask(echo, loss, FAST), batch).item() == pytest.approx(0, abs=1e-5)
 
 
@@ -127,7 +127,7 @@ def test_losses_add_up_by_their_weights_over_both_sides(batch: Batch) -> None:
     truth = joined(batch, "target")
     echo = Echo((truth + 0.1).clamp(0, 1), joined(batch, "mask") * 0.5)
     log: dict[str, Any] = {}
-    config = LossConfig(masked_training=False, eyes_mouth_prio=300)
+    config = SwapLossConfig(masked_training=False, eyes_mouth_prio=300)
     whole = next(AutoencoderTask(echo, config, FAST).losses(batch, 0, log))[1].item()
     parts = 10 * log["dssim"] + 10 * log["mse"] + 300 * log["eyes_mouth"] + 10 * log["mask"]
     assert whole == pytest.approx(2 * float(parts), rel=1e-5)
@@ -137,17 +137,17 @@ def test_losses_add_up_by_their_weights_over_both_sides(batch: Batch) -> None:
 
 def test_masked_training_is_blind_outside_the_mask(batch: Batch) -> None:
     truth, mask = joined(batch, "target"), joined(batch, "mask")
-    reached = losses.soft_edge(mask, LossConfig().mask_edge) > 0
+    reached = losses.soft_edge(mask, SwapLossConfig().mask_edge) > 0
     assert 0.2 < reached.float().mean().item() < 0.98
     echo = Echo(torch.where(reached, truth, torch.rand_like(truth)), mask)
-    assert total(AutoencoderTask(echo, LossConfig(), FAST), batch).item() < 1e-4
-    unmasked = LossConfig(masked_training=False)
+    assert total(AutoencoderTask(echo, SwapLossConfig(), FAST), batch).item() < 1e-4
+    unmasked = SwapLossConfig(masked_training=False)
     assert total(AutoencoderTask(echo, unmasked, FAST), batch).item() > 0.3
 
 
 def test_eyes_and_mouth_weigh_more(batch: Batch) -> None:
     truth, eyes = joined(batch, "target"), joined(batch, "eyes") > 0.99
-    only_mse = LossConfig(dssim=0, mask=0, masked_training=False)
+    only_mse = SwapLossConfig(dssim=0, mask=0, masked_training=False)
     heavy = only_mse.model_copy(update={"eyes_weight": 3.0})
     echo = Echo(torch.where(eyes, 1 - truth, truth), None)
     plain, weighted = (
@@ -158,7 +158,7 @@ def test_eyes_and_mouth_weigh_more(batch: Batch) -> None:
 
 def test_one_pass_through_the_encoder_is_two(make_batch: MakeBatch) -> None:
     model = tiny("lightweight")
-    batch, task = make_batch(model, 2), AutoencoderTask(model, LossConfig(), FAST)
+    batch, task = make_batch(model, 2), AutoencoderTask(model, SwapLossConfig(), FAST)
     once = total(task, batch).item()
     model.SHARED_CODE = False  # type: ignore[misc]  # of this instance: each side by itself
     assert total(task, batch).item() == pytest.approx(once, rel=1e-4)
@@ -174,7 +174,7 @@ def test_many_people_are_told_by_their_numbers(make_batch: MakeBatch) -> None:
         model(image[None], int(number)).image
         for image, number in zip(joined(batch, "warped"), numbers, strict=True)
     ]
-    counted = losses.soft_edge(joined(batch, "mask"), LossConfig().mask_edge)
+    counted = losses.soft_edge(joined(batch, "mask"), SwapLossConfig().mask_edge)
     by_hand = losses.mse(torch.cat(made) * counted, joined(batch, "target") * counted)
     assert total(task, batch).item() == pytest.approx(20 * by_hand.item(), rel=1e-3)
 
@@ -233,7 +233,7 @@ def test_true_face_of_many_people_favours_nobody(make_batch: MakeBatch) -> None:
 
 def test_true_face_needs_one_code() -> None:
     with pytest.raises(ConfigError, match=r"LIAE has not.*df"):
-        AutoencoderTask(tiny("liae"), LossConfig(true_face_power=0.01), FAST)
+        AutoencoderTask(tiny("liae"), SwapLossConfig(true_face_power=0.01), FAST)
 
 
 @pytest.mark.parametrize("name", ["df", "liae", "many"])
@@ -249,7 +249,7 @@ def test_styles_teach_the_decoder_alone(name: str, make_batch: MakeBatch) -> Non
 
 def test_half_precision_losses_are_near_the_full_ones(make_batch: MakeBatch) -> None:
     model = tiny("lightweight")
-    task, batch = AutoencoderTask(model, LossConfig(gan_power=0.1), FAST), make_batch(model, 2)
+    task, batch = AutoencoderTask(model, SwapLossConfig(gan_power=0.1), FAST), make_batch(model, 2)
     full = total(task, batch)
     with torch.autocast("cpu", torch.bfloat16):
         half = total(task, batch)
@@ -259,7 +259,7 @@ def test_half_precision_losses_are_near_the_full_ones(make_batch: MakeBatch) -> 
 
 def test_settings_that_cannot_be_are_refused() -> None:
     with pytest.raises(ValueError, match="gan_power"):
-        LossConfig(gan_power=9)
+        SwapLossConfig(gan_power=9)
     with pytest.raises(ValueError, match="eyes_weight"):
-        LossConfig(eyes_weight=0.5)
+        SwapLossConfig(eyes_weight=0.5)
     assert TARGET == 1

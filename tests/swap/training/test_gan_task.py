@@ -25,12 +25,12 @@ from counterface.learn.feature_net import (
 )
 from counterface.learn.loop import LoopConfig, train
 from counterface.swap.swap_model import Generated, SwapConfig, SwapModel, build_model
-from counterface.swap.training.autoencoder_task import OptimizerConfig
+from counterface.swap.training.autoencoder_task import SwapOptimizerConfig
 from counterface.swap.training.gan_schedule import GanPhase, GanSchedule
 from counterface.swap.training.gan_task import GanConfig, GanTask
 
 TINY = {"width": 8, "code": 16}
-FAST = OptimizerConfig(lr=1e-3)
+FAST = SwapOptimizerConfig(lr=1e-3)
 ORDER = ["discriminator_source", "generator_source", "discriminator_target", "generator_target"]
 SHORT = GanSchedule(
     steps=10,

@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 
 from counterface import weights
-from counterface.datasets.decoders.bank import Decoder
+from counterface.datasets.decoders.bank import DecoderFile
 from counterface.datasets.pairs.paste_masks import erode, eye_distance, soften, square_matrix
 from counterface.datasets.pairs.self_blended import blend
 from counterface.datasets.twins.layers import keep_colors, lay_back
@@ -99,7 +99,7 @@ def swap_face(image: Image) -> Image:
     to_crop = square_matrix(onto, SIDE)
     target = warp_image(image, to_crop, SIDE)
     source = warp_image(mirrored, square_matrix(from_, SIDE), SIDE)
-    drawn = Decoder(DECODER).redraw(source, np.random.default_rng(0))
+    drawn = DecoderFile(DECODER).redraw(source, np.random.default_rng(0))
     drawn = keep_colors(drawn, target, 1.0)
     width = eye_distance(onto)
     mask = soften(erode(hull_mask(onto, image.shape[:2], "no_forehead"), 0.1 * width), 0.1 * width)

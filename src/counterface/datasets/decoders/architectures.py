@@ -17,7 +17,7 @@ from counterface.wording import unknown_name
 Up = Literal["nearest", "bilinear", "transposed", "shuffle"]
 
 
-class Architecture(Record):
+class DecoderNet(Record):
     """One face autoencoder; convolutions alone, so it takes any size that it can halve."""
 
     up: Up = Field(description="how the decoder doubles a side")
@@ -42,17 +42,17 @@ class Architecture(Record):
         return int(2**self.halvings)
 
 
-ARCHITECTURES: dict[str, Architecture] = {
-    "nested128": Architecture(up="shuffle", fewest=3),  # what `remade` pairs are made with
-    "nearest128": Architecture(up="nearest", code=16),
-    "bilinear160": Architecture(up="bilinear", side=160, code=32, perceptual=0.3),
-    "transposed96": Architecture(up="transposed", side=96, halvings=2, code=8, adversarial=0.015),
-    "shuffle256": Architecture(up="shuffle", side=256, code=32, perceptual=0.1, adversarial=0.015),
-    "quantised128": Architecture(up="nearest", halvings=2, code=8, codes=1024),
+ARCHITECTURES: dict[str, DecoderNet] = {
+    "nested128": DecoderNet(up="shuffle", fewest=3),  # what `remade` pairs are made with
+    "nearest128": DecoderNet(up="nearest", code=16),
+    "bilinear160": DecoderNet(up="bilinear", side=160, code=32, perceptual=0.3),
+    "transposed96": DecoderNet(up="transposed", side=96, halvings=2, code=8, adversarial=0.015),
+    "shuffle256": DecoderNet(up="shuffle", side=256, code=32, perceptual=0.1, adversarial=0.015),
+    "quantised128": DecoderNet(up="nearest", halvings=2, code=8, codes=1024),
 }
 
 
-def architecture(name: str) -> Architecture:
+def architecture(name: str) -> DecoderNet:
     """The architecture of that name.
 
     Raises:

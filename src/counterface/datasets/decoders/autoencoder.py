@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from counterface.datasets.decoders.architectures import Architecture, Up
+from counterface.datasets.decoders.architectures import DecoderNet, Up
 from counterface.datasets.decoders.bank import NESTED
 from counterface.files import write_bytes
 
@@ -45,7 +45,7 @@ def _up(kind: Up, inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(grown, nn.Conv2d(inputs, outputs, 3, padding=1), nn.LeakyReLU(0.1))
 
 
-class Residual(nn.Module):
+class ResidualUnit(nn.Module):
     """x + two 3x3 convolutions of it."""
 
     def __init__(self, channels: int) -> None:
@@ -109,7 +109,7 @@ class FaceAutoencoder(nn.Module):
     H and W are multiples of `architecture.step`.
     """
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: DecoderNet) -> None:
         """Start from random weights."""
         super().__init__()
         self.architecture = architecture
@@ -121,7 +121,7 @@ class FaceAutoencoder(nn.Module):
         self.encoder = nn.Sequential(*downs, nn.Conv2d(inputs, architecture.code, 1))
         self.book = CodeBook(architecture.codes, architecture.code) if architecture.codes else None
         widths = DECODER_WIDTHS[architecture.halvings :: -1]
-        ups: list[nn.Module] = [nn.Conv2d(architecture.code, widths[0], 1), Residual(widths[0])]
+        ups: list[nn.Module] = [nn.Conv2d(architecture.code, widths[0], 1), ResidualUnit(widths[0])]
         for inputs, outputs in pairwise(widths):
             ups.append(_up(architecture.up, inputs, outputs))
         self.decoder = nn.Sequential(*ups, nn.Conv2d(widths[-1], 3, 5, 1, 2))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from counterface.datasets.decoders.architectures import Architecture
+from counterface.datasets.decoders.architectures import DecoderNet
 from counterface.datasets.decoders.autoencoder import FaceAutoencoder
 from counterface.datasets.pairs.self_blended import FaceSample
 from counterface.datasets.pairs.training_pairs import Bank
@@ -22,7 +22,7 @@ CRITIC_FROM = 0.35  # of the steps: before, there is little to criticise
 BLURRED = 1.5  # crop pixels for each pixel of the footage above which a face teaches softness
 
 
-class FaceCrops:
+class GenuineFaces:
     """Crops of genuine faces: RGB float32 [0, 1] (3, S, S), a pure function of the index."""
 
     def __init__(
@@ -78,12 +78,12 @@ class PatchCritic(nn.Module):
         return logits
 
 
-class AutoencoderTask:
+class FaceAutoencoderTask:
     """Trains a `FaceAutoencoder` on batches of RGB [0, 1] (B, 3, S, S) faces."""
 
     def __init__(
         self,
-        architecture: Architecture,
+        architecture: DecoderNet,
         steps: int,
         lr: float = 2e-3,
         features: FeatureNet | None = None,

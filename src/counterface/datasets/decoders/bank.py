@@ -19,7 +19,7 @@ NESTED = "counterface.nested"  # in the file of a decoder that can do without pa
 STEP = 16  # sides are padded to multiples of this: the most that any decoder halves
 
 
-class Decoder:
+class DecoderFile:
     """One ONNX file that re-draws pictures; opened on first use, so it can cross to a worker."""
 
     def __init__(self, path: Path) -> None:
@@ -70,7 +70,7 @@ def kept_channels(channels: int, nested: bool, rng: Generator) -> Floats:
     return (np.arange(channels) < kept).astype(np.float32)[None]
 
 
-def open_bank(folder: Path, names: Sequence[str] = ()) -> list[Decoder]:
+def open_bank(folder: Path, names: Sequence[str] = ()) -> list[DecoderFile]:
     """The decoders of a folder, in order of their names.
 
     Args:
@@ -85,4 +85,4 @@ def open_bank(folder: Path, names: Sequence[str] = ()) -> list[Decoder]:
     if absent or not found:
         what = f"no decoder {absent[0]!r}; it has {sorted(found)}" if absent else "no decoders"
         raise ConfigError(f"{folder}: {what}; train them: counterface dataset decoders RECIPE")
-    return [Decoder(found[name]) for name in sorted(names or found)]
+    return [DecoderFile(found[name]) for name in sorted(names or found)]

@@ -17,9 +17,13 @@ from pydantic import Field, field_validator
 
 from counterface import weights as weight_store
 from counterface.config import Record, Settings
-from counterface.datasets.decoders.architectures import ARCHITECTURES, Architecture, architecture
+from counterface.datasets.decoders.architectures import (
+    ARCHITECTURES,
+    DecoderNet,
+    architecture,
+)
 from counterface.datasets.decoders.autoencoder import FaceAutoencoder, export_autoencoder
-from counterface.datasets.decoders.autoencoder_task import AutoencoderTask, FaceCrops
+from counterface.datasets.decoders.autoencoder_task import FaceAutoencoderTask, GenuineFaces
 from counterface.datasets.decoders.bank import TAEF2
 from counterface.datasets.pairs.faceset_bank import FacesetBank, open_for_training
 from counterface.datasets.pairs.training_pairs import Bank
@@ -111,20 +115,20 @@ def _train_one(
     features = _features(config, plan)
     batch = max(2, round(config.batch * (128 / plan.side) ** 2))
     loop = config.loop.model_copy(update={"steps": config.steps, "batch_size": batch})
-    task = AutoencoderTask(plan, config.steps, config.lr, features)
+    task = FaceAutoencoderTask(plan, config.steps, config.lr, features)
     told = None if progress is None else partial(progress, name)
     net = train_autoencoder(task, banks, loop, config.out / name, told)
     export_autoencoder(net, config.out / f"{name}.onnx")
 
 
-def _features(config: DecodersConfig, plan: Architecture) -> FeatureNet | None:
+def _features(config: DecodersConfig, plan: DecoderNet) -> FeatureNet | None:
     if config.features is None or config.features.weights is None or not plan.perceptual:
         return None
     return FeatureNet(config.features, config.features.weights)
 
 
 def train_autoencoder(
-    task: AutoencoderTask,
+    task: FaceAutoencoderTask,
     banks: Sequence[Bank],
     loop: LoopConfig,
     out: Path,
@@ -135,7 +139,7 @@ def train_autoencoder(
     Raises:
         StoppedBySignal: before its end; it was saved.
     """
-    faces = FaceCrops(banks, task.net.architecture.side, loop.seed)
+    faces = GenuineFaces(banks, task.net.architecture.side, loop.seed)
     about = {"decoder": task.net.architecture.model_dump()}
     result = train(task, faces, loop, out, progress=progress, about=about)
     if result.stopped == "signal":

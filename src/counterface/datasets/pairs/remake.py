@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from counterface.datasets.decoders.bank import Decoder
+from counterface.datasets.decoders.bank import DecoderFile
 from counterface.datasets.pairs.self_blended import resample
 from counterface.faces.align import crop_matrix, warp_image
 from counterface.types import Floats, Image
@@ -26,7 +26,7 @@ class AutoencoderRemake:
             path: a decoder of a bank, `.onnx`.
             share: how often it is used.
         """
-        self.decoder, self.share = Decoder(path), share
+        self.decoder, self.share = DecoderFile(path), share
 
     def __call__(self, image: Image, landmarks: Floats, rng: Generator) -> Image:
         """The image with its face re-made, RGB uint8 of the same shape."""

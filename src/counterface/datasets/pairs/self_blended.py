@@ -42,7 +42,7 @@ class FaceSample:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pair:
+class BlendedPair:
     """A real crop, a fake made from it, and where they differ."""
 
     real: Image
@@ -58,14 +58,14 @@ _RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)  # of the blend, as in the paper
 _PASTED = 0.4  # share of masks as face swappers and lip-sync programs paste by
 
 
-def self_blend(face: FaceSample, rng: Generator) -> Pair:
+def self_blend(face: FaceSample, rng: Generator) -> BlendedPair:
     """The face blended with a shifted, re-coloured or re-scaled copy of itself.
 
     One of the two copies is changed; the unchanged outside of a changed target is part of the real
     sample too, so no colour or sharpness alone tells the classes apart.
     """
     source, target, mask = self_blend_parts(face, rng)
-    return Pair(target, blend(source, target, mask), mask, "self_blended")
+    return BlendedPair(target, blend(source, target, mask), mask, "self_blended")
 
 
 def self_blend_parts(face: FaceSample, rng: Generator) -> tuple[Image, Image, Mask]:
@@ -85,7 +85,7 @@ def self_blend_parts(face: FaceSample, rng: Generator) -> tuple[Image, Image, Ma
     return np.asarray(source, np.uint8), target, np.asarray(mask, np.float32)
 
 
-def swap_in(face: FaceSample, donor: FaceSample, rng: Generator) -> Pair:
+def swap_in(face: FaceSample, donor: FaceSample, rng: Generator) -> BlendedPair:
     """The donor's face in place of the target's, its colours moved toward the target's."""
     size = face.image.shape[0]
     onto = umeyama(donor.landmarks[INNER], face.landmarks[INNER])
@@ -93,10 +93,10 @@ def swap_in(face: FaceSample, donor: FaceSample, rng: Generator) -> Pair:
     hull = hull_mask(face.landmarks, face.image.shape[:2], "inner") > 0
     source = match_colors(source, face.image, hull, float(rng.uniform(0.6, 1.0)))
     mask = blend_mask(face.landmarks, face.image.shape[:2], rng, strong=True)
-    return Pair(face.image, blend(source, face.image, mask), mask, "swapped_in")
+    return BlendedPair(face.image, blend(source, face.image, mask), mask, "swapped_in")
 
 
-def remake_face(face: FaceSample, rng: Generator, remake: Remake) -> Pair:
+def remake_face(face: FaceSample, rng: Generator, remake: Remake) -> BlendedPair:
     """The face after `remake`, colours mostly restored and edges soft: only texture tells."""
     source = remake(face.image, face.landmarks, rng)
     hull = hull_mask(face.landmarks, face.image.shape[:2], "inner") > 0
@@ -107,7 +107,7 @@ def remake_face(face: FaceSample, rng: Generator, remake: Remake) -> Pair:
     if rng.random() < 0.4:  # mergers sharpen what the network blurred
         source = _sharpen(source, rng)
     mask = blend_mask(face.landmarks, face.image.shape[:2], rng, strong=True)
-    return Pair(face.image, blend(source, face.image, mask), mask, "remade")
+    return BlendedPair(face.image, blend(source, face.image, mask), mask, "remade")
 
 
 def resample(image: Image, landmarks: Floats, rng: Generator) -> Image:
@@ -249,7 +249,7 @@ def make_pair(
     weights: dict[Kind, float],
     donor: Callable[[Generator], FaceSample] | None = None,
     remake: Remake = resample,
-) -> Pair:
+) -> BlendedPair:
     """A real and a fake crop of one face, of a kind drawn by `weights`.
 
     Args:

@@ -20,9 +20,9 @@ from pydantic import Field, model_validator
 from counterface.config import Record
 from counterface.datasets.pairs.degrade import degrade
 from counterface.datasets.pairs.self_blended import (
+    BlendedPair,
     FaceSample,
     Kind,
-    Pair,
     Remake,
     blend,
     blend_mask,
@@ -158,7 +158,7 @@ class TrainingPairs:
             "masks": np.stack([np.zeros_like(mask), mask]).astype(np.float32),
         }
 
-    def _pseudo_pair(self, rng: Generator) -> Pair:
+    def _pseudo_pair(self, rng: Generator) -> BlendedPair:
         face = _draw(self.sources.real, rng)
         view = self._view(face, rng)
         work = view.cut(face)
@@ -172,36 +172,36 @@ class TrainingPairs:
 
         return make_pair(work, rng, weights=self._weights, donor=donor, remake=self.sources.remake)
 
-    def _footage_pair(self, rng: Generator) -> Pair:
+    def _footage_pair(self, rng: Generator) -> BlendedPair:
         """Real and fake of one moment; half the time, part of the fake laid over the real."""
         bank = self.sources.pairs[_pick(self.sources.pairs, rng)]
         real, fake = bank[int(rng.integers(len(bank)))]
         view = self._view(real, rng)
         work = view.cut(real)
         fake_to_real = umeyama(fake.landmarks, real.landmarks)
-        made = View(_compose(view.matrix, fake_to_real), view.side).cut(fake).image
+        made = CropView(_compose(view.matrix, fake_to_real), view.side).cut(fake).image
         shape = work.image.shape[:2]
         hull = hull_mask(work.landmarks, shape, "whole")
         if rng.random() < 0.3:  # colour alone must not decide
             made = match_colors(made, work.image, hull > 0, 1.0)
         if rng.random() < 0.5:
-            return Pair(work.image, made, hull, "pair")
+            return BlendedPair(work.image, made, hull, "pair")
         mask = blend_mask(work.landmarks, shape, rng, strong=True)
-        return Pair(work.image, blend(made, work.image, mask), mask, "pair_blended")
+        return BlendedPair(work.image, blend(made, work.image, mask), mask, "pair_blended")
 
-    def _synthetic_pair(self, rng: Generator) -> Pair:
+    def _synthetic_pair(self, rng: Generator) -> BlendedPair:
         """Two unrelated faces, brought to one size."""
         made, real_kind = self.sources.synthetic[int(rng.integers(len(self.sources.synthetic)))]
         fake, real = _draw([made], rng), _draw([real_kind], rng)
         view = self._view(fake, rng)
         work = self._view(real, rng, view.side).cut(real)
         everything = np.ones((view.side, view.side), np.float32)
-        return Pair(work.image, view.cut(fake).image, everything, "synthetic")
+        return BlendedPair(work.image, view.cut(fake).image, everything, "synthetic")
 
-    def _frontal(self, face: FaceSample, side: int) -> View:
-        return View(crop_matrix(face.landmarks, self.config.template, side), side)
+    def _frontal(self, face: FaceSample, side: int) -> CropView:
+        return CropView(crop_matrix(face.landmarks, self.config.template, side), side)
 
-    def _view(self, face: FaceSample, rng: Generator, side: int | None = None) -> View:
+    def _view(self, face: FaceSample, rng: Generator, side: int | None = None) -> CropView:
         """The face's crop, jittered, at about the size that it has in the footage."""
         size = self.config.size
         if side is None:
@@ -215,7 +215,7 @@ class TrainingPairs:
         middle = np.full(2, (side - 1) / 2)
         shift = middle - turn @ middle + side * rng.uniform(-0.035, 0.035, 2)
         jitter = np.column_stack([turn, shift]).astype(np.float32)
-        return View(_compose(jitter, self._frontal(face, side).matrix), side)
+        return CropView(_compose(jitter, self._frontal(face, side).matrix), side)
 
     def _finish(self, images: list[Image], rng: Generator) -> list[Image]:
         """Both images after the same colours, the same degradation, at the detector's size."""
@@ -232,7 +232,7 @@ class TrainingPairs:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class View:
+class CropView:
     """A square crop of a face sample."""
 
     matrix: Floats  # (2, 3), sample to crop

@@ -24,7 +24,7 @@ from counterface.detect.evaluate import (
 )
 from counterface.detect.evaluation.cautions import find_cautions
 from counterface.detect.evaluation.file_score import FileScore
-from counterface.detect.evaluation.measure import ROUNDS, Number, measure_files
+from counterface.detect.evaluation.measure import ROUNDS, Estimate, measure_files
 from counterface.detect.findings import Notice
 from counterface.errors import ConfigError
 from counterface.learn.metrics import Index, bootstrap_numbers, probability_metrics, score_metrics
@@ -39,7 +39,7 @@ class Difference(Record):
     name: str
     first: float
     second: float
-    difference: Number
+    difference: Estimate
     better: str = Field(description="which one is better: 'first', 'second', or 'cannot tell'")
 
 
@@ -200,15 +200,15 @@ def _differences(
             name=name,
             first=found[f"0.{name}"].value,
             second=found[f"1.{name}"].value,
-            difference=Number.of(gap),
-            better=_better(name, Number.of(gap)),
+            difference=Estimate.of(gap),
+            better=_better(name, Estimate.of(gap)),
         )
         for name, gap in found.items()
         if f"0.{name}" in found
     )
 
 
-def _better(name: str, gap: Number) -> str:
+def _better(name: str, gap: Estimate) -> str:
     if gap.low is None or gap.high is None or gap.low <= 0 <= gap.high:
         return "cannot tell"
     return "first" if (gap.low > 0) is (name not in LESS_IS_BETTER) else "second"

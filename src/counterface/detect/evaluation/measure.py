@@ -33,7 +33,7 @@ from counterface.learn.metrics import (
 ROUNDS = 1000
 
 
-class Number(Record):
+class Estimate(Record):
     """A number with its 95 % interval over groups; both ends are null where there are too few."""
 
     value: float
@@ -41,7 +41,7 @@ class Number(Record):
     high: float | None = None
 
     @classmethod
-    def of(cls, found: Interval) -> Number:
+    def of(cls, found: Interval) -> Estimate:
         """The number as plain values."""
         known = bool(np.isfinite(found.low))
         return cls(
@@ -57,7 +57,7 @@ class Numbers(Record):
     fake: int
     groups: int = Field(description="groups of scored files, which the intervals resample")
     not_scored: int = Field(0, description="files without a score, which enter none of the values")
-    values: dict[str, Number] = Field(
+    values: dict[str, Estimate] = Field(
         description="values by name; those that cannot be measured are absent"
     )
 
@@ -244,7 +244,7 @@ def _shared_groups(scores: Sequence[FileScore]) -> dict[str, list[FileScore]]:
 
 
 def _numbers(
-    used: Sequence[FileScore], name: str, values: dict[str, Number], not_scored: int
+    used: Sequence[FileScore], name: str, values: dict[str, Estimate], not_scored: int
 ) -> Numbers:
     return Numbers(
         name=name,
@@ -263,7 +263,7 @@ def _measure(
     groups: Sequence[str],
     threshold: float,
     rounds: int,
-) -> dict[str, Number]:
+) -> dict[str, Estimate]:
     if not len(labels):
         return {}
     both = 0 < labels.sum() < len(labels)
@@ -284,7 +284,7 @@ def _measure(
     fewest = min(len(set(names[labels == label])) for label in set(labels.tolist()))
     # one group resampled is itself: that is no interval, not a narrow one
     found = bootstrap_numbers(measure, groups, rounds=0 if fewest < 2 else rounds)
-    return {name: Number.of(interval) for name, interval in found.items()}
+    return {name: Estimate.of(interval) for name, interval in found.items()}
 
 
 def _one_class(

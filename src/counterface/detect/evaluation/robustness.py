@@ -30,7 +30,7 @@ from counterface.detect.evaluation.degradation import KINDS, STRENGTHS, Degradat
 from counterface.detect.evaluation.file_score import FileScore
 from counterface.detect.evaluation.measure import (
     Abstentions,
-    Number,
+    Estimate,
     Numbers,
     count_abstentions,
     measure_files,
@@ -90,11 +90,11 @@ class Robustness(Record):
     config: RobustnessConfig
     clean: Level
     levels: tuple[Level, ...]
-    mean_auc: dict[str, Number] = Field(
+    mean_auc: dict[str, Estimate] = Field(
         description="mean AUC by kind over its strengths, 'all' over all kinds, with paired "
         "intervals"
     )
-    drop: dict[str, Number] = Field(description="AUC of the undamaged files minus those means")
+    drop: dict[str, Estimate] = Field(description="AUC of the undamaged files minus those means")
     cautions: tuple[Notice, ...] = ()
 
 
@@ -191,7 +191,7 @@ def summarise_levels(
 
 def _mean_aucs(
     plan: Sequence[Degradation | None], scores: Sequence[Sequence[FileScore]], rounds: int
-) -> tuple[dict[str, Number], dict[str, Number]]:
+) -> tuple[dict[str, Estimate], dict[str, Estimate]]:
     """Mean AUC by kind and over all, and how far below the files as they are."""
     labels = np.array([s.label for s in scores[0]])
     logits = np.array([[np.nan if s.logit is None else s.logit for s in part] for part in scores])
@@ -210,7 +210,7 @@ def _mean_aucs(
     groups = [s.group for s in scores[0]]
     fewest = min(len({s.group for s in scores[0] if s.label == label}) for label in (0, 1))
     found = bootstrap_numbers(measure, groups, rounds=rounds if fewest > 1 else 0)
-    numbers = {name: Number.of(interval) for name, interval in found.items()}
+    numbers = {name: Estimate.of(interval) for name, interval in found.items()}
     drop = {n.removeprefix("drop."): x for n, x in numbers.items() if n.startswith("drop.")}
     return {name: numbers[name] for name in drop}, drop
 

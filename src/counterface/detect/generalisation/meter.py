@@ -18,7 +18,7 @@ from counterface.datasets.leave_out import LeaveOut
 from counterface.datasets.manifest import LABELS, Entry
 from counterface.detect.detector import Detector
 from counterface.detect.evaluate import DetectorFacts, EvaluateConfig, Opened, open_manifest
-from counterface.detect.evaluation.measure import Number
+from counterface.detect.evaluation.measure import Estimate
 from counterface.detect.findings import Notice
 from counterface.detect.generalisation.controls import CONTROLS
 from counterface.detect.generalisation.face_crops import CropConfig, FaceCrops, cut_faces
@@ -26,7 +26,7 @@ from counterface.detect.generalisation.twin_table import (
     AlarmRow,
     Array,
     FakeResult,
-    Judged,
+    JudgedFile,
     MethodRow,
     Pair,
     Summary,
@@ -42,7 +42,7 @@ from counterface.detect.generalisation.views import (
     PLAIN,
     RING,
     Answers,
-    View,
+    FileView,
     ViewStore,
     plan_twins,
     plan_views,
@@ -68,8 +68,8 @@ class ControlRow(Record):
 
     control: str
     name: str = Field(description="name of a family, or all")
-    auc: Number | None
-    twins: Number | None
+    auc: Estimate | None
+    twins: Estimate | None
 
 
 class Generalisation(Record):
@@ -102,7 +102,7 @@ class Compared(Record):
 
     first: str
     second: str
-    differences: dict[str, Number]
+    differences: dict[str, Estimate]
 
 
 class Material(Record):
@@ -114,15 +114,15 @@ class Material(Record):
     faces: tuple[FaceCrops, ...]
     failed: tuple[str, ...]
     pairs: tuple[Pair, ...]
-    equal: dict[Pair, tuple[View, View]]
-    views: tuple[View, ...]
+    equal: dict[Pair, tuple[FileView, FileView]]
+    views: tuple[FileView, ...]
     template: str
 
     @property
-    def judged(self) -> list[Judged]:
+    def judged(self) -> list[JudgedFile]:
         """The files as the tables want them."""
         return [
-            Judged(entry, face.face_px, face.still)
+            JudgedFile(entry, face.face_px, face.still)
             for entry, face in zip(self.entries, self.faces, strict=True)
         ]
 
@@ -248,7 +248,7 @@ def read_material(
     reader: str,
     config: GeneraliseConfig,
     progress: Progress | None = None,
-) -> Mapping[View, Answers]:
+) -> Mapping[FileView, Answers]:
     """What a detector or backbone says of every view, from the cache where it is known."""
     store = ViewStore(_cache(config) / "views", reader)
     return read_views(material.faces, material.views, read, material.template, store, progress)
@@ -257,7 +257,7 @@ def read_material(
 def tabulate_all(
     name: str,
     material: Material,
-    logits: Mapping[View, float],
+    logits: Mapping[FileView, float],
     by: LeaveOut,
     config: GeneraliseConfig,
     *,
@@ -328,14 +328,14 @@ def compare_generalisation(
     )
 
 
-def change_scores(material: Material, logits: Mapping[View, float], change: str) -> Array:
+def change_scores(material: Material, logits: Mapping[FileView, float], change: str) -> Array:
     """(N,) of each file under a change; NaN without a face."""
     count = range(len(material.entries))
-    return np.array([logits.get(View(index, change), float("nan")) for index in count])
+    return np.array([logits.get(FileView(index, change), float("nan")) for index in count])
 
 
 def equal_scores(
-    material: Material, logits: Mapping[View, float]
+    material: Material, logits: Mapping[FileView, float]
 ) -> dict[Pair, tuple[float, float]]:
     """The scores of twins made equally sharp: the fake's and the genuine file's."""
     return {

@@ -21,7 +21,7 @@ from pydantic import Field
 
 from counterface.config import Record
 from counterface.datasets.manifest import Entry
-from counterface.detect.evaluation.measure import Number
+from counterface.detect.evaluation.measure import Estimate
 
 Array = NDArray[np.float64]
 Pair = tuple[int, int]  # a fake and its genuine twin, by their places in a list of files
@@ -33,7 +33,7 @@ ALARMS = 0.05  # share of genuine files above the line that a find is counted fr
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedFile:
     """A labelled file, and what of its quality is compared."""
 
     entry: Entry
@@ -83,9 +83,9 @@ class Summary(Record):
     name: str
     methods: int
     fakes: int
-    auc: Number | None
-    twins: Number | None
-    equal: Number | None
+    auc: Estimate | None
+    twins: Estimate | None
+    equal: Estimate | None
     twin_methods: int = Field(description="number of methods with twins")
     ranked: int = Field(description="number of methods with five scored fakes or more")
     worst_quarter: float | None = Field(description="mean AUC of the worst quarter of those")
@@ -105,7 +105,7 @@ class AlarmRow(Record):
     )
 
 
-def like_genuine(files: Sequence[Judged], fake: int, reals: Sequence[int]) -> NDArray[np.intp]:
+def like_genuine(files: Sequence[JudgedFile], fake: int, reals: Sequence[int]) -> NDArray[np.intp]:
     """The genuine files that a fake is held against.
 
     Pictures against pictures, clips against clips, with faces at most 1.5 times larger or smaller;
@@ -135,7 +135,7 @@ def find_twins(entries: Sequence[Entry]) -> list[Pair]:
 
 
 def place_fakes(
-    files: Sequence[Judged],
+    files: Sequence[JudgedFile],
     scores: Array,
     equal: Mapping[Pair, tuple[float, float]] | None = None,
     *,
@@ -228,7 +228,7 @@ def summarise(
 
 
 def count_alarms(
-    files: Sequence[Judged], scores: Array, line: float | None = None
+    files: Sequence[JudgedFile], scores: Array, line: float | None = None
 ) -> tuple[AlarmRow, ...]:
     """Genuine files that would be called fake, by origin.
 
@@ -265,7 +265,7 @@ def compare_results(
     *,
     rounds: int = ROUNDS,
     seed: int = 0,
-) -> dict[str, Number]:
+) -> dict[str, Estimate]:
     """How much higher the first stands by AUC, twins and equally sharp twins; paired by fake."""
     other = {r.path: r for r in second}
     found = {}
@@ -284,7 +284,7 @@ def compare_results(
 
 def two_level_mean(
     methods: Sequence[Sequence[float]], *, rounds: int = ROUNDS, seed: int = 0
-) -> Number | None:
+) -> Estimate | None:
     """The mean over methods of their items' means, with its 95 % interval; None without any.
 
     Methods are drawn with replacement, then each one's items. One method alone has no interval.
@@ -294,7 +294,7 @@ def two_level_mean(
         return None
     mean = float(np.mean([part.mean() for part in values]))
     if len(values) < 2:
-        return Number(value=mean)
+        return Estimate(value=mean)
     rng = np.random.default_rng(seed)
     chosen = rng.integers(len(values), size=(rounds, len(values)))
     drawn = np.zeros(chosen.shape)
@@ -303,11 +303,11 @@ def two_level_mean(
         items = rng.integers(len(part), size=(int(here.sum()), len(part)))
         drawn[here] = part[items].mean(axis=1)
     low, high = np.quantile(drawn.mean(axis=1), [0.025, 0.975])
-    return Number(value=mean, low=float(low), high=float(high))
+    return Estimate(value=mean, low=float(low), high=float(high))
 
 
 def _summary(name: str, part: Sequence[FakeResult], rounds: int, seed: int) -> Summary:
-    def number(field: str) -> Number | None:
+    def number(field: str) -> Estimate | None:
         values = [
             [v for r in method if (v := getattr(r, field)) is not None]
             for method in _by_method(part).values()

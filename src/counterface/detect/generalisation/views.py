@@ -36,7 +36,7 @@ Answers = NDArray[np.float32]  # (M, D) of a file's moments: a logit, or statist
 Read = Callable[[Image], NDArray[Any]]  # crops (M, T, S, S, 3) -> (M, D)
 
 
-class View(NamedTuple):
+class FileView(NamedTuple):
     """A way of looking at one file."""
 
     file: int
@@ -49,15 +49,15 @@ class View(NamedTuple):
         return f"blur {self.sigma:.3f}" if self.sigma else self.change
 
 
-def plan_views(files: Sequence[FaceCrops]) -> list[View]:
+def plan_views(files: Sequence[FaceCrops]) -> list[FileView]:
     """Every file with a face as it is, with its face covered, and equalised."""
     seen = [index for index, file in enumerate(files) if len(file.crops)]
-    return [View(index, change) for change in (PLAIN, RING, EQUALISED) for index in seen]
+    return [FileView(index, change) for change in (PLAIN, RING, EQUALISED) for index in seen]
 
 
 def plan_twins(
     files: Sequence[FaceCrops], pairs: Sequence[Pair], template: str
-) -> dict[Pair, tuple[View, View]]:
+) -> dict[Pair, tuple[FileView, FileView]]:
     """The views in which both of a pair are equally sharp: the sharper one is blurred."""
     wanted = {index for pair in pairs for index in pair if len(files[index].crops)}
     some = {index: _flat(_some(files[index].crops)) for index in wanted}
@@ -67,7 +67,7 @@ def plan_twins(
         if fake in wanted and twin in wanted:
             level = min(sharp[fake], sharp[twin])
             sigmas = [round(equal_blur(some[i], level, template), 3) for i in (fake, twin)]
-            plan[fake, twin] = (View(fake, PLAIN, sigmas[0]), View(twin, PLAIN, sigmas[1]))
+            plan[fake, twin] = (FileView(fake, PLAIN, sigmas[0]), FileView(twin, PLAIN, sigmas[1]))
     return plan
 
 
@@ -110,12 +110,12 @@ class ViewStore:
 
 def read_views(
     files: Sequence[FaceCrops],
-    views: Sequence[View],
+    views: Sequence[FileView],
     read: Read,
     template: str,
     store: ViewStore,
     progress: Callable[[int, int | None, str], None] | None = None,
-) -> Mapping[View, Answers]:
+) -> Mapping[FileView, Answers]:
     """What `read` says of each view; kept answers are not asked for again.
 
     Args:
@@ -126,7 +126,7 @@ def read_views(
         store: store of this reader.
         progress: called as (done, total, name of the view).
     """
-    found: dict[View, Answers] = {}
+    found: dict[FileView, Answers] = {}
     try:
         for number, view in enumerate(views):
             key = f"{files[view.file].sha256} {view.name}"
@@ -141,7 +141,7 @@ def read_views(
     return found
 
 
-def _changed(crops: Image, view: View, template: str) -> Image:
+def _changed(crops: Image, view: FileView, template: str) -> Image:
     if view.sigma:
         return _each(_some(crops), lambda crop: blur(crop, view.sigma))
     if view.change == RING:

@@ -37,7 +37,7 @@ from counterface.detect.scanning.conclusion import (
     explain,
     write_headline,
 )
-from counterface.detect.scanning.look import SIDE, TEMPLATE, Look, measure_look
+from counterface.detect.scanning.crop_quality import SIDE, TEMPLATE, CropQuality, measure_quality
 from counterface.detect.scanning.marks import (
     MarkJob,
     look_for_marks,
@@ -45,15 +45,15 @@ from counterface.detect.scanning.marks import (
     metadata_notices,
     weigh_marks,
 )
-from counterface.detect.scanning.quality import find_notices, in_order, list_checks
+from counterface.detect.scanning.notices import find_notices, in_order, list_checks
 from counterface.detect.scanning.standing import Rules, eye_pixels, face_pixels
 from counterface.detect.scanning.track_book import (
     FEW,
     STILL_PX,
     THUMB_PX,
-    Sample,
     ThumbStrip,
     TrackBook,
+    WaitingFace,
 )
 from counterface.errors import MediaError
 from counterface.faces.align import align
@@ -64,8 +64,7 @@ from counterface.files import file_sha256
 from counterface.media import sandbox
 from counterface.media.notes import merge_notes
 from counterface.media.probe import MediaInfo
-from counterface.media.sample_frames import Moment, sample_frames, square
-from counterface.media.sample_frames import Sample as FrameSample
+from counterface.media.sample_frames import FrameSample, Moment, sample_frames, square
 from counterface.media.sandbox import Limits
 from counterface.media.tags.metadata import Metadata
 from counterface.provenance.verify import Provenance
@@ -155,7 +154,7 @@ class Scanner:
             MediaError: the file cannot be opened or decoded within its limits.
         """
         path = Path(path)
-        clock = _Clock()
+        clock = _PhaseClock()
         with clock.phase("probe"):
             media = sandbox.probe(path, self.config.limits)
         with clock.phase("metadata"):
@@ -198,7 +197,7 @@ def scan(path: str | Path, config: ScanConfig | None = None) -> Report:
     return Scanner(config).scan(path)
 
 
-class _Clock:
+class _PhaseClock:
     """Seconds of wall time by phase."""
 
     def __init__(self) -> None:
@@ -236,7 +235,7 @@ class _ScanJob:
         scanner: Scanner,
         path: Path,
         media: MediaInfo,
-        clock: _Clock,
+        clock: _PhaseClock,
         marks: MarkJob | None,
     ) -> None:
         config = scanner.config
@@ -311,12 +310,12 @@ class _ScanJob:
                 self.book.add(_sample(frame, face, crops, person, look))
         self.seen.clear()
 
-    def _look_of(self, frame: Frame, face: Face) -> Look | None:
+    def _look_of(self, frame: Frame, face: Face) -> CropQuality | None:
         """How much like a sharp photograph the face looks; None where it is not asked."""
         if not self.scanner.config.quality_gate:
             return None
         with self.clock.phase("look"):
-            return measure_look(align(frame.image, face, TEMPLATE, SIDE).image)
+            return measure_quality(align(frame.image, face, TEMPLATE, SIDE).image)
 
     def result(self, sha256: str, marks: Provenance | None, metadata: Metadata) -> Report:
         info = self.scanner.detector.info
@@ -408,11 +407,11 @@ def frames_expected(media: MediaInfo) -> int:
 
 
 def _sample(
-    frame: Frame, face: Face, crops: Sequence[Image], person: int, look: Look | None
-) -> Sample:
+    frame: Frame, face: Face, crops: Sequence[Image], person: int, look: CropQuality | None
+) -> WaitingFace:
     left, top, right, bottom = (float(side) for side in face.box)
     yaw, pitch = (face.pose.yaw, face.pose.pitch) if face.pose else (None, None)
-    return Sample(
+    return WaitingFace(
         track=person,
         frame_index=frame.index,
         pts_s=float(frame.pts),

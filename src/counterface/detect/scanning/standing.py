@@ -14,7 +14,7 @@ import numpy as np
 
 from counterface.detect.detector import DetectorInfo, Range
 from counterface.detect.findings import FaceQuality, FrameScore, Score, SetAside
-from counterface.detect.scanning.look import (
+from counterface.detect.scanning.crop_quality import (
     ACCUSING_SHARPNESS,
     LEAST_COLOR,
     LEAST_SHARPNESS,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from counterface.detect.attribute import Attribution, attribute, nearest
-from counterface.detect.detector import Detector, Judged
+from counterface.detect.detector import Detector, Judgement
 from counterface.detect.explain import strongest_part
 from counterface.detect.findings import (
     Exhibit,
@@ -24,8 +24,8 @@ from counterface.detect.findings import (
     TrackFinding,
 )
 from counterface.detect.pool import calibrate, judge_score, pool_logits
+from counterface.detect.scanning.crop_quality import CropQuality
 from counterface.detect.scanning.hearing import Hearing, explain_verdict, hear, weigh_frame
-from counterface.detect.scanning.look import Look
 from counterface.detect.scanning.standing import Rules, find_fault, set_aside
 from counterface.detect.weigh import Quality, Statement, find_contradiction, take_statements
 from counterface.media.image import encode_image
@@ -43,7 +43,7 @@ THUMBS = 48  # at most, of one file
 
 
 @dataclass(slots=True)
-class Sample:
+class WaitingFace:
     """A face that waits for its score."""
 
     track: int
@@ -54,12 +54,12 @@ class Sample:
     eye_px: float | None
     yaw: float | None
     pitch: float | None
-    look: Look | None  # None: not measured
+    look: CropQuality | None  # None: not measured
     crops: Image | None  # (T, S, S, 3), T as the detector wants; None where fewer were seen
 
 
 @dataclass(slots=True)
-class _Person:
+class _PersonScores:
     frames: list[FrameScore] = field(default_factory=list)
     most: list[Exhibit] = field(default_factory=list)
     least: list[Exhibit] = field(default_factory=list)
@@ -94,10 +94,10 @@ class TrackBook:
         self.pictures = pictures
         self.batch = batch
         self.compression = compression
-        self._people: dict[int, _Person] = {}
-        self._waiting: list[Sample] = []
+        self._people: dict[int, _PersonScores] = {}
+        self._waiting: list[WaitingFace] = []
 
-    def add(self, sample: Sample) -> None:
+    def add(self, sample: WaitingFace) -> None:
         """Take one sample; score all that wait when a batch is full."""
         self._waiting.append(sample)
         if len(self._waiting) >= self.batch:
@@ -122,7 +122,7 @@ class TrackBook:
         """Crops (T, S, S, 3) as the detector takes them."""
         return crops if self.detector.info.frames > 1 else crops[0]
 
-    def _judge(self, items: Image) -> Judged:
+    def _judge(self, items: Image) -> Judgement:
         judged = self.detector.judge(items)
         if not self.mirror:
             return judged
@@ -130,16 +130,16 @@ class TrackBook:
         witnesses = None
         if judged.witnesses is not None and other.witnesses is not None:
             witnesses = _mean(judged.witnesses, other.witnesses)
-        return Judged(
+        return Judgement(
             _mean(judged.logits, other.logits),
             _mean(judged.maps, other.maps[:, :, ::-1]),
             judged.families,
             witnesses,
         )
 
-    def _keep(self, sample: Sample, judged: Judged | None) -> None:
+    def _keep(self, sample: WaitingFace, judged: Judgement | None) -> None:
         """Add a sample and, where it was judged, what was said of it."""
-        person = self._people.setdefault(sample.track, _Person())
+        person = self._people.setdefault(sample.track, _PersonScores())
         frame = self._frame(sample, judged)
         person.frames.append(frame)
         families = judged.families if judged else None
@@ -157,7 +157,7 @@ class TrackBook:
                 person, Exhibit(sample.track, sample.pts_s, logit, score, middle, judged.maps[0])
             )
 
-    def _frame(self, sample: Sample, judged: Judged | None) -> FrameScore:
+    def _frame(self, sample: WaitingFace, judged: Judgement | None) -> FrameScore:
         info = self.detector.info
         logit, families, witnesses = None, None, ()
         if judged is not None:
@@ -191,7 +191,7 @@ class TrackBook:
         fits = logit is not None and find_fault(frame, info.range) is None
         return frame.model_copy(update={"in_range": fits})
 
-    def _exhibit(self, person: _Person, seen: Exhibit) -> None:
+    def _exhibit(self, person: _PersonScores, seen: Exhibit) -> None:
         """Keep the face if it is among the most or the least suspicious, made small."""
 
         def rank(exhibit: Exhibit) -> float:
@@ -217,7 +217,7 @@ class TrackBook:
         kept = {id(e): e for p in self._people.values() for e in (*p.most, *p.least)}
         return tuple(sorted(kept.values(), key=lambda e: e.logit, reverse=True))
 
-    def _finding(self, number: int, person: _Person, rules: Rules) -> TrackFinding:
+    def _finding(self, number: int, person: _PersonScores, rules: Rules) -> TrackFinding:
         info = self.detector.info
         heard = self._hear(person)
         quality = heard.quality if heard else None
@@ -258,7 +258,7 @@ class TrackBook:
             frames=tuple(frames),
         )
 
-    def _hear(self, person: _Person) -> Hearing | None:
+    def _hear(self, person: _PersonScores) -> Hearing | None:
         """The witnesses on a person, whose frames and kept crops get their weighed scores."""
         heard = hear(person.frames, self.detector.info, self.compression)
         if heard is not None:
@@ -270,7 +270,7 @@ class TrackBook:
                 ]
         return heard
 
-    def _attribute(self, person: _Person, verdict: Verdict) -> Attribution | None:
+    def _attribute(self, person: _PersonScores, verdict: Verdict) -> Attribution | None:
         """The family of a face that may be manipulated; of others the question does not arise."""
         families = self.detector.info.families
         usable = [d for d in person.families if np.isfinite(d).all()]
@@ -279,7 +279,7 @@ class TrackBook:
         return attribute(np.stack(usable), families)
 
     def _pool(
-        self, person: _Person, frames: Sequence[FrameScore], heard: Hearing | None
+        self, person: _PersonScores, frames: Sequence[FrameScore], heard: Hearing | None
     ) -> tuple[Score | None, tuple[tuple[float, ...], ...]]:
         """The pooled score, and the raw logits of the witnesses where it is of views."""
         logits = [f.logit for f in frames if f.logit is not None]

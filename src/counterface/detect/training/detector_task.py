@@ -24,7 +24,7 @@ from torch.optim import Optimizer
 from torch.utils.data import default_collate
 
 from counterface.detect.models.detector_model import DetectorModel
-from counterface.detect.training.recipe import LossConfig, OptimizerConfig
+from counterface.detect.training.recipe import LossRecipe, OptimizerRecipe
 from counterface.learn.optimizers import make_optimizer
 from counterface.learn.sharpness import Sharpness, keep_statistics
 from counterface.learn.task import Examples
@@ -36,7 +36,11 @@ class DetectorTask:
     """Trains a `DetectorModel`."""
 
     def __init__(
-        self, net: DetectorModel, optimizer: OptimizerConfig, loss: LossConfig, steps: int
+        self,
+        net: DetectorModel,
+        optimizer: OptimizerRecipe,
+        loss: LossRecipe,
+        steps: int,
     ) -> None:
         """The net and how it learns.
 

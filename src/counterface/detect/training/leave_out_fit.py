@@ -47,7 +47,7 @@ from counterface.detect.generalisation.twin_table import (
     merge_folds,
     place_fakes,
 )
-from counterface.detect.generalisation.views import EQUALISED, PLAIN, RING, Answers, View
+from counterface.detect.generalisation.views import EQUALISED, PLAIN, RING, Answers, FileView
 from counterface.detect.models.frame_statistics import FrameStatistics
 from counterface.detect.models.parts.folded import START_FACES
 from counterface.detect.training.fit import FitConfig, fit_heads, start_statistics
@@ -58,7 +58,9 @@ from counterface.types import Image, Progress
 
 PARTS = 4  # of the genuine files; with two, half of all twins would be missing in each fit
 CHANGES = (PLAIN, RING, EQUALISED)
-Fits = Mapping[int, Mapping[View, float]]  # logits by the part of genuine files that is left out
+Fits = Mapping[
+    int, Mapping[FileView, float]
+]  # logits by the part of genuine files that is left out
 
 
 def refit_recipe(
@@ -141,7 +143,7 @@ def _judge_units(
     net: FrameStatistics,
     recipe: FitConfig,
     material: Material,
-    answers: Mapping[View, Answers],
+    answers: Mapping[FileView, Answers],
     by: LeaveOut,
     progress: Progress | None,
 ) -> _Fitted:
@@ -166,13 +168,13 @@ def _fit_unit(
     net: FrameStatistics,
     recipe: FitConfig,
     material: Material,
-    answers: Mapping[View, Answers],
+    answers: Mapping[FileView, Answers],
     unit: Unit,
     parts: Sequence[Sequence[int]],
 ) -> Fits:
     """Logits by fits without the unit, and without each part of the genuine files."""
     learnt = training_part(material.entries, unit)
-    fits: dict[int, dict[View, float]] = {}
+    fits: dict[int, dict[FileView, float]] = {}
     for number, part in enumerate(parts):
         shut = [material.entries[index] for index in part]
         try:
@@ -213,9 +215,9 @@ def _fit(
     net: FrameStatistics,
     recipe: FitConfig,
     material: Material,
-    answers: Mapping[View, Answers],
+    answers: Mapping[FileView, Answers],
     part: Sequence[Entry],
-) -> dict[View, float]:
+) -> dict[FileView, float]:
     """The logit of every view by heads that were fitted on a part of the files.
 
     Raises:
@@ -223,7 +225,7 @@ def _fit(
     """
     wanted = {entry.path for entry in part}
     chosen = [i for i, e in enumerate(material.entries) if e.path in wanted]
-    views = [View(i) for i in chosen if View(i) in answers]
+    views = [FileView(i) for i in chosen if FileView(i) in answers]
     items = [material.entries[view.file] for view in views]
     heads = tuple(
         head

@@ -21,7 +21,7 @@ from counterface.detect.generalisation.meter import Generalisation
 from counterface.detect.generalisation.twin_table import (
     AlarmRow,
     FakeResult,
-    Judged,
+    JudgedFile,
     count_alarms,
     place_fakes,
     summarise,
@@ -112,10 +112,10 @@ def _weigh(scores: Sequence[FileScore], info: DetectorInfo) -> DetectorInfo | st
         return str(error)
 
 
-def _judged(entries: Sequence[Entry], scores: Sequence[FileScore]) -> list[Judged]:
+def _judged(entries: Sequence[Entry], scores: Sequence[FileScore]) -> list[JudgedFile]:
     of_path = {str(entry.path): entry for entry in entries}
     return [
-        Judged(of_path[score.path], score.eye_px or 0.0, len(score.frame_times_s) < 2)
+        JudgedFile(of_path[score.path], score.eye_px or 0.0, len(score.frame_times_s) < 2)
         for score in scores
     ]
 
@@ -124,7 +124,7 @@ def _logits(scores: Sequence[FileScore]) -> np.ndarray[tuple[int], np.dtype[np.f
     return np.array([np.nan if s.logit is None else s.logit for s in scores], np.float64)
 
 
-def _count_alarms(files: Sequence[Judged], scores: Sequence[FileScore]) -> tuple[AlarmRow, ...]:
+def _count_alarms(files: Sequence[JudgedFile], scores: Sequence[FileScore]) -> tuple[AlarmRow, ...]:
     """Genuine files by origin: those of a firm verdict, and those above the others' line."""
     called: dict[str, list[bool]] = {}
     for file, score in zip(files, scores, strict=True):

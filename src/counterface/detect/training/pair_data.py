@@ -7,7 +7,7 @@ from pathlib import Path
 
 from counterface.datasets.decoders.architectures import architecture
 from counterface.datasets.decoders.autoencoder import export_autoencoder
-from counterface.datasets.decoders.autoencoder_task import AutoencoderTask
+from counterface.datasets.decoders.autoencoder_task import FaceAutoencoderTask
 from counterface.datasets.decoders.train_bank import train_autoencoder as train_net
 from counterface.datasets.pairs.faceset_bank import (
     FacesetBank,
@@ -63,7 +63,7 @@ def train_autoencoder(
     out = config.out / "autoencoder"
     if (out / "autoencoder.onnx").exists():
         return out / "autoencoder.onnx"
-    task = AutoencoderTask(architecture(_REMAKES), config.autoencoder_steps)
+    task = FaceAutoencoderTask(architecture(_REMAKES), config.autoencoder_steps)
     loop = LoopConfig(
         steps=config.autoencoder_steps,
         batch_size=16,

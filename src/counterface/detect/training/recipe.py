@@ -89,7 +89,7 @@ class DataConfig(Record):
         return bool(self.stills or self.clips or self.pairs or self.synthetic)
 
 
-class OptimizerConfig(Record):
+class OptimizerRecipe(Record):
     """How weights move; biases and norms never decay."""
 
     name: OptimizerName = Field("adamw", description="optimizer")
@@ -110,7 +110,7 @@ class OptimizerConfig(Record):
     )
 
 
-class LossConfig(Record):
+class LossRecipe(Record):
     """What is made small."""
 
     kind: Literal["cross_entropy", "squared_error", "triplet"] = Field(
@@ -163,8 +163,8 @@ class TrainConfig(Record):
     data: DataConfig = DataConfig()
     pairs: PairConfig = PairConfig()
     augment: AugmentConfig = AugmentConfig()
-    optimizer: OptimizerConfig = OptimizerConfig()
-    loss: LossConfig = LossConfig()
+    optimizer: OptimizerRecipe = OptimizerRecipe()
+    loss: LossRecipe = LossRecipe()
     loop: LoopConfig = LoopConfig()
 
     @model_validator(mode="after")

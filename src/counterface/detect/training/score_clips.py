@@ -13,7 +13,7 @@ from torch import nn
 from counterface.datasets.labelled_faces import FaceClip, FacePool
 from counterface.detect.models.detector_model import DetectorModel
 from counterface.detect.training.detector_task import DetectorTask, to_input
-from counterface.detect.training.recipe import LossConfig, OptimizerConfig
+from counterface.detect.training.recipe import LossRecipe, OptimizerRecipe
 from counterface.learn.metrics import auc, log_loss
 
 BATCH = 32
@@ -25,8 +25,8 @@ class ValidatedTask(DetectorTask):
     def __init__(
         self,
         net: DetectorModel,
-        optimizer: OptimizerConfig,
-        loss: LossConfig,
+        optimizer: OptimizerRecipe,
+        loss: LossRecipe,
         steps: int,
         pool: FacePool,
         clips: Sequence[FaceClip],

@@ -23,9 +23,9 @@ from counterface.detect.training.detector_task import DetectorTask, first_batche
 from counterface.detect.training.pair_data import read_sources, train_autoencoder
 from counterface.detect.training.recipe import (
     DataConfig,
-    LossConfig,
+    LossRecipe,
     ModelChoice,
-    OptimizerConfig,
+    OptimizerRecipe,
     PairFolders,
     SyntheticFolders,
     TrainConfig,
@@ -44,9 +44,9 @@ from counterface.types import Image
 __all__ = [
     "RECIPE_FILE",
     "DataConfig",
-    "LossConfig",
+    "LossRecipe",
     "ModelChoice",
-    "OptimizerConfig",
+    "OptimizerRecipe",
     "PairFolders",
     "SyntheticFolders",
     "TrainConfig",

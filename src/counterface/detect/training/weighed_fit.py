@@ -47,7 +47,7 @@ SCORES, TABLE = "left_out.parquet", "left_out.json"
 
 
 @dataclass(frozen=True)
-class Part:
+class FitScope:
     """What one fit learns from and is judged by: a fold, or all files."""
 
     name: str
@@ -100,7 +100,7 @@ def fit_weighed(
     for part in folds:
         detector = _fit_part(config, part, progress, failed)
         scores.append(_score_part(config, part, detector, jobs, progress))
-    whole = Part("all", config.out, tuple(replace(item, split="train") for item in items))
+    whole = FitScope("all", config.out, tuple(replace(item, split="train") for item in items))
     detector = _fit_part(config, whole, progress, failed)
     if not folds:
         _place(detector, path)
@@ -119,19 +119,19 @@ def fit_weighed(
     return found
 
 
-def _plan_folds(config: FitConfig, items: Sequence[Entry]) -> list[Part]:
+def _plan_folds(config: FitConfig, items: Sequence[Entry]) -> list[FitScope]:
     """The folds, with their manifests in their folders."""
     parts = []
     for number, entries in enumerate(fold_splits(items, config.folds)):
         folder = config.out / f"fold_{number}"
         make_folder(folder, TrainingError)
         write_manifest(entries, folder / MANIFEST)
-        parts.append(Part(f"fold {number}", folder, tuple(entries)))
+        parts.append(FitScope(f"fold {number}", folder, tuple(entries)))
     return parts
 
 
 def _fit_part(
-    config: FitConfig, part: Part, progress: Progress | None, failed: Failed | None
+    config: FitConfig, part: FitScope, progress: Progress | None, failed: Failed | None
 ) -> Path:
     """The detector of a part; kept until something that it is made of changes."""
     cutter = config.cutter
@@ -162,7 +162,7 @@ def _key_of(config: FitConfig, items: Sequence[Entry]) -> str:
     return digest.hexdigest()
 
 
-def _tune(config: FitConfig, part: Part, progress: Progress | None) -> Path:
+def _tune(config: FitConfig, part: FitScope, progress: Progress | None) -> Path:
     """The last weights of the run that tunes a part's backbone: left-out files choose no step.
 
     Raises:
@@ -190,7 +190,7 @@ def _tune(config: FitConfig, part: Part, progress: Progress | None) -> Path:
     return weights
 
 
-def _tuning_recipe(config: FitConfig, part: Part) -> TrainConfig:
+def _tuning_recipe(config: FitConfig, part: FitScope) -> TrainConfig:
     """The tuning's recipe on a part's files; a family that is left out whole has no share."""
     assert config.tuning is not None
     recipe = read_config(TrainConfig, config.tuning.recipe)
@@ -203,7 +203,7 @@ def _tuning_recipe(config: FitConfig, part: Part) -> TrainConfig:
     return recipe.model_copy(update=settled)
 
 
-def _keep_manifest(part: Part) -> None:
+def _keep_manifest(part: FitScope) -> None:
     """Writes the list of a run beside it, once."""
     path = part.tuned / MANIFEST
     make_folder(part.tuned, TrainingError)
@@ -236,7 +236,7 @@ def _is_taken(tuned: Path) -> bool:
     return (tuned / TAKEN).is_file()
 
 
-def _taken_notice(parts: Iterable[Part]) -> list[Notice]:
+def _taken_notice(parts: Iterable[FitScope]) -> list[Notice]:
     names = [part.name for part in parts]
     if not names:
         return []
@@ -248,7 +248,7 @@ def _taken_notice(parts: Iterable[Part]) -> list[Notice]:
 
 
 def _score_part(
-    config: FitConfig, part: Part, detector: Path, jobs: int, progress: Progress | None
+    config: FitConfig, part: FitScope, detector: Path, jobs: int, progress: Progress | None
 ) -> list[FileScore]:
     """The scans of what a fold left out, at most `limit` of each maker and origin.
 
@@ -289,7 +289,7 @@ def _place(detector: Path, path: Path, info: DetectorInfo | None = None) -> None
             stamp_detector(Path(temporary), info)
 
 
-def _named(part: Part, progress: Progress | None) -> Progress | None:
+def _named(part: FitScope, progress: Progress | None) -> Progress | None:
     if progress is None:
         return None
     tell = progress

@@ -10,7 +10,7 @@ from typing import Any
 import av
 
 from counterface.media.beside.language import language_in
-from counterface.media.beside.plan import Companions, Plan
+from counterface.media.beside.plan import CarryPlan, Companions
 from counterface.media.beside.subtitle_text import ASS_HEADER, packet_of, words_of
 from counterface.media.stream.seek import goes_back
 
@@ -30,7 +30,7 @@ class _Track:
     drops: bool = False  # packets that an edit list of the source leaves out
 
 
-def carry(output: Any, source: Any, companions: Companions, plan: Plan) -> Iterator[Timed]:
+def carry(output: Any, source: Any, companions: Companions, plan: CarryPlan) -> Iterator[Timed]:
     """(time in seconds, packet) of all that travels, once tags and chapters are in the header.
 
     Args:
@@ -59,7 +59,7 @@ def _heard(output: Any, companions: Companions) -> Companions:
     return replace(companions, start=companions.shift)
 
 
-def tick_rates(source: Any, plan: Plan) -> list[int]:
+def tick_rates(source: Any, plan: CarryPlan) -> list[int]:
     """Ticks a second of the streams that travel, as an MP4 or MOV file counts them."""
     rates = [1000] if plan.written else []
     for index in plan.copied:

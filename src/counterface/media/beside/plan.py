@@ -70,7 +70,7 @@ class Companions:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CarryPlan:
     """What a container can hold of a file.
 
     Attributes:
@@ -88,7 +88,7 @@ class Plan:
     lost: tuple[str, ...]
 
 
-def plan_companions(companions: Companions, suffix: str) -> Plan:
+def plan_companions(companions: Companions, suffix: str) -> CarryPlan:
     """What of a file a container holds.
 
     Args:
@@ -100,12 +100,12 @@ def plan_companions(companions: Companions, suffix: str) -> Plan:
             names containers that take more.
     """
     if is_animated_webp(check_file(companions.path)):
-        return Plan((), {}, {}, None, ())
+        return CarryPlan((), {}, {}, None, ())
     with closing(open_container(companions.path)) as source:
         return plan_streams(source, companions, suffix)
 
 
-def plan_streams(source: Any, companions: Companions, suffix: str) -> Plan:
+def plan_streams(source: Any, companions: Companions, suffix: str) -> CarryPlan:
     """What of an open PyAV container another container holds."""
     kind = CONTAINERS[suffix.lower()]
     copied: list[int] = []
@@ -147,7 +147,7 @@ def plan_streams(source: Any, companions: Companions, suffix: str) -> Plan:
     if timecode is not None and (is_part or not _is_timecode(timecode, video)):
         told.append(f"the time code {timecode[:20]}{' of a part' if is_part else ''}")
         timecode = None
-    return Plan(tuple(copied), written, kept, timecode, tuple(told))
+    return CarryPlan(tuple(copied), written, kept, timecode, tuple(told))
 
 
 def _require_fit(stream: Any, kind: str, path: Path, suffix: str) -> None:

@@ -17,7 +17,7 @@ _SPEEDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Encoder:
+class VideoEncoder:
     """An encoder of FFmpeg with everything it is told.
 
     Attributes:
@@ -68,7 +68,7 @@ def choose_encoder(
     bits: int | None = None,
     crf: float | None = None,
     preset: str | None = None,
-) -> Encoder:
+) -> VideoEncoder:
     """The encoder that is meant, its defaults filled in.
 
     Args:
@@ -98,7 +98,7 @@ def choose_encoder(
     _require_encoder(kind)
     chroma = _CHROMA.get(preset if codec == "prores" else codec, "4:2:2")
     pixels = "rgb24" if codec == "rgb" else f"yuv{chroma.replace(':', '')}p"
-    return Encoder(
+    return VideoEncoder(
         kind.name,
         kind.label,
         10 if bits == 10 else 8,

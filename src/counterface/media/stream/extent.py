@@ -139,7 +139,7 @@ def _seek(container: Any, stream: Any, time_s: Fraction) -> bool:
 
 
 @dataclass(slots=True)
-class _Tally:
+class _PacketTally:
     first: int | None = None
     end: int | None = None
     count: int = 0
@@ -150,7 +150,7 @@ class _Tally:
 
 def _walk(container: Any, stream: Any, interval: Fraction, tick: SignOfLife) -> Extent | None:
     """What comes from where the container stands to its end."""
-    tally = _Tally()
+    tally = _PacketTally()
     step = max(1, int(interval // stream.time_base))
     for packet in _packets(container, stream, tick):
         if packet.size == 0 or packet.is_discard:

@@ -45,7 +45,7 @@ _DENSE = 4  # samples of the Fourier plane to a wave
 _REACH = 72 * _DENSE  # of the samples kept: the finest wave, moved
 
 
-class Place(NamedTuple):
+class GridPlace(NamedTuple):
     """Where the pictures lie in the marked one, in steps of the finest grid."""
 
     width: int = 0  # cropped, in `_SHARE / _FINE`
@@ -98,7 +98,7 @@ class MovedSearch:
                 return found, mirrored
         return None
 
-    def _exact(self, square: Floats, aspect: float, place: Place) -> Waves:
+    def _exact(self, square: Floats, aspect: float, place: GridPlace) -> Waves:
         """The waves of the pictures laid on the marked square, (K,)."""
         matrix = _matrices([place], aspect)[0]
         middle = np.full(2, (SIDE - 1) / 2)
@@ -131,7 +131,7 @@ class _Look:
         self._shifts, self._distance = shifts[order], distance[order]  # down, right
         self._turned = self._phases(self._shifts)
 
-    def outstanding(self, spectrum: Waves, aspect: float) -> list[tuple[float, Place, bool]]:
+    def outstanding(self, spectrum: Waves, aspect: float) -> list[tuple[float, GridPlace, bool]]:
         """The places of the grid that stand out, how far, and whether by the own payload."""
         found = []
         for cropped, places in _GRID.items():
@@ -146,7 +146,7 @@ class _Look:
                 found.append((float(both[own, row, at]), place, bool(own)))
         return found
 
-    def refined(self, spectrum: Waves, aspect: float, place: Place, own: bool) -> Place:
+    def refined(self, spectrum: Waves, aspect: float, place: GridPlace, own: bool) -> GridPlace:
         """The best place near one of the grid, by steps that become finer."""
         score = 0.0
         for step, shift in ((_FINE // 2, 3), (_FINE // 4, 2), (1, 1)):
@@ -161,11 +161,11 @@ class _Look:
                 better = bool(scores[row, column] > score)
                 if better:
                     score = float(scores[row, column])
-                    place = Place(*near[row][:3], *shifts[column])
+                    place = GridPlace(*near[row][:3], *shifts[column])
         return place
 
     def _scores(
-        self, spectrum: Waves, aspect: float, places: list[Place], phases: Floats
+        self, spectrum: Waves, aspect: float, places: list[GridPlace], phases: Floats
     ) -> Floats:
         """About t at some places and shifts, by the waves of all payloads and of one, (2, P, S)."""
         moved = _matrices(places, aspect).transpose(0, 2, 1).astype(np.float32) @ self._waves
@@ -186,14 +186,14 @@ class _Look:
         return np.concatenate([np.cos(halves), -np.sin(halves)], axis=1)
 
 
-def _grid() -> dict[int, list[Place]]:
+def _grid() -> dict[int, list[GridPlace]]:
     """The places of the first look, by the stronger crop of width and height."""
-    places: dict[int, list[Place]] = {}
+    places: dict[int, list[GridPlace]] = {}
     for turn in range(-_TURNS, _TURNS + 1):
         for width in range(_STEPS + 1):
             for height in range(_STEPS + 1):
                 if not turn or abs(width - height) < _OVAL:
-                    place = Place(width * _FINE, height * _FINE, turn * _FINE)
+                    place = GridPlace(width * _FINE, height * _FINE, turn * _FINE)
                     places.setdefault(max(width, height), []).append(place)
     return places
 
@@ -201,7 +201,7 @@ def _grid() -> dict[int, list[Place]]:
 _GRID = _grid()
 
 
-def _neighbours(place: Place, step: int) -> list[Place]:
+def _neighbours(place: GridPlace, step: int) -> list[GridPlace]:
     """The place, and those a step away in width, height or turn."""
     width, height, turn, _, _ = place
     most, turns = _STEPS * _FINE, _TURNS * _FINE
@@ -217,7 +217,7 @@ def _within(value: int, step: int, least: int, most: int) -> set[int]:
     return {min(max(value + way * step, least), most) for way in (-1, 0, 1)}
 
 
-def _matrices(places: list[Place], aspect: float) -> NDArray[np.float64]:
+def _matrices(places: list[GridPlace], aspect: float) -> NDArray[np.float64]:
     """What laying the pictures on the marked square does to x and y from its middle, (P, 2, 2)."""
     width, height, turn = np.array([place[:3] for place in places], dtype=np.float64).T
     width, height = (1 - side * _SHARE / _FINE for side in (width, height))

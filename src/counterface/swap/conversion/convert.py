@@ -19,7 +19,7 @@ from counterface.media.find_media import describe_left_out
 from counterface.media.open_file import check_file, sniff
 from counterface.media.video_writer import CONTAINERS
 from counterface.provenance.mark import Marker
-from counterface.swap.conversion.job import Job
+from counterface.swap.conversion.job import ConvertJob
 from counterface.swap.conversion.settings import ConvertConfig, ConvertSummary
 from counterface.swap.conversion.targets.batch import convert_folder
 from counterface.swap.conversion.targets.stills import StillConverter
@@ -63,7 +63,7 @@ def convert(
     config.encoder()  # what cannot be encoded is told before any work
     device = find_device(config.device)
     trained = read_model(model, device) if isinstance(model, Path) else model
-    job = Job(trained, config, marker or Marker(), redo=redo)
+    job = ConvertJob(trained, config, marker or Marker(), redo=redo)
     if out.exists() and target.exists() and out.samefile(target):
         raise ConfigError(f"{out} is the target itself; name another file or folder to write")
     if target.is_dir() and config.fps is None:

@@ -122,7 +122,7 @@ _CROPS = Column(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look:
+class FrameFaces:
     """What was seen in one frame."""
 
     index: int  # of the frame in the file
@@ -132,14 +132,14 @@ class Look:
     crops: Annotated[tuple[Image, ...], _CROPS] = ()  # small, aligned, of all, in some frames
 
 
-LOOKS = Table(Look)
+LOOKS = Table(FrameFaces)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Footage:
     """Everything the first pass found, in order of time."""
 
-    looks: tuple[Look, ...]
+    looks: tuple[FrameFaces, ...]
     media: MediaInfo | None = None  # None: one picture
 
     @property
@@ -165,7 +165,7 @@ class Onlooker:
         self.follower.reset()
         self._boxes = None
 
-    def look(self, frame: Frame, *, still: bool = False) -> Look:
+    def look(self, frame: Frame, *, still: bool = False) -> FrameFaces:
         """What is in the frame, or in the picture that stands for itself."""
         is_cut = self.cuts.is_cut(frame.image)
         size = (frame.image.shape[0], frame.image.shape[1])
@@ -177,7 +177,7 @@ class Onlooker:
         if faces and (frame.index % LOOK_EVERY == 0 or self._has_newcomer(faces)):
             crops = tuple(align(frame.image, face, "face", LOOK_SIDE).image for face in faces)
         self._boxes = np.stack([f.box for f in faces]) if faces else np.empty((0, 4), np.float32)
-        return Look(frame.index, frame.pts, is_cut, faces, crops)
+        return FrameFaces(frame.index, frame.pts, is_cut, faces, crops)
 
     def _has_newcomer(self, faces: tuple[Face, ...]) -> bool:
         before = self._boxes
@@ -225,13 +225,13 @@ def look_at_video(
 def _look_on(
     path: Path,
     config: LookConfig,
-    last: Sequence[Look],
+    last: Sequence[FrameFaces],
     total: int | None,
     progress: Progress | None,
-) -> Iterator[list[Look]]:
+) -> Iterator[list[FrameFaces]]:
     """Piece after piece, after the last look of the piece before where there is one."""
     onlooker = Onlooker(config)
-    piece: list[Look] = []
+    piece: list[FrameFaces] = []
     index: int | None = None
     for frame in frames_of(path, config, last[0].pts if last else None):
         if index is None:
@@ -282,13 +282,13 @@ def frames_of(
             yield frame
 
 
-def read_pieces(folder: Path) -> list[Look]:
+def read_pieces(folder: Path) -> list[FrameFaces]:
     """What earlier calls have kept, up to the first piece that is missing.
 
     Raises:
         SwapError: a piece cannot be read.
     """
-    looks: list[Look] = []
+    looks: list[FrameFaces] = []
     while (path := folder / f"look-{len(looks):09d}.parquet").exists():
         advice = "delete it and run the same command again"
         piece = LOOKS.read(path, SwapError, advice)

@@ -35,7 +35,7 @@ from counterface.swap.swap_model import SOURCE, FacesetUsed, TrainedModel
 Places = Sequence[tuple[int, Fraction, Sequence[PlacedFace]]]  # index, pts in the output, faces
 
 
-class Job:
+class ConvertJob:
     """One call's model and settings, ready for target after target."""
 
     def __init__(

@@ -39,7 +39,7 @@ BRIEF = 3  # sightings; with fewer a face may be a false alarm, and alone decide
 SAMPLES = 5  # moments of each person that an identity sample is compared with
 
 
-class Person(Record):
+class TargetPerson(Record):
     """One person of a target."""
 
     number: int = Field(description="number of the person; 1 is seen first")
@@ -58,10 +58,10 @@ class Cast:
 
     tracks: tuple[Track, ...]
     numbers: tuple[int, ...]  # of the person of each track
-    people: tuple[Person, ...]
+    people: tuple[TargetPerson, ...]
 
     @property
-    def lasting(self) -> tuple[Person, ...]:
+    def lasting(self) -> tuple[TargetPerson, ...]:
         """The people who are no false alarm."""
         return tuple(person for person in self.people if not person.brief)
 
@@ -93,10 +93,10 @@ def find_people(footage: Footage) -> Cast:
     return Cast(tuple(tracks), tuple(numbers[t.id] for t in tracks), tuple(people))
 
 
-def _describe(number: int, sightings: Sequence[Sighting], brief: int) -> Person:
+def _describe(number: int, sightings: Sequence[Sighting], brief: int) -> TargetPerson:
     times = [float(s.pts) for s in sightings]
     sides = [float((s.face.box[2:] - s.face.box[:2]).min()) for s in sightings]
-    return Person(
+    return TargetPerson(
         number=number,
         frames=len(sightings),
         first_s=round(min(times), 3),

@@ -128,7 +128,7 @@ def preview(model: Path, target: Path, out: Path, config: PreviewConfig) -> Made
         ProvenanceError: the picture cannot be signed.
     """
     from counterface.provenance.mark import Marker  # loaded on use: signing, torch
-    from counterface.swap.conversion.job import Job
+    from counterface.swap.conversion.job import ConvertJob
     from counterface.swap.swap_model import read_model
 
     if out.exists() and target.exists() and out.samefile(target):
@@ -137,7 +137,7 @@ def preview(model: Path, target: Path, out: Path, config: PreviewConfig) -> Made
         raise SwapError(f"{out}: a preview is written as {', '.join(SUFFIXES)}")
     rows, columns = parse_knob(config.rows), parse_knob(config.columns)
     conversion, marker = config.conversion(), Marker()
-    job = Job(read_model(model), conversion, marker, redo=True)
+    job = ConvertJob(read_model(model), conversion, marker, redo=True)
     sha256 = file_sha256(target)
     rights = job.target_rights(target, sha256)
     moment = find_moment(target, config)

@@ -29,7 +29,7 @@ WARM = 4  # frames that steadying looks back at the start of a segment
 Faces = Mapping[int, Sequence[PlacedFace]]  # by index of the frame
 
 
-class Clock:
+class PhaseClock:
     """Seconds of work by phase; phases of different threads overlap in time."""
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class MergedFace:
     """One face that was put into a frame."""
 
     place: PlacedFace
@@ -73,7 +73,7 @@ class Rendered:
     """One finished frame."""
 
     frame: Frame  # marked, of even sides
-    parts: tuple[Part, ...]
+    parts: tuple[MergedFace, ...]
 
 
 @dataclass(slots=True)
@@ -101,7 +101,7 @@ class Renderer:
         even: bool = True,
         keep_masks: bool = False,
         masks: FacesetMasks | None = None,
-        clock: Clock | None = None,
+        clock: PhaseClock | None = None,
     ) -> None:
         """Render nothing yet.
 
@@ -120,7 +120,7 @@ class Renderer:
         self.generator, self.identity, self.plan, self.faces = generator, identity, plan, faces
         self.mark, self.steady, self.even, self.keep_masks = mark, steady, even, keep_masks
         self.masks, self.maskless = masks, 0  # faces that had none, and were given the hull
-        self.clock = clock or Clock()
+        self.clock = clock or PhaseClock()
         self.flicker: list[tuple[float, float]] = []  # of each segment: before, after
 
     def render(self, frames: Iterable[Frame], before: Sequence[Frame] = ()) -> Iterator[Rendered]:
@@ -187,7 +187,7 @@ class Renderer:
                     merged = merge_face(image, made, settings, place.motion)
                     image = merged.frame
                     mask = merged.mask if self.keep_masks else None
-                    parts.append(Part(place, crop, made, mask))
+                    parts.append(MergedFace(place, crop, made, mask))
                 image = make_even(image) if self.even else image
             with self.clock.phase("watermark"):
                 image = self.mark(image)

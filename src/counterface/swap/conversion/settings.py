@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from counterface.config import Record
 from counterface.device import Device
-from counterface.media.stream.encoder import Encoder, choose_encoder
+from counterface.media.stream.encoder import VideoEncoder, choose_encoder
 from counterface.provenance.rights import Rights
 from counterface.swap.conversion.footage import LookConfig
 from counterface.swap.conversion.people import Choice
@@ -120,7 +120,7 @@ class ConvertConfig(LookConfig):
         """Who is replaced."""
         return Choice(person=self.person, like=self.like, who=self.who)
 
-    def encoder(self) -> Encoder:
+    def encoder(self) -> VideoEncoder:
         """What encodes a video.
 
         Raises:

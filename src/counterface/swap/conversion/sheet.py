@@ -23,7 +23,7 @@ from counterface.swap.conversion.footage import (
 from counterface.swap.conversion.people import (
     Cast,
     FramesAt,
-    Person,
+    TargetPerson,
     best_moments,
     find_people,
 )
@@ -42,7 +42,7 @@ class PeopleSeen(Record):
 
     file: str
     frames: int
-    people: tuple[Person, ...]
+    people: tuple[TargetPerson, ...]
 
 
 def list_people(
@@ -97,7 +97,7 @@ def draw_sheet(cast: Cast, frames_at: FramesAt) -> Image:
     return np.concatenate(rows)
 
 
-def _draw_row(cast: Cast, person: Person, frames_at: FramesAt) -> Image:
+def _draw_row(cast: Cast, person: TargetPerson, frames_at: FramesAt) -> Image:
     moments = best_moments(cast.sightings(person.number), PICTURES)
     pictures = np.full((SIDE + _GAP, _width(), 3), _PAPER, np.uint8)
     frames = frames_at([moment.pts for moment in moments])

@@ -28,7 +28,7 @@ DISCRIMINATOR, CODE_DISCRIMINATOR = "discriminator", "code_discriminator"
 _OUTSIDE = 0.02  # weight of the error outside the mask beside a discriminator, as DeepFaceLab
 
 
-class LossConfig(Record):
+class SwapLossConfig(Record):
     """What counts, and how much. The defaults are DeepFaceLab's."""
 
     dssim: float = Field(10.0, ge=0, description="weight of structural dissimilarity")
@@ -73,7 +73,7 @@ class LossConfig(Record):
     )
 
 
-class OptimizerConfig(Record):
+class SwapOptimizerConfig(Record):
     """How the weights are moved. The defaults are faceswap's."""
 
     name: OptimizerName = Field("adam", description="optimizer")
@@ -109,8 +109,8 @@ class AutoencoderTask:
     def __init__(
         self,
         model: SwapModel,
-        loss: LossConfig,
-        optimizer: OptimizerConfig,
+        loss: SwapLossConfig,
+        optimizer: SwapOptimizerConfig,
         *,
         compile: bool = False,
     ) -> None:
@@ -290,7 +290,7 @@ class AutoencoderTask:
 class _Both:
     """A batch with its two sides joined along B, the source's half first."""
 
-    def __init__(self, joined: Mapping[str, Tensor], loss: LossConfig) -> None:
+    def __init__(self, joined: Mapping[str, Tensor], loss: SwapLossConfig) -> None:
         self.warped, self.truth = joined["warped"], joined["target"]
         self.mask, self.eyes, self.mouth = joined["mask"], joined["eyes"], joined["mouth"]
         self.identity = joined["identity"]
@@ -301,7 +301,7 @@ class _Both:
         )
 
     @classmethod
-    def of(cls, batch: Mapping[str, Mapping[str, Tensor]], loss: LossConfig) -> _Both:
+    def of(cls, batch: Mapping[str, Mapping[str, Tensor]], loss: SwapLossConfig) -> _Both:
         source, target = batch["source"], batch["target"]
         return cls({key: torch.cat([source[key], target[key]]) for key in source}, loss)
 

@@ -28,7 +28,7 @@ from counterface.learn.feature_net import (
 )
 from counterface.swap.swap_model import MODULE, SOURCE, TARGET, Generated, SwapModel
 from counterface.swap.training import losses
-from counterface.swap.training.autoencoder_task import OptimizerConfig, frozen, full_precision
+from counterface.swap.training.autoencoder_task import SwapOptimizerConfig, frozen, full_precision
 from counterface.swap.training.discriminators import AttentionDiscriminator
 from counterface.swap.training.gan_schedule import GanPhase, GanSchedule
 
@@ -68,7 +68,7 @@ class GanTask:
     holds the shared encoder and that person's decoder.
     """
 
-    def __init__(self, model: SwapModel, config: GanConfig, optimizer: OptimizerConfig) -> None:
+    def __init__(self, model: SwapModel, config: GanConfig, optimizer: SwapOptimizerConfig) -> None:
         """Build the discriminators, with fresh weights.
 
         Raises:

@@ -41,8 +41,8 @@ from counterface.swap.swap_model import (
 )
 from counterface.swap.training.autoencoder_task import (
     AutoencoderTask,
-    LossConfig,
-    OptimizerConfig,
+    SwapLossConfig,
+    SwapOptimizerConfig,
 )
 from counterface.swap.training.examples import ExamplesConfig, Side, SwapExamples
 from counterface.swap.training.gan_task import GanConfig, GanTask
@@ -92,9 +92,9 @@ class SwapTrainConfig(Settings):
     preview_rows: int = Field(4, ge=1, le=16, description="faces of each person in a preview")
     preview_history: bool = Field(False, description="keep every preview in previews/ as well")
     examples: ExamplesConfig = ExamplesConfig()
-    loss: LossConfig = LossConfig()
+    loss: SwapLossConfig = SwapLossConfig()
     gan: GanConfig = GanConfig()
-    optimizer: OptimizerConfig = OptimizerConfig()
+    optimizer: SwapOptimizerConfig = SwapOptimizerConfig()
     loop: LoopConfig = LoopConfig(
         steps=100_000, batch_size=16, schedule="constant", checkpoint_every=500, log_every=20
     )

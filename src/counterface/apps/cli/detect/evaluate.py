@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from counterface.detect.evaluate import Evaluation
     from counterface.detect.evaluation.compare import Comparison
     from counterface.detect.evaluation.cross import CrossMatrix
-    from counterface.detect.evaluation.measure import Number
+    from counterface.detect.evaluation.measure import Estimate
     from counterface.detect.evaluation.robustness import Robustness
 
 Config = TypeVar("Config", bound=EvaluateConfig)
@@ -241,7 +241,7 @@ def _evaluation_lines(found: Evaluation) -> Iterator[str]:
         yield f"! {caution.text}"
 
 
-def _shown(number: Number) -> str:
+def _shown(number: Estimate) -> str:
     if number.low is None or number.high is None:
         return f"{number.value:.3f}"
     return f"{number.value:.3f} ({number.low:.3f} to {number.high:.3f})"

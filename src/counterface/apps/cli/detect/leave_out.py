@@ -14,7 +14,7 @@ from counterface.wording import counted
 
 if TYPE_CHECKING:
     from counterface.datasets.manifest import Entry
-    from counterface.detect.evaluation.measure import Number
+    from counterface.detect.evaluation.measure import Estimate
     from counterface.detect.generalisation.meter import (
         Compared,
         Generalisation,
@@ -133,7 +133,7 @@ def _share(value: float | None) -> str:
     return "not measured" if value is None else f"{value:.3f}"
 
 
-def _shown(number: Number | None) -> str:
+def _shown(number: Estimate | None) -> str:
     if number is None or number.low is None or number.high is None:
         return _share(number.value if number else None)
     return f"{number.value:.3f} ({number.low:.3f} to {number.high:.3f})"

@@ -13,7 +13,7 @@ from counterface.media.beside.plan import Companions, plan_companions
 from counterface.media.find_media import find_media, natural_key
 from counterface.media.open_file import sniff
 from counterface.provenance.rights import RIGHTS_FILE
-from counterface.swap.conversion.job import Job
+from counterface.swap.conversion.job import ConvertJob
 from counterface.swap.conversion.settings import Converted
 from counterface.swap.conversion.targets.stills import KINDS, StillConverter
 from counterface.swap.conversion.targets.video import VideoConversion
@@ -21,7 +21,7 @@ from counterface.types import Progress
 
 
 def convert_folder(
-    job: Job,
+    job: ConvertJob,
     folder: Path,
     out: Path,
     progress: Progress | None = None,
@@ -73,7 +73,7 @@ def convert_folder(
             )
 
 
-def _video_place(job: Job, path: Path, place: Path) -> Path:
+def _video_place(job: ConvertJob, path: Path, place: Path) -> Path:
     """The output's path: with its own suffix, or one more, the first that holds its sound."""
     if job.config.pictures:
         return _added(place, ".pictures")
@@ -92,16 +92,16 @@ def _added(place: Path, suffix: str) -> Path:
     return place.with_name(place.name + suffix)
 
 
-def _with_plan(job: Job, path: Path) -> Job:
+def _with_plan(job: ConvertJob, path: Path) -> ConvertJob:
     """The job with the merge plan beside the file, where there is one."""
     plan = path.with_suffix(".toml")
     if plan.name == RIGHTS_FILE or not plan.is_file():
         return job
     config = job.config.model_copy(update={"plan": plan})
-    return Job(job.trained, config, job.marker, redo=job.redo)
+    return ConvertJob(job.trained, config, job.marker, redo=job.redo)
 
 
-def _noted(done: Converted, own: Job, job: Job) -> Converted:
+def _noted(done: Converted, own: ConvertJob, job: ConvertJob) -> Converted:
     if own is job or own.config.plan is None:
         return done
     return done.model_copy(update={"notes": (*done.notes, f"merge plan {own.config.plan.name}")})

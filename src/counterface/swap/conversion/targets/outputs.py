@@ -26,7 +26,7 @@ from counterface.media.video_writer import VideoWriter
 from counterface.project_files import read_json, reading
 from counterface.provenance.mark import Marker
 from counterface.provenance.record import MadeRecord, record_path
-from counterface.swap.conversion.job import Job, Places
+from counterface.swap.conversion.job import ConvertJob, Places
 from counterface.swap.conversion.render import Rendered
 from counterface.swap.conversion.segments import WorkFolder, split_times
 from counterface.swap.conversion.settings import ConvertConfig
@@ -68,7 +68,7 @@ class Output(Protocol):
 class VideoOutput:
     """A video file, and its matte where one was asked for."""
 
-    job: Job
+    job: ConvertJob
     work: WorkFolder
     out: Path
     times: Sequence[Fraction]
@@ -131,7 +131,7 @@ class PictureOutput:
       sequence.json    times of the pictures, and what they were made from; written last
     """
 
-    job: Job
+    job: ConvertJob
     out: Path
     times: Sequence[Fraction]
     names: Sequence[str]  # without suffix, one a frame
@@ -178,7 +178,7 @@ class PictureOutput:
         write_bytes(self.out / SEQUENCE_FILE, json.dumps(values, indent=1).encode())
 
 
-def is_sequence_made(job: Job, target_sha256: str, out: Path) -> bool:
+def is_sequence_made(job: ConvertJob, target_sha256: str, out: Path) -> bool:
     """Whether a folder holds the finished pictures, made from the same target in the same way.
 
     Raises:

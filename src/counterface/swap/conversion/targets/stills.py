@@ -10,7 +10,7 @@ from counterface.errors import ConfigError
 from counterface.files import file_sha256, make_folder
 from counterface.media import sandbox
 from counterface.swap.conversion.footage import Onlooker, look_at_image
-from counterface.swap.conversion.job import Job
+from counterface.swap.conversion.job import ConvertJob
 from counterface.swap.conversion.notes import note_picture
 from counterface.swap.conversion.people import choose_people, find_people
 from counterface.swap.conversion.placement import place_faces
@@ -25,7 +25,7 @@ KINDS = {".png", ".jpg", ".jpeg"}  # those that carry their credentials inside
 class StillConverter:
     """Converts picture after picture with one model."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: ConvertJob) -> None:
         """Load the face models."""
         self.job = job
         self.onlooker = Onlooker(job.config)

@@ -23,11 +23,11 @@ from counterface.swap.conversion.footage import (
     frames_of,
     look_at_video,
 )
-from counterface.swap.conversion.job import Job, Places
+from counterface.swap.conversion.job import ConvertJob, Places
 from counterface.swap.conversion.notes import note_changes, note_picture
 from counterface.swap.conversion.people import Cast, choose_people, find_people
 from counterface.swap.conversion.placement import Placement, place_faces
-from counterface.swap.conversion.render import WARM, Clock, Rendered, Renderer
+from counterface.swap.conversion.render import WARM, PhaseClock, Rendered, Renderer
 from counterface.swap.conversion.segments import WorkFolder, split_times
 from counterface.swap.conversion.settings import Converted
 from counterface.swap.conversion.targets.outputs import (
@@ -49,7 +49,12 @@ class VideoConversion:
     """One video, or one folder of numbered pictures, to a video or to pictures."""
 
     def __init__(
-        self, job: Job, target: Path, out: Path, progress: Progress | None, top: Path | None = None
+        self,
+        job: ConvertJob,
+        target: Path,
+        out: Path,
+        progress: Progress | None,
+        top: Path | None = None,
     ) -> None:
         """Read nothing yet.
 
@@ -63,7 +68,7 @@ class VideoConversion:
         self.job, self.config, self.target, self.out = job, job.config, target, out
         self.progress = progress or (lambda done, total, text: None)
         self.top = top
-        self.clock = Clock()
+        self.clock = PhaseClock()
         self.work = WorkFolder(out)
         self.notes: list[str] = []
         self.masks: FacesetMasks | None = None

@@ -12,12 +12,12 @@ from scan_media import drawn_clip, tiny_config
 
 import counterface
 from counterface.detect.findings import Report
-from counterface.detect.scanning.look import (
+from counterface.detect.scanning.crop_quality import (
     LEAST_COLOR,
     LEAST_SHARPNESS,
     LEAST_TEXTURE,
     SIDE,
-    measure_look,
+    measure_quality,
 )
 from counterface.detect.scanning.scan import ScanConfig
 from counterface.faces.align import align
@@ -49,15 +49,15 @@ def scan(image: Image, folder: Path, **changes: object) -> Report:
 def test_blur_lowers_sharpness_step_by_step(portrait: Image):
     crop = crop_of(portrait)
     blurred = [crop] + [np.asarray(cv2.GaussianBlur(crop, (0, 0), s)) for s in (1, 2, 3, 4)]
-    values = [measure_look(image).sharpness for image in blurred]
+    values = [measure_quality(image).sharpness for image in blurred]
     assert values == sorted(values, reverse=True)
     assert values[0] > LEAST_SHARPNESS > values[3]
 
 
 def test_neither_measure_depends_on_exposure_or_contrast(portrait: Image):
     crop = crop_of(portrait)
-    plain = measure_look(crop)
-    darker = measure_look((crop * 0.4 + 20).astype(np.uint8))
+    plain = measure_quality(crop)
+    darker = measure_quality((crop * 0.4 + 20).astype(np.uint8))
     assert darker.sharpness == pytest.approx(plain.sharpness, rel=0.05)
     assert darker.texture == pytest.approx(plain.texture, rel=0.1)
 
@@ -67,18 +67,18 @@ TONES = {"sepia": (240, 200, 145), "bronze": (190, 140, 80), "blue": (150, 200, 
 
 @pytest.mark.parametrize("tone", TONES)
 def test_one_tone_over_a_picture_in_grey_is_no_colour(portrait: Image, tone: str):
-    assert measure_look(crop_of(portrait)).color > LEAST_COLOR
+    assert measure_quality(crop_of(portrait)).color > LEAST_COLOR
     grey = cv2.cvtColor(portrait, cv2.COLOR_RGB2GRAY)[..., None] / 255
     toned = np.clip(grey**1.2 * TONES[tone] + 15, 0, 255).astype(np.uint8)
     code = cv2.imencode(".jpg", toned[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
     again = np.ascontiguousarray(cv2.imdecode(code, cv2.IMREAD_COLOR)[..., ::-1])
-    assert measure_look(crop_of(again)).color < LEAST_COLOR
-    assert measure_look(crop_of(np.repeat((grey * 255).astype(np.uint8), 3, 2))).color < 0.1
+    assert measure_quality(crop_of(again)).color < LEAST_COLOR
+    assert measure_quality(crop_of(np.repeat((grey * 255).astype(np.uint8), 3, 2))).color < 0.1
 
 
 def test_a_burnt_out_face_has_no_texture_to_speak_of():
-    assert measure_look(np.full((SIDE, SIDE, 3), 255, np.uint8)).texture is None
-    assert measure_look(np.zeros((SIDE, SIDE, 3), np.uint8)).texture is None
+    assert measure_quality(np.full((SIDE, SIDE, 3), 255, np.uint8)).texture is None
+    assert measure_quality(np.zeros((SIDE, SIDE, 3), np.uint8)).texture is None
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -87,7 +87,7 @@ def test_a_cartoon_is_flat_between_its_lines_however_it_was_stored(seed: int):
     for width in (400, 240):
         small = np.asarray(cv2.resize(cartoon, (width, width), interpolation=cv2.INTER_AREA))
         jpeg = cv2.imdecode(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 75])[1], 1)
-        assert measure_look(crop_of(np.asarray(jpeg, np.uint8))).texture < LEAST_TEXTURE
+        assert measure_quality(crop_of(np.asarray(jpeg, np.uint8))).texture < LEAST_TEXTURE
 
 
 def test_a_sharp_photograph_is_judged(portrait: Image, tmp_path: Path):

@@ -26,7 +26,7 @@ _LEVELS = 64  # of brightness, each with as many pixels
 _ENOUGH = 200  # pixels that are not clipped
 
 
-class Look(NamedTuple):
+class CropQuality(NamedTuple):
     """Measures of an aligned face; the less, the less like a sharp photograph in colour."""
 
     sharpness: float  # detail of 2 to 4 pixels of the crop over detail of 4 to 8; blur lowers it
@@ -34,7 +34,7 @@ class Look(NamedTuple):
     color: float  # what of its chroma its brightness does not tell, of 255; 0 where it is grey
 
 
-def measure_look(crop: Image) -> Look:
+def measure_quality(crop: Image) -> CropQuality:
     """The measures of an RGB uint8 (224, 224, 3) crop of the template `whole_face`.
 
     Sharpness compares two octaves of a Laplacian pyramid (Burt and Adelson 1983) within the face.
@@ -49,7 +49,7 @@ def measure_look(crop: Image) -> Look:
     fine, coarse = _octave(half, quarter), _octave(quarter, eighth)
     small = cv2.resize(crop, (SIDE // 2, SIDE // 2), interpolation=cv2.INTER_AREA)
     small = np.asarray(small)
-    return Look(fine / coarse if coarse > 0 else 0.0, _texture(small), _color(small))
+    return CropQuality(fine / coarse if coarse > 0 else 0.0, _texture(small), _color(small))
 
 
 def _octave(level: Floats, below: Floats) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from counterface.detect.attribute import UNKNOWN
 from counterface.detect.detector import Range
 from counterface.detect.findings import AsideCode, Check, Notice, Sampling, TrackFinding
-from counterface.detect.scanning.look import LEAST_COLOR, SOFT_SHARPNESS
+from counterface.detect.scanning.crop_quality import LEAST_COLOR, SOFT_SHARPNESS
 from counterface.detect.scanning.marks import mark_checks
 from counterface.media.compression import HEAVY_COMPRESSION
 from counterface.media.probe import MediaInfo
