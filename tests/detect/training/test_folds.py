@@ -22,9 +22,9 @@ from counterface.detect.training.folds import FOLD_BY, cross_validate, fold_clip
 from counterface.detect.training.score_clips import first_clips, measure_clips, score_clips
 from counterface.detect.training.train import (
     DataConfig,
-    LossConfig,
+    LossRecipe,
     ModelChoice,
-    OptimizerConfig,
+    OptimizerRecipe,
     TrainConfig,
     load_detector,
     open_pool,
@@ -61,7 +61,7 @@ def recipe(store: tuple[Path, list[Entry]], out: Path, **changes: Any) -> TrainC
         "model": MODEL,
         "data": DataConfig(faces=store[0]),
         "augment": AugmentConfig(flip=0.5),
-        "optimizer": OptimizerConfig(name="adam", lr=3e-3),
+        "optimizer": OptimizerRecipe(name="adam", lr=3e-3),
         "loop": LOOP.model_copy(update={"steps": 9, "validate_every": 3}),
     }
     return TrainConfig(**(given | changes))
@@ -125,7 +125,7 @@ def test_epochs_become_steps_and_patience_ends_a_run(store, tmp_path: Path):
     assert result.step == 2 * -(-crops // LOOP.batch_size)
     assert sum(line["kind"] == "validate" for line in read_log(tmp_path / "run")) == 2
     frozen = recipe(
-        store, tmp_path / "frozen", optimizer=OptimizerConfig(name="sgd", lr=1e-12),
+        store, tmp_path / "frozen", optimizer=OptimizerRecipe(name="sgd", lr=1e-12),
         loop=LOOP.model_copy(update={
             "steps": 9, "validate_every": 1, "early_stop_patience": 2, "monitor": "accuracy",
             "monitor_mode": "max",
@@ -170,7 +170,7 @@ def test_missing_splits_and_faces_are_refused(store, tmp_path: Path):
         train_detector(recipe(store, tmp_path / "run", data=DataConfig()))
     with pytest.raises(ValueError, match="early stopping would end a triplet run"):
         recipe(
-            store, tmp_path, loss=LossConfig(kind="triplet"),
+            store, tmp_path, loss=LossRecipe(kind="triplet"),
             loop=LOOP.model_copy(update={"early_stop_patience": 1}),
         )  # fmt: skip
 
@@ -237,7 +237,7 @@ def test_cross_validation_reports_each_way_and_goes_on_after_a_stop(
     shown = capsys.readouterr().out
     assert "by video" in shown
     assert "unseen (6)" in shown
-    other = config.model_copy(update={"optimizer": OptimizerConfig(lr=0.5)})
+    other = config.model_copy(update={"optimizer": OptimizerRecipe(lr=0.5)})
     with pytest.raises(TrainingError, match="of another recipe"):
         cross_validate(other, 3, ("video",))
     with pytest.raises(TrainingError, match="use 3 or more"):
