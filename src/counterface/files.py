@@ -75,17 +75,19 @@ def replacing(
             yield made
             whole = folder.with_name(f"{folder.name}.whole")
             made.replace(whole)
-        with _gone(whole):
+        try:
             put(whole, path)
+        finally:
+            with suppress(OSError):
+                whole.unlink()
 
 
 def write_bytes(
     path: Path, data: bytes, error: type[CounterfaceError] = MediaError, advice: str = ""
 ) -> None:
     """Write a file whole, or leave it as it was; see `replacing`."""
-    with writing(path, error, advice), _gone(new_file(path)) as temporary:
-        temporary.write_bytes(data)
-        put(temporary, path)
+    with replacing(path, error, advice) as made:
+        made.write_bytes(data)
 
 
 def put(temporary: Path, path: Path) -> None:
@@ -97,16 +99,6 @@ def put(temporary: Path, path: Path) -> None:
     sync(temporary)
     temporary.chmod(0o666 & ~_umask())
     temporary.replace(path)
-
-
-@contextmanager
-def _gone(temporary: Path) -> Iterator[Path]:
-    """The file is not there after the block, which moved it away or failed."""
-    try:
-        yield temporary
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
 
 
 def make_folder(folder: Path, error: type[CounterfaceError] = MediaError, advice: str = "") -> None:

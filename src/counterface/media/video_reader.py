@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
-from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import av
 import numpy as np
@@ -140,7 +139,7 @@ class VideoReader:
         threads: int = 0,
         exact: bool = False,
     ) -> None:
-        """Open the file and reads its header.
+        """Open the file and read its header.
 
         Args:
             path: the file.
@@ -313,7 +312,7 @@ class VideoReader:
         try:
             targets = self._find_targets(ordered, tolerance)
         except NoTimestamps:
-            yield from self._frames_at_by_reading(ordered)
+            yield from shown_at(self.frames(), ordered)  # by reading everything up to there
             return
         self._start_pass()
         for decoded in self.decoder.frames_of(targets):
@@ -325,17 +324,10 @@ class VideoReader:
         """Close the file; further reading fails."""
         self.decoder.close()
 
-    def __enter__(self) -> VideoReader:
-        """The reader itself."""
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the file."""
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _find_targets(self, times: list[Fraction], tolerance: Fraction) -> list[Target]:
@@ -361,10 +353,6 @@ class VideoReader:
             self.decoder.close()
             self.decoder = StreamDecoder(self.path, self._threads)
         self._passes += 1
-
-    def _frames_at_by_reading(self, ordered: list[Fraction]) -> Iterator[Frame]:
-        """As `frames_at` for containers without packet times: by reading everything up to there."""
-        return shown_at(self.frames(), ordered)
 
     def _first_look(self) -> tuple[Turn, ColorTags]:
         if self._first is None:

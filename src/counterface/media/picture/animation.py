@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
+from typing import Self
 
 import numpy as np
 
@@ -29,7 +29,7 @@ class AnimationReader:
     damaged_packets = 0
 
     def __init__(self, path: Path, *, max_pixels: int) -> None:
-        """Open the file and reads how long its frames are shown.
+        """Open the file and read how long its frames are shown.
 
         Raises:
             MediaError: it cannot be read, or has frames over `max_pixels`.
@@ -82,20 +82,11 @@ class AnimationReader:
         """The frames shown at the given times; see `VideoReader.frames_at`."""
         return shown_at(self.frames(), sorted(Fraction(t) for t in times))
 
-    def close(self) -> None:
-        """Do nothing: the file is open only while it is read."""
-
-    def __enter__(self) -> AnimationReader:
-        """The reader itself."""
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Do nothing: no file is open."""
+    def __exit__(self, *_: object) -> None:
+        """Do nothing: the file is open only while it is read."""
 
 
 def shown_at(frames: Iterator[Frame], times: list[Fraction]) -> Iterator[Frame]:
