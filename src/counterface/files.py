@@ -256,7 +256,7 @@ def name_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def describe_differences(found: Mapping[str, tuple[Any, Any]]) -> str:
-    """What `find_differences` found in words, as `loop.seed 4 -> 5, loop.steps 10 -> 20`."""
+    """The differences in words: `loop.seed 4 -> 5, loop.steps 10 -> 20`."""
     told = [f"{key[:80]} {_brief.repr(a)} -> {_brief.repr(b)}" for key, (a, b) in found.items()]
     more = f" and {len(told) - _MOST_NAMED} more" if len(told) > _MOST_NAMED else ""
     return ", ".join(told[:_MOST_NAMED]) + more
@@ -290,7 +290,7 @@ def _prefix() -> str:
 
 @cache
 def _machine() -> str:
-    """What tells this machine, or this container's view of its processes, from others."""
+    """A hash that tells this machine, or this container's view of its processes, from others."""
     view = ""
     with suppress(OSError):
         view = str(Path("/proc/self/ns/pid").readlink())
@@ -311,5 +311,5 @@ def _lives(process: int) -> bool:
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:  # another user's
-        return True
+        pass
     return True

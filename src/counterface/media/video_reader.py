@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Self
@@ -85,22 +85,25 @@ def frames_at(
         yield from reader.frames_at(times, tolerance=tolerance)
 
 
+@contextmanager
 def open_clip(
     path: str | os.PathLike[str],
     *,
     max_pixels: int = MAX_PIXELS,
     threads: int = 0,
     exact: bool = False,
-) -> VideoReader | AnimationReader:
-    """The reader of a video or of an animated picture; see `VideoReader`.
+) -> Iterator[VideoReader | AnimationReader]:
+    """The reader of a video or of an animated picture, closed with the block; see `VideoReader`.
 
     Raises:
         MediaError: as there.
     """
     file = check_file(path)
     if is_animated_webp(file):
-        return AnimationReader(file, max_pixels=max_pixels)
-    return VideoReader(file, max_pixels=max_pixels, threads=threads, exact=exact)
+        yield AnimationReader(file, max_pixels=max_pixels)
+    else:
+        with VideoReader(file, max_pixels=max_pixels, threads=threads, exact=exact) as reader:
+            yield reader
 
 
 def sample_times(
@@ -121,14 +124,14 @@ class VideoReader:
     """An open video: its facts as attributes, its frames by iteration. Use it in a `with` block.
 
     Attributes:
-        width, height: of the upright picture, pixels.
+        width, height: size of the upright picture, pixels.
         rotation: clockwise degrees that were applied to the stored picture (0, 90, 180, 270).
         fps: average frame rate, or None where the container does not say.
         start_s: time of the first frame, seconds.
-        stated: where the header says that the video ends.
+        stated: end of the video by its header.
         codec, pixel_format: FFmpeg's names.
-        color: what the file says about its colours.
-        notes: what must be known of the frames, as far as they have been read.
+        color: colour tags of the file.
+        notes: notes on the frames, as far as they have been read.
     """
 
     def __init__(
@@ -200,10 +203,10 @@ class VideoReader:
         self._stored_size: tuple[int, int] = (context.width, context.height)
 
     def measure(self, tick: SignOfLife = lambda: None) -> Extent | None:
-        """What is really there; None without a packet. What must be said of it joins `notes`.
+        """The extent of what is really there; None without a packet. Notes on it join `notes`.
 
         Args:
-            tick: called now and then, where the whole file has to be read through for it.
+            tick: called now and then while the whole file is read through, where that is needed.
         """
         if self._extent is None:
             stream, container = self.decoder.stream, self.decoder.container
@@ -229,7 +232,7 @@ class VideoReader:
 
     @property
     def damaged_packets(self) -> int:
-        """How many packets could not be decoded in the newest pass over the file."""
+        """The number of packets that could not be decoded in the newest pass over the file."""
         return self.decoder.damaged_packets
 
     @property
@@ -239,7 +242,7 @@ class VideoReader:
 
     @property
     def color(self) -> ColorTags:
-        """What the file says about its colours; frames are brought to BT.709 and SDR by it."""
+        """The colour tags of the file, by which frames are brought to BT.709 and SDR."""
         return self._first_look()[1]
 
     @property
@@ -337,7 +340,7 @@ class VideoReader:
         return find_targets(self.path, self.decoder.stream.index, times, tolerance, lead)
 
     def _add_notes(self, *, whole: bool = True) -> None:
-        """Note what a pass over the file, or over parts of it, has shown."""
+        """Add the notes that a pass over the file, or over parts of it, brings up."""
         says = self.stated.video_end_s or self.stated.file_end_s
         if self._is_combed:
             self.notes.append(COMBED)

@@ -56,7 +56,7 @@ class VideoWriter:
             width: pixels; even but for 4:4:4 (halved colour cannot hold odd sizes).
             height: pixels, likewise.
             codec: "h264", "h265" or "prores".
-            bits: a sample, 8 or 10; the codec's own by default.
+            bits: bits of a sample, 8 or 10; the codec's own number by default.
             crf: quality, 0 (only colour resolution is lost) to 51; of H.264 18 looks as the source.
             preset: speed, "ultrafast" to "veryslow", or the profile of ProRes; None is the codec's.
             fps: nominal rate, a hint for the encoder; 30 by default.

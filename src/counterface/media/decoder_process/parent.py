@@ -32,6 +32,7 @@ _PACKAGE_ROOT = Path(__file__).resolve().parents[3]
 _START_S = 120.0  # imports on a cold disk
 _STOP_S = 5.0  # for the frame that is being decoded when nobody wants more
 _MOST_IDLE = 2
+_BUFFER_BYTES = 1_000_000  # of the socket, as far as the system allows; macOS begins with 8 kB
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "LANG", "LC_ALL")
 
 
@@ -57,6 +58,7 @@ class DecoderProcess:
         }
         self.socket, childs = socket.socketpair()
         with childs:
+            childs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
             # -P: a file named av.py in the current folder must not be imported.
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-B", *COMMAND, str(childs.fileno())],
@@ -100,7 +102,7 @@ class DecoderProcess:
         return Frame(image, int(message["index"]), Fraction(message["pts"]))
 
     def reason(self) -> str:
-        """Why the child ended, in words."""
+        """The reason why the child ended, in words."""
         try:
             code = self.process.wait(timeout=_STOP_S)
         except subprocess.TimeoutExpired:
@@ -124,7 +126,6 @@ class _Pool:
 
     def __init__(self) -> None:
         self.lock = Lock()
-        self.owner = os.getpid()
         self.idle: list[DecoderProcess] = []
         self.registered = False
 
@@ -134,7 +135,6 @@ class _Pool:
         Memory that a process once had, it keeps: under a lower limit it would break it unseen.
         """
         with self.lock:
-            self._forget_after_fork()
             for process in [p for p in self.idle if p.memory_mb in (None, memory_mb)]:
                 self.idle.remove(process)
                 if process.process.poll() is None:
@@ -144,14 +144,13 @@ class _Pool:
 
     def has_idle(self) -> bool:
         with self.lock:
-            self._forget_after_fork()
             return any(process.process.poll() is None for process in self.idle)
 
     def give(self, process: DecoderProcess) -> None:
         with self.lock:
-            self._forget_after_fork()
             if not self.registered:
                 atexit.register(self.close)
+                os.register_at_fork(after_in_child=self.idle.clear)  # they are the parent's
                 self.registered = True
             self.idle.append(process)
             dropped = self.idle.pop(0) if len(self.idle) > _MOST_IDLE else None
@@ -160,13 +159,8 @@ class _Pool:
 
     def close(self) -> None:
         with self.lock:
-            self._forget_after_fork()
             while self.idle:
                 self.idle.pop().close()
-
-    def _forget_after_fork(self) -> None:
-        if self.owner != os.getpid():
-            self.owner, self.idle = os.getpid(), []
 
 
 _POOL = _Pool()

@@ -34,7 +34,7 @@ def send(channel: socket.socket, message: Message, pixels: Image | None = None) 
     data = json.dumps(message).encode("ascii")
     channel.sendall(_LENGTH.pack(len(data)) + data)
     if pixels is not None:
-        channel.sendall(pixels)
+        channel.sendall(pixels.data)
 
 
 def receive(channel: socket.socket, timeout_s: float | None = None) -> Message | None:
@@ -66,7 +66,7 @@ def receive_pixels(channel: socket.socket, image: Image, timeout_s: float) -> bo
     Raises:
         TimeoutError: they have not come whole by then.
     """
-    return _fill(channel, memoryview(image).cast("B"), time.monotonic() + timeout_s)
+    return _fill(channel, image.data.cast("B"), time.monotonic() + timeout_s)
 
 
 def _fill(channel: socket.socket, place: memoryview, until: float | None) -> bool:

@@ -1,4 +1,4 @@
-"""What encodes a video: codec, depth, quality and speed, checked before any work."""
+"""The encoder of a video: codec, depth, quality and speed, checked before any work."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class VideoEncoder:
     """An encoder of FFmpeg with everything it is told.
 
     Attributes:
-        name: FFmpeg's.
+        name: FFmpeg's name of the encoder.
         label: label of the format, for people.
-        bits: a sample.
+        bits: bits of a sample.
         chroma: "4:2:0", "4:2:2" or "4:4:4".
-        pixel_format: FFmpeg's name of what it is given.
-        options: its own options.
-        tag: the four letters that name it in MP4 and MOV; None leaves them to FFmpeg.
+        pixel_format: FFmpeg's name of the format of the frames that it takes.
+        options: FFmpeg's options of the encoder.
+        tag: four letters that name the codec in MP4 and MOV; None leaves them to FFmpeg.
         suffixes: suffixes of the files that hold it.
     """
 
@@ -69,11 +69,11 @@ def choose_encoder(
     crf: float | None = None,
     preset: str | None = None,
 ) -> VideoEncoder:
-    """The encoder that is meant, its defaults filled in.
+    """The encoder of a codec, defaults filled in.
 
     Args:
         codec: "h264", "h265" or "prores"; "rgb" gives every picture back as it was, any size.
-        bits: a sample, 8 or 10; ProRes always has 10.
+        bits: bits of a sample, 8 or 10; ProRes always has 10.
         crf: constant quality of H.264 (18 by default) and H.265 (20): lower is better.
         preset: the speed of x264 and x265, or the profile of ProRes.
 

@@ -103,7 +103,7 @@ def clean(value: Any) -> str:
 
 
 def judge_program(name: str) -> Role:
-    """What a program of this name does, as far as it is known."""
+    """The role of a program of this name, as far as it is known."""
     text = name.lower()
     for role, words in (
         ("generator", _GENERATORS),
@@ -162,7 +162,7 @@ def xmp_fields(packet: bytes | str) -> Iterator[tuple[str, str]]:
     """The few statements of an XMP packet that are of use, found by their names; no XML is parsed.
 
     Args:
-        packet: as it stands in the file.
+        packet: content of the packet.
     """
     text = packet if isinstance(packet, str) else packet[:_XMP_BYTES].decode("utf-8", "replace")
     for found in _XMP.finditer(text[:_XMP_BYTES]):
