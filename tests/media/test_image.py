@@ -194,7 +194,7 @@ def test_of_several_pictures_in_a_heic_the_first_is_read_with_a_note(tmp_path: P
     [
         (255, "picture", None),
         (120, "picture", None),
-        (0, "picture", "Under them lies a picture"),
+        (0, "picture", "A picture that no viewer shows lies beneath"),
         (0, "nothing", "taken for white."),
     ],
 )
