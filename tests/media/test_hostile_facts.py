@@ -97,9 +97,9 @@ def test_possible_facts_survive_the_pipe():
 
 
 IMPOSSIBLE = {
-    "fps": ["0", "-25", "1/0", "many"],
-    "start_s": ["1/0", "nan"],
-    "pixel_aspect": ["0/0", "-1"],
+    "fps": ["0", "-25", "1/0", "many", "1e999999999"],
+    "start_s": ["1/0", "nan", "1e999999999"],
+    "pixel_aspect": ["0/0", "-1", "9e999999999"],
     "duration_s": [-1.0, math.inf, math.nan, "long"],
     "width": [0, -5, "wide"],
     "rotation": [45],

@@ -219,6 +219,8 @@ def test_a_crash_is_named_by_its_signal(clip: Path, act, name: str) -> None:
         "channel.sendall(b'\\xff' * 4000)",
         "channel.sendall(b'\\x04\\0\\0\\0oops')",
         "say({'height': 10**6, 'width': 10**6, 'index': 0, 'pts': '0'})",
+        "channel.sendall(struct.pack('<I', 10**6) + b'[' * 10**6)",
+        "say({'height': 1, 'width': 1, 'index': 0, 'pts': '1e999999999'}); channel.sendall(b'rgb')",
         "say({'height': -1, 'width': 5, 'index': 0, 'pts': '0'})",
         "say({'height': 'much', 'width': 5, 'index': 0, 'pts': '0'})",
         "say({'height': 5, 'width': 5, 'index': 0, 'pts': '0'}); os._exit(0)",

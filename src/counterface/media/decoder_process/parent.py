@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Generator
 from contextlib import suppress
-from fractions import Fraction
 from pathlib import Path
 from threading import Lock
 
@@ -21,6 +20,7 @@ from counterface.errors import MediaError
 from counterface.media.decoder_process.wire import (
     Message,
     clean_text,
+    parse_fraction,
     receive,
     receive_pixels,
     send,
@@ -99,7 +99,7 @@ class DecoderProcess:
         image = np.empty((height, width, 3), np.uint8)
         if not receive_pixels(self.socket, image, timeout_s):
             raise Died(self.reason())
-        return Frame(image, int(message["index"]), Fraction(message["pts"]))
+        return Frame(image, int(message["index"]), parse_fraction(message["pts"]))
 
     def reason(self) -> str:
         """The reason why the child ended, in words."""

@@ -11,6 +11,7 @@ import socket
 import struct
 import time
 from dataclasses import asdict
+from fractions import Fraction
 from typing import Any
 
 from pydantic_core import to_jsonable_python
@@ -54,7 +55,10 @@ def receive(channel: socket.socket, timeout_s: float | None = None) -> Message |
     body = bytearray(length)
     if not _fill(channel, memoryview(body), until):
         return None
-    message = json.loads(body)
+    try:
+        message = json.loads(body)
+    except RecursionError as error:
+        raise ValueError("a message that is nested too deep") from error
     if not isinstance(message, dict):
         raise ValueError("a message that is no object")
     return message
@@ -99,9 +103,20 @@ def unpack_info(values: Message) -> MediaInfo:
     told.pop("words", None)  # made anew: hostile code could say anything in them
     known["compression"] = told
     known["notes"] = tuple(unpack_note(note) for note in known["notes"])
+    for name in ("fps", "start_s", "pixel_aspect"):
+        known[name] = None if known[name] is None else parse_fraction(known[name])
     info = MediaInfo.model_validate(known)
     _require_possible(info)
     return info
+
+
+def parse_fraction(value: object) -> Fraction:
+    """The fraction in a text such as `30000/1001`; ValueError where it is written otherwise.
+
+    `Fraction` itself takes exponents too, and works on those of hostile code without end.
+    """
+    numerator, _, denominator = str(value).partition("/")
+    return Fraction(int(numerator), int(denominator or 1))
 
 
 def _require_possible(info: MediaInfo) -> None:
