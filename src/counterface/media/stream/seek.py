@@ -15,6 +15,9 @@ import av
 
 from counterface.media.open_file import open_container
 
+_DEEPEST_REORDERING = 16  # frames, in H.264 and HEVC
+LAST_TICK = 1 << 62  # FFmpeg counts in 64 bits
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -23,10 +26,6 @@ class Target:
     pts: int
     key_pts: int  # of the keyframe from which it can be decoded
     key_dts: int
-
-
-_DEEPEST_REORDERING = 16  # frames, in H.264 and HEVC
-LAST_TICK = 1 << 62  # FFmpeg counts in 64 bits
 
 
 class NoTimestamps(Exception):  # noqa: N818  (a signal inside media, never seen outside)
