@@ -20,7 +20,7 @@ NUMBERS = Registry("number", "counterface.test", {"pi": "math:pi", "broken": "ma
 @pytest.mark.parametrize("name", FACE_DETECTORS.names())
 @pytest.mark.parametrize("identity", [0, 5])
 def test_every_face_detector_keeps_the_contract(name: str, identity: int) -> None:
-    actor = draw_actor(identity, size=320)
+    actor = draw_actor(identity, size=224)
     landmarks = actor.landmarks[17:]
     box = [*landmarks.min(axis=0), landmarks[:, 0].max(), actor.landmarks[8, 1]]
     check_face_detector(FACE_DETECTORS.load(name)(), actor.image, box)

@@ -75,17 +75,19 @@ def replacing(
             yield made
             whole = folder.with_name(f"{folder.name}.whole")
             made.replace(whole)
-        with _gone(whole):
+        try:
             put(whole, path)
+        finally:
+            with suppress(OSError):
+                whole.unlink()
 
 
 def write_bytes(
     path: Path, data: bytes, error: type[CounterfaceError] = MediaError, advice: str = ""
 ) -> None:
     """Write a file whole, or leave it as it was; see `replacing`."""
-    with writing(path, error, advice), _gone(new_file(path)) as temporary:
-        temporary.write_bytes(data)
-        put(temporary, path)
+    with replacing(path, error, advice) as made:
+        made.write_bytes(data)
 
 
 def put(temporary: Path, path: Path) -> None:
@@ -97,16 +99,6 @@ def put(temporary: Path, path: Path) -> None:
     sync(temporary)
     temporary.chmod(0o666 & ~_umask())
     temporary.replace(path)
-
-
-@contextmanager
-def _gone(temporary: Path) -> Iterator[Path]:
-    """The file is not there after the block, which moved it away or failed."""
-    try:
-        yield temporary
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
 
 
 def make_folder(folder: Path, error: type[CounterfaceError] = MediaError, advice: str = "") -> None:
@@ -264,7 +256,7 @@ def name_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def describe_differences(found: Mapping[str, tuple[Any, Any]]) -> str:
-    """What `find_differences` found in words, as `loop.seed 4 -> 5, loop.steps 10 -> 20`."""
+    """The differences in words: `loop.seed 4 -> 5, loop.steps 10 -> 20`."""
     told = [f"{key[:80]} {_brief.repr(a)} -> {_brief.repr(b)}" for key, (a, b) in found.items()]
     more = f" and {len(told) - _MOST_NAMED} more" if len(told) > _MOST_NAMED else ""
     return ", ".join(told[:_MOST_NAMED]) + more
@@ -298,7 +290,7 @@ def _prefix() -> str:
 
 @cache
 def _machine() -> str:
-    """What tells this machine, or this container's view of its processes, from others."""
+    """A hash that tells this machine, or this container's view of its processes, from others."""
     view = ""
     with suppress(OSError):
         view = str(Path("/proc/self/ns/pid").readlink())
@@ -319,5 +311,5 @@ def _lives(process: int) -> bool:
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:  # another user's
-        return True
+        pass
     return True

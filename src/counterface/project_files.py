@@ -35,6 +35,7 @@ MOST_BYTES = 500_000_000  # of a file that is read whole
 MOST_ROWS = 50_000_000  # of a Parquet file, whose columns may be thousands of times smaller on disk
 _MOST_WORDS = 1000  # characters of a reason in an error
 _MOST_FAULTS = 8  # values named in an error
+_TOO_DEEP = f"values nested deeper than {DEEPEST}"
 _INTEGERS = range(-(2**63), 2**64)
 _UNWRITTEN = "cannot be written"
 _STEPS = {
@@ -79,8 +80,8 @@ def reading(
         path: the file.
         error: kind of error of the folder that reads it.
         advice: the next step, at the end of the text.
-        what: is wrong, where the reason alone does not say it.
-        model: that the content is checked against; an unknown key gets a hint of the known ones.
+        what: what is wrong, where the reason alone does not say it.
+        model: model of the content; an unknown key gets a hint of the known ones.
 
     Raises:
         CounterfaceError: one of the type `error`.
@@ -154,7 +155,7 @@ def require_file(path: Path) -> int:
 def read_json(
     path: Path, error: type[CounterfaceError], advice: str = "", *, finite: bool = True
 ) -> Any:
-    """What a JSON file holds, as plain values; see `parse_json`.
+    """The plain values in a JSON file; see `parse_json`.
 
     Raises:
         CounterfaceError: one of the type `error`: it cannot be read or parsed.
@@ -168,7 +169,7 @@ def read_json(
 def read_toml(
     path: Path, error: type[CounterfaceError], advice: str = "", most_bytes: int = 10_000_000
 ) -> dict[str, Any]:
-    """What a TOML file holds, as plain values; see `parse_toml`.
+    """The plain values in a TOML file; see `parse_toml`.
 
     Raises:
         CounterfaceError: one of the type `error`: it cannot be read or parsed.
@@ -244,9 +245,6 @@ def parse_toml(text: str) -> dict[str, Any]:
     return values
 
 
-_TOO_DEEP = f"values nested deeper than {DEEPEST}"
-
-
 def require_plain(values: Any, *, finite: bool = True) -> None:
     """Refuse values nested deeper than `DEEPEST`, and numbers and texts that cannot be used.
 
@@ -285,19 +283,15 @@ def describe_error(error: ValidationError, model: type[BaseModel] | None = None)
         else:
             unseen = not key or problem["type"] == "missing"
             seen = "" if unseen else f" (got {_brief.repr(problem['input'])})"
-            parts.append(f"{key + ': ' if key else ''}{describe_problem(problem)}{seen}")
+            wrong = marked_problem(problem).replace("`", "")
+            parts.append(f"{key + ': ' if key else ''}{wrong}{seen}")
     if len(problems) > _MOST_FAULTS:
         parts.append(f"and {len(problems) - _MOST_FAULTS} more")
     return "; ".join(parts)
 
 
-def describe_problem(problem: Mapping[str, Any]) -> str:
-    """What is wrong by one of a pydantic error's parts; settings that it names have no marks."""
-    return marked_problem(problem).replace("`", "")
-
-
 def marked_problem(problem: Mapping[str, Any]) -> str:
-    """What is wrong, with settings between `marks` where a validator of ours sets them."""
+    """The text of one problem of a pydantic error, with the `marks` that our validators set."""
     if problem["type"] == "missing":
         return "is missing"
     text = str(problem["msg"]).removeprefix("Value error, ").split(", unable to")[0]
@@ -311,7 +305,7 @@ def _name(error: CounterfaceError, path: Path, what: str) -> None:
 
 
 def _as_os_error(fault: Exception) -> OSError | None:
-    """What the system said, where a library tells it in its own way."""
+    """The error of the system behind an error of a library; None where there is none."""
     if isinstance(fault, OSError):
         return fault
     if isinstance(getattr(fault, "errno", None), int):  # FFmpeg
@@ -331,7 +325,7 @@ def _next_step(refused: OSError | None, advice: str, steps: Mapping[int, str]) -
 
 
 def _reason(fault: Exception, model: type[BaseModel] | None) -> str:
-    """What an exception says, in one line."""
+    """The text of an exception, in one line."""
     if isinstance(fault, ValidationError):
         words = describe_error(fault, model)
     elif isinstance(fault, OSError):
@@ -363,7 +357,7 @@ def _toml_float(text: str) -> float:
 
 
 def _fault(value: Any, finite: bool) -> str:
-    """Why nothing could use a plain value; empty for a good one."""
+    """The reason why a plain value cannot be used; empty for a good one."""
     if isinstance(value, float) and (math.isnan(value) or (finite and math.isinf(value))):
         return f"{value} is no finite number"
     if isinstance(value, int) and value not in _INTEGERS:

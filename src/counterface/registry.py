@@ -24,7 +24,7 @@ class Registry:
 
     def names(self) -> list[str]:
         """Every known name, sorted."""
-        return sorted({*self.built_in, *(e.name for e in entry_points(group=self.group))})
+        return sorted({*self.built_in, *self._plug_ins()})
 
     def load(self, name: str) -> Any:
         """The object behind a name.
@@ -32,9 +32,7 @@ class Registry:
         Raises:
             RegistryError: the name is unknown, or its module cannot be imported.
         """
-        target = self.built_in.get(name)
-        if target is None:
-            target = next((e.value for e in entry_points(group=self.group) if e.name == name), None)
+        target = self.built_in.get(name) or self._plug_ins().get(name)
         if target is None:
             raise RegistryError(unknown_name(self.kind, name, self.names()))
         module, _, attribute = target.partition(":")
@@ -45,6 +43,9 @@ class Registry:
                 f"{self.kind} {name!r} ({target}) cannot be loaded: {error}. "
                 "If a package is missing, install counterface[train] (in a clone: make full)."
             ) from error
+
+    def _plug_ins(self) -> dict[str, str]:
+        return {entry.name: entry.value for entry in entry_points(group=self.group)}
 
 
 FACE_DETECTORS = Registry(

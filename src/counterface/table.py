@@ -164,7 +164,7 @@ def write_table(
 
 
 def read_about(table: pa.Table) -> dict[str, Any]:
-    """What the file of a table says of itself; call inside `reading`."""
+    """The values that the file of a table holds about itself; call inside `reading`."""
     return dict(parse_json((table.schema.metadata or {}).get(_ABOUT, b"{}")))
 
 

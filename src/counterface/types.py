@@ -44,9 +44,8 @@ class Face:
 
     box: Floats  # (4,) xyxy pixels
     score: float  # of the face detector, [0, 1]
-    keypoints: Floats | None = (
-        None  # (K, 2) of the face detector; image-left eye, image-right eye first
-    )
+    # (K, 2) of the face detector; image-left eye, image-right eye first
+    keypoints: Floats | None = None
     landmarks: Floats | None = None  # (68, 2) iBUG order
     dense: Floats | None = None  # (N, 2) of the landmark backend, e.g. 468 mesh points
     pose: Pose | None = None

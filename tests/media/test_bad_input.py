@@ -208,10 +208,14 @@ PLAYLISTS = {
 }
 
 
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip(tmp_path_factory.mktemp("target") / "target.mp4", 3)
+
+
 @pytest.mark.parametrize("suffix", [".m3u8", ".ffconcat", ".mp4", ".mkv", ".ts", ".png", ""])
 @pytest.mark.parametrize("kind", PLAYLISTS)
-def test_playlists_open_nothing_else(tmp_path: Path, kind: str, suffix: str) -> None:
-    target = write_clip(tmp_path / "target.mp4", 3)
+def test_playlists_open_nothing_else(tmp_path: Path, target: Path, kind: str, suffix: str) -> None:
     path = tmp_path / f"list{suffix}"
     path.write_text(PLAYLISTS[kind].format(target=target))
     for read in (read_video, probe, read_image, lambda p: frames_at(p, [Fraction(0)])):

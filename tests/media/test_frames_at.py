@@ -13,6 +13,7 @@ from drawn_sources import edit
 
 from counterface.media import sandbox
 from counterface.media.video_reader import VideoReader, frames_at, read_video, sample_times
+from counterface.types import Frame
 
 CASES = {
     "matroska": ("a.mkv", {"options": {"g": "12", "bf": "3"}}),
@@ -36,18 +37,23 @@ CASES = {
 }
 
 
-@pytest.fixture(params=CASES)
-def clip(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module", params=CASES)
+def clip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     name, settings = CASES[request.param]
-    return write_clip(tmp_path / name, 50, **settings)
+    return write_clip(tmp_path_factory.mktemp(request.param) / name, 50, **settings)
+
+
+@pytest.fixture(scope="module")
+def whole(clip: Path) -> list[Frame]:
+    """All frames, read from the start."""
+    return list(read_video(clip))
 
 
 def shown_at(frames, when):
     return next((f for f in reversed(frames) if f.pts <= when), frames[0])
 
 
-def test_equals_reading_from_the_start(clip: Path) -> None:
-    whole = list(read_video(clip))
+def test_equals_reading_from_the_start(clip: Path, whole: list[Frame]) -> None:
     start, end = whole[0].pts, whole[-1].pts
     times = [*sample_times(end - start, 9, start), start, end, whole[20].pts, whole[21].pts]
     got = list(frames_at(clip, times))
@@ -61,8 +67,9 @@ def test_equals_reading_from_the_start(clip: Path) -> None:
 
 
 @pytest.mark.parametrize("first", [0, 1, 17, 30, 49])
-def test_reading_from_a_time_on_equals_the_rest_of_reading_it_all(clip: Path, first: int) -> None:
-    whole = list(read_video(clip))
+def test_reading_from_a_time_on_equals_the_rest_of_reading_it_all(
+    clip: Path, whole: list[Frame], first: int
+) -> None:
     with VideoReader(clip) as reader:
         rest = list(reader.frames_from(whole[first].pts))
     assert [f.pts for f in rest] == [f.pts for f in whole[first:]]
@@ -77,8 +84,7 @@ def test_reading_from_between_two_frames_starts_at_the_later(tmp_path: Path) -> 
     assert [f.index for f in rest] == list(range(5, 20))
 
 
-def test_times_outside_give_the_first_and_the_last_frame(clip: Path) -> None:
-    whole = list(read_video(clip))
+def test_times_outside_give_the_first_and_the_last_frame(clip: Path, whole: list[Frame]) -> None:
     got = list(frames_at(clip, [Fraction(-5), Fraction(10_000)]))
     assert [f.pts for f in got] == [whole[0].pts, whole[-1].pts]
 

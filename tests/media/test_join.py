@@ -93,7 +93,7 @@ def test_a_piece_with_missing_frames_is_refused_and_leaves_the_old_file(tmp_path
     out = tmp_path / "out.mp4"
     out.write_bytes(b"before")
     short = [pieces[0], Piece(pieces[1].path, tuple(times[4:7]))]
-    with pytest.raises(MediaError, match="holds 4 frames, expected are 3"):
+    with pytest.raises(MediaError, match="holds 4 frames, not the 3 expected"):
         join_pieces(short, out)
     assert out.read_bytes() == b"before"
 

@@ -6,13 +6,14 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-import actors
 import numpy as np
 import pytest
+from drawn_media import draw, write_clip
 from hypothesis import given
 from hypothesis import strategies as st
 
 from counterface.media import sandbox
+from counterface.media.image import write_image
 from counterface.media.sample_frames import moment_times, sample_frames, square
 from counterface.media.video_reader import read_video, sample_times
 from counterface.types import Frame
@@ -21,7 +22,7 @@ from counterface.types import Frame
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("clip") / "one.mp4"
-    return actors.write_clip(path, actors.draw_clip((1,), 72, 320, 180))  # 24 frames a second
+    return write_clip(path, 72, times=[Fraction(i, 24) for i in range(72)])
 
 
 def test_one_frame_a_moment_is_the_even_sample():
@@ -70,9 +71,7 @@ def test_a_short_file_is_read_whole_in_consecutive_moments(clip: Path):
 
 
 def test_a_picture_is_one_moment_of_one_frame(tmp_path: Path):
-    from counterface.media.image import write_image
-
-    write_image(tmp_path / "a.png", actors.draw_actor(1, size=64).image)
+    write_image(tmp_path / "a.png", draw(1))
     sample = sample_frames(tmp_path / "a.png", sandbox.probe(tmp_path / "a.png"), 8, 5)
     ((frame,),) = list(sample.moments)
     assert (sample.mode, frame.index) == ("image", 0)

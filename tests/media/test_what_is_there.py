@@ -43,15 +43,15 @@ def whole(tmp_path_factory) -> dict[str, Path]:
     return made
 
 
-@pytest.mark.parametrize("tail", [b"\0", bytes(range(1, 256)) * 400, b"\xff\xd8 a picture"])
-def test_what_lies_behind_the_end_is_no_loss(whole, tmp_path: Path, tail: bytes) -> None:
+def test_what_lies_behind_the_end_is_no_loss(whole, tmp_path: Path) -> None:
     for path in (*whole.values(), write_gif(tmp_path / "a.gif")):
-        longer = tmp_path / f"longer{path.suffix}"
-        longer.write_bytes(path.read_bytes() + tail)
-        assert not missing_bytes(longer), path.name
-        before, after = probe(path), probe(longer)
-        assert [n.code for n in after.notes] == [n.code for n in before.notes], path.name
-        assert after.duration_s == before.duration_s
+        before, longer = probe(path), tmp_path / f"longer{path.suffix}"
+        for tail in (b"\0", bytes(range(1, 256)) * 400, b"\xff\xd8 a picture"):
+            longer.write_bytes(path.read_bytes() + tail)
+            assert not missing_bytes(longer), path.name
+            after = probe(longer)
+            assert codes(after) == codes(before), path.name
+            assert after.duration_s == before.duration_s
 
 
 def write_gif(path: Path) -> Path:
@@ -227,6 +227,6 @@ def test_recordings_joined_end_to_end_are_read_to_their_end(whole, tmp_path: Pat
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.wmv", "a.avi", "a.flv"])
 def test_sound_that_goes_on_after_the_pictures_is_no_missing_part(tmp_path: Path, name) -> None:
     codec = {"a.wmv": "wmv2", "a.avi": "mpeg4"}.get(name, "libx264")
-    info = probe(write_clip(tmp_path / name, 25, codec=codec, sound_s=3))
+    info = probe(write_clip(tmp_path / name, 25, codec=codec, sound_s=2))
     assert codes(info) == []
     assert info.duration_s == pytest.approx(1, abs=0.1)

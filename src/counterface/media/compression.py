@@ -66,7 +66,7 @@ def from_jpeg_tables(tables: Mapping[int, Sequence[int]]) -> Compression:
     """The strength that the luma quantisation table of a JPEG file states.
 
     Args:
-        tables: as `PIL.Image.quantization`: 64 steps in raster order, table 0 for luma.
+        tables: `PIL.Image.quantization`: 64 steps in raster order, table 0 for luma.
     """
     table = tables[min(tables)]
     step = float(np.mean([table[i] for i in _LOW_FREQUENCIES]))

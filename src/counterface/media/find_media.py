@@ -1,4 +1,4 @@
-"""Which files a list of paths, folders and globs means."""
+"""The files that a list of paths, folders and globs means."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def find_media(patterns: Sequence[str | Path], left_out: Counter[str] | None = N
 
 
 def describe_left_out(left_out: Counter[str]) -> str:
-    """Which files of folders were not taken, in one line."""
+    """One line on the files of folders that were not taken."""
     total = left_out.total()
     kinds = [f"{n} {suffix or 'without a suffix'}" for suffix, n in left_out.most_common(8)]
     more = [f"{len(left_out) - 8} more kinds"] if len(left_out) > 8 else []
@@ -78,7 +78,7 @@ def _below(folder: Path, passed_over: dict[Path, str]) -> list[Path]:
 
 
 def natural_key(path: Path) -> tuple[list[tuple[int, str]], str]:
-    """What to sort paths by, so that img2 comes before img10.
+    """The key by which img2 is sorted before img10.
 
     Runs of digits count as numbers, the rest without regard to case.
     """

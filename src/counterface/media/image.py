@@ -28,7 +28,7 @@ from counterface.media.picture.leftovers import (
 )
 from counterface.media.picture.transparency import transparency_note
 from counterface.media.stream.foreign import name_foreign
-from counterface.media.stream.outline import missing_bytes
+from counterface.media.stream.outline import missing_bytes, name_missing
 from counterface.types import Image, Mask
 
 IMAGE_SUFFIXES = frozenset(
@@ -75,7 +75,7 @@ def read_image(
         path: a JPEG, PNG, WebP, TIFF, BMP, AVIF, or (with pillow-heif installed) HEIC file; the
             content decides, not the suffix.
         max_pixels: pictures whose header says more are refused before any pixel is decoded.
-        tell: called with what must be known of the picture.
+        tell: called with each note on the picture.
 
     Returns:
         RGB uint8 (H, W, 3), contiguous and writable.
@@ -177,9 +177,11 @@ def open_picture(file: Path, max_pixels: int = MAX_PIXELS) -> Any:
         width, height = -(-width // _REDUCE), -(-height // _REDUCE)
     if width * height > max_pixels:
         picture.close()
+        reduced = max_pixels >= WHOLE_PIXELS
+        scaled = f" ({MOST_DECODED} where it is read scaled down)" if reduced else ""
         raise MediaError(
-            f"{show(file)} has {stored[0]}x{stored[1]} pixels, more than {_limit(max_pixels)}; "
-            "scale it down, or save it as JPEG, which can be read at a part of its size"
+            f"{show(file)} has {stored[0]}x{stored[1]} pixels, more than the limit of {max_pixels}"
+            f"{scaled}; scale it down, or save it as JPEG, which can be read at a part of its size"
         )
     return picture
 
@@ -194,15 +196,6 @@ def _any_size() -> Iterator[None]:
         yield
     finally:
         PIL.Image.MAX_IMAGE_PIXELS = usual
-
-
-def _limit(max_pixels: int) -> str:
-    most = f"the limit of {max_pixels}"
-    return (
-        f"{most} ({MOST_DECODED} where it is read scaled down)"
-        if max_pixels >= WHOLE_PIXELS
-        else most
-    )
 
 
 def _halve(picture: Any) -> tuple[int, int]:
@@ -226,13 +219,11 @@ def _reduce(picture: Any) -> Any:
 
 
 def _why(file: Path, error: Exception) -> str:
-    """Why a picture cannot be read, by its first bytes, where Pillow cannot say."""
+    """The reason why a picture cannot be read, by its first bytes where Pillow cannot say."""
     if "cannot identify" not in str(error):
         return f"{error}; fetch it again"
-    missing = missing_bytes(file)
-    if missing:
-        lost = f"{missing} bytes of its end are" if missing > 1 else "its end is"
-        return f"it is cut short: {lost} missing; fetch it again"
+    if lost := name_missing(file):
+        return f"it is cut short: {lost}; fetch it again"
     if is_heic(file) and "HEIF" not in load_parsers():
         return _HEIF_MISSING
     if sniff(file) == "image":

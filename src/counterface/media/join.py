@@ -72,7 +72,7 @@ def join_pieces(pieces: Sequence[Piece], out: Path, companions: Companions | Non
     """Join all frames, and what travels along, into `out`; a failure leaves it as it was.
 
     Args:
-        pieces: in order of time, all encoded with the same settings.
+        pieces: pieces in order of time, all encoded with the same settings.
         out: ends in .mp4, .mov, .m4v or .mkv.
         companions: the file whose sound is copied bit for bit, with subtitles, chapters and tags.
 
@@ -149,7 +149,7 @@ def _order(piece: Piece) -> list[int]:
         ]
     if len(shown) != len(piece.times) or None in shown or len(set(shown)) < len(shown):
         raise MediaError(
-            f"{show(piece.path)} holds {len(shown)} frames, expected are {len(piece.times)}; "
+            f"{show(piece.path)} holds {len(shown)} frames, not the {len(piece.times)} expected; "
             "delete it and run the same command again"
         )
     places = {pts: place for place, pts in enumerate(sorted(shown))}

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from counterface.errors import MediaError
 from counterface.media.picture.kinds import holds_a_clip
 from counterface.media.stream.foreign import name_foreign
-from counterface.media.stream.outline import missing_bytes
+from counterface.media.stream.outline import name_missing
 
 Kind = Literal["image", "video"]
 
@@ -126,9 +126,7 @@ def open_container(path: Path, **options: str) -> Any:
 
 
 def _why_closed(path: Path, error: BaseException) -> str:
-    missing = missing_bytes(path)
-    if missing:
-        lost = f"{missing} bytes of its end are missing" if missing > 1 else "its end is missing"
+    if lost := name_missing(path):
         return f"it is cut short ({lost}), and nothing can be read without them; fetch it again"
     common = isinstance(error, ValueError) or getattr(error, "errno", None) == errno.EINVAL
     reason = "" if common else f"{ffmpeg_reason(error)}; "  # "Invalid data": of whatever it is

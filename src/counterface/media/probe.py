@@ -37,7 +37,6 @@ from counterface.types import Image
 _LOOKS = 3  # places in a video where its compression is looked at
 _FRAMES_A_LOOK = 4  # a keyframe and some that build on it: their quantisers differ
 _SIDE_LOOKED_AT = 4096
-_QUARTER_TURN_EXIF = frozenset({5, 6, 7, 8})
 _EXIF_DEGREES = {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
 
 
@@ -98,8 +97,7 @@ def probe(
     Args:
         path: the file.
         max_pixels: larger pictures are refused.
-        tick: called now and then, where a file has to be read through because it does not say how
-            long it is.
+        tick: called now and then while a file is read through that does not say how long it is.
 
     Raises:
         MediaError: unreadable, of an unknown kind, damaged, without pixels or frames, or with
@@ -126,7 +124,8 @@ def _probe_image(file: Path, max_pixels: int) -> MediaInfo:
     # Decoding is the only proof that it is whole.
     image = read_image(file, max_pixels=max_pixels, tell=notes.append)
     height, width = image.shape[:2]
-    if stored is not None and orientation in _QUARTER_TURN_EXIF:
+    rotation = _EXIF_DEGREES.get(orientation, 0)
+    if stored is not None and rotation in (90, 270):
         stored = stored[::-1]
     return MediaInfo(
         path=str(file),
@@ -135,14 +134,13 @@ def _probe_image(file: Path, max_pixels: int) -> MediaInfo:
         codec=name.lower(),
         width=width,
         height=height,
-        rotation=_EXIF_DEGREES.get(orientation, 0),
+        rotation=rotation,
         fps=None,
         duration_s=None,
         bit_rate=None,
         frame_count=1,
         pixel_format=mode,
         compression=from_jpeg_tables(tables) if tables else from_blockiness([_middle(image)]),
-        audio=(),
         bytes=file.stat().st_size,
         hdr=color.hdr,
         stored_size=stored,
@@ -151,13 +149,13 @@ def _probe_image(file: Path, max_pixels: int) -> MediaInfo:
 
 
 def _middle(image: Image) -> Image:
-    """As much of a picture as its compression is looked for in, cut at whole blocks of 8x8."""
+    """The middle of a picture, in which compression is looked for, cut at whole blocks of 8x8."""
     top, left = (max(0, side - _SIDE_LOOKED_AT) // 16 * 8 for side in image.shape[:2])
     return image[top : top + _SIDE_LOOKED_AT, left : left + _SIDE_LOOKED_AT]
 
 
 def _orientation(picture: Any) -> int:
-    """As EXIF says it; 1, upright, where that cannot be read: it may stand behind the pixels."""
+    """The orientation by EXIF; 1, upright, where that cannot be read, as behind damaged pixels."""
     try:
         return int(picture.getexif().get(0x0112, 1))
     except (OSError, ValueError, TypeError, SyntaxError):
@@ -182,7 +180,6 @@ def _probe_animation(reader: AnimationReader) -> MediaInfo:
         frame_count=reader.frame_count,
         pixel_format=reader.pixel_format,
         compression=from_blockiness(images),
-        audio=(),
         bytes=size,
         notes=tuple(reader.notes),
     )
@@ -227,7 +224,7 @@ def _probe_video(reader: VideoReader, tick: SignOfLife) -> MediaInfo:
     )
 
 
-def _bit_rate(stated: int | None, size: int, duration: float | None) -> int | None:
+def _bit_rate(stated: int | None, size: int, duration: float) -> int | None:
     """The stated rate unless the file is too small for it: MPEG-1 writes 104857200 for "varies"."""
     most = round(8 * size / duration) if duration else None
     return min(filter(None, (stated, most)), default=None)

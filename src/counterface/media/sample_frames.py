@@ -63,8 +63,8 @@ def sample_frames(
 
     Args:
         path: a video or a picture.
-        media: as `sandbox.probe` found it.
-        moments: how many.
+        media: facts of the file, from `sandbox.probe`.
+        moments: number of moments.
         frames: number of frames of each moment.
         step: frames of the video from one of them to the next.
         every: the whole file, in consecutive moments.
@@ -137,14 +137,14 @@ def moment_times(
 
 
 def _chunks(frames: Iterable[Frame], size: int, step: int) -> Iterator[Moment]:
-    """The frames in runs of `size`, of each `step` the first."""
+    """The frames in runs of `size`: the first of every `step` frames."""
     source = iter(frames)
     while run := tuple(islice(source, size * step)):
         yield run[::step]
 
 
 def _without_repeats(moments: Iterable[Moment]) -> Iterator[Moment]:
-    """The moments, those left out that hold the same frame twice or begin with the last one's."""
+    """The moments but those that hold a frame twice or begin with the first of the one before."""
     last: Fraction | None = None
     for moment in moments:
         times = [frame.pts for frame in moment]

@@ -19,6 +19,7 @@ from pydantic import Field
 from counterface.config import Record
 from counterface.errors import MediaError
 from counterface.media.decoder_process import parent
+from counterface.media.decoder_process.parent import warm_up as warm_up
 from counterface.media.decoder_process.wire import Message, unpack_info, unpack_note
 from counterface.media.notes import MediaNote, Tell
 from counterface.media.open_file import check_file, show
@@ -28,7 +29,7 @@ from counterface.types import Frame, Image
 
 
 class Limits(Record):
-    """What decoding one file may cost."""
+    """The limits of what decoding one file may cost."""
 
     memory_mb: int = Field(
         default=2000, ge=1, description="memory of the decoder, MB (million bytes)"
@@ -55,12 +56,10 @@ def read_image(
     Raises:
         MediaError: as there, or a limit was reached, or the decoder crashed.
     """
-    picture = None
-    for frame in _frames({"do": "image"}, path, limits, tell):
-        picture = frame.image
-    if picture is not None:
-        return picture
-    raise MediaError(f"{show(path)}: the decoder process gave no picture; report this file")
+    frames = list(_frames({"do": "image"}, path, limits, tell))
+    if not frames:
+        raise MediaError(f"{show(path)}: the decoder process gave no picture; report this file")
+    return frames[-1].image
 
 
 def read_video(
@@ -113,32 +112,22 @@ def probe(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Medi
     Raises:
         MediaError: as there, or a limit was reached, or the decoder crashed.
     """
-    info = None
-    for answer in _answers({"do": "probe"}, path, limits):
-        if isinstance(answer, MediaInfo):
-            info = answer
-    if info is None:
+    found = [a for a in _answers({"do": "probe"}, path, limits) if isinstance(a, MediaInfo)]
+    if not found:
         raise MediaError(f"{show(path)}: the decoder process gave no facts; report this file")
-    return info.model_copy(update={"path": os.fspath(path)})
+    return found[-1].model_copy(update={"path": os.fspath(path)})
 
 
 def read_metadata(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Metadata:
-    """What a file says of its own making, read in a child process.
+    """The metadata of a file, read in a child process.
 
-    Whatever keeps it from being read stands in `problem`: a file without metadata is a file still.
+    Whatever keeps them from being read stands in `problem`: a file without metadata is valid.
     """
     try:
-        for answer in _answers({"do": "metadata"}, path, limits):
-            if isinstance(answer, Metadata):
-                return answer
+        found = [a for a in _answers({"do": "metadata"}, path, limits) if isinstance(a, Metadata)]
     except MediaError as error:
         return Metadata(problem=clean(error))
-    return Metadata(problem="the decoder process gave no answer")
-
-
-def warm_up() -> None:
-    """Start the child in the background, so that the first file need not wait for it."""
-    parent.warm_up()
+    return found[-1] if found else Metadata(problem="the decoder process gave no answer")
 
 
 def _frames(
@@ -184,7 +173,7 @@ def _answers(
 
 
 def _unpack(answer: Message | Frame) -> Frame | MediaInfo | MediaNote | Metadata:
-    """What the child says, as the type that it is; LookupError, TypeError, ... when misshapen."""
+    """The child's answer as a value of its type; LookupError, TypeError, ... when misshapen."""
     if isinstance(answer, Frame):
         return answer
     if "metadata" in answer:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from fractions import Fraction
-from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import av
 import numpy as np
@@ -86,22 +85,25 @@ def frames_at(
         yield from reader.frames_at(times, tolerance=tolerance)
 
 
+@contextmanager
 def open_clip(
     path: str | os.PathLike[str],
     *,
     max_pixels: int = MAX_PIXELS,
     threads: int = 0,
     exact: bool = False,
-) -> VideoReader | AnimationReader:
-    """The reader of a video or of an animated picture; see `VideoReader`.
+) -> Iterator[VideoReader | AnimationReader]:
+    """The reader of a video or of an animated picture, closed with the block; see `VideoReader`.
 
     Raises:
         MediaError: as there.
     """
     file = check_file(path)
     if is_animated_webp(file):
-        return AnimationReader(file, max_pixels=max_pixels)
-    return VideoReader(file, max_pixels=max_pixels, threads=threads, exact=exact)
+        yield AnimationReader(file, max_pixels=max_pixels)
+    else:
+        with VideoReader(file, max_pixels=max_pixels, threads=threads, exact=exact) as reader:
+            yield reader
 
 
 def sample_times(
@@ -122,14 +124,14 @@ class VideoReader:
     """An open video: its facts as attributes, its frames by iteration. Use it in a `with` block.
 
     Attributes:
-        width, height: of the upright picture, pixels.
+        width, height: size of the upright picture, pixels.
         rotation: clockwise degrees that were applied to the stored picture (0, 90, 180, 270).
         fps: average frame rate, or None where the container does not say.
         start_s: time of the first frame, seconds.
-        stated: where the header says that the video ends.
+        stated: end of the video by its header.
         codec, pixel_format: FFmpeg's names.
-        color: what the file says about its colours.
-        notes: what must be known of the frames, as far as they have been read.
+        color: colour tags of the file.
+        notes: notes on the frames, as far as they have been read.
     """
 
     def __init__(
@@ -140,7 +142,7 @@ class VideoReader:
         threads: int = 0,
         exact: bool = False,
     ) -> None:
-        """Open the file and reads its header.
+        """Open the file and read its header.
 
         Args:
             path: the file.
@@ -201,10 +203,10 @@ class VideoReader:
         self._stored_size: tuple[int, int] = (context.width, context.height)
 
     def measure(self, tick: SignOfLife = lambda: None) -> Extent | None:
-        """What is really there; None without a packet. What must be said of it joins `notes`.
+        """The extent of what is really there; None without a packet. Notes on it join `notes`.
 
         Args:
-            tick: called now and then, where the whole file has to be read through for it.
+            tick: called now and then while the whole file is read through, where that is needed.
         """
         if self._extent is None:
             stream, container = self.decoder.stream, self.decoder.container
@@ -230,7 +232,7 @@ class VideoReader:
 
     @property
     def damaged_packets(self) -> int:
-        """How many packets could not be decoded in the newest pass over the file."""
+        """The number of packets that could not be decoded in the newest pass over the file."""
         return self.decoder.damaged_packets
 
     @property
@@ -240,7 +242,7 @@ class VideoReader:
 
     @property
     def color(self) -> ColorTags:
-        """What the file says about its colours; frames are brought to BT.709 and SDR by it."""
+        """The colour tags of the file, by which frames are brought to BT.709 and SDR."""
         return self._first_look()[1]
 
     @property
@@ -313,7 +315,7 @@ class VideoReader:
         try:
             targets = self._find_targets(ordered, tolerance)
         except NoTimestamps:
-            yield from self._frames_at_by_reading(ordered)
+            yield from shown_at(self.frames(), ordered)  # by reading everything up to there
             return
         self._start_pass()
         for decoded in self.decoder.frames_of(targets):
@@ -325,17 +327,10 @@ class VideoReader:
         """Close the file; further reading fails."""
         self.decoder.close()
 
-    def __enter__(self) -> VideoReader:
-        """The reader itself."""
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the file."""
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _find_targets(self, times: list[Fraction], tolerance: Fraction) -> list[Target]:
@@ -345,7 +340,7 @@ class VideoReader:
         return find_targets(self.path, self.decoder.stream.index, times, tolerance, lead)
 
     def _add_notes(self, *, whole: bool = True) -> None:
-        """Note what a pass over the file, or over parts of it, has shown."""
+        """Add the notes that a pass over the file, or over parts of it, brings up."""
         says = self.stated.video_end_s or self.stated.file_end_s
         if self._is_combed:
             self.notes.append(COMBED)
@@ -361,10 +356,6 @@ class VideoReader:
             self.decoder.close()
             self.decoder = StreamDecoder(self.path, self._threads)
         self._passes += 1
-
-    def _frames_at_by_reading(self, ordered: list[Fraction]) -> Iterator[Frame]:
-        """As `frames_at` for containers without packet times: by reading everything up to there."""
-        return shown_at(self.frames(), ordered)
 
     def _first_look(self) -> tuple[Turn, ColorTags]:
         if self._first is None:

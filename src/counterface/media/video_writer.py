@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import av
 import numpy as np
@@ -57,7 +56,7 @@ class VideoWriter:
             width: pixels; even but for 4:4:4 (halved colour cannot hold odd sizes).
             height: pixels, likewise.
             codec: "h264", "h265" or "prores".
-            bits: a sample, 8 or 10; the codec's own by default.
+            bits: bits of a sample, 8 or 10; the codec's own number by default.
             crf: quality, 0 (only colour resolution is lost) to 51; of H.264 18 looks as the source.
             preset: speed, "ultrafast" to "veryslow", or the profile of ProRes; None is the codec's.
             fps: nominal rate, a hint for the encoder; 30 by default.
@@ -84,22 +83,18 @@ class VideoWriter:
         if width < halved or height < halved or width % halved or height % halved:
             raise ShapeError(f"a video has an even width and height, not {width}x{height}; pad it")
         self.width, self.height = width, height
-        self._output: Any = None
-        self._temporary: Path | None = None
+        self.time_base = time_base or TIME_BASE
+        fps = fps or Fraction(30)
+        self._interval = max(1, round(1 / (fps * self.time_base)))
         self._last: int | None = None
         self._written = 0
-        try:
-            with writing(self.path, MediaError):
-                self._temporary = new_file(self.path)
-                self._temporary.chmod(0o644)  # it was private
-                self._output = av.open(str(self._temporary), "w", format=container)
-                self.time_base = time_base or TIME_BASE
-                fps = fps or Fraction(30)
-                self._interval = max(1, round(1 / (fps * self.time_base)))
-                self._video = self._add_video(fps, pixel_aspect)
-        except BaseException:
-            self._abandon()
-            raise
+        with ExitStack() as opened, writing(self.path, MediaError):
+            self._temporary = new_file(self.path)
+            opened.callback(self._temporary.unlink, missing_ok=True)
+            self._output = av.open(str(self._temporary), "w", format=container)
+            opened.callback(_close_anyhow, self._output)
+            self._video = self._add_video(fps, pixel_aspect)
+            self._opened = opened.pop_all()
 
     def write(self, frame: Frame) -> None:
         """Encode one frame.
@@ -140,9 +135,7 @@ class VideoWriter:
 
     def close(self) -> None:
         """Finish the file and put it in place; MediaError when no frame was written."""
-        if self._output is None:
-            return
-        try:
+        with self._opened, writing(self.path, MediaError):
             if self._last is None:
                 raise MediaError(f"{show(self.path)}: no frame was written, so there is no video")
             packets = self._video.encode(None)
@@ -150,30 +143,18 @@ class VideoWriter:
                 for packet in packets:  # x265 gives them what its memory held before
                     packet.dts = packet.pts  # so few frames are never reordered
             self._mux(packets)
-            with writing(self.path, MediaError):
-                self._output.close()
-                self._output = None
-                assert self._temporary is not None
-                put(self._temporary, self.path)
-                self._temporary = None
-        finally:
-            self._abandon()
+            self._output.close()
+            put(self._temporary, self.path)
 
-    def __enter__(self) -> VideoWriter:
-        """The writer itself."""
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Finish the file, or after an error leave what was there before."""
-        if error is None:
+        if kind is None:
             self.close()
         else:
-            self._abandon()
+            self._opened.close()
 
     def _add_video(self, fps: Fraction, pixel_aspect: Fraction) -> Any:
         encoder = self.encoder
@@ -196,11 +177,8 @@ class VideoWriter:
             for packet in packets:
                 self._output.mux(packet)
 
-    def _abandon(self) -> None:
-        if self._output is not None:
-            with suppress(av.FFmpegError, OSError):
-                self._output.close()
-            self._output = None
-        if self._temporary is not None:
-            self._temporary.unlink(missing_ok=True)
-            self._temporary = None
+
+def _close_anyhow(output: Any) -> None:
+    """Close a container that may hold half a file; the error that led here is the one to tell."""
+    with suppress(av.FFmpegError, OSError):
+        output.close()

@@ -34,10 +34,10 @@ def carry(output: Any, source: Any, companions: Companions, plan: CarryPlan) -> 
     """(time in seconds, packet) of all that travels, once tags and chapters are in the header.
 
     Args:
-        output: PyAV's container; its header is not written yet.
+        output: PyAV's container, whose header is not written yet.
         source: PyAV's container of the file.
-        companions: which part.
-        plan: made for this file and container.
+        companions: part of the file that travels.
+        plan: plan for this file and container.
     """
     output.metadata.update(plan.tags)
     output.set_chapters(_chapters(source, companions))

@@ -24,8 +24,8 @@ def language_in(container: str, language: str) -> str:
     """The code under which a container keeps a language.
 
     Args:
-        container: FFmpeg's name of it.
-        language: ISO 639-2.
+        container: FFmpeg's name of the container.
+        language: code of ISO 639-2.
     """
     return _QUICKTIME.get(language, language) if container == "mov" else language
 
@@ -34,8 +34,8 @@ def is_held(container: str, language: str) -> bool:
     """Whether a reader of the container finds the language again; true where none is named.
 
     Args:
-        container: FFmpeg's name of it.
-        language: as the source names it; MP4 takes three letters, Matroska any text.
+        container: FFmpeg's name of the container.
+        language: code in the source; MP4 takes three letters, Matroska any text.
     """
     if language in _UNKNOWN or container == "matroska":
         return True

@@ -1,4 +1,4 @@
-"""What of a file travels with its pictures into another container, and what cannot."""
+"""The parts of a file that travel with its pictures into another container, and those lost."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ _DROPS = (Fraction(30_000, 1001), Fraction(60_000, 1001))  # rates whose time co
 
 @dataclass(frozen=True, slots=True)
 class Companions:
-    """What part of a file travels with the pictures.
+    """The part of a file that travels with the pictures.
 
     Attributes:
         path: the file.
-        start, end: what is heard or read between these seconds; None means no bound.
+        start, end: bounds of what is heard or read, seconds; None means no bound.
         shift: seconds taken off every time.
-        sound: whether sound does.
+        sound: whether sound travels.
     """
 
     path: Path
@@ -71,14 +71,14 @@ class Companions:
 
 @dataclass(frozen=True, slots=True)
 class CarryPlan:
-    """What a container can hold of a file.
+    """The part of a file that a container can hold.
 
     Attributes:
         copied: indices of the streams whose packets are copied.
         written: indices of the subtitle streams whose words are written anew, with their codec.
         tags: tags of the file.
         timecode: time code of the first frame.
-        lost: what is not kept, in words.
+        lost: descriptions of what is not kept.
     """
 
     copied: tuple[int, ...]
@@ -89,10 +89,10 @@ class CarryPlan:
 
 
 def plan_companions(companions: Companions, suffix: str) -> CarryPlan:
-    """What of a file a container holds.
+    """The part of a file that a container can hold.
 
     Args:
-        companions: what is wanted.
+        companions: part of the file that is wanted.
         suffix: suffix of the output.
 
     Raises:
@@ -106,7 +106,7 @@ def plan_companions(companions: Companions, suffix: str) -> CarryPlan:
 
 
 def plan_streams(source: Any, companions: Companions, suffix: str) -> CarryPlan:
-    """What of an open PyAV container another container holds."""
+    """The part of an open PyAV container that another container can hold."""
     kind = CONTAINERS[suffix.lower()]
     copied: list[int] = []
     written: dict[int, str] = {}
@@ -163,7 +163,7 @@ def _require_fit(stream: Any, kind: str, path: Path, suffix: str) -> None:
 
 
 def _refusal(stream: Any, kind: str) -> str | None:
-    """Why a container does not take a stream as it is; None where it does."""
+    """The reason why a container does not take a stream as it is; None where it does."""
     if stream.type == "attachment":
         return None if kind == "matroska" else "attachments are Matroska's"
     try:
@@ -180,7 +180,7 @@ def _codec(stream: Any) -> str:
 
 
 def _in_words(stream: Any, chapters: int) -> str | None:
-    """A stream that is not kept; None where nothing is missed: chapters and time codes."""
+    """A description of a stream that is lost; None for chapters and time codes, kept elsewhere."""
     if stream.type == "video":
         is_cover = stream.disposition & av.stream.Disposition.attached_pic
         return "a cover picture" if is_cover else "a further video stream"

@@ -1,4 +1,4 @@
-"""What a file's sound is, packet by packet, without decoding it."""
+"""The sound of files compared packet by packet, without decoding it."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _take(stream: _Heard, packet: Any) -> None:
 
 
 def compare_sound(out: str | os.PathLike[str], target: str | os.PathLike[str]) -> Likeness:
-    """How the sound of a result is that of its target.
+    """The likeness of a result's sound to that of its target.
 
     "identical" in all packets of all streams, or all that are heard (Matroska cannot hold what an
     edit list leaves out), or in all samples of PCM. "identical part" where the result's are a run

@@ -80,7 +80,7 @@ class ColorTags:
 
     @property
     def note(self) -> MediaNote | None:
-        """What whoever relies on the frames must know; None where they are as they were."""
+        """The note for whoever relies on the frames; None where they are as they were."""
         if self.unread:
             text = f"Its colours ({self.unread}) cannot be read: only its brightness was looked at,"
             return MediaNote("grey", f"{text} in grey.")
@@ -109,19 +109,16 @@ class ToneMap:
     to_light: NDArray[np.float32]  # (65536,): light of each level, 1 is SDR white
     to_bt709: NDArray[np.float32]  # (3, 3)
 
-    def apply(self, deep: NDArray[np.uint16]) -> Image:
+    def apply(self, image: NDArray[np.uint16] | Image) -> Image:
         """RGB uint8 (H, W, 3) for an SDR display.
 
         Args:
-            deep: RGB (H, W, 3) with all of 0 to 65535 in use, in the file's own colours.
+            image: RGB uint8 or uint16 (H, W, 3) with the whole range of its type in use, in the
+                file's own colours.
         """
-        return self._apply(deep, self.to_light)
-
-    def apply_to_8_bit(self, image: Image) -> Image:
-        """As `apply`, for RGB uint8 (H, W, 3) in the file's own colours."""
-        return self._apply(image, np.ascontiguousarray(self.to_light[::257]))
-
-    def _apply(self, image: NDArray[Any], to_light: NDArray[np.float32]) -> Image:
+        to_light = self.to_light
+        if image.dtype == np.uint8:
+            to_light = np.ascontiguousarray(to_light[::257])
         result = np.empty(image.shape, np.uint8)
         for top in range(0, len(image), _ROWS):
             light = cv2.LUT(image[top : top + _ROWS], to_light)

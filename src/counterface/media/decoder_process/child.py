@@ -1,4 +1,4 @@
-"""The decoding process behind `sandbox`: reads requests from standard input until it ends.
+"""The decoding process behind `sandbox`: reads requests from a socket until its other end closes.
 
 It gives up rights before it looks at a file: no writing (RLIMIT_FSIZE 0), no core dumps, few open
 files, and for each request its own memory and CPU limit.
@@ -6,20 +6,20 @@ files, and for each request its own memory and CPU limit.
 
 from __future__ import annotations
 
-import mmap
 import os
 import resource
 import select
+import socket
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
-
-import numpy as np
 
 from counterface.errors import CounterfaceError
 from counterface.media.decoder_process.wire import Message, pack_info, pack_note, receive, send
@@ -35,8 +35,9 @@ from counterface.types import Image
 _OPEN_FILES = 64
 _NEAR = 16_000_000  # bytes; a decoder thread's stack is 8 MB
 _LAST_WORDS_S = 0.5
-_STACK = 256 * 1024  # bytes, of the thread that watches the parent
-_SLOTS = 4  # frames that may wait for the parent: decoding goes on meanwhile
+_STACK = 256 * 1024  # bytes, of the threads that send and that watch the parent
+_AHEAD = 4  # frames that may wait for the parent: decoding goes on meanwhile
+_AHEAD_BYTES = 48_000_000  # four 4K frames are 100 MB: fewer wait then
 
 
 class _StoppedError(Exception):
@@ -45,53 +46,43 @@ class _StoppedError(Exception):
 
 @dataclass
 class Channel:
-    """The child's end: two pipes and the shared memory that pictures are laid into."""
+    """The child's end of the socket, and what a request may cost."""
 
-    source: int
-    sink: int
-    memory: int  # descriptor of the shared file; the parent makes it longer when asked
+    socket: socket.socket
+    sender: ThreadPoolExecutor  # of one thread
     base: int = 0  # address space of the idle process, bytes
     most: int = 0  # allowed address space, bytes
     limits: Message = field(default_factory=dict)
     has_parsers: bool = False
-    ring: mmap.mmap | None = None
-    slots: int = 0
-    slot_bytes: int = 0
-    sent: int = 0
-    unread: int = 0  # slots that the parent has not copied yet
+    waiting: deque[Future[None]] = field(default_factory=deque)  # frames on their way
+    ahead_bytes: int = 0  # that frames on their way may take
 
-    def put(self, image: Image, index: int, pts: Fraction, *, only: bool = False) -> None:
-        """Hand a picture to the parent; waits while all slots are in use.
-
-        `only` says that no other follows, so that room for one is enough.
-        """
-        if image.nbytes > self.slot_bytes:
-            self._grow(image.nbytes, 1 if only else _SLOTS)
-        while self.unread >= self.slots:
-            self._collect()
-        assert self.ring is not None
-        slot = self.sent % self.slots
-        view = np.frombuffer(self.ring, np.uint8, image.nbytes, slot * self.slot_bytes)
-        np.copyto(view.reshape(image.shape), image)
-        del view  # a mapping with views cannot be closed
-        height, width = image.shape[:2]
-        self.unread += 1
-        self.sent += 1
+    def put(self, image: Image, index: int, pts: Fraction) -> None:
+        """Hand a frame to the parent; waits while too many are on their way."""
+        ahead = max(1, min(_AHEAD, _AHEAD_BYTES // image.nbytes))
+        if ahead * image.nbytes > self.ahead_bytes:
+            self.ahead_bytes = ahead * image.nbytes
+            self.restrict_memory()
+        self._require_wanted()
+        while len(self.waiting) >= ahead:
+            self.waiting.popleft().result()
         self.rearm()
-        offset = slot * self.slot_bytes
-        send(
-            self.sink,
-            {"at": offset, "height": height, "width": width, "index": index, "pts": str(pts)},
-        )
+        self.waiting.append(self.sender.submit(send, self.socket, about(image, index, pts), image))
+
+    def say(self, message: Message, pixels: Image | None = None) -> None:
+        """Send a message, behind all frames that were handed over."""
+        while self.waiting:
+            self.waiting.popleft().result()
+        send(self.socket, message, pixels)
 
     def tell(self, note: MediaNote) -> None:
         """Hand a note to the parent."""
-        send(self.sink, {"note": pack_note(note)})
+        self.say({"note": pack_note(note)})
 
     def show_life(self) -> None:
         """Tell the parent that reading goes on, so that no limit of time is reached."""
         self.rearm()
-        send(self.sink, {"reading": True})
+        self.say({"reading": True})
 
     def load_parsers(self, request: Message) -> None:
         """Import what pictures need, outside the memory limit, when the first one comes."""
@@ -110,9 +101,8 @@ class Channel:
         _limit(resource.RLIMIT_CPU, until, keep_hard=True)
 
     def restrict_memory(self) -> None:
-        """Allow `memory_mb` on top of what the idle process and the shared pictures take."""
-        shared = self.slots * self.slot_bytes
-        self.most = self.base + shared + int(self.limits["memory_mb"]) * 1_000_000
+        """Allow `memory_mb` on top of what the idle process and the frames on their way take."""
+        self.most = self.base + self.ahead_bytes + int(self.limits["memory_mb"]) * 1_000_000
         _limit(resource.RLIMIT_AS, self.most, keep_hard=True)
 
     def is_memory_short(self) -> bool:
@@ -128,46 +118,28 @@ class Channel:
         The peak of a process never falls: after a hungry file, `is_memory_short` would say of any
         later one that it came near the limit.
         """
-        free = self.most - self.base - self.slots * self.slot_bytes
+        free = self.most - self.base - self.ahead_bytes
         return _address_space("VmPeak") > self.most - free // 2
 
-    def drain(self) -> None:
-        """Wait until the parent has copied every picture of this request."""
-        while self.unread:
-            try:
-                self._collect()
-            except _StoppedError:
-                continue
+    def _require_wanted(self) -> None:
+        """Raise _StoppedError where the parent has said that it wants no more."""
+        if select.select([self.socket], [], [], 0)[0]:
+            message = receive(self.socket)
+            if message is None:  # the parent is gone
+                sys.exit(0)
+            if "stop" in message:
+                raise _StoppedError
 
-    def _grow(self, nbytes: int, slots: int) -> None:
-        self.drain()
-        if self.ring is not None:
-            self.ring.close()
-        send(self.sink, {"need": nbytes, "slots": slots})
-        answer = receive(self.source)
-        while answer is not None and "slots" not in answer:
-            if "stop" in answer:
-                self.slot_bytes = self.slots = 0
-            answer = receive(self.source)
-        if answer is None:
-            sys.exit(0)
-        self.slots, self.slot_bytes = int(answer["slots"]), int(answer["slot_bytes"])
-        self.sent = 0
-        self.restrict_memory()
-        self.ring = mmap.mmap(self.memory, self.slots * self.slot_bytes)
 
-    def _collect(self) -> None:
-        answer = receive(self.source)
-        if answer is None:  # the parent is gone
-            sys.exit(0)
-        if "stop" in answer:
-            raise _StoppedError
-        self.unread -= 1
+def about(image: Image, index: int, pts: Fraction) -> Message:
+    """The message that announces the pixels of a picture."""
+    height, width = image.shape[:2]
+    return {"height": height, "width": width, "index": index, "pts": str(pts)}
 
 
 def _probe(channel: Channel, request: Message) -> None:
     info = probe(request["path"], max_pixels=channel.limits["max_pixels"], tick=channel.show_life)
-    send(channel.sink, {"info": pack_info(info)})
+    channel.say({"info": pack_info(info)})
 
 
 def _metadata(channel: Channel, request: Message) -> None:
@@ -176,13 +148,14 @@ def _metadata(channel: Channel, request: Message) -> None:
         found = read_picture_tags(file, channel.limits["max_pixels"])
     else:
         found = read_container_tags(file)
-    send(channel.sink, {"metadata": found.model_dump(mode="json")})
+    channel.say({"metadata": found.model_dump(mode="json")})
 
 
 def _image(channel: Channel, request: Message) -> None:
     limits = channel.limits
     image = read_image(request["path"], max_pixels=limits["max_pixels"], tell=channel.tell)
-    channel.put(image, 0, Fraction(0), only=True)
+    channel.rearm()
+    channel.say(about(image, 0, Fraction(0)), image)
 
 
 def _video(channel: Channel, request: Message) -> None:
@@ -239,30 +212,26 @@ def answer(channel: Channel, request: Message) -> None:
         last = {"error": "media", "text": f"{what}; it is damaged or hostile"}
         if channel.is_memory_short():
             last = {"error": "memory"}
-    channel.drain()
-    send(channel.sink, last | {"spent": channel.is_spent()})
+    channel.say(last | {"spent": channel.is_spent()})
 
 
-def main(memory: int) -> None:
-    """Answer requests until standard input ends.
+def main(descriptor: int) -> None:
+    """Answer requests until the other end of the socket closes.
 
     Args:
-        memory: descriptor of the shared file for pictures.
+        descriptor: descriptor of the socket.
     """
-    channel = Channel(source=os.dup(0), sink=os.dup(1), memory=memory)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1):  # what a library prints must not reach the pipes
-        os.dup2(nothing, descriptor)
-    channel.base = _address_space("VmSize")
     threading.stack_size(_STACK)
-    threading.Thread(target=_end_with_parent, args=(channel.source,), daemon=True).start()
-    channel.base += _STACK
+    channel = Channel(socket.socket(fileno=descriptor), ThreadPoolExecutor(1))
+    threading.Thread(target=_end_with_parent, args=(descriptor,), daemon=True).start()
+    channel.sender.submit(int).result()  # its thread has started, and is no part of any limit
     threading.stack_size(0)
+    channel.base = _address_space("VmSize")
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
-    send(channel.sink, {"ready": True})
-    while (request := receive(channel.source)) is not None:
+    channel.say({"ready": True})
+    while (request := receive(channel.socket)) is not None:
         if "do" in request:  # else a "stop" that crossed with the end
             answer(channel, request)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from counterface.errors import MediaError
 from counterface.media.image import open_picture, to_rgb_picture
 from counterface.media.notes import MediaNote
 from counterface.media.open_file import show
+from counterface.media.picture.kinds import riff_chunks
 from counterface.media.stream.outline import missing_bytes
 from counterface.types import Frame
 
@@ -21,15 +21,16 @@ _USUAL_MS = 100  # of a frame that states none, as browsers show it
 
 
 class AnimationReader:
-    """An open animation with the verbs of `VideoReader`.
+    """An animation with the verbs of `VideoReader`.
 
-    Frames are always decoded from the first on: each builds on the one before.
+    Frames are always decoded from the first on: each builds on the one before. The file is open
+    only while it is read.
     """
 
     damaged_packets = 0
 
     def __init__(self, path: Path, *, max_pixels: int) -> None:
-        """Open the file and reads how long its frames are shown.
+        """Open the file and read how long its frames are shown.
 
         Raises:
             MediaError: it cannot be read, or has frames over `max_pixels`.
@@ -38,8 +39,10 @@ class AnimationReader:
         with open_picture(path, max_pixels) as picture:
             self.width, self.height = picture.size
             self.codec, self.pixel_format = str(picture.format).lower(), str(picture.mode)
-        with path.open("rb") as stream:
-            shown_ms = [ms or _USUAL_MS for ms in _shown_ms(stream.read())]
+        data, shown_ms = path.read_bytes(), []
+        for kind, at, _ in riff_chunks(data):  # the decoder would have to decode them for it
+            if kind == b"ANMF" and at + 16 <= len(data):
+                shown_ms.append(int.from_bytes(data[at + 12 : at + 15], "little") or _USUAL_MS)
         if missing_bytes(path):
             shown_ms = shown_ms[:-1] or shown_ms  # the last one is torn
         self._shown_ms = shown_ms
@@ -82,21 +85,6 @@ class AnimationReader:
         """The frames shown at the given times; see `VideoReader.frames_at`."""
         return shown_at(self.frames(), sorted(Fraction(t) for t in times))
 
-    def close(self) -> None:
-        """Do nothing: the file is open only while it is read."""
-
-    def __enter__(self) -> AnimationReader:
-        """The reader itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Do nothing: no file is open."""
-
 
 def shown_at(frames: Iterator[Frame], times: list[Fraction]) -> Iterator[Frame]:
     """The last frame shown at or before each of the sorted times, else the first frame."""
@@ -112,13 +100,3 @@ def shown_at(frames: Iterator[Frame], times: list[Fraction]) -> Iterator[Frame]:
     for _ in waiting:
         if shown is not None:
             yield shown
-
-
-def _shown_ms(data: bytes) -> Iterator[int]:
-    """How long each frame of a WebP animation is shown, milliseconds, from its chunks alone."""
-    at = 12
-    while at + 24 <= len(data):
-        length = int.from_bytes(data[at + 4 : at + 8], "little")
-        if data[at : at + 4] == b"ANMF":
-            yield int.from_bytes(data[at + 20 : at + 23], "little")
-        at += 8 + length + length % 2

@@ -16,8 +16,8 @@ import numpy as np
 
 from counterface.media.color.tone_map import ColorTags, tone_map_for
 from counterface.media.notes import MediaNote, Tell
+from counterface.media.picture.kinds import PNG, png_chunk
 
-_PNG = b"\x89PNG\r\n\x1a\n"
 _MOST = 4_000_000  # bytes of the boxes before the pixels that are looked at
 _SAME = 3  # of 255; profiles that move no color by more are sRGB under another name
 _STEPS = 9  # of the lattice of colors that a profile is tried on
@@ -28,9 +28,9 @@ def to_srgb(picture: Any, tags: ColorTags, tell: Tell | None) -> Any:
     """A Pillow picture of mode L, RGB or CMYK in sRGB, in mode RGB.
 
     Args:
-        picture: with its profile in `info`, if it has one.
-        tags: what `color_tags` found in its file.
-        tell: called where colours are no longer the file's.
+        picture: picture with its profile in `info`, if it has one.
+        tags: colour tags of its file.
+        tell: called with a note where colours are no longer the file's.
     """
     import PIL.Image
 
@@ -39,7 +39,7 @@ def to_srgb(picture: Any, tags: ColorTags, tell: Tell | None) -> Any:
         return _through_profile(picture, tell)
     if tell is not None and tags.note is not None:
         tell(tags.note)
-    return PIL.Image.fromarray(table.apply_to_8_bit(np.asarray(picture.convert("RGB"))))
+    return PIL.Image.fromarray(table.apply(np.asarray(picture.convert("RGB"))))
 
 
 def color_tags(file: Path, profile: bytes | None = None) -> ColorTags:
@@ -49,41 +49,26 @@ def color_tags(file: Path, profile: bytes | None = None) -> ColorTags:
     """
     with file.open("rb") as stream:
         head = stream.read(12)
-        if head.startswith(_PNG):
-            found = _png_code_points(stream)
+        found: tuple[int, ...] = ()
+        if head.startswith(PNG):
+            found = tuple(png_chunk(stream, b"cICP", 2))
         elif head[4:8] == b"ftyp":
             found = _heif_code_points(stream)
-        else:
-            found = None
     found = found or _profile_code_points(profile or b"")
-    return ColorTags(transfer=found[1], primaries=found[0]) if found else ColorTags()
+    return ColorTags(transfer=found[1], primaries=found[0]) if len(found) == 2 else ColorTags()
 
 
-def _png_code_points(stream: BinaryIO) -> tuple[int, int] | None:
-    """Primaries and transfer of the chunk cICP, which stands before the pixels."""
-    stream.seek(len(_PNG))
-    for _ in range(1000):
-        head = stream.read(8)
-        if len(head) < 8 or head[4:] == b"IDAT":
-            return None
-        if head[4:] == b"cICP":
-            values = stream.read(2)
-            return (values[0], values[1]) if len(values) == 2 else None
-        stream.seek(int.from_bytes(head[:4], "big") + 4, 1)
-    return None
-
-
-def _profile_code_points(profile: bytes) -> tuple[int, int] | None:
+def _profile_code_points(profile: bytes) -> tuple[int, ...]:
     """The code points in the tag `cicp`, which ICC profiles of version 4.4 may hold."""
     for entry in range(min(int.from_bytes(profile[128:132], "big"), 100)):
         place = 132 + 12 * entry
         if profile[place : place + 4] == b"cicp":
-            values = profile[int.from_bytes(profile[place + 4 : place + 8], "big") + 8 :][:2]
-            return (values[0], values[1]) if len(values) == 2 else None
-    return None
+            at = int.from_bytes(profile[place + 4 : place + 8], "big") + 8
+            return tuple(profile[at : at + 2])
+    return ()
 
 
-def _heif_code_points(stream: BinaryIO) -> tuple[int, int] | None:
+def _heif_code_points(stream: BinaryIO) -> tuple[int, ...]:
     """The code points in the primary picture's `colr`; others are of gain maps and tiles."""
     stream.seek(0)
     meta = next((body for kind, body in _boxes(stream.read(_MOST)) if kind == b"meta"), b"")
@@ -96,7 +81,7 @@ def _heif_code_points(stream: BinaryIO) -> tuple[int, int] | None:
         kind, body = properties[number - 1] if 0 < number <= len(properties) else (b"", b"")
         if kind == b"colr" and body[:4] == b"nclx" and len(body) >= 8:
             return int.from_bytes(body[4:6], "big"), int.from_bytes(body[6:8], "big")
-    return None
+    return ()
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -162,7 +147,7 @@ def _transform(profile: bytes, mode: str) -> Any:
 
 
 def _name(profile: bytes) -> str:
-    """What the profile calls itself, in a few plain characters."""
+    """The name that a profile gives itself, in a few plain characters."""
     from PIL import ImageCms
 
     try:

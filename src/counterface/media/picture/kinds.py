@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import BinaryIO
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 _FIRST_JPEG_BYTES = 16_000_000  # of a dump of a camera, more than its first two pictures take
 _NEXT_JPEG = re.compile(rb"\xff\xd9[\x00\r\n ]{0,64}\xff\xd8\xff")
@@ -36,8 +37,8 @@ def _starts_animated_webp(head: bytes) -> bool:
 def holds_a_clip(stream: BinaryIO) -> bool:
     """Whether a picture file, open at its start, holds a clip rather than a picture."""
     head = stream.read(32)
-    if head.startswith(_PNG):
-        return _png_frames(stream) > 1
+    if head.startswith(PNG):
+        return int.from_bytes(png_chunk(stream, b"acTL", 4), "big") > 1  # its number of frames
     if head.startswith(_JPEG):
         return _is_motion_jpeg(head + stream.read(_FIRST_JPEG_BYTES))
     return _starts_animated_webp(head) or head[4:12] == b"ftypavis"
@@ -66,18 +67,28 @@ def has_a_film_behind(path: Path) -> bool:
         return _FILM.search(data, _SHORTEST_PICTURE) is not None
 
 
-def _png_frames(stream: BinaryIO) -> int:
-    """The number of frames that the animation control chunk states, ahead of the first pixels."""
-    stream.seek(len(_PNG))
+def png_chunk(stream: BinaryIO, kind: bytes, length: int) -> bytes:
+    """The first bytes of a chunk ahead of the pixels of a PNG; empty where it is not there."""
+    stream.seek(len(PNG))
     for _ in range(1000):
         head = stream.read(8)
         if len(head) < 8 or head[4:] == b"IDAT":
-            return 1
-        length = int.from_bytes(head[:4], "big")
-        if head[4:] == b"acTL":
-            return int.from_bytes(stream.read(4), "big")
-        stream.seek(length + 4, 1)
-    return 1
+            return b""
+        if head[4:] == kind:
+            data = stream.read(length)
+            return data if len(data) == length else b""
+        stream.seek(int.from_bytes(head[:4], "big") + 4, 1)
+    return b""
+
+
+def riff_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Each chunk of a RIFF file: its kind, where its body begins and where the next one does."""
+    at = 12
+    while at + 8 <= len(data):
+        length = int.from_bytes(data[at + 4 : at + 8], "little")
+        end = at + 8 + length + length % 2
+        yield data[at : at + 4], at + 8, end
+        at = end
 
 
 def _is_motion_jpeg(data: bytes) -> bool:

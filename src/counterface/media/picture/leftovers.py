@@ -1,4 +1,4 @@
-"""What can still be seen of a picture file that is damaged or ends too early."""
+"""The visible rest of a picture file that is damaged or ends too early."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from counterface.media.notes import MediaNote
+from counterface.media.picture.kinds import riff_chunks
 
 _MOST_MISSING = 64_000_000  # bytes of a WebP that are filled in
 _OTHER_FILLING = 1  # few bits: the lossless decoder refuses most others
@@ -32,22 +33,13 @@ def mend_webp(file: Path, filling: int = 0) -> BytesIO | None:
         if not 0 < missing <= _MOST_MISSING:
             return None
         data = head + stream.read()
-    ends = [at for at in _chunk_ends(data) if at <= len(data)]
+    ends = [end for _, _, end in riff_chunks(data) if end <= len(data)]
     if ends and b"ANMF" in data[: ends[-1]]:
         data = data[: ends[-1]]
         data = data[:4] + (len(data) - 8).to_bytes(4, "little") + data[8:]
     else:
         data += bytes([filling]) * missing
     return BytesIO(data)
-
-
-def _chunk_ends(data: bytes) -> list[int]:
-    ends, at = [], 12
-    while at + 8 <= len(data):
-        length = int.from_bytes(data[at + 4 : at + 8], "little")
-        at += 8 + length + length % 2
-        ends.append(at)
-    return ends
 
 
 def grey_what_was_filled_in(file: Path, picture: Any) -> Any:
@@ -69,9 +61,9 @@ def load_leftovers(file: Path, formats: list[str], why: Exception) -> Any:
     """The Pillow picture with whatever of its pixels can be decoded, loaded.
 
     Args:
-        file: whose header was found good before.
-        formats: Pillow's names of those that are allowed.
-        why: the whole could not be decoded; raised again where nothing can be.
+        file: path of a file whose header is known to be good.
+        formats: Pillow's names of the formats that are allowed.
+        why: error of decoding the whole; raised again where nothing can be decoded.
     """
     import PIL.Image
     from PIL import ImageFile
@@ -94,7 +86,7 @@ def load_leftovers(file: Path, formats: list[str], why: Exception) -> Any:
 
 
 def leftover_note(picture: Any) -> MediaNote | None:
-    """What must be said of a loaded picture that lacks its end; None where nothing can be seen.
+    """The note on a loaded picture that lacks its end; None where nothing of it can be seen.
 
     Rows that were not decoded are all of one colour.
     """

@@ -1,4 +1,4 @@
-"""What must be said of a picture that is transparent in places."""
+"""The note on a picture that is transparent in places."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def transparency_note(rgba: NDArray[Any]) -> MediaNote | None:
     share = float(clear.mean())
     if share < _LEAST:
         return None
-    text = f"About {share:.0%} of the picture are transparent and were taken for white."
+    text = f"About {share:.0%} of the picture is transparent and was taken for white."
     if some[clear][:, :3].std(axis=0).max() > _PICTURE:
-        text += " Under them lies a picture that no viewer shows; it was not looked at."
+        text += " A picture that no viewer shows lies beneath and was not looked at."
     return MediaNote("transparent", text)

@@ -1,4 +1,4 @@
-"""Which of the streams of a file is its video."""
+"""The choice of the stream of a file that is its video."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def video_stream(container: Any, path: Path) -> Any:
 
 
 def main_video(container: Any) -> Any:
-    """As `video_stream`; None where there is no video of a known codec."""
+    """The stream of `video_stream`; None where there is no video of a known codec."""
     ordered = _in_order(container)
     if len(ordered) < 2:
         return ordered[0] if ordered else None
@@ -76,7 +76,7 @@ def _shows_something(path: Path, index: int) -> bool:
 
 
 def choice_notes(container: Any, chosen: Any) -> list[MediaNote]:
-    """What must be said of the choice: that there were others."""
+    """The note that there were other streams, if there were."""
     others = [stream for stream in _videos(container) if stream.index != chosen.index]
     if not others:
         return []
@@ -110,7 +110,7 @@ def _size(stream: Any) -> str:
 
 
 def _without_video(container: Any) -> str:
-    """What a file without video is, in words that follow its name."""
+    """A description of a file without video, in words that follow its name."""
     kinds = {stream.type for stream in container.streams}
     if not kinds:
         return "has no stream of any kind in it; fetch it again"

@@ -1,4 +1,4 @@
-"""What a decoded FFmpeg frame says about its colours."""
+"""The colour tags of a decoded FFmpeg frame."""
 
 from __future__ import annotations
 

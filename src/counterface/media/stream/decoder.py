@@ -29,9 +29,9 @@ class StreamDecoder:
     """The video stream of a file, opened for one pass over it.
 
     Attributes:
-        container, stream: PyAV's.
-        damaged_packets: how many packets could not be decoded so far.
-        is_interlaced: frames are deinterlaced, with the help of their neighbours.
+        container, stream: PyAV's container and stream.
+        damaged_packets: number of packets that could not be decoded so far.
+        is_interlaced: whether frames are deinterlaced, with the help of their neighbours.
         broken_off: FFmpeg's words for why reading ended before the end; None where it did not.
     """
 
@@ -77,11 +77,10 @@ class StreamDecoder:
             for packet in self._demux()
             if not keyframes_only or not packet.size or packet.is_keyframe
         )
-        frames = 0
+        decoded = None
         for decoded in self._woven(packets):
-            frames += 1
             yield decoded
-        if frames == 0:
+        if decoded is None:
             raise no_frame(self.path, self.stream)
 
     def frames_from(self, start: Target) -> Iterator[Any]:

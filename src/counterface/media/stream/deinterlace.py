@@ -81,15 +81,9 @@ def _is_like(frame: Any, kind: tuple[Any, ...]) -> bool:
 def _build(frame: Any) -> Any:
     graph = Graph()
     source = graph.add_buffer(
-        width=frame.width,
-        height=frame.height,
-        format=frame.format,
-        time_base=frame.time_base,
+        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
     )
-    middle, sink = graph.add(FILTER, SETTINGS), graph.add("buffersink")
-    source.link_to(middle)
-    middle.link_to(sink)
-    graph.configure()
+    graph.link_nodes(source, graph.add(FILTER, SETTINGS), graph.add("buffersink")).configure()
     return graph
 
 

@@ -1,9 +1,9 @@
-"""What encodes a video: codec, depth, quality and speed, checked before any work."""
+"""The encoder of a video: codec, depth, quality and speed, checked before any work."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from counterface.errors import ConfigError
@@ -21,13 +21,13 @@ class VideoEncoder:
     """An encoder of FFmpeg with everything it is told.
 
     Attributes:
-        name: FFmpeg's.
+        name: FFmpeg's name of the encoder.
         label: label of the format, for people.
-        bits: a sample.
+        bits: bits of a sample.
         chroma: "4:2:0", "4:2:2" or "4:4:4".
-        pixel_format: FFmpeg's name of what it is given.
-        options: its own options.
-        tag: the four letters that name it in MP4 and MOV; None leaves them to FFmpeg.
+        pixel_format: FFmpeg's name of the format of the frames that it takes.
+        options: FFmpeg's options of the encoder.
+        tag: four letters that name the codec in MP4 and MOV; None leaves them to FFmpeg.
         suffixes: suffixes of the files that hold it.
     """
 
@@ -49,18 +49,29 @@ class _Codec:
     crf: tuple[float, float] | None  # default, highest
     presets: tuple[str, ...]  # the default first
     suffixes: tuple[str, ...] = (".mp4", ".m4v", ".mov", ".mkv")
+    chroma: str = "4:2:0"
+    preset_option: str = "preset"
+    options: Mapping[str, str] = field(default_factory=dict)  # besides crf and preset
+    tag: str | None = None
 
 
 _CODECS: Mapping[str, _Codec] = {
     "h264": _Codec("libx264", "H.264", (8, 10), (18.0, 51.0), ("veryfast", *_SPEEDS)),
-    "h265": _Codec("libx265", "H.265", (8, 10), (20.0, 51.0), ("fast", *_SPEEDS)),
+    "h265": _Codec(
+        "libx265", "H.265", (8, 10), (20.0, 51.0), ("fast", *_SPEEDS),
+        # closed groups: every piece and every seek stands by itself
+        options={"x265-params": "log-level=error:open-gop=0"},
+        tag="hvc1",  # Apple's players know no other
+    ),
     "prores": _Codec(
         "prores_ks", "ProRes", (10,), None, ("hq", "proxy", "lt", "standard", "4444"),
-        (".mov", ".mkv"),
+        (".mov", ".mkv"), "4:2:2", "profile", {"vendor": "apl0"},
     ),
-    "rgb": _Codec("libx264rgb", "lossless RGB", (8,), None, ("ultrafast",)),  # for work files
+    "rgb": _Codec(  # for work files
+        "libx264rgb", "lossless RGB", (8,), None, ("ultrafast",),
+        chroma="4:4:4", options={"crf": "0"},
+    ),
 }  # fmt: skip
-_CHROMA = {"h264": "4:2:0", "h265": "4:2:0", "rgb": "4:4:4", "4444": "4:4:4"}
 
 
 def choose_encoder(
@@ -69,11 +80,11 @@ def choose_encoder(
     crf: float | None = None,
     preset: str | None = None,
 ) -> VideoEncoder:
-    """The encoder that is meant, its defaults filled in.
+    """The encoder of a codec, defaults filled in.
 
     Args:
         codec: "h264", "h265" or "prores"; "rgb" gives every picture back as it was, any size.
-        bits: a sample, 8 or 10; ProRes always has 10.
+        bits: bits of a sample, 8 or 10; ProRes always has 10.
         crf: constant quality of H.264 (18 by default) and H.265 (20): lower is better.
         preset: the speed of x264 and x265, or the profile of ProRes.
 
@@ -94,9 +105,11 @@ def choose_encoder(
         raise ConfigError(f"{kind.label} has no crf; its preset sets the quality, leave crf out")
     if crf is not None and kind.crf is not None and not 0 <= crf <= kind.crf[1]:
         raise ConfigError(f"crf of {kind.label} is 0 to {kind.crf[1]:g}, not {crf:g}")
-    quality = kind.crf[0] if crf is None and kind.crf else crf
+    options = {**kind.options, kind.preset_option: preset}
+    if kind.crf is not None:
+        options["crf"] = str(kind.crf[0] if crf is None else crf)
     _require_encoder(kind)
-    chroma = _CHROMA.get(preset if codec == "prores" else codec, "4:2:2")
+    chroma = "4:4:4" if preset == "4444" else kind.chroma
     pixels = "rgb24" if codec == "rgb" else f"yuv{chroma.replace(':', '')}p"
     return VideoEncoder(
         kind.name,
@@ -104,21 +117,10 @@ def choose_encoder(
         10 if bits == 10 else 8,
         chroma,
         f"{pixels}10le" if bits == 10 else pixels,
-        _options(codec, quality, preset),
-        "hvc1" if codec == "h265" else None,  # Apple's players know no other
+        options,
+        kind.tag,
         kind.suffixes,
     )
-
-
-def _options(codec: str, crf: float | None, preset: str) -> dict[str, str]:
-    if codec == "prores":
-        return {"profile": preset, "vendor": "apl0"}
-    if codec == "rgb":
-        return {"crf": "0", "preset": preset}
-    options = {"crf": str(crf), "preset": preset}
-    if codec == "h265":  # closed groups: every piece and every seek stands by itself
-        options["x265-params"] = "log-level=error:open-gop=0"
-    return options
 
 
 def _require_encoder(kind: _Codec) -> None:

@@ -1,10 +1,10 @@
-"""What a video stream really holds: where its frames begin and end, whatever the header says."""
+"""The real extent of a video stream: where its frames begin and end, whatever the header says."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -26,14 +26,14 @@ SignOfLife = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """What is there of a video stream.
+    """The part of a video stream that is there.
 
     Attributes:
-        start_s, end_s: of the first frame, and where the last one ends, seconds on its own clock.
-        frames: packets counted; None where only the end was looked at.
+        start_s, end_s: start of the first frame and end of the last, seconds on its own clock.
+        frames: number of packets; None where only the end was looked at.
         timed: whether the packets carry times. Where they do not, frames are one interval apart.
-        file_end_s: where the last packet of any stream, sound included, ends.
-        torn: the last packet is incomplete.
+        file_end_s: end of the last packet of any stream, sound included.
+        torn: whether the last packet is incomplete.
     """
 
     start_s: Fraction
@@ -46,7 +46,7 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """What a container's header promises: the end of its video, or of the file, seconds."""
+    """The end of its video, or of the file, that a container's header promises, seconds."""
 
     video_end_s: Fraction | None
     file_end_s: Fraction | None
@@ -72,17 +72,17 @@ def measure(
     interval: Fraction,
     tick: SignOfLife = lambda: None,
 ) -> Extent | None:
-    """What is there of a stream, from packet headers; None where there is no packet.
+    """The extent of a stream, from packet headers; None where there is no packet.
 
     The last seconds are enough where they bear out what the header states; otherwise the file is
     read from start to end, without decoding.
 
     Args:
-        path: an opened-before, hence known, video file.
+        path: path of a video file that was opened before.
         stream_index: index of the video stream in the container.
-        stated: by the header; without any end, all is read.
+        stated: ends by the header; without any, all is read.
         interval: seconds from one frame to the next.
-        tick: called every so many million bytes of reading.
+        tick: called after every 16 million bytes of reading.
     """
     promised = stated.video_end_s or stated.file_end_s
     if promised is not None and promised > 0:
@@ -92,14 +92,7 @@ def measure(
                 tail = _walk(container, stream, interval, tick)
                 if tail is not None and tail.timed and stated.holds(tail, interval):
                     start = Fraction(stream.start_time or 0) * stream.time_base
-                    return Extent(
-                        start,
-                        tail.end_s,
-                        None,
-                        timed=True,
-                        file_end_s=tail.file_end_s,
-                        torn=tail.torn,
-                    )
+                    return replace(tail, start_s=start, frames=None)
     with closing(open_container(path)) as container:
         return _walk(container, container.streams[stream_index], interval, tick)
 
@@ -138,48 +131,35 @@ def _seek(container: Any, stream: Any, time_s: Fraction) -> bool:
     return True
 
 
-@dataclass(slots=True)
-class _PacketTally:
-    first: int | None = None
-    end: int | None = None
-    count: int = 0
-    untimed: int = 0
-    torn: bool = False
-    last_s: Fraction = field(default_factory=Fraction)  # over all streams
-
-
 def _walk(container: Any, stream: Any, interval: Fraction, tick: SignOfLife) -> Extent | None:
-    """What comes from where the container stands to its end."""
-    tally = _PacketTally()
+    """The extent from where the container stands to its end."""
+    first: int | None = None
+    last: int | None = None
+    count = untimed = 0
+    torn, file_end_s = False, Fraction(0)
     step = max(1, int(interval // stream.time_base))
     for packet in _packets(container, stream, tick):
         if packet.size == 0 or packet.is_discard:
             continue
         end = None if packet.pts is None else packet.pts + (packet.duration or 0)
         if packet.stream_index == stream.index:
-            tally.count += 1
-            tally.torn = packet.is_corrupt
+            count += 1
+            torn = packet.is_corrupt
             if packet.pts is None or is_lost(packet, container):
-                tally.untimed += packet.pts is None
+                untimed += packet.pts is None
                 continue
             end = packet.pts + (packet.duration or step)
-            tally.first = packet.pts if tally.first is None else min(tally.first, packet.pts)
-            tally.end = end if tally.end is None else max(tally.end, end)
+            first = packet.pts if first is None else min(first, packet.pts)
+            last = end if last is None else max(last, end)
         if end is not None:
-            tally.last_s = max(tally.last_s, end * packet.time_base)
-    if not tally.count:
+            file_end_s = max(file_end_s, end * packet.time_base)
+    if not count:
         return None
-    if tally.untimed or tally.first is None or tally.end is None:
-        end_s = tally.count * interval
-        return Extent(Fraction(0), end_s, tally.count, timed=False, file_end_s=end_s, torn=False)
-    return Extent(
-        tally.first * stream.time_base,
-        tally.end * stream.time_base,
-        tally.count - tally.torn,
-        timed=True,
-        file_end_s=tally.last_s,
-        torn=tally.torn,
-    )
+    if untimed or first is None or last is None:
+        end_s = count * interval
+        return Extent(Fraction(0), end_s, count, timed=False, file_end_s=end_s, torn=False)
+    start_s, end_s = first * stream.time_base, last * stream.time_base
+    return Extent(start_s, end_s, count - torn, timed=True, file_end_s=file_end_s, torn=torn)
 
 
 def _packets(container: Any, stream: Any, tick: SignOfLife) -> Iterable[Any]:
@@ -197,10 +177,10 @@ def _packets(container: Any, stream: Any, tick: SignOfLife) -> Iterable[Any]:
 
 
 def stated_by(container: Any, stream: Any, missing: int | None) -> Stated:
-    """What the header promises.
+    """The ends that the header promises.
 
     Args:
-        container, stream: PyAV's.
+        container, stream: PyAV's container and stream.
         missing: bytes that the file lacks by its own account; None where it gives none.
     """
     video_end = file_end = None
@@ -218,7 +198,7 @@ def stated_by(container: Any, stream: Any, missing: int | None) -> Stated:
 
 
 def damage_note(packets: int, broken_off: str | None) -> MediaNote | None:
-    """What must be said of packets that could not be decoded, and of reading that broke off."""
+    """The note on packets that could not be decoded, or on reading that broke off."""
     if broken_off is not None:
         text = f"Reading broke off before the end of the file ({broken_off}); the rest is missing."
         return MediaNote("damaged", text)
@@ -231,11 +211,11 @@ def damage_note(packets: int, broken_off: str | None) -> MediaNote | None:
 def length_notes(
     found: Extent, stated: Stated, interval: Fraction, missing: int | None
 ) -> list[MediaNote]:
-    """What must be said of how long a file is: cut short, or without a word on its length.
+    """The note on a file that is cut short or does not say how long it is, if it is such a file.
 
     Args:
-        found: what is there.
-        stated: by the header.
+        found: extent of what is there.
+        stated: ends by the header.
         interval: seconds from one frame to the next.
         missing: bytes that the file lacks by its own account.
     """

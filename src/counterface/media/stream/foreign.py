@@ -1,4 +1,4 @@
-"""What a file is that holds no picture, video or sound, by its first bytes and not its name."""
+"""The kind of a file that holds no picture, video or sound, by its first bytes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-s
 
 
 def name_foreign(path: Path) -> str:
-    """What the file is and the next step, as "a ZIP archive, not a picture or video; unpack it".
+    """The kind of a file and the next step: "a ZIP archive, not a picture or video ...; unpack it".
 
     Empty where its first bytes do not tell.
     """

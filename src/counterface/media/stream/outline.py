@@ -34,7 +34,7 @@ _PartEnd = Callable[[BinaryIO, int], int | None]  # where the part that starts t
 
 
 def missing_bytes(path: Path) -> int | None:
-    """How many bytes at its end a file lacks by its own account; None where it gives none.
+    """The number of bytes that a file lacks at its end by its own account; None without one.
 
     MP4, Matroska, AVI, WebP and ASF state the length of their parts, a transport stream consists of
     packets of one length, others have marks at the end or packets that say how long they are; of
@@ -44,24 +44,32 @@ def missing_bytes(path: Path) -> int | None:
     size = path.stat().st_size
     with path.open("rb") as stream:
         head = stream.read(208)
-        for signature, is_whole in _BY_THEIR_END.items():
+        for signature, (is_whole, part_end) in _BY_THEIR_END.items():
             if head.startswith(signature):
-                return 0 if _has_its_end(stream, size, signature, is_whole) else 1
+                return 0 if _has_its_end(stream, size, is_whole, part_end) else 1
         packet = _packet_length(head)
         if packet:
             return _missing_of_packets(stream, size, packet)
-        part_end = _part_end_of(head)
-        end = None if part_end is None else _end_of_parts(stream, size, part_end)
+        end = _end_of_parts(stream, size, _part_end_of(head))
         return None if end is None else max(0, end - size)
 
 
-def _has_its_end(stream: BinaryIO, size: int, signature: bytes, is_whole: _IsWhole) -> bool:
+def name_missing(path: Path) -> str:
+    """A sentence on the missing end of a file; empty where it is there, or that is not known."""
+    missing = missing_bytes(path)
+    if not missing:
+        return ""
+    return f"{missing} bytes of its end are missing" if missing > 1 else "its end is missing"
+
+
+def _has_its_end(
+    stream: BinaryIO, size: int, is_whole: _IsWhole, part_end: _PartEnd | None
+) -> bool:
     """Whether the mark at the end is there, or else where the parts end: something lies behind."""
     stream.seek(max(0, size - _TAIL))
     if is_whole(stream.read()):
         return True
-    part_end = _PARTS.get(signature)
-    end = None if part_end is None else _end_of_parts(stream, size, part_end)
+    end = _end_of_parts(stream, size, part_end)
     if end is None or end > size:
         return False
     stream.seek(max(0, end - _TAIL))
@@ -69,7 +77,7 @@ def _has_its_end(stream: BinaryIO, size: int, signature: bytes, is_whole: _IsWho
 
 
 def _missing_of_packets(stream: BinaryIO, size: int, length: int) -> int:
-    """What a transport stream lacks; nothing where what breaks its beat is no packet."""
+    """The bytes that a transport stream lacks; 0 where something else follows its last packet."""
     rest = size % length
     for begin in (size - rest - length, size - rest):
         stream.seek(begin + length - _TS_PACKET)
@@ -99,8 +107,10 @@ def _part_end_of(head: bytes) -> _PartEnd | None:
     return None
 
 
-def _end_of_parts(stream: BinaryIO, size: int, part_end: _PartEnd) -> int | None:
-    """Where the last part ends, by its own account; None where that is not said."""
+def _end_of_parts(stream: BinaryIO, size: int, part_end: _PartEnd | None) -> int | None:
+    """The end of the last part, by its own account; None where it gives none."""
+    if part_end is None:
+        return None
     at = 0
     for _ in range(_MOST_PARTS):
         if at >= size:
@@ -248,18 +258,11 @@ def _jpeg_is_whole(tail: bytes) -> bool:
     return tail.rfind(b"\xff\xd9") > tail.rfind(b"\xff\xd8\xff")
 
 
-_BY_THEIR_END: dict[bytes, _IsWhole] = {
-    b"\x89PNG": _png_is_whole,
-    b"\xff\xd8\xff": _jpeg_is_whole,
-    b"GIF": _gif_is_whole,
-    b"OggS": _ogg_is_whole,
-    b"FLV": _flv_is_whole,
-    _PACK: _program_is_whole,
-}
-_PARTS: dict[bytes, _PartEnd] = {
-    b"\x89PNG": _png_end,
-    b"GIF": _gif_end,
-    b"OggS": _ogg_end,
-    b"FLV": _flv_end,
-    _PACK: _program_end,
+_BY_THEIR_END: dict[bytes, tuple[_IsWhole, _PartEnd | None]] = {
+    b"\x89PNG": (_png_is_whole, _png_end),
+    b"\xff\xd8\xff": (_jpeg_is_whole, None),
+    b"GIF": (_gif_is_whole, _gif_end),
+    b"OggS": (_ogg_is_whole, _ogg_end),
+    b"FLV": (_flv_is_whole, _flv_end),
+    _PACK: (_program_is_whole, _program_end),
 }

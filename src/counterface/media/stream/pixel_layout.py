@@ -1,4 +1,4 @@
-"""What a pixel format stores, from FFmpeg's name of it."""
+"""The samples that a pixel format stores, from FFmpeg's name of it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import av
 
 @dataclass(frozen=True, slots=True)
 class PixelLayout:
-    """What a pixel format stores of each pixel.
+    """The samples that a pixel format stores of each pixel.
 
     Attributes:
-        bits: a sample.
+        bits: bits of a sample.
         alpha: whether transparency is stored.
         chroma: "4:2:0", "4:2:2" and so on; "4:4:4" for RGB too, "4:0:0" for grey.
     """

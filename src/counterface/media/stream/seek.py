@@ -1,4 +1,4 @@
-"""Which packets to decode for the frames at given times, found from packet headers alone."""
+"""The packets to decode for the frames at given times, found from packet headers alone."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ import av
 
 from counterface.media.open_file import open_container
 
+_DEEPEST_REORDERING = 16  # frames, in H.264 and HEVC
+LAST_TICK = 1 << 62  # FFmpeg counts in 64 bits
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -23,10 +26,6 @@ class Target:
     pts: int
     key_pts: int  # of the keyframe from which it can be decoded
     key_dts: int
-
-
-_DEEPEST_REORDERING = 16  # frames, in H.264 and HEVC
-LAST_TICK = 1 << 62  # FFmpeg counts in 64 bits
 
 
 class NoTimestamps(Exception):  # noqa: N818  (a signal inside media, never seen outside)
@@ -43,11 +42,11 @@ def find_targets(
     """The last frame shown at or before each of the sorted times, and where to start decoding.
 
     Args:
-        path: an opened-before, hence known, video file.
+        path: path of a video file that was opened before.
         stream_index: index of the video stream in the container.
         times: seconds, ascending.
         tolerance: seconds within which a keyframe may stand in for the exact frame.
-        lead: how many frames before the one to fetch must be decoded too.
+        lead: number of frames before the one to fetch that must be decoded too.
 
     Raises:
         NoTimestamps: packets without presentation times, no keyframe at all, or no seeking.
@@ -80,6 +79,7 @@ class _Plan:
     def __init__(self, path: Path, container: Any, stream: Any, lead: int) -> None:
         self.path, self.container, self.stream, self.lead = path, container, stream, lead
         self.second = max(1, int(1 / stream.time_base))
+        self.from_start = True
         self._restart(container.demux(stream))
 
     def _restart(self, packets: Iterator[Any]) -> None:
@@ -124,22 +124,18 @@ class _Plan:
         entry = index.search_timestamp(time) if len(index) else -1
         return entry >= 0 and index[entry].timestamp <= self.last_dts
 
-    from_start = True
-
     def _seek(self, time: int) -> None:
-        self.from_start = time <= (self.stream.start_time or 0)
+        first = self.stream.start_time or 0
+        self.from_start = time <= first
         try:
             self.container.seek(time, stream=self.stream, backward=True)
         except av.FFmpegError:
-            self._seek_start()
+            self.from_start = True
+            try:
+                self.container.seek(first, stream=self.stream, backward=True)
+            except av.FFmpegError as error:  # a raw stream
+                raise NoTimestamps from error
         self._restart(self.container.demux(self.stream))
-
-    def _seek_start(self) -> None:
-        try:
-            self.container.seek(self.stream.start_time or 0, stream=self.stream, backward=True)
-        except av.FFmpegError as error:  # a raw stream
-            raise NoTimestamps from error
-        self.from_start = True
 
     def _note_dts(self, packet: Any) -> None:
         """Note the decoding time; right after a jump Matroska does not know it.

@@ -27,7 +27,7 @@ _ROUNDED = Interpolation.POINT | Interpolation.FULL_CHR_H_INT | Interpolation.AC
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """How a stored picture is made upright: transpose first, then mirror along x and y."""
+    """The way to make a stored picture upright: transpose first, then mirror along x and y."""
 
     transpose: bool = False
     flip_x: bool = False
@@ -50,7 +50,7 @@ class Turn:
 
 
 def turn_of(decoded: Any) -> Turn:
-    """What the frame's display matrix asks for; FFmpeg reports it and leaves the pixels alone.
+    """The turn that a frame's display matrix asks for; FFmpeg leaves the pixels alone.
 
     Convention: the matrix maps stored (x, y) to shown (a x + c y, b x + d y), 16.16 fixed point.
     """
@@ -79,9 +79,9 @@ def to_rgb(
 
     Args:
         decoded: PyAV's frame.
-        reformatter: PyAV's, kept from frame to frame.
+        reformatter: PyAV's reformatter, kept from frame to frame.
         tags: tags of the frame; None takes what it states itself, and leaves HDR as it is.
-        exact: round.
+        exact: whether to round.
     """
     if decoded.format.name in _WITH_ALPHA:
         return _on_white(reformatter.reformat(decoded, format="rgba"))

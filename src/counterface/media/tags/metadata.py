@@ -21,6 +21,15 @@ LONGEST_VALUE = 240  # characters
 Role = Literal["camera", "editor", "generator", "converter", "other"]
 Text = Annotated[str, Field(max_length=LONGEST_VALUE + 1)]
 
+_XMP_BYTES = 400_000
+_XMP_NAMES = (
+    "CreatorTool|softwareAgent|DigitalSourceType|CreateDate|ModifyDate|MetadataDate|"
+    "DateCreated|Credit|Make|Model|AISystemUsed|AIPromptInformation"
+)
+_XMP = re.compile(
+    rf"[<\s]\w{{1,20}}:({_XMP_NAMES})\s*(?:=\s*[\"']([^\"'<>]{{1,400}})[\"']|>([^<>]{{1,400}})<)"
+)
+
 # How programs name themselves in files, in lower case.
 _GENERATORS = (
     *("stable diffusion", "stablediffusion", "automatic1111", "comfyui", "invokeai", "novelai"),
@@ -103,7 +112,7 @@ def clean(value: Any) -> str:
 
 
 def judge_program(name: str) -> Role:
-    """What a program of this name does, as far as it is known."""
+    """The role of a program of this name, as far as it is known."""
     text = name.lower()
     for role, words in (
         ("generator", _GENERATORS),
@@ -162,18 +171,8 @@ def xmp_fields(packet: bytes | str) -> Iterator[tuple[str, str]]:
     """The few statements of an XMP packet that are of use, found by their names; no XML is parsed.
 
     Args:
-        packet: as it stands in the file.
+        packet: content of the packet.
     """
     text = packet if isinstance(packet, str) else packet[:_XMP_BYTES].decode("utf-8", "replace")
     for found in _XMP.finditer(text[:_XMP_BYTES]):
         yield found[1], found[2] or found[3]
-
-
-_XMP_BYTES = 400_000
-_XMP_NAMES = (
-    "CreatorTool|softwareAgent|DigitalSourceType|CreateDate|ModifyDate|MetadataDate|"
-    "DateCreated|Credit|Make|Model|AISystemUsed|AIPromptInformation"
-)
-_XMP = re.compile(
-    rf"[<\s]\w{{1,20}}:({_XMP_NAMES})\s*(?:=\s*[\"']([^\"'<>]{{1,400}})[\"']|>([^<>]{{1,400}})<)"
-)

@@ -41,6 +41,8 @@ _SHOWN = {  # of the rest, what says something about the making
     0xA420: "Image id",
 }
 _GENERATION = ("parameters", "prompt", "workflow", "sd-metadata", "dream", "generation_data")
+_TOLD = {"Software", "Make", "Model"}  # PNG may repeat them as text
+_BINARY = {"exif", "icc_profile", "xmp", "XML:com.adobe.xmp", "mp", "photoshop", "jfif_unit"}
 
 
 def read_picture_tags(file: Path, max_pixels: int = MAX_PIXELS) -> Metadata:
@@ -80,10 +82,6 @@ def read_picture_tags(file: Path, max_pixels: int = MAX_PIXELS) -> Metadata:
         tags=tags,
         left_out=left_out,
     )
-
-
-_TOLD = {"Software", "Make", "Model"}  # PNG may repeat them as text
-_BINARY = {"exif", "icc_profile", "xmp", "XML:com.adobe.xmp", "mp", "photoshop", "jfif_unit"}
 
 
 def _directories(picture: Any) -> tuple[Mapping[int, Any], Mapping[int, Any], Mapping[int, Any]]:
