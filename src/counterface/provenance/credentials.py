@@ -7,15 +7,15 @@ Specification: https://spec.c2pa.org; library: c2pa-python, pinned, under Apache
 
 from __future__ import annotations
 
+import io
 import json
 import os
-import shutil
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -93,7 +93,7 @@ class Credentials(Record):
 
 
 def sidecar_path(file: Path) -> Path:
-    """Where the credentials of a file lie that cannot carry them inside."""
+    """The path of the credentials of a file that cannot carry them inside."""
     return file.with_name(file.name + SIDECAR_SUFFIX)
 
 
@@ -107,14 +107,14 @@ def sign(
     target: Path | None,
     watermarked: bool,
 ) -> Literal["embedded", "sidecar"]:
-    """Writes the signed copy, and its sidecar where the container cannot carry credentials.
+    """The place of the credentials, once the signed copy and any sidecar are written.
 
     Args:
-        unsigned: the encoded file; its content's type is told by the suffix of `name`.
-        signed: where the copy goes; a sidecar goes to `sidecar_path(signed)`.
+        unsigned: the encoded file.
+        signed: path of the copy; a sidecar goes to `sidecar_path(signed)`.
         signer: who signs.
-        name: name of the output, as the credentials say it.
-        record_sha256: SHA-256 of the facts of its record.
+        name: name of the output in the credentials; its suffix gives the type of the content.
+        record_sha256: SHA-256 of the facts in the record of the output.
         target: the footage whose face was replaced; None where that is no single file.
         watermarked: whether the pixels hold our watermark.
 
@@ -160,23 +160,21 @@ def _write(
     builder = c2pa.Builder(manifest, context)
     if target[0] is not None:
         _add_target(builder, target[0], carry=target[1])
+    if kind is None:
+        builder.set_no_embed()
     native = c2pa.Signer.from_callback(signer.sign, algorithm, signer.chain)
-    with unsigned.open("rb") as source, signed.open("w+b") as out:
-        if kind is None:
-            builder.set_no_embed()
-            write_bytes(sidecar_path(signed), builder.sign(native, _OTHER, source, _Nowhere()))
-            source.seek(0)
-            shutil.copyfileobj(source, out, 1 << 20)
-        else:
-            copy = _Copy(out)
-            try:
-                builder.sign(native, kind, source, copy)
-            except c2pa.C2paError as error:
-                if copy.refused:
-                    raise copy.refused from error
-                raise
+    raw = _SignedCopy(signed, "w+")
+    with unsigned.open("rb") as source, io.BufferedRandom(raw) as out:
+        try:
+            store = builder.sign(native, kind or _OTHER, source, out)
+        except c2pa.C2paError as error:
+            if raw.refused:
+                raise raw.refused from error
+            raise
         out.flush()
         os.fsync(out.fileno())
+    if kind is None:
+        write_bytes(sidecar_path(signed), store)
 
 
 def _manifest(
@@ -214,59 +212,24 @@ def _add_target(builder: Any, target: Path, *, carry: bool) -> None:
             builder.add_ingredient(about, _OTHER, stream)
 
 
-class _Copy:
-    """The signed copy while it is written; the library does not tell what the disk refused."""
+class _SignedCopy(io.FileIO):
+    """The signed copy while it is written: keeps the disk's error, which c2pa does not pass on."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self.file = file
-        self.refused: OSError | None = None
+    refused: OSError | None = None
 
-    def _asked(self, work: Callable[..., Any], *given: Any) -> Any:
+    def write(self, data: Any) -> Any:
         try:
-            return work(*given)
+            return super().write(data)
         except OSError as error:
             self.refused = self.refused or error
             raise
 
-    def read(self, size: int = -1) -> Any:
-        return self._asked(self.file.read, size)
-
-    def write(self, data: bytes) -> Any:
-        return self._asked(self.file.write, data)
-
-    def seek(self, offset: int, whence: int = 0) -> Any:
-        return self._asked(self.file.seek, offset, whence)
-
-    def tell(self) -> Any:
-        return self._asked(self.file.tell)
-
-    def flush(self) -> Any:
-        return self._asked(self.file.flush)
-
-
-class _Nowhere:
-    """A stream that keeps nothing: a sidecar's file is not copied."""
-
-    def __init__(self) -> None:
-        self.at = self.end = 0
-
-    def read(self, size: int = -1) -> bytes:
-        return b""
-
-    def write(self, data: bytes) -> int:
-        self.at += len(data)
-        self.end = max(self.end, self.at)
-        return len(data)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self.at = offset + (0, self.at, self.end)[whence]
-        return self.at
-
-    def tell(self) -> int:
-        return self.at
-
-    def flush(self) -> None:
-        pass
+    def readinto(self, buffer: Any) -> Any:
+        try:
+            return super().readinto(buffer)
+        except OSError as error:
+            self.refused = self.refused or error
+            raise
 
 
 def carries_credentials(file: Path) -> bool:

@@ -20,7 +20,6 @@ import struct
 import sys
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -76,13 +75,10 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
             results = reader.get_validation_results() or {}
         found = _summary(values, state, results)
         if state in ("Trusted", "Valid") and found["generator"].split("/")[0] == GENERATOR:
-            if not sidecar:
-                found["embedded"] = True
             try:
-                find_loose_bytes(
-                    Path(request["path"]), manifest, found["made"].get("unhashed_sha256")
-                )
-            except (LooseBytesError, struct.error, IndexError, ValueError) as error:
+                unhashed = found["made"].get("unhashed_sha256")
+                find_loose_bytes(Path(request["path"]), manifest, unhashed)
+            except (struct.error, IndexError, ValueError) as error:  # LooseBytesError is one
                 found["loose"] = str(error) or "the manifest cannot be followed"
         return found
     except c2pa.C2paError as error:
@@ -114,8 +110,6 @@ def _summary(values: dict[str, Any], state: str, results: dict[str, Any]) -> dic
         "signer": _clean(
             ", ".join(str(signature[k]) for k in ("common_name", "issuer") if signature.get(k))
         ),
-        "signed": _clean(signature.get("time") or ""),
-        "title": _clean(active.get("title") or ""),
         "source_types": sorted(_source_types(active))[:_MANY],
         "earlier_source_types": sorted({s for m in earlier for s in _source_types(m)})[:_MANY],
         "ingredients": [_clean(i.get("title") or "") for i in active.get("ingredients") or []],
@@ -232,8 +226,7 @@ def _png_store(stream: BinaryIO) -> bytes:
 def _jpeg_store(stream: BinaryIO) -> bytes:
     """The manifest out of its APP11 segments, each headed by 'JP', a number and a count."""
     stream.seek(2)
-    data = b""
-    number = 0
+    data, number = b"", 0
     while True:
         mark, size = struct.unpack(">HH", stream.read(4))
         if mark != 0xFFEB:
@@ -252,14 +245,6 @@ def _jpeg_store(stream: BinaryIO) -> bytes:
         _require(len(data) <= _MOST_MANIFEST, "the size of the manifest")
 
 
-@dataclass(frozen=True)
-class _Jumbf:
-    """A JUMBF superbox: its label, whether it is salted, and the boxes inside."""
-
-    label: str
-    inner: list[tuple[bytes, bytes]]  # type, content
-
-
 def _boxes(data: bytes) -> list[tuple[bytes, bytes]]:
     found, at = [], 0
     while at < len(data):
@@ -270,32 +255,33 @@ def _boxes(data: bytes) -> list[tuple[bytes, bytes]]:
     return found
 
 
-def _superbox(content: bytes) -> _Jumbf:
+def _superbox(content: bytes) -> tuple[str, list[tuple[bytes, bytes]]]:
+    """The label of a JUMBF superbox, and the type and content of each box inside."""
     (kind, about), *inner = _boxes(content)
     _require(kind == b"jumd", "a manifest box without description")
     label, _, private = about[17:].partition(b"\0")
     # 3: can be asked for, has a label; 16 more: salted by a private box
     _require(about[16] == (0x13 if private else 0x03), "a flag in the manifest")
     _require(not private or [k for k, _ in _boxes(private)] == [b"c2sh"], "a salt box")
-    return _Jumbf(label.decode("utf-8", "replace"), inner)
+    return label.decode("utf-8", "replace"), inner
 
 
 def _check_store(data: bytes) -> None:
     """Check that the frame of the manifests is as c2pa writes it for Counterface."""
     outer = _boxes(data)
     _require([kind for kind, _ in outer] == [b"jumb"], "the manifest store's box")
-    store = _superbox(outer[0][1])
-    _require(store.label == "c2pa", "the label of the manifest store")
-    manifests = [_superbox(content) for kind, content in store.inner if kind == b"jumb"]
-    _require(len(manifests) == len(store.inner) > 0, "the kind of a manifest")
+    label, store = _superbox(outer[0][1])
+    _require(label == "c2pa", "the label of the manifest store")
+    manifests = [_superbox(content)[1] for kind, content in store if kind == b"jumb"]
+    _require(len(manifests) == len(store) > 0, "the kind of a manifest")
     for manifest in manifests:
-        parts = {part.label: part for part in (_superbox(c) for _, c in manifest.inner)}
-        _require(len(parts) == len(manifest.inner), "two parts of one name in a manifest")
+        parts = dict(_superbox(content) for _, content in manifest)
+        _require(len(parts) == len(manifest), "two parts of one name in a manifest")
         _require(set(parts) <= _PARTS, "a label in the manifest")
-        for _, assertion in parts["c2pa.assertions"].inner if "c2pa.assertions" in parts else ():
+        for _, assertion in parts.get("c2pa.assertions", ()):
             _superbox(assertion)
     _require(list(parts) == _OWN_PARTS, "a label in the manifest")  # the last one is active
-    ((kind, signature),) = parts["c2pa.signature"].inner
+    ((kind, signature),) = parts["c2pa.signature"]
     _require(kind == b"cbor", "the kind of the signature box")
     _check_padding(signature)
 
