@@ -46,7 +46,7 @@ EMBEDS = {  # suffixes of files that carry their credentials inside
 }
 _OTHER = "application/octet-stream"
 
-# What a file that was signed surely holds: a store's description box, or a claim's label.
+# Bytes that every signed file holds: the description box of a store, or the label of a claim.
 _MARKERS = (b"jumdc2pa", b"c2pa.claim", bytes.fromhex("d8fec3d61b0e483c92975828877ec481"))
 
 MEMORY_MB = 1500
@@ -71,7 +71,7 @@ _WORDS = {  # what C2PA's failure codes mean
 
 
 class Credentials(Record):
-    """What the content credentials of a file say, and whether they hold."""
+    """The content credentials of a file, and whether they hold."""
 
     state: State
     reason: str = Field(description="the state in words, with the reason")
@@ -87,7 +87,7 @@ class Credentials(Record):
 
     @property
     def says_synthetic(self) -> bool:
-        """Whether they hold and say that a trained model made or changed the content."""
+        """Whether valid credentials say that a trained model made or changed the content."""
         holds = self.state in ("trusted", "valid_unknown_signer")
         return holds and any(name in SYNTHETIC for name in self.source_types)
 
@@ -115,7 +115,7 @@ def sign(
         signer: who signs.
         name: name of the output in the credentials; its suffix gives the type of the content.
         record_sha256: SHA-256 of the facts in the record of the output.
-        target: the footage whose face was replaced; None where that is no single file.
+        target: the footage whose face was replaced; None unless that is a single file.
         watermarked: whether the pixels hold our watermark.
 
     Raises:
@@ -133,7 +133,11 @@ def sign(
                 made["unhashed_sha256"] = manifest_process.unhashed_sha256(unsigned)
             manifest = _manifest(name, made, target, watermarked)
             for carry in (True, False):
-                _write(manifest, signer, (unsigned, signed), kind, (target, carry))
+                context = c2pa.Context(manifest_process.settings([signer.root]))
+                builder = c2pa.Builder(manifest, context)
+                if target is not None:
+                    _add_target(builder, target, carry=carry)
+                _write(builder, signer, unsigned, signed, kind)
                 found = manifest_process.answer(request)
                 if found.get("state") == "Trusted" and "loose" not in found:
                     return "sidecar" if kind is None else "embedded"
@@ -144,24 +148,13 @@ def sign(
     raise ProvenanceError(f"{show(name)}: what was just signed does not hold: {why}")
 
 
-def _write(
-    manifest: dict[str, Any],
-    signer: Signer,
-    files: tuple[Path, Path],
-    kind: str | None,
-    target: tuple[Path | None, bool],
-) -> None:
+def _write(builder: Any, signer: Signer, unsigned: Path, signed: Path, kind: str | None) -> None:
     """Write the signed copy, or a plain copy and its sidecar."""
     import c2pa
 
-    unsigned, signed = files
-    algorithm = getattr(c2pa.C2paSigningAlg, signer.algorithm.upper())
-    context = c2pa.Context(manifest_process.settings([signer.root]))
-    builder = c2pa.Builder(manifest, context)
-    if target[0] is not None:
-        _add_target(builder, target[0], carry=target[1])
     if kind is None:
         builder.set_no_embed()
+    algorithm = getattr(c2pa.C2paSigningAlg, signer.algorithm.upper())
     native = c2pa.Signer.from_callback(signer.sign, algorithm, signer.chain)
     raw = _SignedCopy(signed, "w+")
     with unsigned.open("rb") as source, io.BufferedRandom(raw) as out:
@@ -199,7 +192,7 @@ def _manifest(
 
 
 def _add_target(builder: Any, target: Path, *, carry: bool) -> None:
-    """Add the target as an ingredient; where `carry`, credentials in it travel along."""
+    """Add the target as an ingredient, with the credentials in it if `carry`."""
     import c2pa
 
     about = {"title": target.name, "relationship": "componentOf", "label": "target"}
@@ -233,7 +226,7 @@ class _SignedCopy(io.FileIO):
 
 
 def carries_credentials(file: Path) -> bool:
-    """Whether there is anything to read, damaged or not, in the file or beside it.
+    """Whether there are credentials, damaged or not, in the file or beside it.
 
     Raises:
         OSError: the file cannot be read.
@@ -242,7 +235,7 @@ def carries_credentials(file: Path) -> bool:
 
 
 def read_credentials(file: Path, anchors: Sequence[str] = ()) -> Credentials:
-    """What the credentials in a file, or in the sidecar beside it, say and whether they hold.
+    """The credentials in a file, or in the sidecar beside it, and whether they hold.
 
     Args:
         file: file of any kind; damaged and hostile ones too.
@@ -279,7 +272,7 @@ def read_credentials(file: Path, anchors: Sequence[str] = ()) -> Credentials:
 
 
 def _is_there(sidecar: Path) -> bool:
-    """Whether there is a sidecar; a name that is too long for one has none."""
+    """Whether there is a sidecar; a file whose name is too long for one has none."""
     return os.path.isfile(sidecar)  # noqa: PTH113  (`Path.is_file` raises there)
 
 

@@ -1,14 +1,13 @@
 """The child process that reads a file's C2PA manifest: `python -m ...manifest_process`.
 
 It takes one request as JSON on standard input and gives one answer as JSON. It gives up rights
-before it looks at the file: no writing, no core dumps, few open files, limits on memory and CPU. So
-a hostile file ends this process at most. Nothing here can reach the network: fetching of remote
-manifests and of OCSP answers is switched off.
+before it looks at the file: no writing, no core dumps, few open files, limits on memory and CPU.
+The worst that a hostile file can do is to end this process. Nothing here can reach the network:
+fetching of remote manifests and of OCSP answers is switched off.
 
 C2PA leaves some bytes of a file out of its hashes: in MP4 and MOV the file type box and free
 space, in every container the manifest's own box headers, labels and padding. In files that
-Counterface signed, what those bytes must be is known exactly: `find_loose_bytes` tells where they
-are not.
+Counterface signed, those bytes are known exactly, and `find_loose_bytes` checks them.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ _MANY = 64  # entries of a list out of a manifest
 
 
 class LooseBytesError(ValueError):
-    """A byte that C2PA does not protect is not what Counterface wrote; the text says where."""
+    """An unprotected byte differs from what Counterface writes; the text says where."""
 
 
 def settings(anchors: list[str]) -> Any:
@@ -55,7 +54,7 @@ def settings(anchors: list[str]) -> Any:
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """What the file's manifest says and whether it holds, as plain values.
+    """The facts of the file's manifest and whether it holds, as plain values.
 
     Args:
         request: path of the file, path of a sidecar or None, PEM texts of trusted certificates.
@@ -124,7 +123,7 @@ def _assertions(manifest: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]
 
 
 def _source_types(manifest: dict[str, Any]) -> set[str]:
-    """The last words of the IPTC digital source types that a manifest's actions name."""
+    """The last parts of the IPTC digital source types that a manifest's actions name."""
     return {
         _clean(str(action["digitalSourceType"]).rsplit("/", 1)[-1])
         for name, data in _assertions(manifest)
@@ -145,11 +144,11 @@ def find_loose_bytes(path: Path, sidecar: bytes | None, unhashed: str | None) ->
 
     Args:
         path: the file.
-        sidecar: its manifest where that is no part of the file.
-        unhashed: what `unhashed_sha256` gave before signing; the signed manifest holds it.
+        sidecar: its manifest, if that is not in the file.
+        unhashed: result of `unhashed_sha256` before signing; the signed manifest holds it.
 
     Raises:
-        LooseBytesError: one of them is not; the text says where.
+        LooseBytesError: one of them differs; the text says where.
     """
     if sidecar is not None:
         _check_store(sidecar)
@@ -168,7 +167,7 @@ def find_loose_bytes(path: Path, sidecar: bytes | None, unhashed: str | None) ->
 
 
 def unhashed_sha256(path: Path) -> str:
-    """The SHA-256 of the boxes of an MP4 or MOV that C2PA hashes nothing of."""
+    """The SHA-256 of those boxes of an MP4 or MOV that C2PA leaves out of its hash."""
     with path.open("rb") as stream:
         return _walk_bmff(stream)[0]
 
@@ -179,7 +178,7 @@ def _require(condition: bool, where: str) -> None:
 
 
 def _walk_bmff(stream: BinaryIO) -> tuple[str, list[bytes]]:
-    """The digest of the unhashed boxes, their order included, and the manifests' boxes."""
+    """The digest of the unhashed boxes in their order, and the contents of the manifests' boxes."""
     digest, stores, at, end = hashlib.sha256(), [], 0, stream.seek(0, io.SEEK_END)
     while at + 8 <= end:
         stream.seek(at)
@@ -224,7 +223,7 @@ def _png_store(stream: BinaryIO) -> bytes:
 
 
 def _jpeg_store(stream: BinaryIO) -> bytes:
-    """The manifest out of its APP11 segments, each headed by 'JP', a number and a count."""
+    """The manifest from its APP11 segments; each begins with 'JP', a number and a count."""
     stream.seek(2)
     data, number = b"", 0
     while True:
@@ -267,7 +266,7 @@ def _superbox(content: bytes) -> tuple[str, list[tuple[bytes, bytes]]]:
 
 
 def _check_store(data: bytes) -> None:
-    """Check that the frame of the manifests is as c2pa writes it for Counterface."""
+    """Check that the boxes around the manifests are as c2pa writes them for Counterface."""
     outer = _boxes(data)
     _require([kind for kind, _ in outer] == [b"jumb"], "the manifest store's box")
     label, store = _superbox(outer[0][1])
@@ -287,7 +286,7 @@ def _check_store(data: bytes) -> None:
 
 
 def _check_padding(cose: bytes) -> None:
-    """Check that the signature's only unsigned entry is `pad`, all zero."""
+    """Check that the only unsigned entry of the signature is `pad`, and that it is all zero."""
     _require(cose[:2] == b"\xd2\x84", "the head of the signature")
     start, size = _byte_string(cose, 2)
     at = start + size
@@ -300,7 +299,7 @@ def _check_padding(cose: bytes) -> None:
 
 
 def _byte_string(cbor: bytes, at: int) -> tuple[int, int]:
-    """Where a CBOR byte string begins, and its length."""
+    """The start and length of a CBOR byte string."""
     head = cbor[at]
     _require(head >> 5 == 2 and head & 31 <= 26, "a length in the signature")
     width = {24: 1, 25: 2, 26: 4}.get(head & 31, 0)

@@ -79,6 +79,11 @@ class Identity(Record):
     self_made: bool = Field(description="whether nobody else vouches for the certificate")
     path: str | None
 
+    @property
+    def payload(self) -> int:
+        """The payload of this signer's watermarks: the first 32 bits of the fingerprint."""
+        return int(self.fingerprint[:8], 16)
+
 
 def open_signer(home: Path | None = None) -> Signer:
     """The signer in use: the configured one, else the local identity, made on first use.
