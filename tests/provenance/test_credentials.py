@@ -214,8 +214,8 @@ def test_credentials_of_the_target_travel_along_and_are_covered(
     assert found.state == "trusted"
     assert found.earlier_source_types == ("compositeWithTrainedAlgorithmicMedia",)
     data = out.read_bytes()
-    start = data.find(b"jumb")
-    for place in range(start, start + 16_000, 61):
+    start = data.find(b"jumb") + (61 if suffix == "jpg" else 0)
+    for place in range(start, start + 16_000, 122):
         (tmp_path / "x.mp4").write_bytes(flipped(data, place))
         assert judge(tmp_path / "x.mp4", [signer.root]).state == "invalid", place
 
