@@ -71,7 +71,7 @@ _WORDS = {  # what C2PA's failure codes mean
 
 
 class Credentials(Record):
-    """The content credentials of a file, and whether they hold."""
+    """What the content credentials of a file say, and whether they hold."""
 
     state: State
     reason: str = Field(description="the state in words, with the reason")

@@ -70,7 +70,7 @@ class KnownFakeCheck(Record):
 
 
 class RecordCheck(Record):
-    """Whether a record lies beside the file and matches it."""
+    """Whether a record lies beside the file and fits it."""
 
     state: Literal["agrees", "differs", "unreadable", "none"]
     reason: str
@@ -109,15 +109,12 @@ class Provenance(Record):
 
         Watermark and known fakes are left out if there was nothing to look for.
         """
-        states: list[tuple[str, str]] = [
-            ("credentials", self.credentials.state),
-            ("watermark", self.watermark.state),
-            ("known_fake", self.known_fake.state),
-        ]
-        if self.record.state != "none":
-            states.append(("record", self.record.state))
-        asked = [s for s in states if s[0] == "credentials" or s[1] != "not_run"]
-        text = ", ".join(IN_WORDS[state] for state in asked)
+        words = [IN_WORDS["credentials", self.credentials.state]]
+        for name in ("watermark", "known_fake", "record"):
+            state = getattr(self, name).state
+            if state not in ("not_run", "none"):
+                words.append(IN_WORDS[name, state])
+        text = ", ".join(words)
         return f"{text[0].upper()}{text[1:]}."
 
     @property
