@@ -305,7 +305,7 @@ class KnownFakes:
         with self._reading() as database:
             return list(_files(database, "ORDER BY added DESC")) if database else []
 
-    def match(self, images: Iterable[Image], limit: int = SAME_LOOK) -> KnownFakeMatch | None:
+    def match(self, images: Iterable[Image]) -> KnownFakeMatch | None:
         """The registered file that comes closest to one of the pictures or its mirror image.
 
         Nothing is made where there is no registry. Among a million hashes, a picture and its mirror
@@ -313,17 +313,14 @@ class KnownFakes:
 
         Args:
             images: RGB uint8 (H, W, 3): one picture, or frames of a video.
-            limit: bits of 256 that may differ.
 
         Raises:
             ShapeError: a picture has another shape or type.
             ProvenanceError: the registry cannot be read.
         """
-        return self.match_hashes((h for i in images for h in hash_looks(i)), limit)
+        return self.match_hashes(one for image in images for one in hash_looks(image))
 
-    def match_hashes(
-        self, hashes: Iterable[ImageHash], limit: int = SAME_LOOK
-    ) -> KnownFakeMatch | None:
+    def match_hashes(self, hashes: Iterable[ImageHash]) -> KnownFakeMatch | None:
         """As `match`, for hashes of pictures.
 
         Raises:
@@ -339,14 +336,14 @@ class KnownFakes:
                 return None
             bits, file, pts = nearest
             best = int(bits.argmin())
-            if bits[best] > limit:
+            if bits[best] > SAME_LOOK:
                 return None
             return KnownFakeMatch(
                 fake=next(_files(database, "WHERE id = ?", file)),
                 distance=int(bits[best]),
                 pts=None if pts is None else Fraction(pts),
                 mirrored=best >= len(wanted),
-                images_matched=int((bits.reshape(2, -1).min(axis=0) <= limit).sum()),
+                images_matched=int((bits.reshape(2, -1).min(axis=0) <= SAME_LOOK).sum()),
                 images_compared=len(wanted),
             )
 

@@ -278,8 +278,9 @@ class PixelSearch:
         """
         read = NOTHING if self._marks is None else self._marks.reading()
         if not read.images_read:
+            if self._marks is None:
+                why = self._no_key
             why = why or "no picture is large enough to hold one"
-            why = self._no_key if self._marks is None else why
             return WatermarkCheck(state="not_run", reason=f"No watermark was looked for: {why}.")
         if not read.found or read.payload is None:
             return WatermarkCheck(

@@ -32,7 +32,6 @@ class Find:
     payload: int
     agree: float  # share of the channel bits
     errors: int  # channel bits that the code corrected
-    statistic: float
 
 
 def read_waves(carrier: Carrier, waves: Waves, places: int, own: int) -> Find | None:
@@ -57,9 +56,8 @@ def read_waves(carrier: Carrier, waves: Waves, places: int, own: int) -> Find | 
         payload = own
         told = (said * carrier.word(own)).sum()
         whole = float(synced + told)
-        statistic = whole / root
         # A mark with another payload agrees in its synchronisation waves alone.
-        if statistic <= limit(1, places) or told < whole / 2:
+        if whole / root <= limit(1, places) or told < whole / 2:
             return None
     errors = int(((soft > 0) != encode(carrier.message(payload))).sum())
-    return Find(payload, 1 - errors / CHANNEL_BITS, errors, statistic)
+    return Find(payload, 1 - errors / CHANNEL_BITS, errors)
