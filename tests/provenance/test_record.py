@@ -73,7 +73,7 @@ def test_any_numbers_read_back_equal(tmp_path_factory, box, row, pts):
     assert all(abs(a - b) <= 0.0051 for a, b in zip(box, place.box, strict=True))
     record = a_record(0)
     record = record.model_copy(update={"frames": (FrameSwaps(index=1, pts=pts, swaps=(place,)),)})
-    path = tmp_path_factory.mktemp("r") / "r.json"
+    path = tmp_path_factory.getbasetemp() / "numbers.json"
     write_record(record, path)
     assert read_record(path) == record
 
@@ -172,7 +172,7 @@ def test_line_by_line_gives_the_hash_of_the_whole(
     tmp_path_factory: pytest.TempPathFactory, frames: int, indented: bool, text: str
 ):
     """However the settings look, and for records that somebody laid out anew."""
-    file = tmp_path_factory.mktemp("r") / "r.json"
+    file = tmp_path_factory.getbasetemp() / "lines.json"
     told = {"frames": [], text: '"frames": []', "deeper": {"frames": [{"index": 1}]}}
     output = MadeOutput(name="out.mp4", sha256="ab" * 32)
     record = a_record(frames, settings=told, notes=(text,) if text else (), output=output)

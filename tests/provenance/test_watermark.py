@@ -134,7 +134,7 @@ def test_the_search_stays_at_the_places_that_are_counted(mark: Watermark) -> Non
         GridPlace(0, 64, 0, 72, 72),
     ):
         square = rng.normal(size=(256, 256)).astype(np.float32)
-        place = mark.moved.look.refined(fourier_plane(square), 16 / 9, start, own=True)
+        place = mark.moved.refined(fourier_plane(square), 16 / 9, start, own=True)
         assert 0 <= min(place[:2]) <= max(place[:2]) <= steps
         assert abs(place.turn) <= turns
         assert max(map(abs, place[3:])) <= furthest

@@ -7,15 +7,15 @@ Specification: https://spec.c2pa.org; library: c2pa-python, pinned, under Apache
 
 from __future__ import annotations
 
+import io
 import json
 import os
-import shutil
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -46,7 +46,7 @@ EMBEDS = {  # suffixes of files that carry their credentials inside
 }
 _OTHER = "application/octet-stream"
 
-# What a file that was signed surely holds: a store's description box, or a claim's label.
+# Bytes that every signed file holds: the description box of a store, or the label of a claim.
 _MARKERS = (b"jumdc2pa", b"c2pa.claim", bytes.fromhex("d8fec3d61b0e483c92975828877ec481"))
 
 MEMORY_MB = 1500
@@ -87,13 +87,13 @@ class Credentials(Record):
 
     @property
     def says_synthetic(self) -> bool:
-        """Whether they hold and say that a trained model made or changed the content."""
+        """Whether valid credentials say that a trained model made or changed the content."""
         holds = self.state in ("trusted", "valid_unknown_signer")
         return holds and any(name in SYNTHETIC for name in self.source_types)
 
 
 def sidecar_path(file: Path) -> Path:
-    """Where the credentials of a file lie that cannot carry them inside."""
+    """The path of the credentials of a file that cannot carry them inside."""
     return file.with_name(file.name + SIDECAR_SUFFIX)
 
 
@@ -107,15 +107,15 @@ def sign(
     target: Path | None,
     watermarked: bool,
 ) -> Literal["embedded", "sidecar"]:
-    """Writes the signed copy, and its sidecar where the container cannot carry credentials.
+    """The place of the credentials, once the signed copy and any sidecar are written.
 
     Args:
-        unsigned: the encoded file; its content's type is told by the suffix of `name`.
-        signed: where the copy goes; a sidecar goes to `sidecar_path(signed)`.
+        unsigned: the encoded file.
+        signed: path of the copy; a sidecar goes to `sidecar_path(signed)`.
         signer: who signs.
-        name: name of the output, as the credentials say it.
-        record_sha256: SHA-256 of the facts of its record.
-        target: the footage whose face was replaced; None where that is no single file.
+        name: name of the output in the credentials; its suffix gives the type of the content.
+        record_sha256: SHA-256 of the facts in the record of the output.
+        target: the footage whose face was replaced; None unless that is a single file.
         watermarked: whether the pixels hold our watermark.
 
     Raises:
@@ -133,7 +133,11 @@ def sign(
                 made["unhashed_sha256"] = manifest_process.unhashed_sha256(unsigned)
             manifest = _manifest(name, made, target, watermarked)
             for carry in (True, False):
-                _write(manifest, signer, (unsigned, signed), kind, (target, carry))
+                context = c2pa.Context(manifest_process.settings([signer.root]))
+                builder = c2pa.Builder(manifest, context)
+                if target is not None:
+                    _add_target(builder, target, carry=carry)
+                _write(builder, signer, unsigned, signed, kind)
                 found = manifest_process.answer(request)
                 if found.get("state") == "Trusted" and "loose" not in found:
                     return "sidecar" if kind is None else "embedded"
@@ -144,39 +148,26 @@ def sign(
     raise ProvenanceError(f"{show(name)}: what was just signed does not hold: {why}")
 
 
-def _write(
-    manifest: dict[str, Any],
-    signer: Signer,
-    files: tuple[Path, Path],
-    kind: str | None,
-    target: tuple[Path | None, bool],
-) -> None:
+def _write(builder: Any, signer: Signer, unsigned: Path, signed: Path, kind: str | None) -> None:
     """Write the signed copy, or a plain copy and its sidecar."""
     import c2pa
 
-    unsigned, signed = files
+    if kind is None:
+        builder.set_no_embed()
     algorithm = getattr(c2pa.C2paSigningAlg, signer.algorithm.upper())
-    context = c2pa.Context(manifest_process.settings([signer.root]))
-    builder = c2pa.Builder(manifest, context)
-    if target[0] is not None:
-        _add_target(builder, target[0], carry=target[1])
     native = c2pa.Signer.from_callback(signer.sign, algorithm, signer.chain)
-    with unsigned.open("rb") as source, signed.open("w+b") as out:
-        if kind is None:
-            builder.set_no_embed()
-            write_bytes(sidecar_path(signed), builder.sign(native, _OTHER, source, _Nowhere()))
-            source.seek(0)
-            shutil.copyfileobj(source, out, 1 << 20)
-        else:
-            copy = _Copy(out)
-            try:
-                builder.sign(native, kind, source, copy)
-            except c2pa.C2paError as error:
-                if copy.refused:
-                    raise copy.refused from error
-                raise
+    raw = _SignedCopy(signed, "w+")
+    with unsigned.open("rb") as source, io.BufferedRandom(raw) as out:
+        try:
+            store = builder.sign(native, kind or _OTHER, source, out)
+        except c2pa.C2paError as error:
+            if raw.refused:
+                raise raw.refused from error
+            raise
         out.flush()
         os.fsync(out.fileno())
+    if kind is None:
+        write_bytes(sidecar_path(signed), store)
 
 
 def _manifest(
@@ -201,7 +192,7 @@ def _manifest(
 
 
 def _add_target(builder: Any, target: Path, *, carry: bool) -> None:
-    """Add the target as an ingredient; where `carry`, credentials in it travel along."""
+    """Add the target as an ingredient, with the credentials in it if `carry`."""
     import c2pa
 
     about = {"title": target.name, "relationship": "componentOf", "label": "target"}
@@ -214,63 +205,28 @@ def _add_target(builder: Any, target: Path, *, carry: bool) -> None:
             builder.add_ingredient(about, _OTHER, stream)
 
 
-class _Copy:
-    """The signed copy while it is written; the library does not tell what the disk refused."""
+class _SignedCopy(io.FileIO):
+    """The signed copy while it is written: keeps the disk's error, which c2pa does not pass on."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self.file = file
-        self.refused: OSError | None = None
+    refused: OSError | None = None
 
-    def _asked(self, work: Callable[..., Any], *given: Any) -> Any:
+    def write(self, data: Any) -> Any:
         try:
-            return work(*given)
+            return super().write(data)
         except OSError as error:
             self.refused = self.refused or error
             raise
 
-    def read(self, size: int = -1) -> Any:
-        return self._asked(self.file.read, size)
-
-    def write(self, data: bytes) -> Any:
-        return self._asked(self.file.write, data)
-
-    def seek(self, offset: int, whence: int = 0) -> Any:
-        return self._asked(self.file.seek, offset, whence)
-
-    def tell(self) -> Any:
-        return self._asked(self.file.tell)
-
-    def flush(self) -> Any:
-        return self._asked(self.file.flush)
-
-
-class _Nowhere:
-    """A stream that keeps nothing: a sidecar's file is not copied."""
-
-    def __init__(self) -> None:
-        self.at = self.end = 0
-
-    def read(self, size: int = -1) -> bytes:
-        return b""
-
-    def write(self, data: bytes) -> int:
-        self.at += len(data)
-        self.end = max(self.end, self.at)
-        return len(data)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self.at = offset + (0, self.at, self.end)[whence]
-        return self.at
-
-    def tell(self) -> int:
-        return self.at
-
-    def flush(self) -> None:
-        pass
+    def readinto(self, buffer: Any) -> Any:
+        try:
+            return super().readinto(buffer)
+        except OSError as error:
+            self.refused = self.refused or error
+            raise
 
 
 def carries_credentials(file: Path) -> bool:
-    """Whether there is anything to read, damaged or not, in the file or beside it.
+    """Whether there are credentials, damaged or not, in the file or beside it.
 
     Raises:
         OSError: the file cannot be read.
@@ -279,7 +235,7 @@ def carries_credentials(file: Path) -> bool:
 
 
 def read_credentials(file: Path, anchors: Sequence[str] = ()) -> Credentials:
-    """What the credentials in a file, or in the sidecar beside it, say and whether they hold.
+    """The credentials in a file, or in the sidecar beside it, and whether they hold.
 
     Args:
         file: file of any kind; damaged and hostile ones too.
@@ -316,7 +272,7 @@ def read_credentials(file: Path, anchors: Sequence[str] = ()) -> Credentials:
 
 
 def _is_there(sidecar: Path) -> bool:
-    """Whether there is a sidecar; a name that is too long for one has none."""
+    """Whether there is a sidecar; a file whose name is too long for one has none."""
     return os.path.isfile(sidecar)  # noqa: PTH113  (`Path.is_file` raises there)
 
 

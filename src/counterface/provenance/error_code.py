@@ -26,7 +26,7 @@ _SIGNS = (2.0 * _PARITY - 1.0).astype(np.float32)
 
 
 def coded_length(bits: int) -> int:
-    """How many channel bits carry a message of `bits` bits."""
+    """The number of channel bits that carry a message of `bits` bits."""
     return (bits + MEMORY) * len(_GENERATORS)
 
 

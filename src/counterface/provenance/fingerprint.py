@@ -1,11 +1,11 @@
-"""Perceptual hashes of pictures, alike for what looks alike, and the registry of known fakes.
+"""Perceptual hashes, which are alike for pictures that look alike, and the registry of known fakes.
 
 PDQ (Davis, Rosen and Meta, 2019, "The TMK+PDQF video-hashing algorithm and the PDQ image-hashing
 algorithm", https://github.com/facebook/ThreatExchange), written anew on NumPy and OpenCV because
-the usual package needs a compiler; the same 256 bits on every picture that has enough in it.
+the usual package needs a compiler. It gives the same 256 bits on every picture with enough in it.
 
-Traps: a swap changes a small part of a picture, so the untouched footage it was made from mostly
-matches too. A match says "looks like a file that was registered", never that a file is fake.
+Traps: a swap changes a small part of a picture, so the untouched footage that it was made from
+mostly matches too. A match says that a file looks like a registered one, never that it is a fake.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -55,15 +55,15 @@ Hashes = NDArray[np.uint8]  # (N, 32)
 
 @dataclass(frozen=True, slots=True)
 class ImageHash:
-    """What a picture looks like."""
+    """The look of a picture."""
 
     bits: bytes  # 32
-    quality: int  # [0, 100]; how much there is to see
+    quality: int  # [0, 100]; PDQ's measure of the detail in the picture
     mirrored: bytes  # the hash of the mirror image
 
     @property
     def usable(self) -> bool:
-        """Whether the picture has enough in it to be told from others."""
+        """Whether the picture has enough detail to be told from others."""
         return self.quality >= MIN_QUALITY
 
 
@@ -78,10 +78,7 @@ def hash_image(image: Image) -> ImageHash:
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
         raise ShapeError(f"expected RGB uint8 (H, W, 3), got {image.dtype} {image.shape}")
-    shrinks = min(image.shape[:2]) >= _SIDE
-    way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    square = cv2.resize(np.ascontiguousarray(image), (_SIDE, _SIDE), interpolation=way)
-    luma = cv2.transform(square.astype(np.float32), _LUMA)
+    luma = cv2.transform(_squared(image, _SIDE).astype(np.float32), _LUMA)
     rows = _smooth(luma.reshape(_SIDE, _SIDE))
     small = _smooth(rows.T).T
     mirrored = _smooth(rows[:, ::-1].T).T
@@ -91,8 +88,8 @@ def hash_image(image: Image) -> ImageHash:
 def hash_copies(image: Image) -> list[ImageHash]:
     """The hashes under which a picture is registered: whole, without bars, and cropped.
 
-    A crop moves many bits of a hash, so the likely ones are registered too: 5 and 10 per cent of
-    width and height cut evenly, and of one side each.
+    A crop changes many bits of a hash, so likely crops are registered too: 5 and 10 per cent cut
+    off width and height evenly, and off one side.
 
     Args:
         image: RGB uint8 (H, W, 3), any size.
@@ -100,12 +97,9 @@ def hash_copies(image: Image) -> list[ImageHash]:
     Raises:
         ShapeError: another shape or type, or no pixels.
     """
-    inner = without_bars(image)
-    whole = [image] if inner is image else [image, inner]
-    hashes = [hash_image(one) for one in whole]
+    hashes = hash_looks(image)
     # A hash is of a square, whatever the proportions; crops of this one cost a fifth.
-    way = cv2.INTER_AREA if min(inner.shape[:2]) >= _CROPPED else cv2.INTER_LINEAR
-    square = cv2.resize(np.ascontiguousarray(inner), (_CROPPED, _CROPPED), interpolation=way)
+    square = _squared(without_bars(image), _CROPPED)
     for share in _CROPS:
         cut = round(_CROPPED * share)
         half, rest = cut // 2, _CROPPED - cut
@@ -124,6 +118,13 @@ def hash_looks(image: Image) -> list[ImageHash]:
     """The hashes by which a picture is looked up: whole and, where it has bars, without them."""
     inner = without_bars(image)
     return [hash_image(one) for one in ([image] if inner is image else [image, inner])]
+
+
+def _squared(image: Image, side: int) -> Image:
+    """The picture squeezed or stretched to a square."""
+    way = cv2.INTER_AREA if min(image.shape[:2]) >= side else cv2.INTER_LINEAR
+    square = cv2.resize(np.ascontiguousarray(image), (side, side), interpolation=way)
+    return np.asarray(square, dtype=np.uint8)
 
 
 def distances(known: Hashes, wanted: Hashes) -> tuple[NDArray[np.intp], NDArray[np.uint16]]:
@@ -153,7 +154,7 @@ def distances(known: Hashes, wanted: Hashes) -> tuple[NDArray[np.intp], NDArray[
 def _tent() -> Floats:
     """The weights (64, 512) that smooth 512 pixels by two boxes and keep every eighth.
 
-    A box is the mean of a pixel, the one before and the two after; of fewer at the ends.
+    A box is the mean of a pixel, the one before and the two after; at the ends, of fewer.
     """
     place = np.arange(_SIDE)
     ahead = place[None, :] - place[:, None]
@@ -165,7 +166,7 @@ def _tent() -> Floats:
 def _smooth(luma: Floats) -> Floats:
     """`_tent() @ luma` for luma (512, N), four rows at a time from the pixels that they weigh.
 
-    It is a fifth of the work, and too little for BLAS to share between threads, which then spin.
+    That is a fifth of the work, and too little for BLAS to share between threads, which would spin.
     """
     rows = []
     for first in range(0, _SMALL, _BAND):
@@ -182,14 +183,14 @@ def _cosines() -> Floats:
 
 
 def _bits(small: Floats) -> bytes:
-    """Which of the 256 lowest waves but the constant ones stand above their median."""
+    """A bit for each of the 256 lowest waves but the constant ones; 1 above their median."""
     spectrum = (_cosines() @ small @ _cosines().T).ravel()
     median = np.sort(spectrum)[spectrum.size // 2 - 1]  # the lower of the two in the middle
     return np.packbits((spectrum > median)[::-1]).tobytes()  # PDQ writes the last bit first
 
 
 def _quality(small: Floats) -> int:
-    """PDQ's measure of how much changes from pixel to pixel, [0, 100]."""
+    """PDQ's measure of the change from pixel to pixel, [0, 100]."""
     steps = [np.diff(small, axis=axis) * np.float32(100 / 255) for axis in (0, 1)]
     total = sum(int(np.abs(np.trunc(step)).sum()) for step in steps)
     return min(100, total // 90)
@@ -197,37 +198,37 @@ def _quality(small: Floats) -> int:
 
 @dataclass(frozen=True, slots=True)
 class KnownFake:
-    """A registered file. Entries are files, never persons."""
+    """A registered file; entries are files, never persons."""
 
     sha256: str
     name: str
     when: datetime  # of registration, UTC
     kind: Literal["image", "video"]
-    record: str | None  # where its record lay
+    record: str | None  # path of its record at that time
 
 
 @dataclass(frozen=True, slots=True)
 class KnownFakeMatch:
-    """The registered file that some pictures look like most."""
+    """The registered file that comes closest to some pictures."""
 
     fake: KnownFake
     distance: int  # bits of 256 that differ
     pts: Fraction | None  # of the registered frame, seconds; None for an image
-    mirrored: bool  # the picture looks like the registered one's mirror image
+    mirrored: bool  # the picture looks like the mirror image of the registered one
     images_matched: int  # pictures within the limit of any registered one
-    images_compared: int  # pictures with enough in them
+    images_compared: int  # pictures with enough detail
 
 
 class KnownFakes:
-    """The local registry: files, and how their pictures look.
+    """The local registry: files, and the look of their pictures.
 
-    The database is the truth. The index beside it holds the hashes once more, 32 bytes each in the
-    order of their rows, so that a search need not read the database; it may be deleted. Safe for
-    many processes at once, and a crash loses only what was being added.
+    The database is the truth. The index beside it repeats the hashes, 32 bytes each in the order of
+    their rows, so that a search need not read the database; it may be deleted. Many processes may
+    use the registry at once, and a crash loses only the file that was being added.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Open and make nothing yet.
+        """Name the files of the registry; none is opened or made yet.
 
         Args:
             folder: the user's private folder, `home_dir()`.
@@ -245,18 +246,18 @@ class KnownFakes:
         when: datetime | None = None,
         record: Path | str | None = None,
     ) -> int:
-        """How many pictures are in the registry for this file.
+        """The number of pictures in the registry for this file, which is added or updated.
 
         A file that is known already gets the new name, time and record, and keeps its pictures.
-        Pictures with too little in them are left out; the file itself is registered even so.
+        Pictures with too little detail are left out; the file itself is registered even so.
 
         Args:
             sha256: SHA-256 of the file, hexadecimal.
-            name: how people call it.
+            name: the name that people know it by.
             hashes: hashes of its pictures, with their times in seconds (None for an image).
-            kind: what the file is.
-            when: now by default.
-            record: where its record lies.
+            kind: kind of the file.
+            when: time of registration; now by default.
+            record: path of its record.
 
         Raises:
             ProvenanceError: the registry cannot be written or is damaged.
@@ -304,26 +305,23 @@ class KnownFakes:
         with self._reading() as database:
             return list(_files(database, "ORDER BY added DESC")) if database else []
 
-    def match(self, images: Iterable[Image], limit: int = SAME_LOOK) -> KnownFakeMatch | None:
-        """The registered file that one of the pictures, or its mirror image, looks like most.
+    def match(self, images: Iterable[Image]) -> KnownFakeMatch | None:
+        """The registered file that comes closest to one of the pictures or its mirror image.
 
-        Nothing is made where there is no registry. About 6 ms for each picture and its mirror
-        image among a million hashes on one core, for twelve frames together 0.13 s.
+        Nothing is made where there is no registry. Among a million hashes, a picture and its mirror
+        image take about 6 ms on one core, and twelve frames together 0.13 s.
 
         Args:
             images: RGB uint8 (H, W, 3): one picture, or frames of a video.
-            limit: bits of 256 that may differ.
 
         Raises:
             ShapeError: a picture has another shape or type.
             ProvenanceError: the registry cannot be read.
         """
-        return self.match_hashes((h for i in images for h in hash_looks(i)), limit)
+        return self.match_hashes(one for image in images for one in hash_looks(image))
 
-    def match_hashes(
-        self, hashes: Iterable[ImageHash], limit: int = SAME_LOOK
-    ) -> KnownFakeMatch | None:
-        """As `match`, for pictures whose hashes are at hand.
+    def match_hashes(self, hashes: Iterable[ImageHash]) -> KnownFakeMatch | None:
+        """As `match`, for hashes of pictures.
 
         Raises:
             ProvenanceError: the registry cannot be read.
@@ -338,19 +336,19 @@ class KnownFakes:
                 return None
             bits, file, pts = nearest
             best = int(bits.argmin())
-            if bits[best] > limit:
+            if bits[best] > SAME_LOOK:
                 return None
             return KnownFakeMatch(
                 fake=next(_files(database, "WHERE id = ?", file)),
                 distance=int(bits[best]),
                 pts=None if pts is None else Fraction(pts),
                 mirrored=best >= len(wanted),
-                images_matched=int((bits.reshape(2, -1).min(axis=0) <= limit).sum()),
+                images_matched=int((bits.reshape(2, -1).min(axis=0) <= SAME_LOOK).sum()),
                 images_compared=len(wanted),
             )
 
     def _indexed(self, database: sqlite3.Connection) -> Hashes:
-        """All hashes, row n that of picture n + 1: the index, and what it lacks."""
+        """All hashes, row n for picture n + 1: those of the index, and those that it lacks."""
         count = database.execute("SELECT COUNT(*) FROM pictures").fetchone()[0]
         rows = min(count, self.index.stat().st_size // HASH_BYTES if self.index.exists() else 0)
         if rows == 0:
@@ -359,10 +357,10 @@ class KnownFakes:
         return indexed if rows == count else np.vstack([indexed, _hashes_after(database, rows)])
 
     def _extend_index(self, database: sqlite3.Connection) -> None:
-        """Append to the index what it lacks.
+        """Append the hashes that the index lacks.
 
-        A half-written hash at its end is cut off; an index whose end is not the database's is
-        written anew.
+        A half-written hash at its end is cut off. An index whose last hash is not the one in the
+        database is written anew.
         """
         with self.index.open("a+b") as file:
             whole = file.tell() // HASH_BYTES
@@ -379,7 +377,7 @@ class KnownFakes:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """The database, made if need be, with a transaction that is all or nothing."""
+        """The database, made if need be, in a transaction that is all or nothing."""
         with reading(self.database, ProvenanceError, _RESTORE, what="cannot be written"):
             self.database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self._connected() as database:
@@ -400,45 +398,40 @@ class KnownFakes:
         with reading(self.database, ProvenanceError, _RESTORE):
             require_file(self.database)
             with self._connected() as database:
-                version = database.execute("PRAGMA user_version").fetchone()[0]
-                if version > _FORMAT:
-                    raise ProvenanceError(_too_new(version))
-                yield database if version else None  # 0: made by a process that then died
+                # Without a format it was made by a process that then died.
+                yield database if _format(database) else None
 
-    @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        database = sqlite3.connect(self.database, timeout=_PATIENCE_S, isolation_level=None)
-        try:
-            yield database
-        finally:
-            database.close()
+    def _connected(self) -> closing[sqlite3.Connection]:
+        return closing(sqlite3.connect(self.database, timeout=_PATIENCE_S, isolation_level=None))
 
 
 def _prepare(database: sqlite3.Connection) -> bool:
-    """Make the tables if the database is new; whether it is."""
-    version = database.execute("PRAGMA user_version").fetchone()[0]
-    if version > _FORMAT:
-        raise ProvenanceError(_too_new(version))
-    if version == 0:
-        database.execute(
-            "CREATE TABLE files (id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, "
-            "name TEXT NOT NULL, added TEXT NOT NULL, kind TEXT NOT NULL, record TEXT)"
-        )
-        database.execute(
-            "CREATE TABLE pictures (id INTEGER PRIMARY KEY, "
-            "file INTEGER NOT NULL REFERENCES files (id), pts TEXT, "
-            "hash BLOB NOT NULL CHECK (length(hash) = 32), quality INTEGER NOT NULL)"
-        )
-        database.execute("CREATE INDEX pictures_of_file ON pictures (file)")
-        database.execute(f"PRAGMA user_version = {_FORMAT}")
-    return bool(version == 0)
-
-
-def _too_new(version: int) -> str:
-    return (
-        f"the registry of known fakes has format {version}, this version of Counterface reads "
-        f"{_FORMAT}; update Counterface"
+    """Whether the database is new; its tables are then made."""
+    if _format(database):
+        return False
+    database.execute(
+        "CREATE TABLE files (id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, "
+        "name TEXT NOT NULL, added TEXT NOT NULL, kind TEXT NOT NULL, record TEXT)"
     )
+    database.execute(
+        "CREATE TABLE pictures (id INTEGER PRIMARY KEY, "
+        "file INTEGER NOT NULL REFERENCES files (id), pts TEXT, "
+        "hash BLOB NOT NULL CHECK (length(hash) = 32), quality INTEGER NOT NULL)"
+    )
+    database.execute("CREATE INDEX pictures_of_file ON pictures (file)")
+    database.execute(f"PRAGMA user_version = {_FORMAT}")
+    return True
+
+
+def _format(database: sqlite3.Connection) -> int:
+    """The format of the database; 0 if it has no tables yet."""
+    version = int(database.execute("PRAGMA user_version").fetchone()[0])
+    if version > _FORMAT:
+        raise ProvenanceError(
+            f"the registry of known fakes has format {version}, this version of Counterface reads "
+            f"{_FORMAT}; update Counterface"
+        )
+    return version
 
 
 def _hashes_after(database: sqlite3.Connection, row: int) -> Hashes:
@@ -450,12 +443,11 @@ def _hashes_after(database: sqlite3.Connection, row: int) -> Hashes:
 def _nearest(
     database: sqlite3.Connection, known: Hashes, wanted: bytes
 ) -> tuple[NDArray[np.uint16], int, str | None] | None:
-    """How far each wanted hash is from the known ones, and file and time of the nearest picture.
+    """The distance of each wanted hash, and file and time of the nearest picture.
 
-    Where the index does not say what the database says, the database alone is searched.
+    If the index differs from the database, the database alone is searched.
     """
-    for hashes in (known, None):
-        known = _hashes_after(database, 0) if hashes is None else hashes
+    for _ in range(2):
         if not len(known):
             return None
         rows, bits = distances(known, np.frombuffer(wanted, np.uint8).reshape(-1, HASH_BYTES))
@@ -464,6 +456,7 @@ def _nearest(
         stored, file, pts = database.execute(look, (row + 1,)).fetchone()
         if stored == known[row].tobytes():
             return bits, file, pts
+        known = _hashes_after(database, 0)
     raise sqlite3.DatabaseError("its rows are not in order")
 
 

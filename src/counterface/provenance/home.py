@@ -1,4 +1,4 @@
-"""The folder of what is private to this user: signing identity, watermark key, known fakes."""
+"""The user's private folder: signing identity, watermark key, known fakes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_BYTES = 1_000_000
 
 
 def home_dir() -> Path:
-    """Where the private files lie; the folder need not exist yet.
+    """The folder of the private files; it need not exist yet.
 
     `COUNTERFACE_HOME`, else the platform's folder for settings: `~/.config/counterface` (or under
     `XDG_CONFIG_HOME`), `~/Library/Application Support/counterface`, `%APPDATA%\\counterface`.
@@ -36,12 +36,12 @@ def home_dir() -> Path:
 def read_or_make(file: Path, make: Callable[[], bytes]) -> bytes:
     """The bytes of a private file, made on first use and readable by its owner only.
 
-    The file appears whole or not at all; of two processes that make it at once both get the bytes
-    of the one that was first.
+    The file appears whole or not at all. If two processes make it at once, both get the bytes of
+    the one that was first.
 
     Args:
-        file: its folder is made if need be, open to its owner only.
-        make: gives the bytes of a new file.
+        file: path of the file; its folder is made if need be, open to its owner only.
+        make: a function that returns the bytes of a new file.
 
     Raises:
         ProvenanceError: others may read the file, or it cannot be read or written.
@@ -52,7 +52,7 @@ def read_or_make(file: Path, make: Callable[[], bytes]) -> bytes:
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _create(file, make())
         else:
-            sweep(file.parent)  # a second name of it that a kill left
+            sweep(file.parent)  # a killed process may have left a second name of it
     with reading(file, ProvenanceError, advice):
         if sys.platform != "win32":  # Windows keeps rights elsewhere, inherited from the folder
             mode = stat.S_IMODE(file.stat().st_mode)

@@ -1,14 +1,13 @@
 """The child process that reads a file's C2PA manifest: `python -m ...manifest_process`.
 
 It takes one request as JSON on standard input and gives one answer as JSON. It gives up rights
-before it looks at the file: no writing, no core dumps, few open files, limits on memory and CPU. So
-a hostile file ends this process at most. Nothing here can reach the network: fetching of remote
-manifests and of OCSP answers is switched off.
+before it looks at the file: no writing, no core dumps, few open files, limits on memory and CPU.
+The worst that a hostile file can do is to end this process. Nothing here can reach the network:
+fetching of remote manifests and of OCSP answers is switched off.
 
 C2PA leaves some bytes of a file out of its hashes: in MP4 and MOV the file type box and free
 space, in every container the manifest's own box headers, labels and padding. In files that
-Counterface signed, what those bytes must be is known exactly: `find_loose_bytes` tells where they
-are not.
+Counterface signed, those bytes are known exactly, and `find_loose_bytes` checks them.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ import struct
 import sys
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -37,7 +35,7 @@ _MANY = 64  # entries of a list out of a manifest
 
 
 class LooseBytesError(ValueError):
-    """A byte that C2PA does not protect is not what Counterface wrote; the text says where."""
+    """An unprotected byte differs from what Counterface writes; the text says where."""
 
 
 def settings(anchors: list[str]) -> Any:
@@ -56,7 +54,7 @@ def settings(anchors: list[str]) -> Any:
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """What the file's manifest says and whether it holds, as plain values.
+    """The facts of the file's manifest and whether it holds, as plain values.
 
     Args:
         request: path of the file, path of a sidecar or None, PEM texts of trusted certificates.
@@ -76,13 +74,10 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
             results = reader.get_validation_results() or {}
         found = _summary(values, state, results)
         if state in ("Trusted", "Valid") and found["generator"].split("/")[0] == GENERATOR:
-            if not sidecar:
-                found["embedded"] = True
             try:
-                find_loose_bytes(
-                    Path(request["path"]), manifest, found["made"].get("unhashed_sha256")
-                )
-            except (LooseBytesError, struct.error, IndexError, ValueError) as error:
+                unhashed = found["made"].get("unhashed_sha256")
+                find_loose_bytes(Path(request["path"]), manifest, unhashed)
+            except (struct.error, IndexError, ValueError) as error:  # LooseBytesError is one
                 found["loose"] = str(error) or "the manifest cannot be followed"
         return found
     except c2pa.C2paError as error:
@@ -114,8 +109,6 @@ def _summary(values: dict[str, Any], state: str, results: dict[str, Any]) -> dic
         "signer": _clean(
             ", ".join(str(signature[k]) for k in ("common_name", "issuer") if signature.get(k))
         ),
-        "signed": _clean(signature.get("time") or ""),
-        "title": _clean(active.get("title") or ""),
         "source_types": sorted(_source_types(active))[:_MANY],
         "earlier_source_types": sorted({s for m in earlier for s in _source_types(m)})[:_MANY],
         "ingredients": [_clean(i.get("title") or "") for i in active.get("ingredients") or []],
@@ -130,7 +123,7 @@ def _assertions(manifest: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]
 
 
 def _source_types(manifest: dict[str, Any]) -> set[str]:
-    """The last words of the IPTC digital source types that a manifest's actions name."""
+    """The last parts of the IPTC digital source types that a manifest's actions name."""
     return {
         _clean(str(action["digitalSourceType"]).rsplit("/", 1)[-1])
         for name, data in _assertions(manifest)
@@ -151,11 +144,11 @@ def find_loose_bytes(path: Path, sidecar: bytes | None, unhashed: str | None) ->
 
     Args:
         path: the file.
-        sidecar: its manifest where that is no part of the file.
-        unhashed: what `unhashed_sha256` gave before signing; the signed manifest holds it.
+        sidecar: its manifest, if that is not in the file.
+        unhashed: result of `unhashed_sha256` before signing; the signed manifest holds it.
 
     Raises:
-        LooseBytesError: one of them is not; the text says where.
+        LooseBytesError: one of them differs; the text says where.
     """
     if sidecar is not None:
         _check_store(sidecar)
@@ -174,7 +167,7 @@ def find_loose_bytes(path: Path, sidecar: bytes | None, unhashed: str | None) ->
 
 
 def unhashed_sha256(path: Path) -> str:
-    """The SHA-256 of the boxes of an MP4 or MOV that C2PA hashes nothing of."""
+    """The SHA-256 of those boxes of an MP4 or MOV that C2PA leaves out of its hash."""
     with path.open("rb") as stream:
         return _walk_bmff(stream)[0]
 
@@ -185,7 +178,7 @@ def _require(condition: bool, where: str) -> None:
 
 
 def _walk_bmff(stream: BinaryIO) -> tuple[str, list[bytes]]:
-    """The digest of the unhashed boxes, their order included, and the manifests' boxes."""
+    """The digest of the unhashed boxes in their order, and the contents of the manifests' boxes."""
     digest, stores, at, end = hashlib.sha256(), [], 0, stream.seek(0, io.SEEK_END)
     while at + 8 <= end:
         stream.seek(at)
@@ -230,10 +223,9 @@ def _png_store(stream: BinaryIO) -> bytes:
 
 
 def _jpeg_store(stream: BinaryIO) -> bytes:
-    """The manifest out of its APP11 segments, each headed by 'JP', a number and a count."""
+    """The manifest from its APP11 segments; each begins with 'JP', a number and a count."""
     stream.seek(2)
-    data = b""
-    number = 0
+    data, number = b"", 0
     while True:
         mark, size = struct.unpack(">HH", stream.read(4))
         if mark != 0xFFEB:
@@ -252,14 +244,6 @@ def _jpeg_store(stream: BinaryIO) -> bytes:
         _require(len(data) <= _MOST_MANIFEST, "the size of the manifest")
 
 
-@dataclass(frozen=True)
-class _Jumbf:
-    """A JUMBF superbox: its label, whether it is salted, and the boxes inside."""
-
-    label: str
-    inner: list[tuple[bytes, bytes]]  # type, content
-
-
 def _boxes(data: bytes) -> list[tuple[bytes, bytes]]:
     found, at = [], 0
     while at < len(data):
@@ -270,38 +254,39 @@ def _boxes(data: bytes) -> list[tuple[bytes, bytes]]:
     return found
 
 
-def _superbox(content: bytes) -> _Jumbf:
+def _superbox(content: bytes) -> tuple[str, list[tuple[bytes, bytes]]]:
+    """The label of a JUMBF superbox, and the type and content of each box inside."""
     (kind, about), *inner = _boxes(content)
     _require(kind == b"jumd", "a manifest box without description")
     label, _, private = about[17:].partition(b"\0")
     # 3: can be asked for, has a label; 16 more: salted by a private box
     _require(about[16] == (0x13 if private else 0x03), "a flag in the manifest")
     _require(not private or [k for k, _ in _boxes(private)] == [b"c2sh"], "a salt box")
-    return _Jumbf(label.decode("utf-8", "replace"), inner)
+    return label.decode("utf-8", "replace"), inner
 
 
 def _check_store(data: bytes) -> None:
-    """Check that the frame of the manifests is as c2pa writes it for Counterface."""
+    """Check that the boxes around the manifests are as c2pa writes them for Counterface."""
     outer = _boxes(data)
     _require([kind for kind, _ in outer] == [b"jumb"], "the manifest store's box")
-    store = _superbox(outer[0][1])
-    _require(store.label == "c2pa", "the label of the manifest store")
-    manifests = [_superbox(content) for kind, content in store.inner if kind == b"jumb"]
-    _require(len(manifests) == len(store.inner) > 0, "the kind of a manifest")
+    label, store = _superbox(outer[0][1])
+    _require(label == "c2pa", "the label of the manifest store")
+    manifests = [_superbox(content)[1] for kind, content in store if kind == b"jumb"]
+    _require(len(manifests) == len(store) > 0, "the kind of a manifest")
     for manifest in manifests:
-        parts = {part.label: part for part in (_superbox(c) for _, c in manifest.inner)}
-        _require(len(parts) == len(manifest.inner), "two parts of one name in a manifest")
+        parts = dict(_superbox(content) for _, content in manifest)
+        _require(len(parts) == len(manifest), "two parts of one name in a manifest")
         _require(set(parts) <= _PARTS, "a label in the manifest")
-        for _, assertion in parts["c2pa.assertions"].inner if "c2pa.assertions" in parts else ():
+        for _, assertion in parts.get("c2pa.assertions", ()):
             _superbox(assertion)
     _require(list(parts) == _OWN_PARTS, "a label in the manifest")  # the last one is active
-    ((kind, signature),) = parts["c2pa.signature"].inner
+    ((kind, signature),) = parts["c2pa.signature"]
     _require(kind == b"cbor", "the kind of the signature box")
     _check_padding(signature)
 
 
 def _check_padding(cose: bytes) -> None:
-    """Check that the signature's only unsigned entry is `pad`, all zero."""
+    """Check that the only unsigned entry of the signature is `pad`, and that it is all zero."""
     _require(cose[:2] == b"\xd2\x84", "the head of the signature")
     start, size = _byte_string(cose, 2)
     at = start + size
@@ -314,7 +299,7 @@ def _check_padding(cose: bytes) -> None:
 
 
 def _byte_string(cbor: bytes, at: int) -> tuple[int, int]:
-    """Where a CBOR byte string begins, and its length."""
+    """The start and length of a CBOR byte string."""
     head = cbor[at]
     _require(head >> 5 == 2 and head & 31 <= 26, "a length in the signature")
     width = {24: 1, 25: 2, 26: 4}.get(head & 31, 0)

@@ -1,4 +1,4 @@
-"""Everything that is left on and beside one made file: watermark, credentials, record, registry.
+"""Marks on and beside a made file: watermark, credentials, record, entry in the registry.
 
 There is no way to leave all marks out. Builds of data sets may leave out the watermark in the
 pixels, because a detector must not learn it.
@@ -29,7 +29,7 @@ from counterface.types import Image
 
 
 class Marker:
-    """The marks of one making job; share it between the frames of an output."""
+    """The marks of one making job; use the same object for all frames of an output."""
 
     def __init__(
         self, *, watermark: bool = True, signer: Signer | None = None, home: Path | None = None
@@ -38,7 +38,7 @@ class Marker:
 
         Args:
             watermark: False only for builds of data sets: no mark in the pixels.
-            signer: the configured one, else the local identity, by default.
+            signer: by default the configured one, else the local identity.
             home: the folder of identity, key and registry; `home_dir()` by default.
 
         Raises:
@@ -46,9 +46,9 @@ class Marker:
         """
         self.home = home or home_dir()
         self.signer = signer or open_signer(self.home)
-        self.fingerprint = describe_signer(self.signer).fingerprint
-        # The payload names the signer, so that a find says whose mark it is.
-        payload = int(self.fingerprint[:8], 16)
+        identity = describe_signer(self.signer)
+        self.fingerprint = identity.fingerprint
+        payload = identity.payload  # names the signer, so that a find says whose mark it is
         self.watermark = Watermark(load_or_make_key(self.home), payload) if watermark else None
 
     def mark_frame(self, image: Image) -> Image:
@@ -71,18 +71,18 @@ class Marker:
         keyframes: Sequence[Image],
         times: Sequence[Fraction] = (),
     ) -> MadeRecord:
-        """The completed record; `out` is signed, its record beside it, its hashes registered.
+        """The completed record, once `out` is signed, its record written, its pictures registered.
 
-        `out` appears last and at once: whenever it is there, so is everything else.
+        `out` appears last and in one step: whenever it is there, so is everything else.
 
         Args:
             unsigned: the encoded file; stays where it is.
-            out: the output; its suffix says where the credentials go.
-            record: all that is known before signing.
-            target: the footage whose face was replaced; None where that is no single file.
+            out: the output; its suffix decides where the credentials go.
+            record: the record as far as it is known before signing.
+            target: the footage whose face was replaced; None unless that is a single file.
             keyframes: pictures of the output, RGB uint8 (H, W, 3), as marked: for the registry of
                 known fakes.
-            times: times of the keyframes, seconds, where known.
+            times: times of the keyframes in seconds, if known.
 
         Raises:
             ProvenanceError: a file cannot be read, signed or written.
@@ -99,20 +99,21 @@ class Marker:
         *,
         quality: int = 95,
     ) -> MadeRecord:
-        """The completed record of a picture that is encoded as `out`'s suffix says; see `finish`.
+        """The completed record of a picture, encoded by the suffix of `out`; see `finish`.
 
         Args:
             image: RGB uint8 (H, W, 3), as marked.
             out: the output.
-            record: all that is known before signing.
-            target: the picture whose face was replaced; None where that is no single file.
+            record: the record as far as it is known before signing.
+            target: the picture whose face was replaced; None unless that is a single file.
             quality: quality of JPEG.
 
         Raises:
-            MediaError: it cannot be encoded.
-            ProvenanceError: it cannot be signed or written.
+            MediaError: the picture cannot be encoded.
+            ProvenanceError: a file cannot be signed or written.
         """
         with replacing(out, ProvenanceError) as signed:
+            # In the folder of `signed`, which is gone before `out` is there: a kill leaves nothing.
             unsigned = signed.with_name(f"unsigned{out.suffix}")
             write_image(unsigned, image, quality)
             return self._finish(unsigned, signed, out, record, target, [image], ())
@@ -151,12 +152,12 @@ class Marker:
         write_record(record, record_path(out))
         if place == "sidecar":
             sidecar_path(signed).replace(sidecar_path(out))
-        else:  # of an output of the same name that was made before
+        else:  # of an earlier output of the same name
             sidecar_path(out).unlink(missing_ok=True)
         return record
 
     def _payload_left(self, keyframes: Sequence[Image]) -> int | None:
-        """What the pixels carry; None without a watermark, or where no picture can hold it."""
+        """The payload in the pixels; None without a watermark, or if no picture can hold one."""
         if self.watermark is None or not (not keyframes or any(map(fits, keyframes))):
             return None
         return self.watermark.payload

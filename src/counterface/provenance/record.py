@@ -1,8 +1,8 @@
-"""The JSON record that lies beside every made file: from what, by what, with which settings, where.
+"""The JSON record beside every made file: inputs, models, settings, every face that was swapped.
 
-The record says more than the signed credentials can hold: each frame's swapped boxes. The
-credentials hold the SHA-256 of the record's facts, and the record that of the whole signed file, so
-a change of either is seen as long as the other is there.
+The record holds more than the signed credentials can: the swapped boxes of each frame. The
+credentials hold the SHA-256 of the record's facts, and the record holds that of the whole signed
+file, so a change of either is noticed as long as the other is there.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field
 
 from counterface import __version__
 from counterface.config import Record
@@ -30,12 +30,23 @@ RECORD_SUFFIX = ".record.json"
 LONGEST_NAME = 255  # bytes; of one name in the file systems in use
 MOST_BYTES = 500_000_000  # a record of a 10 hour film with one face has about 200 MB
 
-Box = tuple[float, float, float, float]
-Row = tuple[float, float, float]
+
+def _rounded(digits: int) -> AfterValidator:
+    def rounded(value: float) -> float:
+        if not math.isfinite(value):
+            raise ValueError("must be a finite number")
+        return round(value, digits)
+
+    return AfterValidator(rounded)
+
+
+Hundredth = Annotated[float, _rounded(2)]
+Millionth = Annotated[float, _rounded(6)]
+Row = tuple[Millionth, Millionth, Millionth]
 
 
 def _plain_json(value: dict[str, Any]) -> dict[str, Any]:
-    """The values as they read back: tuples become lists, what JSON does not know is an error."""
+    """The values as they read back: tuples become lists, values unknown to JSON are errors."""
     try:
         plain: dict[str, Any] = json.loads(json.dumps(value, allow_nan=False))
     except TypeError as error:
@@ -74,25 +85,12 @@ class SwapPlace(Record):
     """One face that was replaced in one frame."""
 
     track: int
-    box: Box = Field(description="box of the face, xyxy pixels of the frame, to 1/100")
+    box: tuple[Hundredth, Hundredth, Hundredth, Hundredth] = Field(
+        description="box of the face, xyxy pixels of the frame, to 1/100"
+    )
     matrix: tuple[Row, Row] | None = Field(
         None, description="matrix from frame to crop, 2x3, to 1e-6"
     )
-
-    @field_validator("box")
-    @classmethod
-    def _short_box(cls, value: Box) -> Box:
-        a, b, c, d = (_rounded(x, 2) for x in value)
-        return a, b, c, d
-
-    @field_validator("matrix")
-    @classmethod
-    def _short_matrix(cls, value: tuple[Row, Row] | None) -> tuple[Row, Row] | None:
-        if value is None:
-            return None
-        (a, b, c), (d, e, f) = value
-        top = (_rounded(a, 6), _rounded(b, 6), _rounded(c, 6))
-        return top, (_rounded(d, 6), _rounded(e, 6), _rounded(f, 6))
 
 
 class FrameSwaps(Record):
@@ -112,7 +110,7 @@ class MadeOutput(Record):
 
 
 class MadeMarks(Record):
-    """What was left on and beside the file."""
+    """The marks on and beside the file."""
 
     credentials: Literal["embedded", "sidecar"]
     signer: str = Field(description="SHA-256 of the signing certificate")
@@ -143,31 +141,31 @@ class MadeRecord(Record):
     notes: tuple[str, ...] = Field((), description="differences from the inputs, in words")
 
     def facts_sha256(self) -> str:
-        """The SHA-256 of all that is known before signing, the output's name included.
+        """The SHA-256 of all facts that are known before signing, with the output's name.
 
-        The signed credentials hold it; what comes after them (marks, the output's hash and size)
-        stays out.
+        The signed credentials hold it. Marks, hash and size of the output come later and are left
+        out.
         """
         return hashlib.sha256(self.facts_text().encode()).hexdigest()
 
     def facts_text(self) -> str:
-        """What `facts_sha256` hashes: JSON with sorted keys."""
+        """The text that `facts_sha256` hashes: JSON with sorted keys."""
         facts = self.model_copy(update={"output": MadeOutput(name=self.output.name), "marks": None})
-        unsaid = set() if facts.notes else {"notes"}  # hashes as records did that knew none
+        unsaid = set() if facts.notes else {"notes"}  # older records have no notes: equal hashes
         values = facts.model_dump(mode="json", exclude=unsaid)
         return json.dumps(values, sort_keys=True, allow_nan=False)
 
 
 def record_path(output: Path) -> Path:
-    """Where the record of an output lies: beside it, with its whole name in front."""
+    """The path of an output's record: beside the output, its whole name and a suffix."""
     return output.with_name(output.name + RECORD_SUFFIX)
 
 
 def require_room(output: Path) -> None:
-    """Check that the names of the record and all else beside an output are not too long.
+    """Check that the name of an output leaves room for the names of its record and sidecar.
 
     Raises:
-        ProvenanceError: they are.
+        ProvenanceError: it is too long.
     """
     room = LONGEST_NAME - len(RECORD_SUFFIX)
     taken = len(os.fsencode(output.name))
@@ -182,7 +180,7 @@ def write_record(record: MadeRecord, path: Path) -> None:
     """Write the record; a failure leaves the file as it was.
 
     Raises:
-        ProvenanceError: it cannot be written.
+        ProvenanceError: the file cannot be written.
     """
     write_bytes(path, "".join(_lines(record)).encode(), ProvenanceError)
 
@@ -199,7 +197,7 @@ def read_record(
             1 kB and 70 microseconds for each.
 
     Raises:
-        ProvenanceError: it cannot be read, is beyond a limit, or is no made record.
+        ProvenanceError: the file cannot be read, is beyond a limit, or is no record of a made file.
     """
     with reading(path, ProvenanceError):
         text = read_bytes(path, most_bytes)
@@ -220,9 +218,3 @@ def _lines(record: MadeRecord) -> Iterator[str]:
         yield ("," if number else "") + "\n  "
         yield json.dumps(frame, separators=(",", ":"), allow_nan=False)
     yield "\n ]\n}\n"
-
-
-def _rounded(value: float, digits: int) -> float:
-    if not math.isfinite(value):
-        raise ValueError("must be a finite number")
-    return round(float(value), digits)

@@ -1,8 +1,8 @@
-"""What a record beside a file says, checked line by line: a long film's needs no more memory.
+"""The check of the record beside a file, line by line: that of a long film needs no more memory.
 
-Records have a line for each frame, so that each can be read, checked and hashed alone. The
-first line that is wrong ends the reading: a hostile record costs no more than a genuine one of the
-same length. A record in another layout is read as a whole, up to a lower limit.
+Records have a line for each frame, which can be read, checked and hashed alone. Reading ends at the
+first wrong line, so a hostile record costs no more than a genuine one of the same length. A record
+in another layout is read as a whole, up to a lower limit.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ _LINE_BYTES = 1_000_000  # a frame with thousands of faces
 
 _FRAMES, _END = b' "frames": [\n', b" ]\n}\n"  # as `write_record` lays them out
 _SPLIT = '"frames": []'
+_NO_RECORD = "is no record of a made file"
 
 
 def check_facts(path: Path, sha256: str) -> str | None:
@@ -40,7 +41,8 @@ def check_facts(path: Path, sha256: str) -> str | None:
         None where the record is of a file with another SHA-256; its frames are not read then.
 
     Raises:
-        ProvenanceError: it cannot be read, is beyond a limit, or is no made record.
+        ProvenanceError: the record cannot be read, is beyond a limit, or is no record of a made
+            file.
     """
     with reading(path, ProvenanceError):
         size = require_file(path)
@@ -57,7 +59,8 @@ def check_facts(path: Path, sha256: str) -> str | None:
             file.seek(0)
             head = _read_head(file)
             if head is not None:
-                record = _parsed_head(path, head)
+                with reading(path, ProvenanceError, what=_NO_RECORD, model=MadeRecord):
+                    record = MadeRecord.model_validate_json(head + b'"frames": []}')
                 if record.output.sha256 != sha256:
                     return None
                 return _facts(record, _frames(path, file))
@@ -75,14 +78,6 @@ def _read_head(file: BinaryIO) -> bytes | None:
         lines.append(line)
         read += len(line)
     return None
-
-
-def _parsed_head(path: Path, head: bytes) -> MadeRecord:
-    try:
-        return MadeRecord.model_validate_json(head + b'"frames": []}')
-    except ValidationError as error:
-        words = describe_error(error, MadeRecord)[:500]
-        raise ProvenanceError(f"{path}: is no record of a made file: {words}") from error
 
 
 def _frames(path: Path, file: BinaryIO) -> Iterator[FrameSwaps]:
@@ -106,12 +101,8 @@ def _frames(path: Path, file: BinaryIO) -> Iterator[FrameSwaps]:
             yield FrameSwaps.model_validate_json(text)
         except ValidationError as error:
             words = describe_error(error, FrameSwaps)[:500]
-            raise ProvenanceError(
-                f"{path}: is no record of a made file: frame {number}: {words}"
-            ) from error
-    raise ProvenanceError(
-        f"{path}: is no record of a made file: it breaks off after frame {number}"
-    )
+            raise ProvenanceError(f"{path}: {_NO_RECORD}: frame {number}: {words}") from error
+    raise ProvenanceError(f"{path}: {_NO_RECORD}: it breaks off after frame {number}")
 
 
 def _facts(record: MadeRecord, frames: Iterator[FrameSwaps]) -> str:

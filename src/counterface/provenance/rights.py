@@ -40,7 +40,7 @@ def read_rights(path: Path) -> Rights:
     """The record in a `rights.toml`: the keys shown, basis and reference, nothing else.
 
     Raises:
-        RightsError: it cannot be read, is no TOML, or a field is missing, unknown or wrong.
+        RightsError: the file cannot be read, is not TOML, or a field is missing, unknown or wrong.
     """
     advice = "the rights record holds the keys shown, basis and reference"
     values = read_toml(path, RightsError, advice)
@@ -49,9 +49,7 @@ def read_rights(path: Path) -> Rights:
 
 
 def find_rights(source: Path) -> Rights | None:
-    """The record in the `rights.toml` that lies in a source folder, or next to a source file.
-
-    None where there is no such file.
+    """The record in the `rights.toml` in a source folder or next to a source file, if there is one.
 
     Raises:
         RightsError: as `read_rights`.

@@ -26,21 +26,23 @@ from counterface.provenance.home import IDENTITY_FILE, home_dir, read_or_make
 MOST_BYTES = 1_000_000  # of a PEM file
 TRUST_FOLDER = "trust"  # in the home folder: PEM files of certificates that the user trusts
 CERT_VARIABLE, KEY_VARIABLE = "COUNTERFACE_SIGN_CERT", "COUNTERFACE_SIGN_KEY"
-# No timestamp authority is asked (nothing leaves the machine), so a signature cannot be shown to
-# be older than its certificate's end: it has to last.
+# No timestamp authority is asked (nothing leaves the machine), so nothing can show that a signature
+# was made before its certificate expired. The certificate therefore has to last.
 _YEARS = 30
+_ROOT = "Counterface local root"  # common name
 
-_CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
-_HASHES = {"es256": hashes.SHA256(), "es384": hashes.SHA384(), "es512": hashes.SHA512()}
-
-PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
+_CURVES: dict[str, tuple[str, hashes.HashAlgorithm]] = {  # curve -> C2PA's name, hash
+    "secp256r1": ("es256", hashes.SHA256()),
+    "secp384r1": ("es384", hashes.SHA384()),
+    "secp521r1": ("es512", hashes.SHA512()),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Signer:
     """A certificate chain and a function that signs with its key.
 
-    Build one with your own `sign` where the key lies in a token or a service.
+    Build one with your own `sign` if the key lies in a token or a service.
     """
 
     chain: str  # PEM, the signing certificate first, its root last
@@ -53,7 +55,7 @@ class Signer:
         """The chain, the signing certificate first.
 
         Raises:
-            ProvenanceError: it is no chain of PEM certificates.
+            ProvenanceError: it is not a chain of PEM certificates.
         """
         try:
             return x509.load_pem_x509_certificates(self.chain.encode("ascii"))
@@ -77,12 +79,17 @@ class Identity(Record):
     self_made: bool = Field(description="whether nobody else vouches for the certificate")
     path: str | None
 
+    @property
+    def payload(self) -> int:
+        """The payload of this signer's watermarks: the first 32 bits of the fingerprint."""
+        return int(self.fingerprint[:8], 16)
+
 
 def open_signer(home: Path | None = None) -> Signer:
     """The signer in use: the configured one, else the local identity, made on first use.
 
     Args:
-        home: the user's folder; `home_dir()` by default.
+        home: the user's private folder; `home_dir()` by default.
 
     Raises:
         ProvenanceError: the files named by the environment, or the identity, cannot be used.
@@ -137,8 +144,8 @@ def has_local_identity(home: Path | None = None) -> bool:
 def trust_anchors(home: Path | None = None) -> list[str]:
     """The certificates trusted on this machine, as PEM texts.
 
-    They are the root of the local identity (where there is one), that of the configured signer,
-    and the files `*.pem` in the home folder's `trust`.
+    They are the roots of the configured signer and of the local identity, where there are any, and
+    the files `*.pem` in the folder `trust` of the home folder.
 
     Raises:
         ProvenanceError: one of them cannot be read.
@@ -153,7 +160,7 @@ def read_anchor(path: Path) -> str:
     """The certificates in a PEM file, one or several, as PEM text.
 
     Raises:
-        ProvenanceError: it cannot be read or holds none.
+        ProvenanceError: the file cannot be read or holds no certificate.
     """
     with reading(path, ProvenanceError, what="no PEM certificate can be read"):
         certificates = x509.load_pem_x509_certificates(read_bytes(path, MOST_BYTES))
@@ -164,7 +171,7 @@ def describe_signer(signer: Signer) -> Identity:
     """What is publicly known of the signer.
 
     Raises:
-        ProvenanceError: its chain is no chain of PEM certificates.
+        ProvenanceError: its chain is not a chain of PEM certificates.
     """
     leaf = signer.certificates[0]
     return Identity(
@@ -181,15 +188,13 @@ def describe_signer(signer: Signer) -> Identity:
 def _signer(chain: str, secret: bytes, cert: Path, key: Path) -> Signer:
     with reading(key, ProvenanceError, what="no PEM private key without a password"):
         private = serialization.load_pem_private_key(secret, password=None)
-    algorithm = _algorithm(private, key)
-    assert isinstance(private, PrivateKey)
-    signer = Signer(chain, algorithm, _sign_with(private, algorithm), cert)
+    signer = Signer(chain, *_scheme(private, key), cert)
     # The identity's file holds the key too: only its certificates may travel on.
     with reading(cert, ProvenanceError, what="no PEM certificate can be read"):
         signer = replace(signer, chain="".join(map(_pem, signer.certificates)))
         leaf = signer.certificates[0]
-        public = _public(leaf.public_key())
-    if public != _public(private.public_key()):
+        public = leaf.public_key()
+    if public != private.public_key():
         raise ProvenanceError(f"{key} is not the key of the first certificate in {cert}")
     if not leaf.not_valid_before_utc <= datetime.now(UTC) <= leaf.not_valid_after_utc:
         raise ProvenanceError(
@@ -199,111 +204,81 @@ def _signer(chain: str, secret: bytes, cert: Path, key: Path) -> Signer:
     return signer
 
 
-def _public(key: object) -> bytes:
-    assert hasattr(key, "public_bytes")
-    form = serialization.PublicFormat.SubjectPublicKeyInfo
-    data: bytes = key.public_bytes(serialization.Encoding.DER, form)
-    return data
-
-
-def _algorithm(key: object, path: Path) -> str:
-    """C2PA's name of the algorithm that a key signs with."""
+def _scheme(key: object, path: Path) -> tuple[str, Callable[[bytes], bytes]]:
+    """C2PA's name of the algorithm that a key signs with, and the function that signs."""
     if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:
-        return _CURVES[key.curve.name]
+        name, digest = _CURVES[key.curve.name]
+        return name, lambda data: key.sign(data, ec.ECDSA(digest))
     if isinstance(key, ed25519.Ed25519PrivateKey):
-        return "ed25519"
+        return "ed25519", key.sign
     if isinstance(key, rsa.RSAPrivateKey) and key.key_size >= 2048:
-        return "ps256"
+        sha256 = hashes.SHA256()
+        salted = padding.PSS(padding.MGF1(sha256), sha256.digest_size)
+        return "ps256", lambda data: key.sign(data, salted, sha256)
     raise ProvenanceError(
         f"{path}: C2PA signs with EC keys on P-256, P-384 or P-521, Ed25519, or RSA from 2048 bits"
     )
 
 
-def _sign_with(key: PrivateKey, algorithm: str) -> Callable[[bytes], bytes]:
-    def sign(data: bytes) -> bytes:
-        if isinstance(key, ec.EllipticCurvePrivateKey):
-            return key.sign(data, ec.ECDSA(_HASHES[algorithm]))
-        if isinstance(key, ed25519.Ed25519PrivateKey):
-            return key.sign(data)
-        salted = padding.PSS(padding.MGF1(hashes.SHA256()), hashes.SHA256().digest_size)
-        return key.sign(data, salted, hashes.SHA256())
-
-    return sign
-
-
 def _make_identity() -> bytes:
     """A key and its chain as one PEM text.
 
-    C2PA wants a signing certificate that is no root. The root's key is dropped once it has signed
+    C2PA does not accept a root as signing certificate. The root's key is dropped once it has signed
     the one certificate, so that nobody can ever issue another under it.
     """
     root_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     made = datetime.now(UTC).replace(microsecond=0)
-    root_name = _name("Counterface local root")
+    root = _certificate(_ROOT, root_key, made)
     root_id = x509.SubjectKeyIdentifier.from_public_key(root_key.public_key())
-    root = (
-        _certificate(root_name, root_name, root_key.public_key(), made)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(certificates=True), critical=True)
-        .add_extension(root_id, critical=False)
-        .sign(root_key, hashes.SHA256())
-    )
-    public = key.public_key()
-    issuer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(root_id)
     leaf = (
-        _certificate(_name("Counterface local identity"), root_name, public, made)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(certificates=False), critical=True)
+        _certificate("Counterface local identity", key, made)
         .add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False
         )
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-        .add_extension(issuer, critical=False)
-        .sign(root_key, hashes.SHA256())
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(root_id), critical=False
+        )
     )
     secret = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    return secret + _pem(leaf).encode() + _pem(root).encode()
-
-
-def _name(common: str) -> x509.Name:
-    return x509.Name(
-        [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Counterface (self-made, not vouched)"),
-            x509.NameAttribute(NameOID.COMMON_NAME, common),
-        ]
-    )
+    signed = (_pem(one.sign(root_key, hashes.SHA256())) for one in (leaf, root))
+    return secret + "".join(signed).encode("ascii")
 
 
 def _certificate(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, made: datetime
+    common_name: str, key: ec.EllipticCurvePrivateKey, made: datetime
 ) -> x509.CertificateBuilder:
+    """A certificate of the local root, or one under it."""
+    ca = common_name == _ROOT
+    others = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+    usage = x509.KeyUsage(
+        digital_signature=not ca,
+        key_cert_sign=ca,
+        crl_sign=ca,
+        **dict.fromkeys((*others, "encipher_only", "decipher_only"), False),
+    )
+    public = key.public_key()
     return (
         x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
+        .subject_name(_name(common_name))
+        .issuer_name(_name(_ROOT))
+        .public_key(public)
         .serial_number(x509.random_serial_number())
         .not_valid_before(made)
         .not_valid_after(made + timedelta(days=365 * _YEARS))
+        .add_extension(x509.BasicConstraints(ca=ca, path_length=0 if ca else None), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
     )
 
 
-def _usage(*, certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=certificates,
-        crl_sign=certificates,
-        encipher_only=False,
-        decipher_only=False,
-    )
+def _name(common: str) -> x509.Name:
+    organization = "Counterface (self-made, not vouched)"
+    pairs = ((NameOID.ORGANIZATION_NAME, organization), (NameOID.COMMON_NAME, common))
+    return x509.Name([x509.NameAttribute(oid, text) for oid, text in pairs])
 
 
 def _pem(certificate: x509.Certificate) -> str:

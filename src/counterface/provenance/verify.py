@@ -1,4 +1,4 @@
-"""Where a file comes from, as its marks tell: credentials, watermark, known fakes, record."""
+"""The origin of a file by its marks: credentials, watermark, known fakes, record."""
 
 from __future__ import annotations
 
@@ -25,21 +25,20 @@ from counterface.provenance.credentials import (
     carries_credentials,
     read_credentials,
 )
-from counterface.provenance.fingerprint import (
-    ImageHash,
-    KnownFake,
-    KnownFakeMatch,
-    KnownFakes,
-    hash_looks,
-)
-from counterface.provenance.home import IDENTITY_FILE, WATERMARK_FILE, home_dir
+from counterface.provenance.fingerprint import ImageHash, KnownFake, KnownFakes, hash_looks
+from counterface.provenance.home import WATERMARK_FILE, home_dir
 from counterface.provenance.record import record_path
 from counterface.provenance.record_check import check_facts
-from counterface.provenance.watermark import Watermark, WatermarkSearch, load_or_make_key
+from counterface.provenance.watermark import (
+    NOTHING,
+    Watermark,
+    WatermarkSearch,
+    load_or_make_key,
+)
 from counterface.types import Image
 from counterface.wording import counted
 
-FRAMES = 12  # of a video, spread evenly: more cost time and find little more
+FRAMES = 12  # looked at in a video, spread evenly: more cost time and find little more
 
 
 class WatermarkCheck(Record):
@@ -106,24 +105,21 @@ class Provenance(Record):
 
     @property
     def in_a_line(self) -> str:
-        """The marks in one sentence of a few words each.
+        """The marks in one sentence, a few words each.
 
-        What is looked for only where this machine made or registered something is left out there.
+        Watermark and known fakes are left out if there was nothing to look for.
         """
-        states: list[tuple[str, str]] = [
-            ("credentials", self.credentials.state),
-            ("watermark", self.watermark.state),
-            ("known_fake", self.known_fake.state),
-        ]
-        if self.record.state != "none":
-            states.append(("record", self.record.state))
-        asked = [s for s in states if s[0] == "credentials" or s[1] != "not_run"]
-        text = ", ".join(IN_WORDS[state] for state in asked)
+        words = [IN_WORDS["credentials", self.credentials.state]]
+        for name in ("watermark", "known_fake", "record"):
+            state = getattr(self, name).state
+            if state not in ("not_run", "none"):
+                words.append(IN_WORDS[name, state])
+        text = ", ".join(words)
         return f"{text[0].upper()}{text[1:]}."
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What calls for care without being proof, in whole sentences."""
+        """Hints that call for care without being proof, in whole sentences."""
         found = [self.doubt] if self.doubt and not self.mark else []
         if self.credentials.state == "invalid":
             found.append(self.credentials.reason)
@@ -158,7 +154,7 @@ def verify_file(
     anchors: Sequence[str] = (),
     limits: Limits | None = None,
 ) -> Provenance:
-    """All marks of a file; what is absent or cannot be looked at is said, never raised.
+    """All marks of a file; marks that are absent or cannot be checked are reported as such.
 
     Args:
         path: any file; damaged and hostile ones too.
@@ -186,14 +182,14 @@ def verify_file(
 def gather(
     file: Path, sha256: str, credentials: Credentials, search: PixelSearch, why: str = ""
 ) -> Provenance:
-    """All marks of a file, from what has been read and looked at.
+    """All marks of a file, from its credentials and a search through its pictures.
 
     Args:
-        file: it exists; the record is looked for beside it.
+        file: the file, which exists; the record is looked for beside it.
         sha256: SHA-256 of the file.
         credentials: result of `check_credentials`.
-        search: some pictures of the file have been added.
-        why: pictures are missing, in words.
+        search: a search that some pictures of the file have been added to.
+        why: the reason why pictures are missing, in words.
     """
     watermark = search.watermark(why)
     known = search.known_fake(sha256, why)
@@ -240,9 +236,9 @@ def decode_some(file: Path, limits: Limits) -> Iterator[Image]:
 
 
 class PixelSearch:
-    """Watermark and known fakes, looked for in pictures that come one at a time; keeps none.
+    """A search for watermark and known fakes in pictures that come one at a time; keeps none.
 
-    Where the user has no key, or no registry, it costs nothing.
+    It costs nothing where the user has no key and no registry.
     """
 
     def __init__(self, home: Path) -> None:
@@ -278,13 +274,14 @@ class PixelSearch:
         """Whether the pictures together carry the watermark of this user's key.
 
         Args:
-            why: there are no pictures, in words.
+            why: the reason why there are no pictures, in words.
         """
-        if self._marks is None:
-            return _watermark_not_run(self._no_key)
-        read = self._marks.reading()
+        read = NOTHING if self._marks is None else self._marks.reading()
         if not read.images_read:
-            return _watermark_not_run(why or "no picture is large enough to hold one")
+            if self._marks is None:
+                why = self._no_key
+            why = why or "no picture is large enough to hold one"
+            return WatermarkCheck(state="not_run", reason=f"No watermark was looked for: {why}.")
         if not read.found or read.payload is None:
             return WatermarkCheck(
                 state="not_found",
@@ -303,17 +300,18 @@ class PixelSearch:
         )
 
     def known_fake(self, sha256: str, why: str = "") -> KnownFakeCheck:
-        """Whether the file, or what it looks like, stands in the local registry of known fakes.
+        """Whether the local registry of known fakes holds the file, or one that looks like it.
 
         Args:
             sha256: SHA-256 of the file.
-            why: there are no pictures, in words.
+            why: the reason why there are no pictures, in words.
         """
         if not self._has_registry:
             return _known_not_run("no file has been made or registered on this machine")
         try:
             if same := self.registry.find_file(sha256):
-                return _same_file(same)
+                reason = f"It is, byte for byte, {same.name!r}, registered on {same.when:%Y-%m-%d}."
+                return _known("same_file", reason, same)
             if not self._hashes:
                 return _known_not_run(why or "there are no pictures")
             match = self.registry.match_hashes(self._hashes)
@@ -321,33 +319,30 @@ class PixelSearch:
             return _known_not_run(str(error))
         if match is None:
             return KnownFakeCheck(state="no_match", reason="It looks like no file made here.")
-        return _alike(match)
+        reason = (
+            f"It looks like {match.fake.name!r}{' mirrored' if match.mirrored else ''}, registered "
+            f"on {match.fake.when:%Y-%m-%d} ({match.images_matched} of "
+            f"{counted(match.images_compared, 'picture')}, nearest {match.distance} of 256 bits "
+            "away): either a copy of it, or the footage that it was made from."
+        )
+        return _known("match", reason, match.fake, match.distance)
 
 
-def _same_file(known: KnownFake) -> KnownFakeCheck:
+def _known(
+    state: Literal["same_file", "match"], reason: str, file: KnownFake, distance: int | None = None
+) -> KnownFakeCheck:
     return KnownFakeCheck(
-        state="same_file",
-        reason=f"It is, byte for byte, {known.name!r}, registered on {known.when:%Y-%m-%d}.",
-        name=known.name,
-        sha256=known.sha256,
-        when=known.when,
+        state=state,
+        reason=reason,
+        name=file.name,
+        sha256=file.sha256,
+        distance=distance,
+        when=file.when,
     )
 
 
-def _alike(match: KnownFakeMatch) -> KnownFakeCheck:
-    mirrored = " mirrored" if match.mirrored else ""
-    return KnownFakeCheck(
-        state="match",
-        reason=f"It looks like {match.fake.name!r}{mirrored}, registered on "
-        f"{match.fake.when:%Y-%m-%d} ({match.images_matched} of "
-        f"{counted(match.images_compared, 'picture')}, "
-        f"nearest {match.distance} of 256 bits away): either a copy of it, or the footage that it "
-        "was made from.",
-        name=match.fake.name,
-        sha256=match.fake.sha256,
-        distance=match.distance,
-        when=match.fake.when,
-    )
+def _known_not_run(why: str) -> KnownFakeCheck:
+    return KnownFakeCheck(state="not_run", reason=f"Known fakes were not compared: {why}.")
 
 
 def check_record(file: Path, credentials: Credentials, sha256: str) -> RecordCheck:
@@ -355,21 +350,24 @@ def check_record(file: Path, credentials: Credentials, sha256: str) -> RecordChe
     path = record_path(file)
     if not os.path.isfile(path):  # noqa: PTH113  (a name too long for a record has none)
         return RecordCheck(state="none", reason="No record lies beside the file.")
+
+    def check(state: Literal["agrees", "differs", "unreadable"], words: str) -> RecordCheck:
+        return RecordCheck(
+            state=state, reason=f"The record beside the file {words}", name=path.name
+        )
+
     try:
         facts = check_facts(path, sha256)
     except (ProvenanceError, ValueError, RecursionError, MemoryError) as error:
-        reason = f"The record beside the file cannot be read: {error}"
-        return RecordCheck(state="unreadable", reason=reason, name=path.name)
+        return check("unreadable", f"cannot be read: {error}")
     if facts is None:
-        reason = "The record beside the file is of other bytes: the file was changed since, or the "
-        return RecordCheck(state="differs", reason=reason + "record is not its.", name=path.name)
+        words = "is of other bytes: the file was changed since, or the record is not its."
+        return check("differs", words)
     if credentials.record_sha256 not in (None, facts):
-        reason = "The record beside the file is not the one that was signed: it was changed since."
-        return RecordCheck(state="differs", reason=reason, name=path.name)
-    reason = "The record beside the file gives the file's own SHA-256."
+        return check("differs", "is not the one that was signed: it was changed since.")
     if credentials.record_sha256 is not None and credentials.state != "invalid":
-        reason = "The record beside the file fits it, and is the one that was signed."
-    return RecordCheck(state="agrees", reason=reason, name=path.name)
+        return check("agrees", "fits it, and is the one that was signed.")
+    return check("agrees", "gives the file's own SHA-256.")
 
 
 def _surest_mark(
@@ -399,10 +397,10 @@ def _surest_mark(
 def _gravest_doubt(
     credentials: Credentials, known: KnownFakeCheck, record: RecordCheck
 ) -> str | None:
-    """What speaks for a machine-made file without proving it, in a sentence or two.
+    """The strongest hint, short of proof, that the file is machine-made, in a sentence or two.
 
-    Anybody can say so of somebody's genuine footage, and all of it can be taken off a made file;
-    but with it a file must not pass as free of manipulation.
+    Anybody can leave such a hint on somebody's genuine footage, and anybody can take it off a made
+    file. But a file with one must not pass as free of manipulation.
     """
     if credentials.state == "valid_unknown_signer" and credentials.says_synthetic:
         return (
@@ -426,20 +424,12 @@ def _gravest_doubt(
 
 
 def own_payload(home: Path) -> int:
-    """The payload of the signer in use, which is found where an unknown one is too faint."""
-    from counterface.provenance.signer import configured_signer, describe_signer, local_signer
+    """The payload of the signer in use, which is found even where an unknown one is too faint."""
+    from counterface.provenance import signer as signers
 
     signer = None
     with suppress(ProvenanceError):  # a signer that cannot be used is no reason not to look
-        signer = configured_signer()
-    if signer is None and (home / IDENTITY_FILE).exists():
-        signer = local_signer(home)
-    return int(describe_signer(signer).fingerprint[:8], 16) if signer else 0
-
-
-def _watermark_not_run(why: str) -> WatermarkCheck:
-    return WatermarkCheck(state="not_run", reason=f"No watermark was looked for: {why}.")
-
-
-def _known_not_run(why: str) -> KnownFakeCheck:
-    return KnownFakeCheck(state="not_run", reason=f"Known fakes were not compared: {why}.")
+        signer = signers.configured_signer()
+    if signer is None and signers.has_local_identity(home):
+        signer = signers.local_signer(home)
+    return signers.describe_signer(signer).payload if signer else 0

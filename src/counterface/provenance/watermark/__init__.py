@@ -1,15 +1,16 @@
 """A keyed mark in the pixels that says "made by Counterface on this machine".
 
-Spread-spectrum waves over the whole picture, as strong at each place as its texture hides. Found
-by their sum over many frames; crops to about 10 % and turns to 2 degrees are searched for. Marks of
-the first format are still read. Anybody who sets out to remove the mark can. See docs/watermark.md.
+Spread-spectrum waves cover the whole picture, as strong at each place as its texture hides. They
+are found by their sum over many frames, also after crops of about 10 % and turns of 2 degrees.
+Marks of the first format are still read. Anybody who sets out to remove the mark can. See
+docs/watermark.md.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -48,7 +49,7 @@ __all__ = [
 ]
 
 KEY_BYTES = 32
-FALSE_FIND = CHANCE + VIEWS * 2.0**-32  # chance a file without a mark, both formats, at most
+FALSE_FIND = CHANCE + VIEWS * 2.0**-32  # for a file without a mark, both formats, at most
 
 _FINE = 8  # steps to a grey level while the change is enlarged: fits a byte, which is fast
 _STRIP = 64  # rows changed at a time
@@ -59,13 +60,13 @@ _VIEWS = ("as it is", "mirrored", "without bars", "without bars, mirrored")
 
 @dataclass(frozen=True, slots=True)
 class WatermarkReading:
-    """What a search for the mark found."""
+    """The result of a search for the mark."""
 
     found: bool
     payload: int | None  # 32 bits; None where not found
     confidence: float  # share of the channel bits that agree; 0 where not found
     bit_errors: int | None  # channel bits that the code had to correct
-    view: str | None  # how the pictures had to be looked at
+    view: str | None  # the way of looking at the pictures that showed the mark
     images_read: int  # pictures large enough to be searched
 
 
@@ -92,15 +93,15 @@ def load_or_make_key(home: Path | None = None) -> bytes:
 
 
 class Watermark:
-    """Leaves and finds the marks of one key. Safe to share between threads."""
+    """Leaves and finds the marks of one key; safe to share between threads."""
 
     def __init__(self, key: bytes, payload: int = 0) -> None:
         """Deal the waves out.
 
         Args:
-            key: 32 secret bytes; who has them can find, forge and remove the mark.
-            payload: what `mark` writes, 0 to 2^32 - 1; `find` reads any, and this one where the
-                mark is too faint for an unknown one.
+            key: 32 secret bytes; whoever has them can find, forge and remove the mark.
+            payload: the payload that `mark` writes, 0 to 2^32 - 1; `find` reads any payload, and
+                this one even where the mark is too faint for an unknown one.
 
         Raises:
             ProvenanceError: a key of another length, or a payload out of range.
@@ -110,8 +111,14 @@ class Watermark:
         if not 0 <= payload < 1 << 32:
             raise ProvenanceError(f"a payload is 0 to 2^32 - 1, not {payload}")
         self.payload = payload
-        self.carrier, self.first, self.moved = _tools(key, payload)
+        self.carrier, self.first = _waves(key)
+        self._key = key
         self._pattern = self.carrier.pattern(payload)
+
+    @property
+    def moved(self) -> MovedSearch:
+        """The search in pictures that were cropped or turned; prepared on first use."""
+        return _moved_search(self._key, self.payload)
 
     def mark(self, image: Image) -> Image:
         """A copy of the picture that carries the payload; use the same object for all frames.
@@ -139,7 +146,7 @@ class Watermark:
         return marked
 
     def find(self, images: Iterable[Image]) -> WatermarkReading:
-        """What the pictures carry together: one picture, or frames of one video.
+        """The mark that the pictures carry together: one picture, or frames of one video.
 
         Eight to sixteen frames spread over a video are enough; more cost time and gain little.
 
@@ -176,23 +183,20 @@ class WatermarkSearch:
         if not fits(image):
             return
         self._read += 1
-        luma = luma_square(image)
-        plain, older = evened(luma), self._mark.first.soft_bits(luma)
-        self._sums[0] += plain
-        self._older[0] += older
         inner = without_bars(image)
         self._aspect = inner.shape[1] / inner.shape[0]
-        if inner is not image:
-            self._bars = True
-            luma = luma_square(inner)
-            plain, older = evened(luma), self._mark.first.soft_bits(luma)
-        self._sums[1] += plain
-        self._older[1] += older
+        for view, seen in enumerate((image, inner)):
+            if view == 0 or inner is not image:
+                luma = luma_square(seen)
+                plain, older = evened(luma), self._mark.first.soft_bits(luma)
+            self._sums[view] += plain
+            self._older[view] += older
+        self._bars |= inner is not image
 
     def reading(self) -> WatermarkReading:
-        """What the pictures so far carry together; a second where they carry nothing."""
+        """The mark that the pictures so far carry together; takes 0.07 s if there is none."""
         if not self._read or np.abs(self._sums).max() < 1e-3:  # plain colour: nothing was marked
-            return WatermarkReading(False, None, 0.0, None, None, self._read)
+            return replace(NOTHING, images_read=self._read)
         mark = self._mark
         squares = [view for s in self._sums[: 1 + self._bars] for view in (s, _mirrored(s))]
         for square, view in zip(squares, _VIEWS, strict=False):
@@ -203,20 +207,24 @@ class WatermarkSearch:
         if old := mark.first.read(older):
             row, payload, errors = old
             agree = 1 - errors / first_format.CHANNEL_BITS
-            return self._found(Find(payload, agree, errors, 0.0), f"{_VIEWS[row]}, first format")
+            return self._found(Find(payload, agree, errors), f"{_VIEWS[row]}, first format")
         if moved := mark.moved.find(self._sums[int(self._bars)], self._aspect):
             return self._found(moved[0], "moved, mirrored" if moved[1] else "moved")
-        return WatermarkReading(False, None, 0.0, None, None, self._read)
+        return replace(NOTHING, images_read=self._read)
 
     def _found(self, find: Find, view: str) -> WatermarkReading:
         return WatermarkReading(True, find.payload, find.agree, find.errors, view, self._read)
 
 
+# These depend on key and payload alone; a scan needs them for every file.
 @lru_cache(maxsize=4)
-def _tools(key: bytes, payload: int) -> tuple[Carrier, FirstFormat, MovedSearch]:
-    """What depends on key and payload alone; a scan asks for it anew for every file."""
-    carrier = deal(key)
-    return carrier, FirstFormat(key), MovedSearch(carrier, payload)
+def _waves(key: bytes) -> tuple[Carrier, FirstFormat]:
+    return deal(key), FirstFormat(key)
+
+
+@lru_cache(maxsize=4)
+def _moved_search(key: bytes, payload: int) -> MovedSearch:
+    return MovedSearch(_waves(key)[0], payload)
 
 
 def _mirrored(square: Floats) -> Floats:

@@ -1,9 +1,9 @@
-"""The keyed pattern: which waves of the working square carry which bit, and with which signs.
+"""The keyed pattern: the waves of the working square, and the bit and sign that each carries.
 
 Spread spectrum in the Fourier plane (Cox, Kilian, Leighton and Shamoon, "Secure spread spectrum
 watermarking for multimedia", 1997): every wave of the band has a real and an imaginary sign, drawn
-by key. A part of the waves is always the same (synchronisation: it finds crops and turns); the
-others say the bits of a code word. The pattern is the same for every picture and every frame.
+by key. Some of the waves are always the same (synchronisation: they find crops and turns); the
+others carry the bits of a code word. The pattern is the same for every picture and every frame.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ Waves = NDArray[np.complex64]
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    """The waves of one key, all arrays in one keyed order of waves."""
+    """The waves of one key; all arrays are in the same keyed order of waves."""
 
-    row: NDArray[np.intp]  # (K,) place in the half plane of `np.fft.rfft2`, (256, 129)
+    row: NDArray[np.intp]  # (K,) in the half plane of `np.fft.rfft2`, (256, 129)
     column: NDArray[np.intp]  # (K,)
     signs: Waves  # (K,) +-1 +-1j
-    ring: NDArray[np.intp]  # (K,) of about the same wavelength
-    sync: int  # the first waves, which carry no bit
-    secret: bytes  # of the checksum
+    ring: NDArray[np.intp]  # (K,) waves of a ring have about the same wavelength
+    sync: int  # number of waves at the start that carry no bit
+    secret: bytes  # key of the checksum
 
     def of_bit(self) -> NDArray[np.intp]:
         """The channel bit of each wave after the first `sync`, (K - sync,)."""
@@ -45,16 +45,14 @@ class Carrier:
 
     def message(self, payload: int) -> Bits:
         """The payload and its checksum, (40,)."""
-        told = payload.to_bytes(4, "big")
-        check = hmac.digest(self.secret, told, "sha256")[: CHECK_BITS // 8]
-        return np.unpackbits(np.frombuffer(told + check, dtype=np.uint8))
+        return message_of(payload, self.secret, CHECK_BITS)
 
     def word(self, payload: int) -> Floats:
         """The sign, +-1, that the payload gives to each wave after the first `sync`."""
         return np.asarray(2.0 * encode(self.message(payload))[self.of_bit()] - 1.0, np.float32)
 
     def pattern(self, payload: int) -> Floats:
-        """What the payload looks like at working size, (256, 256), mean 0 and rms 1."""
+        """The picture of the payload at working size, (256, 256), mean 0 and rms 1."""
         plane = np.zeros((SIDE, SIDE // 2 + 1), dtype=np.complex64)
         word = np.concatenate([np.ones(self.sync, np.float32), self.word(payload)])
         plane[self.row, self.column] = self.signs * word
@@ -62,7 +60,7 @@ class Carrier:
         return np.asarray(picture / picture.std(), dtype=np.float32)
 
     def waves(self, square: Floats) -> Waves:
-        """How much of each wave a picture has, every ring evened out to rms 1, (K,).
+        """The waves of a picture, every ring evened out to rms 1, (K,).
 
         Args:
             square: (256, 256).
@@ -78,18 +76,33 @@ def deal(key: bytes) -> Carrier:
     across = np.arange(SIDE // 2 + 1)[None]
     radius = np.hypot(down, across)
     row, column = np.nonzero((radius >= _LOW) & (radius < _HIGH) & (across > 0))
-    count = len(row)
-    stream = hashlib.shake_256(key + b"counterface watermark waves").digest(9 * count)
-    order = np.argsort(np.frombuffer(stream[: 8 * count], dtype="<u8"), kind="stable")
-    drawn = np.frombuffer(stream[8 * count :], dtype=np.uint8)
+    order, drawn = keyed_order(key, b"counterface watermark waves", len(row))
     signs = 2.0 * (drawn & 1) - 1.0 + 1j * (2.0 * (drawn >> 1 & 1) - 1.0)
     ring = (radius[row, column].astype(np.intp) - _LOW) // 4
-    secret = hmac.digest(key, b"counterface watermark checksum 2", "sha256")
     return Carrier(
         row[order],
         column[order],
         signs.astype(np.complex64),
         ring[order],
-        round(_SYNC * count),
-        secret,
+        round(_SYNC * len(row)),
+        secret=hmac.digest(key, b"counterface watermark checksum 2", "sha256"),
     )
+
+
+def keyed_order(key: bytes, label: bytes, count: int) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
+    """A keyed order of `count` things, and a keyed byte for each; the same on every machine."""
+    stream = hashlib.shake_256(key + label).digest(9 * count)
+    order = np.argsort(np.frombuffer(stream[: 8 * count], dtype="<u8"), kind="stable")
+    return order, np.frombuffer(stream[8 * count :], dtype=np.uint8)
+
+
+def message_of(payload: int, secret: bytes, check_bits: int) -> Bits:
+    """The 32 bits of a payload, and a keyed checksum of them."""
+    told = payload.to_bytes(4, "big")
+    check = hmac.digest(secret, told, "sha256")[: check_bits // 8]
+    return np.unpackbits(np.frombuffer(told + check, dtype=np.uint8))
+
+
+def payload_of(message: Bits) -> int:
+    """The payload that a message begins with."""
+    return int.from_bytes(np.packbits(message[:32]).tobytes(), "big")

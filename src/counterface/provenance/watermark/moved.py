@@ -1,15 +1,14 @@
 """The search for the mark in pictures that were cropped or turned.
 
-The pictures, evened out and added up, are laid on the square that was marked for every crop to
-12 % a side and turn to 2.4 degrees on a grid. A first look reads some 1,300 waves of all these
-places from one Fourier transform of the sum, because laying a picture otherwise only moves its
-waves; one product of matrices tells the best shift of each. Only places that stand out are refined,
-laid pixel by pixel, and read.
+The sum of the evened pictures is laid on the marked square for every place of a grid: crops to 12 %
+a side and turns to 2.4 degrees. A first look reads some 1,300 waves of all these places from one
+Fourier transform of the sum, because laying a picture at another place only moves its waves; one
+product of matrices gives the best shift of each. Only places that stand out are refined, laid pixel
+by pixel, and read.
 """
 
 from __future__ import annotations
 
-from functools import cached_property
 from itertools import product
 from typing import NamedTuple
 
@@ -46,7 +45,7 @@ _REACH = 72 * _DENSE  # of the samples kept: the finest wave, moved
 
 
 class GridPlace(NamedTuple):
-    """Where the pictures lie in the marked one, in steps of the finest grid."""
+    """A place of the pictures in the marked one, in steps of the finest grid."""
 
     width: int = 0  # cropped, in `_SHARE / _FINE`
     height: int = 0
@@ -56,28 +55,35 @@ class GridPlace(NamedTuple):
 
 
 class MovedSearch:
-    """What a key's search needs, worked out once; safe to share between threads."""
+    """The search with one key, prepared once; safe to share between threads."""
 
     def __init__(self, carrier: Carrier, own: int) -> None:
-        """Pick the waves to look at.
+        """Pick the waves of the first look, and prepare the effect of each shift on them.
+
+        The K synchronisation waves, which all payloads share, are followed by K that carry the own
+        payload.
 
         Args:
             carrier: carrier of the key.
-            own: a payload to be tried as it is; see `read_waves`.
+            own: a payload that is tried as it is; see `read_waves`.
         """
         self._carrier = carrier
         self._own = own
-
-    @cached_property
-    def look(self) -> _Look:
-        """The synchronisation waves, and as many that say the own payload."""
-        carrier = self._carrier
-        word = np.concatenate([np.ones(carrier.sync, np.float32), carrier.word(self._own)])
-        part = slice(0, 2 * carrier.sync)
-        return _Look(_signed(carrier.row)[part], carrier.column[part], (carrier.signs * word)[part])
+        rows, columns = _signed(carrier.row), carrier.column
+        self._waves = np.stack([columns, rows])[:, : 2 * carrier.sync].astype(np.float32)  # x, y
+        word = np.concatenate([np.ones(carrier.sync, np.float32), carrier.word(own)])
+        signs = (carrier.signs * word)[: 2 * carrier.sync]
+        middle = np.exp(-2j * np.pi / SIDE * (SIDE - 1) / 2 * self._waves.sum(axis=0))
+        self._signs = (signs.conj() * middle).astype(np.complex64)  # expected of each wave
+        line = np.arange(-_FURTHEST, _FURTHEST + 1, _APART)
+        shifts = np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).reshape(-1, 2)
+        distance = np.abs(shifts).max(axis=1)
+        order = np.argsort(distance, kind="stable")
+        self._shifts, self._distance = shifts[order], distance[order]  # down, right
+        self._turned = self._phases(self._shifts)
 
     def find(self, square: Floats, aspect: float) -> tuple[Find, bool] | None:
-        """What the pictures say, and whether they are mirrored.
+        """The mark that the pictures carry, and whether they are mirrored.
 
         Args:
             square: evened pictures added up, (256, 256).
@@ -89,10 +95,10 @@ class MovedSearch:
         seen = [
             (*one, mirrored)
             for mirrored in (False, True)
-            for one in self.look.outstanding(spectra[mirrored], aspect)
+            for one in self._outstanding(spectra[mirrored], aspect)
         ]
         for _, place, own, mirrored in sorted(seen, reverse=True)[:_BEST]:
-            best = self.look.refined(spectra[mirrored], aspect, place, own)
+            best = self.refined(spectra[mirrored], aspect, place, own)
             waves = self._exact(squares[mirrored], aspect, best)
             if found := read_waves(self._carrier, waves, PLACES, self._own):
                 return found, mirrored
@@ -109,30 +115,8 @@ class MovedSearch:
         waves = self._carrier.waves(np.asarray(laid)) * np.exp(2j * np.pi * turns)
         return np.asarray(waves, dtype=np.complex64)
 
-
-class _Look:
-    """Some waves, by which places are compared: those of all payloads, and those of one."""
-
-    def __init__(self, rows: NDArray[np.intp], columns: NDArray[np.intp], signs: Waves) -> None:
-        """Work out what each shift does to each wave.
-
-        Args:
-            rows: waves down the square, (2K,): K of all payloads, then K of one.
-            columns: waves across it, (2K,).
-            signs: expected of each, (2K,).
-        """
-        self._waves = np.stack([columns, rows]).astype(np.float32)  # x, y
-        middle = np.exp(-2j * np.pi / SIDE * (SIDE - 1) / 2 * self._waves.sum(axis=0))
-        self._signs = (signs.conj() * middle).astype(np.complex64)
-        line = np.arange(-_FURTHEST, _FURTHEST + 1, _APART)
-        shifts = np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).reshape(-1, 2)
-        distance = np.abs(shifts).max(axis=1)
-        order = np.argsort(distance, kind="stable")
-        self._shifts, self._distance = shifts[order], distance[order]  # down, right
-        self._turned = self._phases(self._shifts)
-
-    def outstanding(self, spectrum: Waves, aspect: float) -> list[tuple[float, GridPlace, bool]]:
-        """The places of the grid that stand out, how far, and whether by the own payload."""
+    def _outstanding(self, spectrum: Waves, aspect: float) -> list[tuple[float, GridPlace, bool]]:
+        """The places of the grid that stand out: t, the place, and whether by the own payload."""
         found = []
         for cropped, places in _GRID.items():
             # A crop leaves the rest at most half of what it cut away beside the middle.
@@ -147,7 +131,7 @@ class _Look:
         return found
 
     def refined(self, spectrum: Waves, aspect: float, place: GridPlace, own: bool) -> GridPlace:
-        """The best place near one of the grid, by steps that become finer."""
+        """The best place near one of the grid, found by steps that become finer."""
         score = 0.0
         for step, shift in ((_FINE // 2, 3), (_FINE // 4, 2), (1, 1)):
             better = True
@@ -179,7 +163,7 @@ class _Look:
         return np.asarray(scores)
 
     def _phases(self, shifts: NDArray[np.int_]) -> Floats:
-        """What shifts (S, 2), quarters of a pixel, do to each wave, (2, 2K, S)."""
+        """The effect of shifts (S, 2), quarters of a pixel, on each wave, (2, 2K, S)."""
         turns = self._waves[::-1].T @ shifts.T.astype(np.float32)
         turns *= 2 * np.pi / (_QUARTERS * SIDE)
         halves = turns.reshape(2, -1, len(shifts))
@@ -218,7 +202,7 @@ def _within(value: int, step: int, least: int, most: int) -> set[int]:
 
 
 def _matrices(places: list[GridPlace], aspect: float) -> NDArray[np.float64]:
-    """What laying the pictures on the marked square does to x and y from its middle, (P, 2, 2)."""
+    """The maps of x and y, from the middle, that lay the pictures on the square, (P, 2, 2)."""
     width, height, turn = np.array([place[:3] for place in places], dtype=np.float64).T
     width, height = (1 - side * _SHARE / _FINE for side in (width, height))
     angle = np.radians(turn * _TURN / _FINE)

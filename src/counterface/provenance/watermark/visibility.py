@@ -1,11 +1,11 @@
-"""How much of the mark each place of a picture hides: a just-noticeable-difference mask.
+"""How strong a mark each place of a picture hides: a just-noticeable-difference mask.
 
 Contrast masking after Watson ("DCTune: a technique for visual optimization of DCT quantization
 matrices", 1993): a change goes unseen up to a threshold, which a texture of the same wavelengths
-raises by its contrast to the power 0.7. That a place next to an edge is judged by its flatter side
-is after Chou and Li ("A perceptually tuned subband image coder based on the measure of
-just-noticeable-distortion profile", 1995). Ours works on one band, that of the mark, and does
-without their luminance term: marks that were raised in the dark showed on black cloth.
+raises by its contrast to the power 0.7. Places next to an edge are judged by their flatter side,
+after Chou and Li ("A perceptually tuned subband image coder based on the measure of
+just-noticeable-distortion profile", 1995). Ours works on one band, that of the mark, and leaves out
+their luminance term: marks that were raised in the dark showed on black cloth.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _MOST = 3.0  # grey levels rms, however busy
 _TEXTURE = 0.8  # grey levels of texture in the mark's band at which it begins to hide more
 _POWER = 0.7  # Watson's
 _FINE, _COARSE = 0.9, 3.0  # sigmas at working size: their difference passes the mark's band
-_NEAR = 9  # pixels at working size: the flattest place this near counts
+_NEAR = 9  # pixels at working size: side of the window whose flattest place counts
 
 
 def hidden_rms(luma: Floats) -> Floats:
-    """How strong the mark may be at each place, rms grey levels, (256, 256).
+    """The strength that the mark may have at each place, rms grey levels, (256, 256).
 
     Args:
         luma: at working size, (256, 256), [0, 255].
