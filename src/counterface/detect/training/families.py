@@ -91,7 +91,7 @@ def add_families(
     Args:
         detector: ONNX file with the output `features`; an earlier head in it is replaced.
         entries: fakes whose `method` names their family, and genuine files.
-        config: how.
+        config: how the head is fitted.
         progress: called as (files done, total, name).
         failed: called with each file that could not be read, and why; the rest goes on.
 

@@ -240,12 +240,6 @@ def fit_heads(
     Each method has its share however many crops it has, and both classes weigh the same. In an
     even head its generators (of real files, its origins) have that share each.
 
-    Args:
-        net: its heads are replaced.
-        found: statistics of the items.
-        items: labels, methods and sources.
-        config: shares and penalty.
-
     Raises:
         TrainingError: a head without real or without fake crops.
     """

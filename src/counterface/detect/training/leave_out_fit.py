@@ -34,8 +34,8 @@ from counterface.detect.generalisation.meter import (
     Material,
     assemble,
     change_scores,
-    equal_scores,
     gather,
+    place_changes,
     read_material,
 )
 from counterface.detect.generalisation.twin_table import (
@@ -43,7 +43,6 @@ from counterface.detect.generalisation.twin_table import (
     FakeResult,
     count_alarms,
     merge_folds,
-    place_fakes,
 )
 from counterface.detect.generalisation.views import EQUALISED, PLAIN, RING, Answers, FileView
 from counterface.detect.models.frame_statistics import FrameStatistics
@@ -100,8 +99,7 @@ def refit_recipe(
     return assemble(
         f"{path.stem}, fitted without each {by}",
         material,
-        fits.results[PLAIN],
-        {"ring": fits.results[RING], "equalised": fits.results[EQUALISED]},
+        fits.results,
         count_alarms(material.judged, fits.genuine),
         by,
         config,
@@ -128,12 +126,11 @@ class _Refits:
 
     def add(self, unit: Unit) -> None:
         """Add where the unit's fakes stand, and what fits without it say of genuine files."""
-        entries, files = self.material.entries, self.material.judged
+        entries = self.material.entries
         mine = {entry.path for entry in judged_part(entries, unit)}
         judged = [i for i, entry in enumerate(entries) if entry.path in mine]
         fakes = [i for i in judged if entries[i].label]
         learnt = training_part(entries, unit)
-        placed: dict[str, list[list[FakeResult]]] = {change: [] for change in CHANGES}
         try:
             fits = [
                 self._fit(shares_nothing(learnt, [entries[i] for i in part])) for part in self.parts
@@ -141,12 +138,10 @@ class _Refits:
         except TrainingError:
             self.unfitted.append(unit.name)
             return
+        placed = []
         for part, logits in zip(self.parts, fits, strict=True):
             reals = [i for i in part if entries[i].path not in mine]
-            for change in CHANGES:
-                scores = change_scores(self.material, logits, change)
-                equal = equal_scores(self.material, logits) if change == PLAIN else None
-                placed[change].append(place_fakes(files, scores, equal, fakes=fakes, reals=reals))
+            placed.append(place_changes(self.material, logits, fakes=fakes, reals=reals))
             # of an origin that is left out, its own files alone are strangers
             strangers = set(judged) - set(fakes) if unit.by == "origin" else reals
             scores = change_scores(self.material, logits, PLAIN)
@@ -154,7 +149,7 @@ class _Refits:
             self.sums[known] += scores[known]
             self.counts[known] += 1
         for change in CHANGES:
-            self.results[change] += merge_folds(placed[change])
+            self.results[change] += merge_folds([fold[change] for fold in placed])
 
     @property
     def genuine(self) -> Array:

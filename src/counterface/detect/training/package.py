@@ -15,15 +15,9 @@ from counterface.detect.models.detector_model import DetectorModel
 from counterface.detect.models.fusion import Fusion
 from counterface.detect.scanning.scan import ScanConfig
 from counterface.detect.training.export import describe_net, export_detector
+from counterface.detect.training.recipe import ModelChoice, TrainConfig
 from counterface.detect.training.score_clips import pool_files, score_clips
-from counterface.detect.training.train import (
-    RECIPE_FILE,
-    ModelChoice,
-    TrainConfig,
-    load_detector,
-    manifest_of,
-    open_pool,
-)
+from counterface.detect.training.train import RECIPE_FILE, load_detector, manifest_of, open_pool
 from counterface.errors import DetectorError
 from counterface.learn import checkpoint as disk
 from counterface.types import Progress

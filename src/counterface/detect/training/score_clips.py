@@ -21,13 +21,7 @@ class ValidatedTask(DetectorTask):
     """A task that also measures itself on clips that it is not trained on."""
 
     def __init__(self, task: DetectorTask, pool: FacePool, clips: Sequence[FaceClip]) -> None:
-        """Take over a task.
-
-        Args:
-            task: what is learnt, and how.
-            pool: where the clips are from.
-            clips: clips that are held back.
-        """
+        """Take over a task, and clips of a pool that are held back."""
         super().__init__(task.net, task.optimizer, task.loss, task.steps)
         self.pool, self.clips = pool, clips
 
@@ -75,12 +69,8 @@ def measure_clips(
 ) -> dict[str, float]:
     """Metrics by file (mean logit) and by clip; AUC only where both classes are there.
 
-    `loss` is the cross-entropy of the files, `accuracy` at even odds.
-
-    Args:
-        pool: where the clips are from.
-        clips: N of them.
-        logits: (N,).
+    Logits are (N,), one for each clip. `loss` is the cross-entropy of the files, `accuracy` at even
+    odds.
     """
     files = pool_files(clips, logits)
     labels = np.array([pool.entries[number].label for number in files])

@@ -87,7 +87,7 @@ def read_statistics(net: FrameStatistics, crops: Image) -> Answers:
 
 
 def _digest(net: FrameStatistics) -> str:
-    """Says all that the statistics depend on: the backbone's weights, what of its maps is read."""
+    """What the statistics depend on: the backbone's weights, and what of its maps is read."""
     digest = hashlib.sha256()
     for name, value in net.backbone.state_dict().items():
         digest.update(name.encode() + value.numpy().tobytes())

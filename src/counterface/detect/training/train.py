@@ -20,15 +20,7 @@ from counterface.detect.models.detector_model import DetectorModel, build_detect
 from counterface.detect.models.parts.folded import START_FACES, start_from_folded
 from counterface.detect.training.detector_task import DetectorTask, first_batches
 from counterface.detect.training.pair_data import read_sources, train_autoencoder
-from counterface.detect.training.recipe import (
-    DataConfig,
-    LossRecipe,
-    ModelChoice,
-    OptimizerRecipe,
-    PairFolders,
-    SyntheticFolders,
-    TrainConfig,
-)
+from counterface.detect.training.recipe import ModelChoice, TrainConfig
 from counterface.detect.training.score_clips import ValidatedTask, first_clips
 from counterface.device import keep_freed_memory, use_free_cores
 from counterface.errors import ConfigError, TrainingError
@@ -39,25 +31,6 @@ from counterface.learn.loop import TrainResult, train
 from counterface.learn.task import Examples
 from counterface.project_files import reading
 from counterface.types import Image
-
-__all__ = [
-    "RECIPE_FILE",
-    "DataConfig",
-    "LossRecipe",
-    "ModelChoice",
-    "OptimizerRecipe",
-    "PairFolders",
-    "SyntheticFolders",
-    "TrainConfig",
-    "describe_recipe",
-    "load_detector",
-    "manifest_of",
-    "open_pool",
-    "read_sources",
-    "start_net",
-    "train_detector",
-    "train_on",
-]
 
 RECIPE_FILE = "recipe.toml"  # in the folder of a run
 
@@ -99,8 +72,8 @@ def train_on(
     Args:
         config: the recipe; its splits and its folder are not looked at.
         pool: where the clips are from.
-        clips: that are trained on.
-        held_back: that choose the best weights; none leaves the last ones.
+        clips: clips that are trained on.
+        held_back: clips that choose the best weights; without any, the last weights are kept.
         out: folder of the run.
         progress: called with each log line.
     """

@@ -34,7 +34,8 @@ from counterface.detect.training.collect import Failed
 from counterface.detect.training.export import stamp_detector
 from counterface.detect.training.fit import FitConfig, fit_items, read_items
 from counterface.detect.training.left_out_table import tabulate_left_out, take_each_once
-from counterface.detect.training.train import TrainConfig, describe_recipe, train_detector
+from counterface.detect.training.recipe import TrainConfig
+from counterface.detect.training.train import describe_recipe, train_detector
 from counterface.errors import DetectorError, StoppedBySignal, TrainingError
 from counterface.files import file_sha256, find_differences, make_folder, replacing, write_bytes
 from counterface.learn.checkpoint import read_weights
@@ -73,7 +74,7 @@ def fit_weighed(
     progress: Progress | None = None,
     failed: Failed | None = None,
 ) -> Generalisation | None:
-    """Write the detector of a recipe; return what its folds say of files that they never met.
+    """The tables of a recipe's folds, on files that they never met; its detector file is written.
 
     Args:
         config: names the manifest, of which the split `test` is not looked at. Without `folds` the
@@ -152,7 +153,7 @@ def _fit_part(
 
 
 def _key_of(config: FitConfig, items: Sequence[Entry]) -> str:
-    """Says all that a detector file depends on."""
+    """The digest of everything that a detector file depends on."""
     apart = {"out", "manifest", "faces", "folds", "limit", "tuning", "tuned", "folded", "voters"}
     voters = [voter.model_dump_json(exclude={"met", "weights"}) for voter in config.voters]
     files = [config.tuned, config.folded, *(voter.weights for voter in config.voters)]
