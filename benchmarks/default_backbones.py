@@ -24,7 +24,8 @@ from counterface.datasets.face_store import FaceStoreConfig, store_faces
 from counterface.datasets.manifest import write_manifest
 from counterface.detect.detector import Detector
 from counterface.detect.training.export import describe_net, export_detector
-from counterface.detect.training.train import TrainConfig, load_detector, train_detector
+from counterface.detect.training.recipe import TrainConfig
+from counterface.detect.training.train import load_detector, train_detector
 from counterface.learn.run_log import read_log
 
 OUT = ROOT / "runs" / "backbones"

@@ -36,14 +36,9 @@ from counterface.detect.training.folds import (
     Grouping,
     cross_validate,
 )
+from counterface.detect.training.recipe import TrainConfig
 from counterface.detect.training.score_clips import first_clips, pool_files, score_clips
-from counterface.detect.training.train import (
-    TrainConfig,
-    load_detector,
-    open_pool,
-    train_detector,
-    train_on,
-)
+from counterface.detect.training.train import load_detector, open_pool, train_detector, train_on
 from counterface.faceset.extract import ExtractConfig, extract
 from counterface.files import write_bytes
 from counterface.learn.metrics import auc

@@ -44,7 +44,8 @@ from counterface.detect.scanning.scan import ScanConfig
 from counterface.detect.training.export import stamp_detector
 from counterface.detect.training.families import add_families
 from counterface.detect.training.fit import FitConfig, fit_items
-from counterface.detect.training.train import DataConfig, TrainConfig, train_detector
+from counterface.detect.training.recipe import DataConfig, TrainConfig
+from counterface.detect.training.train import train_detector
 from counterface.detect.training.weighed_fit import fit_weighed
 from counterface.faceset.extract import ExtractConfig, extract
 from counterface.provenance.mark import Marker

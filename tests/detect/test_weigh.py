@@ -18,7 +18,7 @@ from counterface.detect.weigh import (
     Statement,
     Weighing,
     find_contradiction,
-    median_quality,
+    middle,
     start_weighing,
     take_statements,
 )
@@ -99,7 +99,7 @@ def test_a_face_belongs_to_the_best_bin_that_it_is_good_enough_for(quality, name
 
 
 def test_the_middle_of_the_frames_decides():
-    assert median_quality([10, 30, None, 50], [None, None], 0.4) == Quality(30, None, 0.4)
+    assert (middle([10, 30, None, 50]), middle([None, None])) == (30, None)
 
 
 @pytest.mark.parametrize(

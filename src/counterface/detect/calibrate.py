@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,7 +17,7 @@ from counterface.detect.evaluation.score_files import score_files
 from counterface.detect.pool import calibrate
 from counterface.detect.scanning.scan import ScanConfig
 from counterface.errors import DetectorError
-from counterface.types import Verdict
+from counterface.types import Progress
 
 MARGIN = 1e-3  # beyond the clip that decides a line
 PRIOR = 0.5  # clips are weighted so that half of them are fake: the base rate is the user's to know
@@ -132,7 +132,7 @@ def calibrate_file(
     config: ScanConfig,
     *,
     jobs: int = 1,
-    progress: Callable[[int, int | None, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> DetectorInfo:
     """What the detector file says after its calibration and thresholds were fitted on the items.
 
@@ -183,34 +183,6 @@ def calibrate_scores(
     low = _move([s.low for s in used], then, calibration)
     high = _move([s.high for s in used], then, calibration)
     return calibration, choose_thresholds(labels, low, high)
-
-
-def recalibrate_scores(
-    scores: Sequence[FileScore], then: Calibration, now: Calibration, thresholds: Thresholds
-) -> list[FileScore]:
-    """The same files with the probabilities and verdicts of another calibration.
-
-    Args:
-        scores: from `score_files`.
-        then: the calibration by which they were made.
-        now: the one that holds now.
-        thresholds: its lines.
-    """
-    moved = []
-    for score in scores:
-        if score.logit is None:
-            moved.append(score)
-            continue
-        p, low, high = _move([score.probability, score.low, score.high], then, now).tolist()
-        verdict = Verdict.INCONCLUSIVE
-        firm = score.in_range is not False  # no number of any other face carries a verdict
-        if firm and low >= thresholds.likely_manipulated:
-            verdict = Verdict.LIKELY_MANIPULATED
-        elif firm and high <= thresholds.no_manipulation_found:
-            verdict = Verdict.NO_MANIPULATION_FOUND
-        update = {"probability": p, "low": low, "high": high, "verdict": verdict.value}
-        moved.append(score.model_copy(update=update))
-    return moved
 
 
 def _move(

@@ -12,7 +12,6 @@ of `DetectorInfo`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from importlib.resources import as_file, files
 from pathlib import Path
 from shlex import quote
@@ -192,14 +191,7 @@ class Detector:
         Raises:
             DetectorError: crops of another shape or type.
         """
-        optional = optional_outputs(self.info)
-        names = ["logit", "activation", *optional]
-        parts = list(zip(*self._run(names, crops), strict=True))
-        found = dict(zip(names, map(np.concatenate, parts), strict=True)) if parts else {}
-        if not parts:
-            shapes = {"logit": (0,), "activation": (0, 1, 1)}
-            shapes |= {name: (0, width) for name, width in optional.items()}
-            found = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+        found = self._run(["logit", "activation", *optional_outputs(self.info)], crops)
         return Judgement(
             found["logit"].reshape(-1),
             found["activation"],
@@ -218,10 +210,10 @@ class Detector:
                 f"{self.path}: detector {self.info.name!r} has no output 'features'; export it "
                 "anew from a net with an `embedding`"
             )
-        return np.concatenate([part for (part,) in self._run(["features"], crops)])
+        return self._run(["features"], crops)["features"]
 
-    def _run(self, outputs: list[str], crops: NDArray[np.uint8]) -> Iterator[list[Floats]]:
-        """The outputs of each batch."""
+    def _run(self, outputs: list[str], crops: NDArray[np.uint8]) -> dict[str, Floats]:
+        """Each output for all items, which are run in batches."""
         wanted = self.info.crop_shape
         if crops.dtype != np.uint8 or crops.shape[1:] != wanted:
             shape = ", ".join(["B", *map(str, wanted)])
@@ -229,12 +221,17 @@ class Detector:
                 f"detector {self.info.name!r} takes uint8 crops ({shape}) aligned to "
                 f"template {self.info.template!r}, got {crops.dtype} {crops.shape}"
             )
-        name = input_name(self.info)
+        if not len(crops):
+            shapes = {"logit": (0,), "activation": (0, 1, 1)}
+            shapes |= {name: (0, width) for name, width in optional_outputs(self.info).items()}
+            return {name: np.zeros(shapes.get(name, (0, 0)), np.float32) for name in outputs}
+        found = []
         for start in range(0, len(crops), BATCH):
             batch = np.moveaxis(crops[start : start + BATCH], -1, -3).astype(np.float32) / 255
-            found = self._session.run(outputs, {name: batch})
-            self._require_shapes(outputs, found, len(batch))
-            yield found
+            found.append(self._session.run(outputs, {input_name(self.info): batch}))
+            self._require_shapes(outputs, found[-1], len(batch))
+        parts = zip(outputs, zip(*found, strict=True), strict=True)
+        return {name: np.concatenate(part) for name, part in parts}
 
     def _require_shapes(self, names: list[str], found: list[Floats], count: int) -> None:
         """Refuse outputs that are not arrays of numbers of the documented shapes."""

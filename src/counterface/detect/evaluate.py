@@ -17,6 +17,7 @@ from counterface.config import Record
 from counterface.datasets.manifest import Entry, of_split, read_manifest
 from counterface.detect.detector import Calibration, Detector, DetectorInfo
 from counterface.detect.evaluation.cautions import find_cautions, split_cautions
+from counterface.detect.evaluation.degradation import Degradation
 from counterface.detect.evaluation.file_score import FileScore
 from counterface.detect.evaluation.measure import (
     ROUNDS,
@@ -73,8 +74,7 @@ class EvaluateConfig(Record):
 
     def scan_config(self, detector: str) -> ScanConfig:
         """The scan of each file."""
-        chosen = ScanConfig(frames=self.frames, thorough=self.thorough, detector=detector)
-        return chosen.model_copy(update={"pictures": False, "marks": False})
+        return ScanConfig(frames=self.frames, thorough=self.thorough, detector=detector)
 
 
 class DetectorFacts(Record):
@@ -301,8 +301,12 @@ def score_opened(
     detector: DetectorFacts,
     config: EvaluateConfig,
     progress: Progress | None = None,
+    change: Degradation | None = None,
 ) -> list[FileScore]:
-    """The files' scores by one detector, from the cache where they are known."""
-    scan = config.scan_config(detector.file)
-    store = ScoreStore(config.cache, detector.sha256, scan) if config.cache else None
-    return score_files(items, scan, jobs=config.jobs, progress=progress, store=store)
+    """The files' scores by one detector, from the cache where they are known.
+
+    `change` is done to frames before faces are looked for.
+    """
+    scan, name = config.scan_config(detector.file), change.name if change else ""
+    store = ScoreStore(config.cache, detector.sha256, scan, name) if config.cache else None
+    return score_files(items, scan, jobs=config.jobs, progress=progress, store=store, change=change)

@@ -29,15 +29,8 @@ _PARTS: dict[str, tuple[tuple[float, float], ...]] = {
     "cheeks": ((-0.75, 0.65), (0.75, 0.65)),
     "jaw and chin": ((-0.7, 1.35), (0.0, 1.65), (0.7, 1.35)),
     "outline and background": (
-        *(
-            (-1.3, -0.9),
-            (1.3, -0.9),
-            (-1.35, 0.4),
-            (1.35, 0.4),
-            (-1.3, 1.6),
-            (1.3, 1.6),
-            (0.0, -1.25),
-        ),
+        *((-1.3, -0.9), (1.3, -0.9), (-1.35, 0.4), (1.35, 0.4)),
+        *((-1.3, 1.6), (1.3, 1.6), (0.0, -1.25)),
     ),
 }
 
@@ -91,14 +84,10 @@ def part_of_cells(shape: tuple[int, int], template: str) -> list[list[str]]:
     side, eye_line = TEMPLATES[template]
     names = [name for name, points in _PARTS.items() for _ in points]
     centres = np.array([p for points in _PARTS.values() for p in points], np.float32)
-    rows = []
-    for y in range(shape[0]):
-        row = []
-        for x in range(shape[1]):
-            cell = np.array([(x + 0.5) / shape[1] - 0.5, (y + 0.5) / shape[0] - eye_line]) * side
-            row.append(names[int(((centres - cell) ** 2).sum(axis=1).argmin())])
-        rows.append(row)
-    return rows
+    y, x = np.indices(shape) + 0.5
+    cells = np.stack([x / shape[1] - 0.5, y / shape[0] - eye_line], axis=2) * side
+    nearest = ((centres - cells[:, :, None]) ** 2).sum(axis=3).argmin(axis=2)
+    return [[names[part] for part in row] for row in nearest]
 
 
 def strongest_part(activations: Sequence[Floats], template: str) -> str | None:

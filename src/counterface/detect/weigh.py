@@ -14,7 +14,7 @@ whereas bits depend on what is shown, on the codec, and in a video on how much m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -44,16 +44,10 @@ class Quality(NamedTuple):
     compression: float | None  # strength, 0 none to 1 heavy
 
 
-def median_quality(
-    eye_px: Sequence[float | None], sharpness: Sequence[float | None], compression: float | None
-) -> Quality:
-    """The middle quality of a person's frames; what no frame has a measure of is None."""
-
-    def middle(values: Sequence[float | None]) -> float | None:
-        known = [value for value in values if value is not None]
-        return float(np.median(known)) if known else None
-
-    return Quality(middle(eye_px), middle(sharpness), compression)
+def middle(values: Iterable[float | None]) -> float | None:
+    """The median of the values that are known; None where none is."""
+    known = [value for value in values if value is not None]
+    return float(np.median(known)) if known else None
 
 
 class WitnessInfo(DetectorPart):
@@ -79,6 +73,11 @@ class Promise(DetectorPart):
         ge=1, description="number of sources of genuine files; the worst of them keeps the share"
     )
     files: int = Field(ge=1, description="number of genuine files in all of them")
+
+    @property
+    def ground(self) -> str:
+        """Words for the sources in which it holds."""
+        return "one source" if self.origins == 1 else f"the worst of {self.origins} sources"
 
 
 class QualityBin(DetectorPart):
@@ -176,10 +175,9 @@ class Weighing(DetectorPart):
         if bin_.line < NEVER:
             line = f"likely manipulated from {bin_.line:.3f}"
         if bin_.promise:
-            share, origins, files = bin_.promise.share, bin_.promise.origins, bin_.promise.files
-            from_ = "one source" if origins == 1 else f"the worst of {origins} sources"
             line += (
-                f", passed by {share:.0%} of genuine files at most, from {from_} ({files} files)"
+                f", passed by {bin_.promise.share:.0%} of genuine files at most, from "
+                f"{bin_.promise.ground} ({bin_.promise.files} files)"
             )
         return (
             f"eyes {bin_.min_eye_px:g} pixels apart and more, sharpness from "
@@ -253,7 +251,7 @@ def take_statements(
     Args:
         logits: (N, W), raw, of the frames or views that are pooled, N >= 1.
         weighing: weighing of the detector file.
-        bin_: that of the person.
+        bin_: bin of the person.
     """
     mean = weighing.hear(logits, bin_).mean(axis=0)
     return tuple(

@@ -32,7 +32,8 @@ from counterface.detect.evaluation.cautions import find_cautions, split_cautions
 from counterface.detect.evaluation.file_score import FileScore
 from counterface.detect.evaluation.measure import measure_files
 from counterface.detect.scanning import scan as scan_module
-from counterface.detect.training.train import DataConfig, ModelChoice, TrainConfig, train_detector
+from counterface.detect.training.recipe import DataConfig, ModelChoice, TrainConfig
+from counterface.detect.training.train import train_detector
 from counterface.errors import DatasetError
 from counterface.faces.face_search import FaceSearch
 from counterface.learn.checkpoint import read_weights
@@ -67,8 +68,8 @@ def test_videos_of_one_name_under_four_methods_stay_four_videos(tmp_path: Path):
 
 
 def test_frames_are_spread_over_the_whole_clip(tmp_path: Path):
-    drawn = actors.draw_clip((2,), 32, 320, 240)
-    clip = actors.write_clip(tmp_path / "clip.mp4", drawn, Fraction(8))  # 4 seconds
+    drawn = actors.draw_clip((2,), 16, 320, 240)
+    clip = actors.write_clip(tmp_path / "clip.mp4", drawn, Fraction(4))  # 4 seconds
     (score,) = score_files([Entry(clip, 1)], tiny_config(tmp_path, frames=8))
     times = np.array(score.frame_times_s)
     assert len(times) == len(score.frame_logits) == 8

@@ -180,8 +180,9 @@ LOWS = st.lists(st.floats(0.01, 0.99), min_size=1, max_size=90)
 
 @given(st.dictionaries(st.sampled_from("abcd"), LOWS, max_size=4), st.floats(0.5, 0.9))
 def test_no_origin_lies_above_the_line_in_more_than_its_share(origins, least):
+    one = scored(0, 0.0, "g", eye_px=80.0)
     scores = [
-        scored(0, 0.0, "g", eye_px=80.0, low=low, origin=name)
+        one.model_copy(update={"low": low, "origin": name})
         for name, lows in origins.items()
         for low in lows
     ]

@@ -30,7 +30,15 @@ def clip(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
-    return drawn_clip(tmp_path_factory.mktemp("clip") / "two.mp4", (1, 2))
+    return drawn_clip(tmp_path_factory.mktemp("clip") / "two.mp4", (1, 2), 24)
+
+
+@pytest.fixture(scope="module")
+def whole(clip, tmp_path_factory):
+    """The report on every frame of the clip, and what was told on the way."""
+    config, told = tiny_config(tmp_path_factory.mktemp("whole"), all_frames=True), []
+    (report,) = scan_files([clip], config, progress=lambda *entry: told.append(entry))
+    return report, told
 
 
 @pytest.fixture
@@ -68,7 +76,7 @@ def test_the_report_is_of_the_face_that_decided_and_says_who_judged_it(pair, tmp
 
 
 def test_scanning_twice_gives_the_same(clip, tmp_path):
-    config = tiny_config(tmp_path, frames=6)
+    config = tiny_config(tmp_path, frames=3)
     first, second = (scan(clip, config) for _ in range(2))
     assert first.tracks == second.tracks
     assert first.file.sha256 == second.file.sha256
@@ -85,18 +93,19 @@ def test_two_people_are_two_tracks_and_the_worse_decides(pair, tmp_path):
 
 
 def test_a_cut_never_puts_two_people_into_one_track(tmp_path):
-    path = drawn_clip(tmp_path / "cut.mp4", (3, 4), 48, cut_at=24)  # they change places at 1 s
+    path = drawn_clip(tmp_path / "cut.mp4", (3, 4), 24, cut_at=12)  # they change places at 0.5 s
     result = scan(path, tiny_config(tmp_path, frames=12))
     assert sum(len(track.frames) for track in result.tracks) == 24
     for track in result.tracks:
-        assert len({(f.box[0] < 200) == (f.pts_s < 1) for f in track.frames}) == 1
+        assert len({(f.box[0] < 200) == (f.pts_s < 0.5) for f in track.frames}) == 1
     assert max(len(track.frames) for track in result.tracks) == 12  # one is known on both sides
 
 
-def test_every_frame_can_be_looked_at(clip, tmp_path):
-    result = scan(clip, tiny_config(tmp_path, all_frames=True))
+def test_every_frame_can_be_looked_at_and_is_told(whole):
+    result, told = whole
     assert result.sampling.mode == "all"
     assert result.sampling.read == 48
+    assert told[:-1] == [(number, 48, "one.mp4") for number in range(1, 49)]
 
 
 def test_a_clip_shorter_than_the_number_of_frames_is_read_once(tmp_path):
@@ -203,8 +212,8 @@ def test_what_thorough_implies_gives_way_to_what_was_asked_for():
     assert ScanConfig().settled().face_detector == "auto"
 
 
-def test_a_video_is_never_held_in_memory(clip, tmp_path):
-    result = scan(clip, tiny_config(tmp_path, all_frames=True))
+def test_a_video_is_never_held_in_memory(whole, clip, tmp_path):
+    result, _ = whole
     assert len(result.thumbs) <= 48
     assert len(result.exhibits) <= 6 * len(result.tracks)
     bare = scan(clip, tiny_config(tmp_path, frames=4, pictures=False))
@@ -235,13 +244,6 @@ def test_files_come_back_in_order_and_a_bad_one_is_a_row(clip, picture, tmp_path
     ]
     inside = [(done, text) for done, _, text in seen if text not in names]
     assert inside == [(0, f"one.mp4, frame {number} of 4") for number in (1, 2, 3, 4)]
-
-
-def test_a_single_video_tells_its_frames(clip, tmp_path):
-    seen = []
-    config = tiny_config(tmp_path, all_frames=True)
-    list(scan_files([clip], config, progress=lambda *entry: seen.append(entry)))
-    assert seen[:-1] == [(number, 48, "one.mp4") for number in range(1, 49)]
 
 
 def test_an_error_that_names_no_file_gets_the_name(clip, tmp_path, monkeypatch):

@@ -52,9 +52,19 @@ def scan(file: Path, folder: Path, **changes: Any) -> Report:
     return counterface.scan(file, tiny_config(folder, gain=1e-3, frames=12, **changes))
 
 
-def test_a_made_file_is_called_so_whatever_the_detector_thinks(maker: Path, tmp_path: Path):
+@pytest.fixture(scope="module")
+def made(desk: Path) -> Report:
+    """What its maker is told of the made clip."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COUNTERFACE_HOME", str(desk / "home"))
+        return scan(desk / "out.mp4", desk)
+
+
+def test_a_made_file_is_called_so_whatever_the_detector_thinks(
+    maker: Path, made: Report, tmp_path: Path
+):
     assert scan(maker / "out.mp4", tmp_path, marks=False).verdict is Verdict.INCONCLUSIVE
-    found = scan(maker / "out.mp4", tmp_path)
+    found = made
     assert found.verdict is Verdict.LIKELY_MANIPULATED
     assert found.provenance is not None
     assert found.reasons[0] == found.provenance.mark
@@ -91,13 +101,12 @@ def test_the_footage_that_a_fake_was_made_from_is_not_accused(maker: Path, tmp_p
     assert "footage that it was made from" in text
 
 
-def test_marks_go_into_the_report_and_come_back(maker: Path, tmp_path: Path):
-    report = scan(maker / "out.mp4", tmp_path)
-    again = Report.model_validate_json(report.to_json())
-    assert again == report
+def test_marks_go_into_the_report_and_come_back(made: Report):
+    again = Report.model_validate_json(made.to_json())
+    assert again == made
     assert again.provenance is not None
     assert again.provenance.watermark.state == "found"
-    assert json.loads(report.to_json())["provenance"]["credentials"]["state"] == "trusted"
+    assert json.loads(made.to_json())["provenance"]["credentials"]["state"] == "trusted"
 
 
 def test_evaluation_measures_the_detector_and_not_the_marks(

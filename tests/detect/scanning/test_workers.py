@@ -78,7 +78,7 @@ def test_a_file_that_kills_its_worker_is_named_and_costs_no_other(
     monkeypatch.setattr(scan_files, "Scanner", lambda *_: None)
     monkeypatch.setattr(scan_files, "_start_worker", dying_worker.start)
     monkeypatch.setattr(scan_files, "_work", dying_worker.look)
-    files = [Path(f"{number}.jpg") for number in range(3)]
+    files = [Path(f"{number}.jpg") for number in range(max(2, place + 1))]
     files[place] = Path("deadly.jpg")
     rows = list(scan_files.scan_files(files, jobs=2))
     assert [Path(row.file.path) for row in rows] == files

@@ -32,7 +32,7 @@ def collect(items: list[Entry], frames: int = 4) -> tuple[list[tuple[int, Image]
     crops = collect_crops(
         items, frames, "whole_face", 64, failed=lambda i, why: failures.append(f"{i.path} {why}")
     )
-    return list(crops), failures
+    return [(number, face) for number, faces in crops for face in faces], failures
 
 
 def test_every_readable_file_gives_its_crops_and_bad_ones_are_told(items: list[Entry]):

@@ -20,13 +20,13 @@ from counterface.detect.training.fit import (
     FitConfig,
     HeadConfig,
     VoterConfig,
-    fit_detector,
     fit_heads,
     join_evidence,
     real_faces,
     start_statistics,
 )
 from counterface.detect.training.statistics import Statistics, collect_statistics
+from counterface.detect.training.weighed_fit import fit_weighed
 from counterface.errors import TrainingError
 
 TINY = FrameStatisticsConfig(backbone="test_efficientnet", cells=4)
@@ -61,11 +61,10 @@ class Files:
         self.item += [len(self.items) - 1] * len(values)
         return self
 
-    def fit(self, *heads: HeadConfig, ridge: float = 0.3, leave_out: tuple[str, ...] = ()) -> Heads:
+    def fit(self, *heads: HeadConfig, ridge: float = 0.3) -> Heads:
         net = Heads()
         found = Statistics(np.array(self.rows, np.float32), np.array(self.item, np.intp))
-        config = FitConfig(heads=heads or (ONE,), ridge=ridge)
-        fit_heads(net, found, self.items, config, frozenset(leave_out))  # type: ignore[arg-type]
+        fit_heads(net, found, self.items, FitConfig(heads=heads or (ONE,), ridge=ridge))  # type: ignore[arg-type]
         return net
 
 
@@ -218,14 +217,6 @@ def test_a_method_that_no_head_names_is_not_fitted_on():
     assert np.array_equal(files.fit().score(cloud(10, 9)), plain)
 
 
-def test_a_group_that_is_left_out_leaves_no_trace():
-    files = Files().add(0, "clip", cloud(30, 1), "ann").add(1, "swap", cloud(30, 2, 1.0), "bob")
-    plain = files.fit().score(cloud(10, 9))
-    files.add(0, "clip", cloud(30, 4, 50.0), "cid").add(1, "swap", cloud(30, 5, -50.0), "cid")
-    assert np.array_equal(files.fit(leave_out=("cid",)).score(cloud(10, 9)), plain)
-    assert not np.allclose(files.fit().score(cloud(10, 9)), plain, atol=1e-2)
-
-
 def test_each_head_answers_its_own_question():
     left, right = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])
     noise = np.random.default_rng(0).normal(0, 0.1, (20, 2))
@@ -244,7 +235,7 @@ def test_a_head_without_a_class_is_refused():
     with pytest.raises(TrainingError, match=says):
         files.fit(missing)
     with pytest.raises(TrainingError, match=r"'swap': no real crops of \['clip'\]"):
-        files.fit(leave_out=("ann",))
+        Files().add(1, "swap", cloud(5, 2), "bob").fit()
 
 
 @pytest.fixture(scope="module")
@@ -331,7 +322,7 @@ def test_a_recipe_becomes_a_detector_that_tells_the_classes_apart(
     config = tiny_config(tmp_path / "run", manifest=manifest)
     said = tuple(head.model_copy(update={"looks_for": "a cast"}) for head in config.heads)
     config = config.model_copy(update={"heads": said})
-    fit_detector(config, tmp_path / "own.onnx")
+    fit_weighed(config, tmp_path / "own.onnx")
     detector = Detector.load(tmp_path / "own.onnx")
     assert detector.info.size == 64
     assert detector.info.weighing is not None
@@ -395,7 +386,7 @@ def test_heads_and_voters_that_say_what_they_look_for_are_witnesses(tmp_path: Pa
 
 def test_a_recipe_without_a_manifest_is_refused(tmp_path: Path):
     with pytest.raises(TrainingError, match="no manifest is named"):
-        fit_detector(tiny_config(tmp_path), tmp_path / "own.onnx")
+        fit_weighed(tiny_config(tmp_path), tmp_path / "own.onnx")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])

@@ -19,17 +19,15 @@ from counterface.datasets.split import linked_groups
 from counterface.detect.detector import Detector
 from counterface.detect.training import train as train_module
 from counterface.detect.training.folds import FOLD_BY, cross_validate, fold_clips
-from counterface.detect.training.score_clips import first_clips, measure_clips, score_clips
-from counterface.detect.training.train import (
+from counterface.detect.training.recipe import (
     DataConfig,
     LossRecipe,
     ModelChoice,
     OptimizerRecipe,
     TrainConfig,
-    load_detector,
-    open_pool,
-    train_detector,
 )
+from counterface.detect.training.score_clips import first_clips, measure_clips, score_clips
+from counterface.detect.training.train import load_detector, open_pool, train_detector
 from counterface.errors import TrainingError
 from counterface.learn.checkpoint import read_weights
 from counterface.learn.loop import LoopConfig

@@ -10,7 +10,8 @@ from drawn_faces import FRAMES, write_store
 from counterface.config import read_config
 from counterface.detect.models.detector_model import detector_kind
 from counterface.detect.training.fit import FitConfig
-from counterface.detect.training.train import ModelChoice, TrainConfig, train_detector
+from counterface.detect.training.recipe import ModelChoice, TrainConfig
+from counterface.detect.training.train import train_detector
 from counterface.registry import DETECTORS
 
 RECIPES = Path(__file__).resolve().parents[3] / "recipes"

@@ -14,20 +14,19 @@ from pydantic import ValidationError
 from counterface.config import read_config, write_config
 from counterface.datasets.pairs.training_pairs import PairConfig, TrainingPairs
 from counterface.detect.detector import Detector
+from counterface.detect.models.detector_model import build_detector
 from counterface.detect.training.export import export_detector, uncalibrated
-from counterface.detect.training.train import (
+from counterface.detect.training.pair_data import read_sources, train_autoencoder
+from counterface.detect.training.recipe import (
     DataConfig,
     ModelChoice,
     PairFolders,
     SyntheticFolders,
     TrainConfig,
-    load_detector,
-    read_sources,
-    start_net,
-    train_detector,
 )
+from counterface.detect.training.train import load_detector, start_net, train_detector
 from counterface.errors import ConfigError, TrainingError
-from counterface.learn.checkpoint import read_weights
+from counterface.learn.checkpoint import read_weights, write_weights
 from counterface.learn.loop import LoopConfig
 
 OPTIONS = {"backbone": "test_efficientnet", "width": 16, "stage": 3, "size": 64}
@@ -101,7 +100,8 @@ def test_a_run_that_was_cut_off_ends_with_the_same_weights(folders: Path, tmp_pa
 
 def test_the_autoencoder_is_trained_once_and_used(folders: Path, tmp_path: Path):
     told: list[str] = []
-    config = recipe(folders, tmp_path / "run", autoencoder_steps=1)
+    loop = LOOP.model_copy(update={"steps": 1})
+    config = recipe(folders, tmp_path / "run", autoencoder_steps=1, loop=loop)
     train_detector(config, lambda phase, *rest: told.append(phase))
     assert told[0] == "autoencoder"
     made = tmp_path / "run" / "autoencoder" / "autoencoder.onnx"
@@ -111,24 +111,25 @@ def test_the_autoencoder_is_trained_once_and_used(folders: Path, tmp_path: Path)
     assert "autoencoder" not in told
     assert made.stat().st_mtime_ns == stamp
     other = recipe(folders, tmp_path / "other", autoencoder_steps=1, autoencoder=made)
-    train_detector(other, lambda phase, *rest: told.append(phase))
-    assert "autoencoder" not in told
+    assert train_autoencoder(other, read_sources(other.data), None) == made
+    assert not other.out.exists()
 
 
 def test_a_run_can_start_from_the_weights_of_another(folders: Path, tmp_path: Path):
     torch.manual_seed(0)
-    first = train_detector(recipe(folders, tmp_path / "first"))
-    config = recipe(folders, tmp_path / "second", start_from=first.weights)
+    trained = build_detector("frame_cnn", OPTIONS)
+    write_weights(tmp_path / "last.safetensors", {"net": trained}, {})
+    config = recipe(folders, tmp_path / "second", start_from=tmp_path / "last.safetensors")
     started = start_net(config).state_dict()
-    trained = read_weights(first.weights)[0]["net"]
-    assert all(torch.equal(started[name], trained[name]) for name in trained)
+    assert all(torch.equal(started[name], value) for name, value in trained.state_dict().items())
 
 
-def test_weights_of_another_architecture_are_refused(folders: Path, tmp_path: Path):
-    first = train_detector(recipe(folders, tmp_path / "run"))
+def test_weights_of_another_architecture_are_refused(tmp_path: Path):
+    weights = tmp_path / "last.safetensors"
+    write_weights(weights, {"net": build_detector("frame_cnn", OPTIONS)}, {})
     other = ModelChoice(name="frame_cnn", options=OPTIONS | {"stage": 2})
     with pytest.raises(TrainingError, match=r"not weights of frame_cnn with .*'stage': 2"):
-        load_detector(first.weights, other)
+        load_detector(weights, other)
 
 
 @pytest.mark.parametrize(

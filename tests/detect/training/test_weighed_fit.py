@@ -28,7 +28,7 @@ from counterface.detect.models.frame_statistics import FrameStatisticsConfig
 from counterface.detect.scanning.scan import ScanConfig
 from counterface.detect.training import weighed_fit
 from counterface.detect.training.fit import FitConfig, HeadConfig, TuningConfig, VoterConfig
-from counterface.detect.training.train import TrainConfig
+from counterface.detect.training.recipe import TrainConfig
 from counterface.detect.training.weighed_fit import TABLE, fit_weighed
 from counterface.errors import DetectorError, MediaError, StoppedBySignal, TrainingError
 from counterface.media.image import read_image, write_image

@@ -7,7 +7,7 @@ far as scores, files and manifest can show them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -31,17 +31,17 @@ _RAW = ("raw", "c0", "crf0", "lossless", "none")
 
 def find_cautions(scores: Sequence[FileScore], video: Numbers) -> tuple[Notice, ...]:
     """What is odd about scored files."""
-    checks = (
-        _one_class(scores),
-        _inverted(video),
-        _missing(scores),
-        _uneven(scores),
-        _few_groups(scores),
-        _untied(scores),
-        _compression(scores),
-        *_shortcuts(scores),
+    found = (
+        ("one_class", _one_class(scores)),
+        ("inverted", _inverted(video)),
+        ("not_scored", _missing(scores)),
+        ("uneven", _uneven(scores)),
+        ("few_groups", _few_groups(scores)),
+        ("untied", _untied(scores)),
+        ("compression", _compression(scores)),
+        *(("shortcut", text) for text in _shortcuts(scores)),
     )
-    return tuple(notice for notice in checks if notice is not None)
+    return tuple(Notice(code=code, text=text) for code, text in found if text)
 
 
 def split_cautions(entries: Sequence[Entry], used: Sequence[Entry]) -> tuple[Notice, ...]:
@@ -57,117 +57,105 @@ def split_cautions(entries: Sequence[Entry], used: Sequence[Entry]) -> tuple[Not
     leaked = [e for e in used if groups[e.path] in trained]
     found = []
     if leaked:
-        found.append(
-            Notice(
-                code="leak",
-                text=f"{len(leaked)} of {len(used)} measured files share people or footage with "
-                "files of the train split; the numbers may show that a person was remembered. "
-                "Split again with 'counterface dataset split'.",
-            )
+        text = (
+            f"{len(leaked)} of {len(used)} measured files share people or footage with files of "
+            "the train split; the numbers may show that a person was remembered. Split again with "
+            "'counterface dataset split'."
         )
+        found.append(Notice(code="leak", text=text))
     if any(e.split in ("train", "val") for e in used):
-        found.append(
-            Notice(
-                code="not_test",
-                text="Files of the train or val split are among the measured ones: these numbers "
-                "say how well was learnt, not how well the detector will do.",
-            )
+        text = (
+            "Files of the train or val split are among the measured ones: these numbers say how "
+            "well was learnt, not how well the detector will do."
         )
+        found.append(Notice(code="not_test", text=text))
     return tuple(found)
 
 
-def _one_class(scores: Sequence[FileScore]) -> Notice | None:
+def _one_class(scores: Sequence[FileScore]) -> str:
     real, fake = (sum(s.label == label and s.logit is not None for s in scores) for label in (0, 1))
     if real and fake:
-        return None
+        return ""
     there = "no file" if not real and not fake else "real files alone" if real else "fakes alone"
     listed = sum(s.label == int(bool(real)) for s in scores)
     lost = f", though {listed} of the other class are listed" if listed and (real or fake) else ""
-    return Notice(
-        code="one_class",
-        text=f"Scores of {there}{lost}: the AUC and whatever else compares the two classes "
-        "cannot be measured; add files of the other class.",
+    return (
+        f"Scores of {there}{lost}: the AUC and whatever else compares the two classes cannot be "
+        "measured; add files of the other class."
     )
 
 
-def _inverted(video: Numbers) -> Notice | None:
+def _inverted(video: Numbers) -> str:
     found = video.values.get("auc")
     if found is None or found.high is None or found.high >= 0.5:
-        return None
-    return Notice(
-        code="inverted",
-        text=f"The AUC is {found.value:.3f}, and its whole interval lies under 0.5: worse than "
+        return ""
+    return (
+        f"The AUC is {found.value:.3f}, and its whole interval lies under 0.5: worse than "
         "guessing. Are the classes inverted? Some lists write 1 for real (Celeb-DF's list of "
-        "testing videos does); here 1 is fake.",
+        "testing videos does); here 1 is fake."
     )
 
 
-def _missing(scores: Sequence[FileScore]) -> Notice | None:
+def _missing(scores: Sequence[FileScore]) -> str:
     count = sum(s.logit is None for s in scores)
     if not count:
-        return None
-    return Notice(
-        code="not_scored",
-        text=f"{count} of {len(scores)} files have no score (no face, or an error) and are in no "
-        "number; the table of outcomes and the AUC's bounds count them.",
+        return ""
+    return (
+        f"{count} of {len(scores)} files have no score (no face, or an error) and are in no "
+        "number; the table of outcomes and the AUC's bounds count them."
     )
 
 
-def _uneven(scores: Sequence[FileScore]) -> Notice | None:
+def _uneven(scores: Sequence[FileScore]) -> str:
     """A caution where one class loses more files than the other, which flatters the numbers."""
     shares = []
     for label in (0, 1):
         part = [s.logit is None for s in scores if s.label == label]
         shares.append(float(np.mean(part)) if part else 0.0)
     if abs(shares[0] - shares[1]) < UNEVEN:
-        return None
-    return Notice(
-        code="uneven",
-        text=f"{shares[0]:.0%} of the real and {shares[1]:.0%} of the fake files could not be "
-        "scored: what is left is no fair sample of both.",
+        return ""
+    return (
+        f"{shares[0]:.0%} of the real and {shares[1]:.0%} of the fake files could not be scored: "
+        "what is left is no fair sample of both."
     )
 
 
-def _few_groups(scores: Sequence[FileScore]) -> Notice | None:
+def _few_groups(scores: Sequence[FileScore]) -> str:
     real, fake = (
         len({s.group for s in scores if s.label == label and s.logit is not None})
         for label in (0, 1)
     )
     if not 0 < min(real, fake) < FEW_GROUPS:
-        return None
-    return Notice(
-        code="few_groups",
-        text=f"The scored real files come from {real} groups of people or footage and the fake "
-        f"ones from {fake}; intervals from so few are too narrow, and there is none from one.",
+        return ""
+    return (
+        f"The scored real files come from {real} groups of people or footage and the fake ones "
+        f"from {fake}; intervals from so few are too narrow, and there is none from one."
     )
 
 
-def _untied(scores: Sequence[FileScore]) -> Notice | None:
+def _untied(scores: Sequence[FileScore]) -> str:
     if len(scores) < 2 or not all(s.group.startswith("path:") for s in scores):
-        return None
-    return Notice(
-        code="untied",
-        text="The manifest names neither people nor footage, so each file counts as independent; "
-        "where files share them, the intervals are too narrow.",
+        return ""
+    return (
+        "The manifest names neither people nor footage, so each file counts as independent; where "
+        "files share them, the intervals are too narrow."
     )
 
 
-def _compression(scores: Sequence[FileScore]) -> Notice | None:
+def _compression(scores: Sequence[FileScore]) -> str:
     """A compression that the manifest claims and the file's own data contradicts."""
-    wrong = [s for s in scores if (claim := _claim(s)) is not None and not claim]
+    wrong = [s for s in scores if _claim(s) is False]
     if not wrong:
-        return None
+        return ""
     first = wrong[0]
-    seen = (
-        f"H.264 quantiser {first.quantiser:.0f}"
-        if first.quantiser is not None
-        else f"strength {first.strength:.2f}"
-    )
-    return Notice(
-        code="compression",
-        text=f"{len(wrong)} files are not compressed as the manifest says: {first.file} is listed "
-        f"as {first.compression!r}, its data shows {seen}. Numbers by compression are not what "
-        "they are called.",
+    if first.quantiser is None:
+        seen = f"strength {first.strength:.2f}"
+    else:
+        seen = f"H.264 quantiser {first.quantiser:.0f}"
+    return (
+        f"{len(wrong)} files are not compressed as the manifest says: {first.file} is listed as "
+        f"{first.compression!r}, its data shows {seen}. Numbers by compression are not what they "
+        "are called."
     )
 
 
@@ -182,7 +170,7 @@ def _claim(score: FileScore) -> bool | None:
     return abs(score.quantiser - float(match[1])) <= QUANTISER_SLACK
 
 
-def _shortcuts(scores: Sequence[FileScore]) -> list[Notice]:
+def _shortcuts(scores: Sequence[FileScore]) -> Iterator[str]:
     """Facts about the files, not the faces, that alone tell the classes apart."""
 
     def pixels(s: FileScore) -> float | None:
@@ -197,21 +185,16 @@ def _shortcuts(scores: Sequence[FileScore]) -> list[Notice]:
         ("file size for its resolution", rate),
         ("strength of compression", lambda s: s.strength),
     )
-    found = []
     for name, fact in facts:
         rows = [(s.label, value, s.group) for s in scores if (value := fact(s)) is not None]
-        labels, values, groups = [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows]
         of_class = [{g for y, _, g in rows if y == label} for label in (0, 1)]
         if min(map(len, of_class)) < ENOUGH_GROUPS:
             continue
+        labels, values, groups = zip(*rows, strict=True)
         way = 1.0 if auc(labels, values) >= 0.5 else -1.0
         area = bootstrap(auc, labels, [way * v for v in values], groups, rounds=200)
         if area.value >= SHORTCUT_AUC and area.low > 0.5:
-            found.append(
-                Notice(
-                    code="shortcut",
-                    text=f"The {name} alone tells real from fake with an AUC of {area.value:.2f}: "
-                    "a detector may go by it. Make both classes alike before believing more.",
-                )
+            yield (
+                f"The {name} alone tells real from fake with an AUC of {area.value:.2f}: a "
+                "detector may go by it. Make both classes alike before believing more."
             )
-    return found

@@ -24,10 +24,16 @@ from counterface.detect.evaluate import (
 )
 from counterface.detect.evaluation.cautions import find_cautions
 from counterface.detect.evaluation.file_score import FileScore
-from counterface.detect.evaluation.measure import ROUNDS, Estimate, measure_files
+from counterface.detect.evaluation.measure import (
+    ROUNDS,
+    Estimate,
+    estimate,
+    measure_both,
+    measure_files,
+)
 from counterface.detect.findings import Notice
 from counterface.errors import ConfigError
-from counterface.learn.metrics import Index, bootstrap_numbers, probability_metrics, score_metrics
+from counterface.learn.metrics import Index
 from counterface.types import Progress
 
 LESS_IS_BETTER = ("eer", "log_loss", "ece", "brier")
@@ -114,15 +120,16 @@ def compare_scores(
             f"the two must be scores of the same files, got {len(first)} and {len(second)}"
         )
     pairs = list(zip(first, second, strict=True))
-    used = [(a, b) for a, b in pairs if a.logit is not None and b.logit is not None]
+    scored = [(a.logit is not None, b.logit is not None) for a, b in pairs]
+    used = [pair for pair, known in zip(pairs, scored, strict=True) if all(known)]
     return Comparison(
         files=len(pairs),
         real=sum(a.label == 0 for a, _ in used),
         fake=sum(a.label == 1 for a, _ in used),
         groups=len({a.group for a, _ in used}),
-        only_first=sum(a.logit is not None and b.logit is None for a, b in pairs),
-        only_second=sum(a.logit is None and b.logit is not None for a, b in pairs),
-        neither=sum(a.logit is None and b.logit is None for a, b in pairs),
+        only_first=scored.count((True, False)),
+        only_second=scored.count((False, True)),
+        neither=scored.count((False, False)),
         differences=_differences(used, thresholds, rounds),
     )
 
@@ -182,26 +189,21 @@ def _differences(
     groups = [a.group for a, _ in used]
 
     def measure(index: Index) -> Mapping[str, float]:
-        truth = labels[index]
-        if not 0 < truth.sum() < truth.size:
-            return {}
         both = [
-            probability_metrics(truth, chances[index, i], thresholds[i])
-            | score_metrics(truth, logits[index, i])
+            measure_both(labels[index], logits[index, i], chances[index, i], thresholds[i])
             for i in (0, 1)
         ]
         found = {f"{i}.{name}": value for i in (0, 1) for name, value in both[i].items()}
         return found | {name: both[0][name] - both[1][name] for name in both[0]}
 
-    fewest = min(len({a.group for a, _ in used if a.label == label}) for label in (0, 1))
-    found = bootstrap_numbers(measure, groups, rounds=rounds if fewest > 1 else 0)
+    found = estimate(measure, labels, groups, rounds)
     return tuple(
         Difference(
             name=name,
             first=found[f"0.{name}"].value,
             second=found[f"1.{name}"].value,
-            difference=Estimate.of(gap),
-            better=_better(name, Estimate.of(gap)),
+            difference=gap,
+            better=_better(name, gap),
         )
         for name, gap in found.items()
         if f"0.{name}" in found

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from counterface.config import Record
 from counterface.datasets.manifest import Entry
-from counterface.detect.findings import Report, TrackFinding
+from counterface.detect.findings import Report
 from counterface.detect.scanning.conclusion import lead
-from counterface.detect.weigh import median_quality
+from counterface.detect.weigh import middle
 from counterface.table import Int32
 from counterface.types import Verdict
 
@@ -101,11 +101,11 @@ def measured_fields(report: Report) -> dict[str, Any]:
     """The fields of a `FileScore` that come from the scan, none of which knows the label."""
     if report.media is None or report.verdict is None:
         return failure_fields(report.error or "")
-    track = _deciding_track(report)
+    track = next((t for t in report.tracks if t.id == report.decided_by), None)
+    track = track or lead(report.tracks)  # nobody decided the file: whose number says most
     score = track.score if track else None
     frames = [f for f in track.frames if f.logit is not None] if track else []
     pooled = [f for f in frames if f.in_range] or frames
-    quality = median_quality([f.eye_px for f in pooled], [f.sharpness for f in pooled], None)
     witnesses = (track.views if track else ()) or tuple(f.witnesses for f in pooled)
     media = report.media
     h264 = media.compression.method == "quantiser" and media.codec == "h264"
@@ -120,8 +120,8 @@ def measured_fields(report: Report) -> dict[str, Any]:
         "frame_times_s": tuple(f.pts_s for f in frames),
         "witness_logits": witnesses if any(witnesses) else (),
         "spread_over": score.spread_over if score else "none",
-        "eye_px": quality.eye_px,
-        "sharpness": quality.sharpness,
+        "eye_px": middle(f.eye_px for f in pooled),
+        "sharpness": middle(f.sharpness for f in pooled),
         "strength": media.compression.strength,
         "quantiser": media.compression.quantiser if h264 else None,
         "width": media.width,
@@ -133,8 +133,3 @@ def measured_fields(report: Report) -> dict[str, Any]:
 def failure_fields(error: str) -> dict[str, Any]:
     """The same fields for a file that could not be scanned: no number, and why."""
     return {"logit": None, "probability": None, "verdict": FAILED, "error": error}
-
-
-def _deciding_track(report: Report) -> TrackFinding | None:
-    track = next((t for t in report.tracks if t.id == report.decided_by), None)
-    return track or lead(report.tracks)  # nobody decided the file: whose number says most

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -203,15 +204,20 @@ def draw_votes(groups: Sequence[tuple[int, str]], rounds: int = ROUNDS, seed: in
     """
     rng = np.random.default_rng(seed)
     members = _members(groups)
-    votes = np.zeros((rounds, len(groups)))
+    votes = np.zeros((rounds, len(groups) + 1))
     for label in (0, 1):
-        names = [name for name in members if name[0] == label]
-        for row in range(rounds):
-            for drawn in rng.integers(len(names), size=len(names)):
-                files = members[names[drawn]]
-                even = [1 / len(files)] * len(files)
-                votes[row, files] += rng.multinomial(len(files), even) / len(files)
-    return votes
+        own = [files for name, files in members.items() if name[0] == label]
+        sizes = np.array([len(files) for files in own])
+        # rows of one length: a vote for none of the files, the last column, has no chance
+        file = np.full((len(own), sizes.max()), len(groups))
+        for row, files in zip(file, own, strict=True):
+            row[len(row) - len(files) :] = files
+        even = (file < len(groups)) / sizes[:, None]
+        for row in votes:
+            drawn = rng.integers(len(own), size=len(own))
+            found = rng.multinomial(sizes[drawn], even[drawn]) / sizes[drawn, None]
+            np.add.at(row, file[drawn], found)
+    return votes[:, :-1]
 
 
 class _Witnesses:
@@ -220,6 +226,7 @@ class _Witnesses:
     def __init__(self, witnesses: Sequence[WitnessInfo], scores: Sequence[FileScore]) -> None:
         """Fit the rule of each question on files of all qualities."""
         self.witnesses = witnesses
+        self.draw = lru_cache(maxsize=8)(draw_votes)  # witnesses that hear the same files share it
         self.questions = [
             np.array([w.question == question for w in witnesses])
             for question in dict.fromkeys(w.question for w in witnesses)
@@ -248,7 +255,7 @@ class _Witnesses:
 
         Args:
             members: (W,) the question's.
-            scores: that they are fitted on.
+            scores: scores that they are fitted on.
             like: a rule that this one is pulled toward.
         """
         used = self._of_kind(members, scores)
@@ -283,7 +290,7 @@ class _Witnesses:
         if not _are_enough(used):
             return False
         labels, values = np.array([s.label for s in used]), _mean_logits(used)[:, number]
-        return separates(values, labels, draw_votes(_groups(used)))
+        return separates(values, labels, self.draw(tuple(_groups(used))))
 
     def _heard_by(self, number: int, scores: Sequence[FileScore]) -> list[FileScore]:
         """The genuine files, and the fakes that this witness speaks to."""

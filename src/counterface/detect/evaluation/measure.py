@@ -21,12 +21,12 @@ from counterface.detect.pool import calibrate
 from counterface.learn.metrics import (
     Array,
     Index,
-    Interval,
     auc,
     bootstrap_numbers,
     brier,
+    calibration_error,
+    decision_metrics,
     log_loss,
-    probability_metrics,
     score_metrics,
 )
 
@@ -39,14 +39,6 @@ class Estimate(Record):
     value: float
     low: float | None = None
     high: float | None = None
-
-    @classmethod
-    def of(cls, found: Interval) -> Estimate:
-        """The number as plain values."""
-        known = bool(np.isfinite(found.low))
-        return cls(
-            value=found.value, low=found.low if known else None, high=found.high if known else None
-        )
 
 
 class Numbers(Record):
@@ -104,6 +96,7 @@ def measure_files(
     """
     used = [score for score in scores if score.logit is not None]
     found = _measure(
+        name,
         np.array([s.label for s in used]),
         np.array([s.logit for s in used], np.float64),
         np.array([s.probability for s in used], np.float64),
@@ -111,7 +104,7 @@ def measure_files(
         threshold,
         rounds,
     )
-    return _numbers(used, name, found, len(scores) - len(used))
+    return found.model_copy(update={"not_scored": len(scores) - len(used)})
 
 
 def measure_frames(
@@ -137,15 +130,51 @@ def measure_frames(
     logits = np.concatenate([np.array(s.frame_logits, np.float64) for s in used])
     groups = np.repeat([s.group for s in used], counts).tolist()
     probabilities = None if calibration is None else calibrate(logits, calibration)
-    found = _measure(labels, logits, probabilities, groups, threshold, rounds)
-    return Numbers(
-        name="frames",
-        real=int((labels == 0).sum()),
-        fake=int((labels == 1).sum()),
-        groups=len(set(groups)),
-        not_scored=0,
-        values=found,
-    )
+    return _measure("frames", labels, logits, probabilities, groups, threshold, rounds)
+
+
+def measure_both(
+    truth: NDArray[np.int64], logits: Array, probabilities: Array | None, threshold: float
+) -> dict[str, float]:
+    """All metrics of scores of both classes; {} where one is missing."""
+    if not 0 < truth.sum() < truth.size:
+        return {}
+    numbers = score_metrics(truth, logits)  # which rank where probabilities are 0 or 1 and tie
+    if probabilities is not None:
+        numbers |= {
+            "log_loss": log_loss(truth, probabilities),
+            "ece": calibration_error(truth, probabilities),
+            "brier": brier(truth, probabilities),
+            **decision_metrics(truth, probabilities >= threshold),
+        }
+    return numbers
+
+
+def estimate(
+    measure: Callable[[Index], Mapping[str, float]],
+    labels: NDArray[np.int64],
+    groups: Sequence[str],
+    rounds: int,
+) -> dict[str, Estimate]:
+    """Numbers with their intervals, which are left out where a class is of one group.
+
+    One group resampled is itself: that is no interval, not a narrow one.
+
+    Args:
+        measure: see `bootstrap_numbers`.
+        labels: (N,) 0 real, 1 fake.
+        groups: (N,) groups of people and footage.
+        rounds: resamples.
+    """
+    names = np.asarray(groups)
+    fewest = min(len(set(names[labels == label])) for label in set(labels.tolist()))
+    found = bootstrap_numbers(measure, groups, rounds=0 if fewest < 2 else rounds)
+    return {
+        name: Estimate(value=one.value, low=one.low, high=one.high)
+        if np.isfinite(one.low)
+        else Estimate(value=one.value)
+        for name, one in found.items()
+    }
 
 
 def slice_files(
@@ -165,19 +194,17 @@ def slice_files(
             for name, part in sorted(names.items())
         )
 
-    shared = [
-        ("method", _by(fakes, lambda s: s.method, reals)),
-        ("generator", _by(fakes, lambda s: s.generator, reals)),
-    ]
-    alone = [
-        ("compression", _by(scores, lambda s: s.compression)),
-        ("kind of real footage", _by(reals, lambda s: s.method)),
-    ]
-    found = [Slice(by=by, reals="all of them", parts=parts(names)) for by, names in shared]
-    found += [Slice(by=by, reals="those of the part", parts=parts(names)) for by, names in alone]
-    groups = parts(_shared_groups(scores), 0)  # one group has no interval over groups
-    found.append(Slice(by="identity group", reals="those of the part", parts=groups))
-    return tuple(part for part in found if part.parts)
+    groups = _by(scores, lambda s: s.group)
+    several = {name: part for name, part in groups.items() if len(part) > 1}
+    everyone, own = "all of them", "those of the part"
+    found = (
+        ("method", everyone, parts(_by(fakes, lambda s: s.method, reals))),
+        ("generator", everyone, parts(_by(fakes, lambda s: s.generator, reals))),
+        ("compression", own, parts(_by(scores, lambda s: s.compression))),
+        ("kind of real footage", own, parts(_by(reals, lambda s: s.method))),
+        ("identity group", own, parts(several, 0)),  # one group has no interval over groups
+    )
+    return tuple(Slice(by=by, reals=kept, parts=part) for by, kept, part in found if part)
 
 
 def count_outcomes(scores: Sequence[FileScore]) -> tuple[Outcome, ...]:
@@ -237,68 +264,40 @@ def _by(
     }
 
 
-def _shared_groups(scores: Sequence[FileScore]) -> dict[str, list[FileScore]]:
-    """Files by people and footage, of groups that hold more than one file."""
-    found = _by(scores, lambda s: s.group)
-    return {name: part for name, part in found.items() if len(part) > 1}
-
-
-def _numbers(
-    used: Sequence[FileScore], name: str, values: dict[str, Estimate], not_scored: int
-) -> Numbers:
-    return Numbers(
-        name=name,
-        real=sum(s.label == 0 for s in used),
-        fake=sum(s.label == 1 for s in used),
-        groups=len({s.group for s in used}),
-        not_scored=not_scored,
-        values=values,
-    )
-
-
 def _measure(
+    name: str,
     labels: NDArray[np.int64],
     logits: Array,
     probabilities: Array | None,
     groups: Sequence[str],
     threshold: float,
     rounds: int,
-) -> dict[str, Estimate]:
-    if not len(labels):
-        return {}
+) -> Numbers:
     both = 0 < labels.sum() < len(labels)
 
     def measure(index: Index) -> Mapping[str, float]:
-        truth = labels[index]
-        if not both:
-            return _one_class(truth, probabilities, threshold, index)
-        if not 0 < truth.sum() < truth.size:  # a resample that cannot be measured
-            return {}
-        if probabilities is None:
-            return score_metrics(truth, logits[index])
-        # logits rank where probabilities have run into 0 or 1 and tie
-        numbers = probability_metrics(truth, probabilities[index], threshold)
-        return numbers | score_metrics(truth, logits[index])
+        p = None if probabilities is None else probabilities[index]
+        if both:
+            return measure_both(labels[index], logits[index], p, threshold)
+        return {} if p is None else _measure_one_class(labels[index], p, threshold)
 
-    names = np.asarray(groups)
-    fewest = min(len(set(names[labels == label])) for label in set(labels.tolist()))
-    # one group resampled is itself: that is no interval, not a narrow one
-    found = bootstrap_numbers(measure, groups, rounds=0 if fewest < 2 else rounds)
-    return {name: Estimate.of(interval) for name, interval in found.items()}
+    return Numbers(
+        name=name,
+        real=int((labels == 0).sum()),
+        fake=int((labels == 1).sum()),
+        groups=len(set(groups)),
+        values=estimate(measure, labels, groups, rounds) if len(labels) else {},
+    )
 
 
-def _one_class(
-    truth: NDArray[np.int64], probabilities: Array | None, threshold: float, index: Index
+def _measure_one_class(
+    truth: NDArray[np.int64], probabilities: Array, threshold: float
 ) -> dict[str, float]:
     """What can be said of reals or fakes alone; the other class's numbers are left out."""
-    if probabilities is None:
-        return {}
-    p = probabilities[index]
-    right = float(((p >= threshold) == (truth == 1)).mean())
-    name = "recall" if truth[0] else "specificity"
+    right = float(((probabilities >= threshold) == (truth == 1)).mean())
     return {
-        name: right,
+        "recall" if truth[0] else "specificity": right,
         "accuracy": right,
-        "log_loss": log_loss(truth, p),
-        "brier": brier(truth, p),
+        "log_loss": log_loss(truth, probabilities),
+        "brier": brier(truth, probabilities),
     }

@@ -24,6 +24,7 @@ from counterface.detect.evaluate import (
     EvaluateConfig,
     Opened,
     open_manifest,
+    score_opened,
 )
 from counterface.detect.evaluation.cautions import find_cautions
 from counterface.detect.evaluation.degradation import KINDS, STRENGTHS, Degradation
@@ -33,13 +34,12 @@ from counterface.detect.evaluation.measure import (
     Estimate,
     Numbers,
     count_abstentions,
+    estimate,
     measure_files,
 )
-from counterface.detect.evaluation.score_files import score_files
-from counterface.detect.evaluation.score_store import ScoreStore
 from counterface.detect.findings import Notice
 from counterface.errors import ConfigError
-from counterface.learn.metrics import Array, Index, auc, bootstrap_numbers
+from counterface.learn.metrics import Array, Index, auc
 from counterface.types import Progress
 from counterface.wording import unknown_name
 
@@ -123,7 +123,7 @@ def measure_robustness(
     found = []
     for turn, change in enumerate(plan):
         told = _part_of(progress, turn, len(plan), change.name if change else "as they are")
-        found.append(_score_changed(items, facts, config, change, told))
+        found.append(score_opened(items, facts, config, told, change))
     threshold = facts.info.thresholds.likely_manipulated
     result = summarise_levels(plan, found, threshold, config)
     cautions = (*odd, *find_cautions(found[0], result.clean.numbers))
@@ -166,7 +166,7 @@ def summarise_levels(
         plan: what was done, None for nothing; the first is None.
         scores: scores of each, the same files in the same order.
         threshold: threshold of the detector file.
-        config: as it was run.
+        config: settings of the run.
     """
     levels = [
         Level(
@@ -207,10 +207,7 @@ def _mean_aucs(
         drops = {f"drop.{name}": float(areas[0]) - mean for name, mean in means.items()}
         return means | drops
 
-    groups = [s.group for s in scores[0]]
-    fewest = min(len({s.group for s in scores[0] if s.label == label}) for label in (0, 1))
-    found = bootstrap_numbers(measure, groups, rounds=rounds if fewest > 1 else 0)
-    numbers = {name: Estimate.of(interval) for name, interval in found.items()}
+    numbers = estimate(measure, labels, [s.group for s in scores[0]], rounds)
     drop = {n.removeprefix("drop."): x for n, x in numbers.items() if n.startswith("drop.")}
     return {name: numbers[name] for name in drop}, drop
 
@@ -219,19 +216,6 @@ def _auc_or_nan(labels: NDArray[np.int64], logits: Array) -> float:
     known = np.isfinite(logits)
     truth = labels[known]
     return auc(truth, logits[known]) if 0 < truth.sum() < truth.size else float("nan")
-
-
-def _score_changed(
-    items: Sequence[Entry],
-    detector: DetectorFacts,
-    config: RobustnessConfig,
-    change: Degradation | None,
-    progress: Progress,
-) -> list[FileScore]:
-    scan = config.scan_config(detector.file)
-    name = change.name if change else ""
-    store = ScoreStore(config.cache, detector.sha256, scan, name) if config.cache else None
-    return score_files(items, scan, jobs=config.jobs, progress=progress, store=store, change=change)
 
 
 def _part_of(progress: Progress | None, turn: int, turns: int, name: str) -> Progress:

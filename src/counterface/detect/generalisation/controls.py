@@ -45,9 +45,9 @@ def file_controls(
         crops: (N, S, S, 3), aligned faces of the file.
         template: template of the crops.
         width: width of the file's pictures, pixels.
-        height: the same.
+        height: height of the file's pictures, pixels.
         size: size of the file, bytes.
-        frames: that it holds.
+        frames: number of frames that it holds.
     """
     pixels = max(1, width * height)
     return {

@@ -6,7 +6,7 @@ or origin, on what shares nothing with it (`counterface.datasets.leave_out`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -50,6 +50,7 @@ from counterface.detect.generalisation.views import (
 )
 from counterface.errors import ConfigError
 from counterface.types import Image, Progress
+from counterface.weights import cache_dir
 
 
 class GeneraliseConfig(EvaluateConfig):
@@ -199,8 +200,10 @@ def judge_detector(
     logits = {view: float(values.mean()) for view, values in answers.items()}
     scale, offset = info.calibration.scale, info.calibration.offset
     line = info.thresholds.likely_manipulated
-    raw = (float(np.log(line / (1 - line))) - offset) / scale if scale and 0 < line < 1 else None
-    return tabulate_all(info.name, material, logits, by, config, line=raw)
+    raw = (float(np.log(line / (1 - line))) - offset) / scale
+    placed = place_changes(material, logits)
+    alarms = count_alarms(material.judged, change_scores(material, logits, PLAIN), raw)
+    return assemble(info.name, material, placed, alarms, by, config)
 
 
 def gather(
@@ -214,8 +217,7 @@ def gather(
     Raises:
         ConfigError: no genuine or no fake file has a face.
     """
-    cache = _cache(config)
-    faces = cut_faces(items, cut, cache / "crops", progress=progress)
+    faces = cut_faces(items, cut, _cache(config) / "crops", progress=progress)
     both = [(e, f) for e, f in zip(items, faces, strict=True) if not isinstance(f, str)]
     failed = tuple(
         f"{e.path}: {f}" for e, f in zip(items, faces, strict=True) if isinstance(f, str)
@@ -254,35 +256,10 @@ def read_material(
     return read_views(material.faces, material.views, read, material.template, store, progress)
 
 
-def tabulate_all(
-    name: str,
-    material: Material,
-    logits: Mapping[FileView, float],
-    by: LeaveOut,
-    config: GeneraliseConfig,
-    *,
-    line: float | None,
-) -> Generalisation:
-    """Every table, from one logit a view."""
-    files = material.judged
-    scores = {
-        change: change_scores(material, logits, change) for change in (PLAIN, RING, EQUALISED)
-    }
-    equal = equal_scores(material, logits)
-    results = place_fakes(files, scores[PLAIN], equal)
-    others = {
-        "ring": place_fakes(files, scores[RING]),
-        "equalised": place_fakes(files, scores[EQUALISED]),
-    }
-    alarms = count_alarms(files, scores[PLAIN], line)
-    return assemble(name, material, results, others, alarms, by, config)
-
-
 def assemble(
     name: str,
     material: Material,
-    results: Sequence[FakeResult],
-    others: Mapping[str, Sequence[FakeResult]],
+    placed: Mapping[str, Sequence[FakeResult]],
     alarms: tuple[AlarmRow, ...],
     by: LeaveOut,
     config: GeneraliseConfig,
@@ -290,15 +267,15 @@ def assemble(
     refitted: bool = False,
     cautions: tuple[Notice, ...] = (),
 ) -> Generalisation:
-    """The tables from where fakes stand; the controls that need no detector are added."""
-    files = material.judged
-    placed = dict(others)
+    """The tables from what `place_changes` found; controls that need no detector are added."""
+    files, results = material.judged, placed[PLAIN]
+    others = {change: placed[change] for change in (RING, EQUALISED)}
     for control in CONTROLS:
         values = [face.controls.get(control, float("nan")) for face in material.faces]
-        placed[control] = place_fakes(files, np.array(values))
+        others[control] = place_fakes(files, np.array(values))
     controls = [
         ControlRow(control=control, name=part.name, auc=part.auc, twins=part.twins)
-        for control, found in placed.items()
+        for control, found in others.items()
         for part in summarise(found, rounds=config.rounds)
     ]
     return Generalisation(
@@ -334,18 +311,28 @@ def change_scores(material: Material, logits: Mapping[FileView, float], change: 
     return np.array([logits.get(FileView(index, change), float("nan")) for index in count])
 
 
-def equal_scores(
-    material: Material, logits: Mapping[FileView, float]
-) -> dict[Pair, tuple[float, float]]:
-    """The scores of twins made equally sharp: the fake's and the genuine file's."""
-    return {
+def place_changes(
+    material: Material, logits: Mapping[FileView, float], **among: Iterable[int]
+) -> dict[str, list[FakeResult]]:
+    """Where fakes stand as they are and under each change; the first beside equally sharp twins.
+
+    `among` are `fakes` and `reals` of `place_fakes`.
+    """
+    equal = {
         pair: (logits[fake], logits[twin])
         for pair, (fake, twin) in material.equal.items()
         if fake in logits and twin in logits
     }
+    return {
+        change: place_fakes(
+            material.judged,
+            change_scores(material, logits, change),
+            equal if change == PLAIN else None,
+            **among,
+        )
+        for change in (PLAIN, RING, EQUALISED)
+    }
 
 
 def _cache(config: GeneraliseConfig) -> Path:
-    from counterface.weights import cache_dir
-
     return (config.cache or cache_dir()) / "generalisation"

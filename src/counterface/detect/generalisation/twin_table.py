@@ -217,14 +217,12 @@ def tabulate(results: Iterable[FakeResult]) -> tuple[MethodRow, ...]:
     return tuple(rows)
 
 
-def summarise(
-    results: Sequence[FakeResult], *, rounds: int = ROUNDS, seed: int = 0
-) -> tuple[Summary, ...]:
+def summarise(results: Sequence[FakeResult], *, rounds: int = ROUNDS) -> tuple[Summary, ...]:
     """A summary of all methods, then one of each family that has any."""
     families = sorted({r.family for r in results})
     groups = [("all", list(results))]
     groups += [(name, [r for r in results if r.family == name]) for name in families]
-    return tuple(_summary(name, part, rounds, seed) for name, part in groups)
+    return tuple(_summary(name, part, rounds) for name, part in groups)
 
 
 def count_alarms(
@@ -260,11 +258,7 @@ def count_alarms(
 
 
 def compare_results(
-    first: Sequence[FakeResult],
-    second: Sequence[FakeResult],
-    *,
-    rounds: int = ROUNDS,
-    seed: int = 0,
+    first: Sequence[FakeResult], second: Sequence[FakeResult], *, rounds: int = ROUNDS
 ) -> dict[str, Estimate]:
     """How much higher the first stands by AUC, twins and equally sharp twins; paired by fake."""
     other = {r.path: r for r in second}
@@ -276,7 +270,7 @@ def compare_results(
             theirs = getattr(other[result.path], field) if result.path in other else None
             if mine is not None and theirs is not None:
                 gaps[result.family, result.method].append(mine - theirs)
-        number = two_level_mean(list(gaps.values()), rounds=rounds, seed=seed)
+        number = two_level_mean(list(gaps.values()), rounds=rounds)
         if number is not None:
             found[name] = number
     return found
@@ -306,13 +300,13 @@ def two_level_mean(
     return Estimate(value=mean, low=float(low), high=float(high))
 
 
-def _summary(name: str, part: Sequence[FakeResult], rounds: int, seed: int) -> Summary:
+def _summary(name: str, part: Sequence[FakeResult], rounds: int) -> Summary:
     def number(field: str) -> Estimate | None:
         values = [
             [v for r in method if (v := getattr(r, field)) is not None]
             for method in _by_method(part).values()
         ]
-        return two_level_mean(values, rounds=rounds, seed=seed)
+        return two_level_mean(values, rounds=rounds)
 
     rows = tabulate(part)
     ranked = sorted(row.auc for row in rows if row.auc is not None)

@@ -44,7 +44,6 @@ class CNNImages(DetectorModel):
     config: CNNImagesConfig
 
     def __init__(self, config: CNNImagesConfig) -> None:
-        """Start from random weights."""
         super().__init__(config)
         layers: list[nn.Module] = []
         channels = 3

@@ -50,7 +50,6 @@ class FrameCNN(DetectorModel):
     config: FrameCNNConfig
 
     def __init__(self, config: FrameCNNConfig | None = None) -> None:
-        """Start from random weights unless `config.pretrained`."""
         super().__init__(config or FrameCNNConfig())
         self.backbone, (channels,) = create_cut_backbone(
             self.config.backbone,

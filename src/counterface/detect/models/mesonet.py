@@ -26,7 +26,6 @@ from counterface.errors import TrainingError
 from counterface.project_files import reading
 from counterface.types import Floats
 
-PUBLISHED = "DariusAf/MesoNet (Afchar et al. 2018), Apache-2.0"
 STRIDE = 32
 CHANNELS = 16  # that the head reads
 
@@ -49,21 +48,23 @@ class Meso4(DetectorModel):
 
     Config = MesoConfig
     TINY: ClassVar[Mapping[str, Any]] = {"size": 64}
-    PUBLISHED = PUBLISHED
+    PUBLISHED = "DariusAf/MesoNet (Afchar et al. 2018), Apache-2.0"
 
     config: MesoConfig
     head: DenseMapHead
 
     def __init__(self, config: MesoConfig) -> None:
-        """Start from random weights."""
         super().__init__(config)
-        self.layers = nn.Sequential(
-            *_conv_block(3, 8, kernel=3, pool=2),
-            *_conv_block(8, 8, kernel=5, pool=2),
-            *_conv_block(8, 16, kernel=5, pool=2),
-            *_conv_block(16, CHANNELS, kernel=5, pool=4),
+        self.layers = nn.Sequential(*self._layers())
+        self.head = DenseMapHead(
+            CHANNELS, config.size // STRIDE, config.hidden, slope=0.1, dropout=config.dropout
         )
-        self.head = _head(config)
+
+    def _layers(self) -> Iterator[nn.Module]:
+        yield from _conv_block(3, 8, kernel=3, pool=2)
+        yield from _conv_block(8, 8, kernel=5, pool=2)
+        yield from _conv_block(8, 16, kernel=5, pool=2)
+        yield from _conv_block(16, CHANNELS, kernel=5, pool=4)
 
     def features(self, images: Tensor) -> Tensor:
         """The last convolution's features, (B, 16, S / 32, S / 32)."""
@@ -71,53 +72,27 @@ class Meso4(DetectorModel):
         return found
 
     def load_published(self, path: Path) -> None:
-        """Fill the net from `Meso4_DF.h5` or `Meso4_F2F.h5`."""
+        """Fill the net from a file as published, such as `Meso4_DF.h5` or `Meso4_F2F.h5`."""
         with reading(path, TrainingError, what=f"not weights of {type(self).__name__}"):
             _load_keras(self, path)
 
 
-class MesoInception4(DetectorModel):
+class MesoInception4(Meso4):
     """Two dilated inception blocks, two convolutions. RGB [0, 1] (B, 3, S, S) as `Meso4` takes.
 
     The activation is `Meso4`'s: each cell's exact share of the logit, whose mean is the logit.
     """
 
-    Config = MesoConfig
-    TINY: ClassVar[Mapping[str, Any]] = {"size": 64}
-    PUBLISHED = PUBLISHED
-
-    config: MesoConfig
-    head: DenseMapHead
-
-    def __init__(self, config: MesoConfig) -> None:
-        """Start from random weights."""
-        super().__init__(config)
+    def _layers(self) -> Iterator[nn.Module]:
         first = _Inception(3, (1, 4, 4, 2))
         # its one point-wise channel sees colours, all positive: negative weights never fire
         first.point.weight.data.abs_()
         assert first.point.bias is not None
         nn.init.zeros_(first.point.bias)
-        self.layers = nn.Sequential(
-            first,
-            _norm(11),
-            nn.MaxPool2d(2),
-            _Inception(11, (2, 4, 4, 2)),
-            _norm(12),
-            nn.MaxPool2d(2),
-            *_conv_block(12, 16, kernel=5, pool=2),
-            *_conv_block(16, CHANNELS, kernel=5, pool=4),
-        )
-        self.head = _head(config)
-
-    def features(self, images: Tensor) -> Tensor:
-        """The last convolution's features, (B, 16, S / 32, S / 32)."""
-        found: Tensor = self.layers(images)
-        return found
-
-    def load_published(self, path: Path) -> None:
-        """Fill the net from `MesoInception_DF.h5` or `MesoInception_F2F.h5`."""
-        with reading(path, TrainingError, what=f"not weights of {type(self).__name__}"):
-            _load_keras(self, path)
+        yield from (first, _norm(11), nn.MaxPool2d(2))
+        yield from (_Inception(11, (2, 4, 4, 2)), _norm(12), nn.MaxPool2d(2))
+        yield from _conv_block(12, 16, kernel=5, pool=2)
+        yield from _conv_block(16, CHANNELS, kernel=5, pool=4)
 
 
 class _Inception(nn.Module):
@@ -151,14 +126,8 @@ def _conv_block(channels: int, width: int, kernel: int, pool: int) -> Iterator[n
     yield nn.MaxPool2d(pool)
 
 
-def _head(config: MesoConfig) -> DenseMapHead:
-    return DenseMapHead(
-        CHANNELS, config.size // STRIDE, config.hidden, slope=0.1, dropout=config.dropout
-    )
-
-
 @torch.no_grad()
-def _load_keras(net: Meso4 | MesoInception4, path: Path) -> None:
+def _load_keras(net: Meso4, path: Path) -> None:
     """Fill a net from a Keras file whose layers come in the same order.
 
     Raises:
@@ -196,9 +165,7 @@ _KERAS_NAMES: dict[type, str] = dict(
 _WEIGHTS = ("weight", "bias")
 
 
-def _to_torch(
-    layer: nn.Module, values: Mapping[str, Floats], net: Meso4 | MesoInception4
-) -> dict[str, Floats]:
+def _to_torch(layer: nn.Module, values: Mapping[str, Floats], net: Meso4) -> dict[str, Floats]:
     """A Keras layer's arrays by torch's names and in torch's order."""
     try:
         if isinstance(layer, nn.BatchNorm2d):

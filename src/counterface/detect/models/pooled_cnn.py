@@ -50,7 +50,6 @@ class PooledCNN(DetectorModel):
     config: PooledCNNConfig
 
     def __init__(self, config: PooledCNNConfig) -> None:
-        """Start from random weights unless `config.pretrained`."""
         super().__init__(config)
         self.backbone = create_backbone(
             config.backbone, config.pretrained, num_classes=0, global_pool=""

@@ -87,7 +87,6 @@ class TextureCNN(DetectorModel):
     config: TextureCNNConfig
 
     def __init__(self, config: TextureCNNConfig) -> None:
-        """Start from random weights unless `config.pretrained`."""
         super().__init__(config)
         self.backbone, (channels,) = create_cut_backbone(
             config.backbone, (config.stage,), config.pretrained, config.pad_type

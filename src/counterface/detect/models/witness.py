@@ -117,7 +117,6 @@ class Witness(DetectorModel):
     config: WitnessConfig
 
     def __init__(self, config: WitnessConfig) -> None:
-        """Start from random weights unless `config.pretrained`."""
         super().__init__(config)
         self.backbone, channels = create_cut_backbone(
             config.backbone, config.stages, config.pretrained, config.pad_type
@@ -132,11 +131,7 @@ class Witness(DetectorModel):
         return self
 
     def fit_line(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
-        """Set the line that training starts from.
-
-        Args:
-            batches: images (B, 3, S, S) and labels (B,) in [0, 1].
-        """
+        """Set the line that training starts from."""
         found, wanted = [], []
         with torch.no_grad():
             for images, labels in batches:

@@ -49,7 +49,7 @@ _WORST_FIRST = (
 )
 # Of a face that the detector was measured on, yet that gave nothing to go by. Where it is the main
 # face, the others cannot clear the file.
-_FAILED: tuple[AsideCode, ...] = ("not_scored", "drawing", "strange", "soft", "toned", "poor")
+UNJUDGEABLE: tuple[AsideCode, ...] = ("not_scored", "drawing", "strange", "soft", "toned", "poor")
 _IN_SHORT: dict[AsideCode, str] = {
     "compressed": "too strongly compressed",
     "grey": "without their colours",
@@ -99,18 +99,13 @@ def conclude(
 
     A file whose faces are all set aside is inconclusive. So is one whose main face, the largest
     for the longest, gave the detector nothing to go by, unless another face is suspicious.
-
-    Args:
-        tracks: everyone in the file.
-        thresholds: thresholds of the detector.
-        unaligned: sightings of faces that could not be aligned.
     """
     counted = tuple(track for track in tracks if track.aside is None)
     aside = tuple(track for track in tracks if track.aside is not None)
     line = thresholds.no_manipulation_found
     past = sorted((t for t in aside if probability(t) >= line), key=probability, reverse=True)
     main = max(tracks, key=_prominence, default=None)
-    if not (counted and main and main.aside and main.aside.code in _FAILED):
+    if not (counted and main and main.aside and main.aside.code in UNJUDGEABLE):
         main = None
     verdict, decided_by = Verdict.NO_FACE, None
     if counted:

@@ -17,7 +17,7 @@ from counterface.detect.weigh import (
     QualityBin,
     Statement,
     find_contradiction,
-    median_quality,
+    middle,
 )
 from counterface.types import Verdict
 
@@ -42,18 +42,16 @@ def weigh_frame(
 def hear(
     frames: Sequence[FrameScore], info: DetectorInfo, compression: float | None
 ) -> Hearing | None:
-    """The frames of a person with the scores of one bin; None where there is nothing to weigh.
+    """The frames of a person, in time order, with the scores of one bin; None without any score.
 
-    Args:
-        frames: frames of one person, in time order.
-        info: facts of the detector.
-        compression: compression of the file, strength 0 to 1.
+    `compression` is that of the file, strength 0 to 1.
     """
     scored = [f for f in frames if f.logit is not None]
     if info.weighing is None or not scored:
         return None
     chosen = [f for f in scored if f.in_range] or scored
-    quality = median_quality([f.eye_px for f in chosen], [f.sharpness for f in chosen], compression)
+    eye_px, sharpness = middle(f.eye_px for f in chosen), middle(f.sharpness for f in chosen)
+    quality = Quality(eye_px, sharpness, compression)
     by = info.weighing.nearest(quality)
     logits = info.weighing.weigh([f.witnesses for f in scored], by)
     scores = iter(zip(logits.tolist(), calibrate(logits, info.calibration).tolist(), strict=True))
@@ -68,9 +66,7 @@ def hear(
         weighed,
         by,
         FaceQuality(
-            eye_px=quality.eye_px,
-            sharpness=quality.sharpness,
-            compression=quality.compression,
+            **quality._asdict(),
             bin=found.name if found else None,
             line=max(found.line, info.thresholds.likely_manipulated) if found else None,
             promise=found.promise if found else None,
@@ -91,13 +87,13 @@ def explain_verdict(
     """Why a person got this verdict, one plain sentence a reason.
 
     Args:
-        verdict: on the person.
+        verdict: verdict on the person.
         score: pooled.
         info: facts of the detector.
         aside: why the person does not count.
         in_range: whether the detector was measured on such faces.
-        quality: where the detector names witnesses.
-        said: what these say.
+        quality: quality of the face; None where the detector names no witnesses.
+        said: statements of the witnesses.
     """
     if score is None:
         why = aside.text if aside else "the detector gave no usable number"
@@ -148,8 +144,7 @@ def describe_promise(quality: FaceQuality) -> str:
     promise = quality.promise
     if promise is None or quality.line is None:
         return ""
-    of = "one source" if promise.origins == 1 else f"the worst of {promise.origins} sources"
     return (
-        f"Of genuine files of this quality, from {of}, at most {promise.share:.0%} score above "
-        f"the line at {show_percent(quality.line)}."
+        f"Of genuine files of this quality, from {promise.ground}, at most {promise.share:.0%} "
+        f"score above the line at {show_percent(quality.line)}."
     )

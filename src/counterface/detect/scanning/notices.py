@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Literal
 
-import numpy as np
-
 from counterface.detect.attribute import UNKNOWN
 from counterface.detect.detector import Range
 from counterface.detect.findings import AsideCode, Check, Notice, Sampling, TrackFinding
+from counterface.detect.scanning.conclusion import UNJUDGEABLE
 from counterface.detect.scanning.crop_quality import LEAST_COLOR, SOFT_SHARPNESS
 from counterface.detect.scanning.marks import mark_checks
+from counterface.detect.weigh import middle
 from counterface.media.compression import HEAVY_COMPRESSION
 from counterface.media.probe import MediaInfo
 from counterface.provenance.verify import Provenance
@@ -22,28 +22,15 @@ SMALL_FACE_PX = 64  # below, the texture that a swap leaves behind is mostly gon
 FEW_FRAMES = 8  # frames with a face; fewer and the interval rests on little
 COARSE_PX = 48  # faces over this would have counted: the shipped detector judges from 64 px on
 SOFT_YAW = 60  # degrees; half of the face is hidden
-_ASIDE_NOTICES: dict[AsideCode, str] = {
-    "compressed": "compression_out_of_range",
-    "grey": "grey",
-    "not_scored": "not_scored",
+_ASIDE_NOTICES: dict[AsideCode, str] = {  # where a notice is not named after the code
     "drawing": "not_a_photograph",
     "strange": "not_a_photograph",
-    "soft": "soft",
     "toned": "no_color",
     "poor": "too_poor",
     "small": "out_of_range",
     "turned": "out_of_range",
     "tilted": "out_of_range",
-    "brief": "brief",
 }
-_FAILED_CHECKS = (
-    "not_scored",
-    "drawing",
-    "strange",
-    "soft",
-    "toned",
-    "poor",
-)  # of a face that one would have wanted judged
 
 
 def _track_notices(track: TrackFinding) -> Iterator[Notice]:
@@ -51,26 +38,26 @@ def _track_notices(track: TrackFinding) -> Iterator[Notice]:
         return Notice(code=code, text=text, track=track.id, level=level)
 
     aside = track.aside.code if track.aside else None
-    if track.aside and aside not in ("compressed", "grey"):  # said once, of the whole file
+    if track.aside and aside and aside not in ("compressed", "grey"):  # said of the whole file
         text = f"Does not count: {track.aside.text}."
         yield notice(
-            _ASIDE_NOTICES[track.aside.code], text, "trust" if aside in _FAILED_CHECKS else "care"
+            _ASIDE_NOTICES.get(aside, aside), text, "trust" if aside in UNJUDGEABLE else "care"
         )
     if track.face_px < SMALL_FACE_PX and aside != "small":
         size = f"The face is {track.face_px:.0f} pixels tall"
         yield notice(
             "small_face", f"{size}; under {SMALL_FACE_PX}, little detail is left to judge."
         )
-    yaws = [abs(f.yaw) for f in track.frames if f.yaw is not None]
-    if yaws and float(np.median(yaws)) > SOFT_YAW and aside != "turned":
-        turned = f"The head is turned by about {np.median(yaws):.0f} degrees"
+    yaw = middle([None if f.yaw is None else abs(f.yaw) for f in track.frames])
+    if yaw is not None and yaw > SOFT_YAW and aside != "turned":
+        turned = f"The head is turned by about {yaw:.0f} degrees"
         yield notice("turned_away", f"{turned}, so half of the face is hidden.")
-    sharp = [f.sharpness for f in track.frames if f.sharpness is not None]
-    if sharp and float(np.median(sharp)) < SOFT_SHARPNESS and track.in_range and aside != "soft":
-        text = f"The face is rather soft (sharpness {np.median(sharp):.2f})"
+    sharp = middle([f.sharpness for f in track.frames])
+    if sharp is not None and sharp < SOFT_SHARPNESS and track.in_range and aside != "soft":
+        text = f"The face is rather soft (sharpness {sharp:.2f})"
         yield notice("rather_soft", f"{text}; softness of its own causes false alarms.")
-    colors = [f.color for f in track.frames if f.color is not None]
-    if colors and float(np.median(colors)) < LEAST_COLOR and track.in_range and aside != "toned":
+    color = middle([f.color for f in track.frames])
+    if color is not None and color < LEAST_COLOR and track.in_range and aside != "toned":
         text = "The face is in grey or in one tone"
         yield notice("no_color", f"{text}; that raises scores, and the detector saw few such ones.")
     count, unscored = len(track.frames), sum(f.logit is None for f in track.frames)
@@ -100,14 +87,16 @@ def _file_notices(
         yield Notice(code=note.code, text=note.text, level="trust")
     strength, most = media.compression.strength, range_.max_compression
     if sampling.unaligned:
-        one = sampling.unaligned == 1
-        text = (
-            f"{sampling.unaligned} {'face was' if one else 'faces were'} seen but could not be "
-            "aligned, and so not judged."
-        )
+        seen = counted(sampling.unaligned, "face was", "faces were")
+        text = f"{seen} seen but could not be aligned, and so not judged."
         yield Notice(code="unaligned", text=text, level="trust")
     if sampling.sure_px > COARSE_PX:
-        yield coarse_notice(sampling)
+        what = "picture was" if sampling.mode == "image" else "frames were"
+        text = (
+            f"The {what} not searched in all pixels: faces under about {sampling.sure_px:.0f} "
+            "pixels may have been missed. --thorough searches in all."
+        )
+        yield Notice(code="coarse_search", text=text)
     if strength > most:
         text = f"The file is compressed more strongly ({strength:.2f} on a scale of 0 to 1) than "
         text += f"what the detector was measured on ({most:.2f})."
@@ -118,16 +107,6 @@ def _file_notices(
     if sampling.mode != "image" and tracks and sampling.with_face < FEW_FRAMES:
         seen = f"A face was seen in {sampling.with_face} of {counted(sampling.read, 'frame')}"
         yield Notice(code="few_frames", text=f"{seen}; the interval rests on little.")
-
-
-def coarse_notice(sampling: Sampling) -> Notice:
-    """A notice that smaller faces may have been missed in pictures as large as these."""
-    what = "picture was" if sampling.mode == "image" else "frames were"
-    text = (
-        f"The {what} not searched in all pixels: faces under about {sampling.sure_px:.0f} pixels "
-        "may have been missed. --thorough searches in all."
-    )
-    return Notice(code="coarse_search", text=text)
 
 
 def list_checks(
@@ -150,37 +129,31 @@ def list_checks(
         together: crops of one person that the detector judges at once.
     """
     scored = sum(f.logit is not None for t in tracks for f in t.frames)
-    frames = "the picture" if sampling.mode == "image" else f"{counted(sampling.read, 'frame')}"
-    faces = (
-        "No face" if not tracks else f"{len(tracks)} {'person' if len(tracks) == 1 else 'people'}"
-    )
-    lost = (
-        f"; {counted(sampling.unaligned, 'sighting')} of faces could not be aligned"
-        if sampling.unaligned
-        else ""
-    )
-    if scored:
-        judged = _judged(scored, together)
-    elif tracks:
-        judged = "The detector gave no usable number."
+    still = sampling.mode == "image"
+    frames = "the picture" if still else counted(sampling.read, "frame")
+    faces = counted(len(tracks), "person", "people") if tracks else "No face"
+    lost = ""
+    if sampling.unaligned:
+        lost = f"; {counted(sampling.unaligned, 'sighting')} of faces could not be aligned"
+    if scored and together > 1:
+        judged = f"{counted(scored, 'clip')} of a face scored, {together} frames together."
+    elif scored:
+        judged = f"{counted(scored, 'face crop')} scored, one at a time."
     else:
-        judged = "No face to score."
-    sound = "The file has no sound." if not media.audio else "Not part of this version."
+        judged = "The detector gave no usable number." if tracks else "No face to score."
+    absent = "Not part of this version."  # a failed or absent check is never a 0.5
+    rows = (
+        ("motion", "Motion between frames", "A still picture has no motion." if still else absent),
+        ("sound", "Voice and lip movement", absent if media.audio else "The file has no sound."),
+        ("whole_image", "Editing outside faces", absent),
+    )
     return (
         Check(name="faces", title="Faces", ran=True, note=f"{faces} in {frames}{lost}."),
         Check(name="face_detector", title="Face texture and blending", ran=scored > 0, note=judged),
         _family_check(tracks, known=families),
         *mark_checks(marks),
-        *_absent(sound, still=sampling.mode == "image"),
+        *(Check(name=name, title=title, ran=False, note=why) for name, title, why in rows),
     )
-
-
-def _judged(scored: int, together: int) -> str:
-    """How many scores there are, and of how many crops each."""
-    if together > 1:
-        clips = "clip" if scored == 1 else "clips"
-        return f"{scored} {clips} of a face scored, {counted(together, 'frame')} together."
-    return f"{scored} face {'crop' if scored == 1 else 'crops'} scored, one at a time."
 
 
 def _family_check(tracks: Sequence[TrackFinding], *, known: bool) -> Check:
@@ -195,15 +168,3 @@ def _family_check(tracks: Sequence[TrackFinding], *, known: bool) -> Check:
         note = f"{named} of {counted(len(asked), 'face')} that may be manipulated could be named."
     title, ran = "Family of methods", bool(asked)
     return Check(name="family", title=title, ran=ran, note=note, detail=not ran)
-
-
-def _absent(sound: str, *, still: bool) -> tuple[Check, ...]:
-    """The checks that this version does not have; a failed or absent check is never a 0.5."""
-    absent = "Not part of this version."
-    motion = "A still picture has no motion." if still else absent
-    rows = (
-        ("motion", "Motion between frames", motion),
-        ("sound", "Voice and lip movement", sound),
-        ("whole_image", "Editing outside faces", absent),
-    )
-    return tuple(Check(name=n, title=t, ran=False, note=why) for n, t, why in rows)

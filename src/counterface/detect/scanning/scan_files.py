@@ -76,14 +76,10 @@ def _scan_or_failure(scanner: Scanner, path: Path, progress: Progress | None = N
     try:
         return scanner.scan(path, progress)
     except (CounterfaceError, OSError) as error:
-        return report_failure(path, _naming(path, reason_of(error)))
+        text = reason_of(error)
+        return report_failure(path, text if path.name in text else f"{path}: {text}")
     except Exception as error:  # noqa: BLE001  (one odd file must not end a scan of thousands)
         return report_failure(path, f"{path}: unexpected {type(error).__name__}: {error}")
-
-
-def _naming(path: Path, text: str) -> str:
-    """The text, with the file's name before it where it does not name it."""
-    return text if path.name in text else f"{path}: {text}"
 
 
 _worker: Scanner | None = None  # one a process, made by the pool's initializer

@@ -20,6 +20,7 @@ from counterface.detect.scanning.crop_quality import (
     LEAST_SHARPNESS,
     LEAST_TEXTURE,
 )
+from counterface.detect.weigh import middle
 from counterface.faces.landmarks import eye_centres
 from counterface.types import Face
 
@@ -58,9 +59,7 @@ def eye_pixels(face: Face) -> float | None:
 def find_fault(frame: FrameScore, range_: Range) -> SetAside | None:
     """Why one face cannot be judged; None where it can.
 
-    Args:
-        frame: as far as it was measured: what is None is not held against it.
-        range_: range of the detector file.
+    What was not measured is not held against it.
     """
     return _beyond_range(frame, range_) or _poor_look(frame)
 
@@ -70,14 +69,14 @@ def _beyond_range(frame: FrameScore, range_: Range) -> SetAside | None:
         least = f"at least {range_.min_face_px:g} pixels are needed"
         return SetAside(code="small", text=f"it is {frame.face_px:.0f} pixels tall, and {least}")
     if frame.yaw is not None and abs(frame.yaw) > range_.max_yaw:
-        turned = f"it is turned by {abs(frame.yaw):.0f} degrees"
+        most = f"at most {range_.max_yaw:g} can be judged"
         return SetAside(
-            code="turned", text=f"{turned}, and at most {range_.max_yaw:g} can be judged"
+            code="turned", text=f"it is turned by {abs(frame.yaw):.0f} degrees, and {most}"
         )
     if frame.pitch is not None and abs(frame.pitch) > range_.max_pitch:
-        tilted = f"it is tilted by {abs(frame.pitch):.0f} degrees"
+        most = f"at most {range_.max_pitch:g} can be judged"
         return SetAside(
-            code="tilted", text=f"{tilted}, and at most {range_.max_pitch:g} can be judged"
+            code="tilted", text=f"it is tilted by {abs(frame.pitch):.0f} degrees, and {most}"
         )
     return None
 
@@ -143,23 +142,22 @@ def _too_poor(quality: FaceQuality) -> SetAside | None:
 
 def _too_soft_to_accuse(frames: Sequence[FrameScore]) -> SetAside | None:
     """Why a high score does not count: softness raises scores, and never lowers them."""
-    sharp = [f.sharpness for f in frames if f.in_range and f.sharpness is not None]
-    if not sharp or float(np.median(sharp)) >= ACCUSING_SHARPNESS:
+    sharp = middle(f.sharpness for f in frames if f.in_range)
+    if sharp is None or sharp >= ACCUSING_SHARPNESS:
         return None
-    text = f"it is rather soft (sharpness {np.median(sharp):.2f}), which alone can raise a score"
+    text = f"it is rather soft (sharpness {sharp:.2f}), which alone can raise a score"
     least = f"a suspicious one needs at least {ACCUSING_SHARPNESS:g}"
     return SetAside(code="soft", text=f"{text}; {least}")
 
 
 def _too_grey_to_accuse(frames: Sequence[FrameScore]) -> SetAside | None:
     """Why a high score does not count for faces in black and white, or under one tone (sepia)."""
-    colors = [f.color for f in frames if f.in_range and f.color is not None]
-    if not colors or float(np.median(colors)) >= LEAST_COLOR:
+    color = middle(f.color for f in frames if f.in_range)
+    if color is None or color >= LEAST_COLOR:
         return None
-    text = f"it is in grey or in one tone (colour {np.median(colors):.1f}), which alone can raise"
-    return SetAside(
-        code="toned", text=f"{text} a score; a suspicious one needs at least {LEAST_COLOR:g}"
-    )
+    text = f"it is in grey or in one tone (colour {color:.1f}), which alone can raise a score"
+    least = f"a suspicious one needs at least {LEAST_COLOR:g}"
+    return SetAside(code="toned", text=f"{text}; {least}")
 
 
 def _never_in_range(frames: Sequence[FrameScore], range_: Range) -> SetAside | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 
 import cv2
 import numpy as np
@@ -110,13 +111,9 @@ class TrackBook:
         samples, self._waiting = self._waiting, []
         items = [self._item(s.crops) for s in samples if s.crops is not None]
         judged = self._judge(np.stack(items)) if items else None
-        number = 0
+        parts = iter([judged.item(n) for n in range(len(items))] if judged else [])
         for sample in samples:
-            if sample.crops is None or judged is None:
-                self._keep(sample, None)
-                continue
-            self._keep(sample, judged.item(number))
-            number += 1
+            self._keep(sample, None if sample.crops is None else next(parts))
 
     def _item(self, crops: Image) -> Image:
         """Crops (T, S, S, 3) as the detector takes them."""
@@ -158,19 +155,17 @@ class TrackBook:
             )
 
     def _frame(self, sample: WaitingFace, judged: Judgement | None) -> FrameScore:
-        info = self.detector.info
-        logit, families, witnesses = None, None, ()
+        info, look = self.detector.info, sample.look
+        sharpness, texture, color = look or (None, None, None)
+        logit, strangeness, witnesses = None, None, ()
         if judged is not None:
             own = float(judged.logits[0])
-            families = None if judged.families is None else judged.families[0]
             witnesses = () if judged.witnesses is None else tuple(judged.witnesses[0].tolist())
             if np.isfinite([own, *witnesses]).all():
-                sharpness = sample.look.sharpness if sample.look else None
                 quality = Quality(sample.eye_px, sharpness, self.compression)
                 logit = weigh_frame(witnesses, quality, info, own)
-        strangeness = None
-        if info.families is not None and families is not None and sample.look is not None:
-            strangeness = nearest(families, info.families)
+            if look and info.families is not None and judged.families is not None:
+                strangeness = nearest(judged.families[0], info.families)
         frame = FrameScore(
             frame_index=sample.frame_index,
             pts_s=sample.pts_s,
@@ -182,9 +177,9 @@ class TrackBook:
             logit=logit,
             witnesses=witnesses if logit is not None else (),
             fake_score=None if logit is None else float(calibrate(logit, info.calibration)),
-            sharpness=sample.look.sharpness if sample.look else None,
-            texture=sample.look.texture if sample.look else None,
-            color=sample.look.color if sample.look else None,
+            sharpness=sharpness,
+            texture=texture,
+            color=color,
             strangeness=strangeness,
             in_range=False,
         )
@@ -193,15 +188,12 @@ class TrackBook:
 
     def _exhibit(self, person: _PersonScores, seen: Exhibit) -> None:
         """Keep the face if it is among the most or the least suspicious, made small."""
-
-        def rank(exhibit: Exhibit) -> float:
-            return exhibit.logit
-
         full = len(person.most) == KEEP
         if full and person.most[-1].logit >= seen.logit >= person.least[-1].logit:
             return
         small = cv2.resize(seen.crop, (EXHIBIT_PX, EXHIBIT_PX), interpolation=cv2.INTER_AREA)
         exhibit = replace(seen, crop=small, activation=seen.activation.copy())
+        rank = attrgetter("logit")
         person.most = sorted([*person.most, exhibit], key=rank, reverse=True)[:KEEP]
         person.least = sorted([*person.least, exhibit], key=rank)[:KEEP]
 
@@ -265,9 +257,9 @@ class TrackBook:
             person.frames = heard.frames
             at = {f.pts_s: (f.logit or 0.0, f.fake_score or 0.0) for f in heard.frames}
             for kept in (person.most, person.least):
-                kept[:] = [
-                    replace(e, logit=at[e.pts_s][0], fake_score=at[e.pts_s][1]) for e in kept
-                ]
+                for number, one in enumerate(kept):
+                    logit, score = at[one.pts_s]
+                    kept[number] = replace(one, logit=logit, fake_score=score)
         return heard
 
     def _attribute(self, person: _PersonScores, verdict: Verdict) -> Attribution | None:

@@ -19,7 +19,6 @@ class Workers:
     """Processes that calls are sent to; made by `open_workers`."""
 
     def __init__(self, pool: ProcessPoolExecutor) -> None:
-        """Take the pool."""
         self._pool = pool
 
     def submit(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:

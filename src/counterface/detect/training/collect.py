@@ -23,7 +23,9 @@ def collect_crops(
     progress: Progress | None = None,
     failed: Failed | None = None,
 ) -> Iterator[tuple[int, Image]]:
-    """Pairs of item number and crop, RGB uint8 (size, size, 3), of the largest face of each frame.
+    """The number of each file with a face, and its crops: the largest face of each frame.
+
+    Crops are RGB uint8 (N, size, size, 3).
 
     Args:
         items: pictures and videos.
@@ -35,8 +37,8 @@ def collect_crops(
     """
     cutter = FaceCutter(CropConfig(template, size, frames))
     for number, faces in read_each(items, lambda item: cutter.cut(item.path), progress, failed):
-        for crop in faces.crops[:, 0]:
-            yield number, crop
+        if len(faces.crops):
+            yield number, faces.crops[:, 0]
 
 
 def read_each(
@@ -45,11 +47,11 @@ def read_each(
     progress: Progress | None = None,
     failed: Failed | None = None,
 ) -> Iterator[tuple[int, T]]:
-    """Number of each file and what is read of it; one that cannot be read ends nothing.
+    """The number of each file and what is read from it; one that cannot be read ends nothing.
 
     Args:
         items: pictures and videos.
-        read: of one of them; a `MediaError` or `OSError` says that it cannot be.
+        read: reads a file; raises `MediaError` or `OSError` where it cannot.
         progress: called as (done, total, name) after each file.
         failed: called with a file that could not be read and the reason; None raises it.
     """

@@ -42,14 +42,7 @@ class DetectorTask:
         loss: LossRecipe,
         steps: int,
     ) -> None:
-        """The net and how it learns.
-
-        Args:
-            net: starts as it is.
-            optimizer: how weights move.
-            loss: what is made small.
-            steps: number of steps of the whole run, of which some settings are shares.
-        """
+        """Take the net as it is and how it learns; some settings are shares of all steps."""
         flat = all(weight.ndim != 5 for weight in net.parameters())  # no 3D convolution
         self.net = net.to(memory_format=torch.channels_last) if flat else net
         self.optimizer, self.loss, self.steps = optimizer, loss, steps

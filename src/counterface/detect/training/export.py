@@ -49,11 +49,6 @@ class _Stamped(nn.Module):
         return (logit.float(), activation.float(), *features, *witnesses)
 
 
-def _has_features(net: nn.Module) -> bool:
-    """Whether the net tells what its logit was read from; the file merges the work of both."""
-    return hasattr(net, "embedding")
-
-
 def export_detector(net: nn.Module, info: DetectorInfo, path: Path, *, half: bool = False) -> None:
     """Write the net and what is known of it; the file is checked before it replaces another.
 
@@ -74,8 +69,8 @@ def export_detector(net: nn.Module, info: DetectorInfo, path: Path, *, half: boo
     net = net.eval().cpu().float()
     example = _example(info)
     name = input_name(info)
-    outputs = ["logit", "activation"] + (["features"] if _has_features(net) else [])
-    outputs += ["witnesses"] * heard
+    outputs = ["logit", "activation"]
+    outputs += ["features"] * hasattr(net, "embedding") + ["witnesses"] * heard
     axes = {axis: {0: "batch"} for axis in (name, *outputs)}
     with torch.no_grad():
         wanted = {"logit": net(example)[0].numpy()}
@@ -127,14 +122,10 @@ def _example(info: DetectorInfo) -> Tensor:
 
     The frames of a clip drift apart a little, as a face does.
     """
-    shape = (2 * info.frames, 3, 8, 8)
-    coarse = torch.rand(shape, generator=torch.Generator().manual_seed(0))
-    if info.frames == 1:
-        return interpolate(coarse, (info.size, info.size), mode="bilinear")
-    clips = coarse.reshape(2, info.frames, 3, 8, 8)
-    clips = 0.9 * clips[:, :1] + 0.1 * clips
-    smooth = interpolate(clips.flatten(0, 1), (info.size, info.size), mode="bilinear")
-    return smooth.reshape(2, info.frames, 3, info.size, info.size)
+    clips = torch.rand((2, info.frames, 3, 8, 8), generator=torch.Generator().manual_seed(0))
+    frames = (0.9 * clips[:, :1] + 0.1 * clips).flatten(0, 1)
+    smooth = interpolate(frames, (info.size, info.size), mode="bilinear")
+    return smooth if info.frames == 1 else smooth.reshape(2, info.frames, *smooth.shape[1:])
 
 
 def uncalibrated(
@@ -189,10 +180,7 @@ def store_half(path: Path) -> None:
 def stamp_detector(path: Path, info: DetectorInfo) -> None:
     """Write `info` into an ONNX file, in place of what it said before."""
     model: Any = onnx.load(str(path))
-    kept = [entry for entry in model.metadata_props if entry.key != "counterface"]
-    del model.metadata_props[:]
-    model.metadata_props.extend(kept)
-    entry = model.metadata_props.add()
-    entry.key, entry.value = "counterface", info.model_dump_json()
+    said = {entry.key: entry.value for entry in model.metadata_props}
+    onnx.helper.set_model_props(model, said | {"counterface": info.model_dump_json()})
     with replacing(path, DetectorError) as temporary:
         onnx.save(model, str(temporary))

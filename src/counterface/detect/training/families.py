@@ -8,7 +8,7 @@ which it says "unknown", come from files that were held back in folds of people 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,16 +24,16 @@ from counterface.datasets.manifest import Entry
 from counterface.datasets.split import fold_groups, linked_groups
 from counterface.detect.attribute import UNKNOWN, Families, Family, attribute
 from counterface.detect.detector import Detector
-from counterface.detect.training.collect import collect_crops
+from counterface.detect.training.collect import Failed, collect_crops
 from counterface.detect.training.export import stamp_detector
 from counterface.errors import DetectorError, TrainingError
 from counterface.files import replacing
+from counterface.types import Progress
 
 Array = NDArray[np.float64]
 HELD = 0.95  # of the held-back files of a family lie within its limit
 TEMPERATURES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 LEAST_FILES = 5  # of a family
-BATCH = 32
 
 
 class FamilyConfig(Record):
@@ -83,15 +83,15 @@ def add_families(
     entries: Sequence[Entry],
     config: FamilyConfig | None = None,
     *,
-    progress: Callable[[int, int | None, str], None] | None = None,
-    failed: Callable[[Entry, str], None] | None = None,
+    progress: Progress | None = None,
+    failed: Failed | None = None,
 ) -> Families:
     """What the detector file now knows of families; its other numbers stay as they were.
 
     Args:
         detector: ONNX file with the output `features`; an earlier head in it is replaced.
         entries: fakes whose `method` names their family, and genuine files.
-        config: how.
+        config: how the head is fitted.
         progress: called as (files done, total, name).
         failed: called with each file that could not be read, and why; the rest goes on.
 
@@ -112,27 +112,18 @@ def collect_features(
     entries: Sequence[Entry],
     frames: int,
     *,
-    progress: Callable[[int, int | None, str], None] | None = None,
-    failed: Callable[[Entry, str], None] | None = None,
+    progress: Progress | None = None,
+    failed: Failed | None = None,
 ) -> FamilyData:
     """The detector's features of the crops of files, cut as a scan cuts them."""
     loaded = Detector.load(detector)
-    info = loaded.info
-    numbers, features, waiting = [], [], []
-    crops = collect_crops(
-        entries, frames, info.template, info.size, progress=progress, failed=failed
-    )
-    for number, crop in crops:
-        numbers.append(number)
-        waiting.append(crop)
-        if len(waiting) == BATCH:
-            features.append(loaded.features(np.stack(waiting)))
-            waiting.clear()
-    if waiting:
-        features.append(loaded.features(np.stack(waiting)))
-    if not features:
+    cut = loaded.info.template, loaded.info.size
+    crops = collect_crops(entries, frames, *cut, progress=progress, failed=failed)
+    found = {number: loaded.features(faces) for number, faces in crops}
+    if not found:
         raise TrainingError(f"no face in any of {len(entries)} files; look at one of them")
-    return FamilyData(np.concatenate(features), np.array(numbers, np.intp), entries)
+    counts = [len(features) for features in found.values()]
+    return FamilyData(np.concatenate(list(found.values())), np.repeat(list(found), counts), entries)
 
 
 def fit_head(
@@ -149,7 +140,8 @@ def fit_head(
         config: directions and shrinkage.
         leave_out: numbers of files that are not fitted on.
     """
-    family_of = np.array([_index(names, name) for name in data.families()])
+    place = {name: number for number, name in enumerate(names)}
+    family_of = np.array([place.get(name, -1) for name in data.families()])
     used = (family_of[data.item] >= 0) & ~np.isin(data.item, list(leave_out))
     x, item = data.features[used].astype(np.float64), data.item[used]
     family = family_of[item]
@@ -208,6 +200,9 @@ def assess(data: FamilyData, config: FamilyConfig) -> Families:
         away = frozenset(np.flatnonzero(fold == number).tolist())
         distances |= _pooled(data, fit_head(data, names, config, away), away)
     truth = {file: names.index(by_file[file]) for file in distances}
+    made: dict[str, set[str]] = {name: set() for name in names}
+    for entry, family in zip(data.entries, by_file, strict=True):
+        made[family].add(entry.generator)
     limits = [
         float(np.quantile([d[k] for f, d in distances.items() if truth[f] == k], HELD))
         for k in range(len(names))
@@ -218,7 +213,7 @@ def assess(data: FamilyData, config: FamilyConfig) -> Families:
                 name=name,
                 limit=limit,
                 genuine=name == "genuine",
-                generators=_generators(data.entries, by_file, name),
+                generators=tuple(sorted(made[name] - {""})),
                 files=counts[name],
             )
             for name, limit in zip(names, limits, strict=True)
@@ -279,23 +274,13 @@ def _foreign(data: FamilyData, families: Families, config: FamilyConfig) -> floa
     return round(float(np.mean(outcomes)), 4) if outcomes else None
 
 
-def _generators(entries: Sequence[Entry], by_file: Sequence[str], name: str) -> tuple[str, ...]:
-    found = {e.generator for e, family in zip(entries, by_file, strict=True) if family == name}
-    return tuple(sorted(found - {""}))
-
-
-def _index(names: Sequence[str], name: str) -> int:
-    return names.index(name) if name in names else -1
-
-
 def write_head(detector: Path, head: FamilyHead, families: Families) -> None:
     """Add the output `families` to the file's network, and their names to its metadata."""
     model: Any = onnx.load(str(detector))
     graph = model.graph
-    own = {"family_mean", "family_projection", "family_centres", "family_axis", "family_last"}
-    keep = [node for node in graph.node if not node.name.startswith("family_")]
-    weights = [weight for weight in graph.initializer if weight.name not in own]
-    outputs = [output for output in graph.output if output.name != "families"]
+    for parts in (graph.node, graph.initializer, graph.output):  # of an earlier head
+        for part in [p for p in parts if p.name.startswith(("family_", "families"))]:
+            parts.remove(part)
     constants: dict[str, NDArray[Any]] = {
         "family_mean": head.mean.astype(np.float32),
         "family_projection": head.projection.astype(np.float32),
@@ -311,17 +296,15 @@ def write_head(detector: Path, head: FamilyHead, families: Families) -> None:
         ("Mul", ["family_away", "family_away"], "family_squares"),
         ("ReduceSum", ["family_squares", "family_last"], "families"),
     ]
-    for name, value in constants.items():
-        weights.append(numpy_helper.from_array(value, name))
+    graph.initializer.extend(
+        numpy_helper.from_array(value, key) for key, value in constants.items()
+    )
     for kind, inputs, output in nodes:
         options = {"keepdims": 0} if kind == "ReduceSum" else {}
-        keep.append(helper.make_node(kind, inputs, [output], name=f"family_{output}", **options))
-    count = len(families.members)
-    outputs.append(helper.make_tensor_value_info("families", TensorProto.FLOAT, ["batch", count]))
-    for field, values in (("node", keep), ("initializer", weights), ("output", outputs)):
-        kept = [type(value).FromString(value.SerializeToString()) for value in values]
-        del getattr(graph, field)[:]
-        getattr(graph, field).extend(kept)
+        node = helper.make_node(kind, inputs, [output], name=f"family_{output}", **options)
+        graph.node.append(node)
+    shape = ["batch", len(families.members)]
+    graph.output.append(helper.make_tensor_value_info("families", TensorProto.FLOAT, shape))
     with replacing(detector, DetectorError) as partial:
         onnx.save(model, str(partial))
         info = Detector.load(detector).info.model_copy(update={"families": families})

@@ -146,26 +146,31 @@ class FitConfig(Record):
         return FaceCutter(cut, self.out / "crops" if several else None)
 
     @property
+    def speakers(self) -> tuple[HeadConfig | VoterConfig, ...]:
+        """The heads, then the voters."""
+        return *self.heads, *self.voters
+
+    @property
     def witnesses(self) -> tuple[WitnessInfo, ...]:
         """The heads and voters as witnesses that are weighed by quality, where all say `looks_for`.
 
         It completes "looks for ...". Where none says it, scales and offsets of the recipe hold.
         """
-        heads = [
-            (h.name, h.question or h.name, h.looks_for, h.speaks_to or tuple(h.fakes))
-            for h in self.heads
-        ]
-        voters = [(v.name or v.question, v.question, v.looks_for, v.fakes) for v in self.voters]
         return tuple(
-            WitnessInfo(name=name, question=question, looks_for=looks_for, methods=fakes)
-            for name, question, looks_for, fakes in (*heads, *voters)
-            if looks_for
+            WitnessInfo(
+                name=one.name or one.question,
+                question=one.question or one.name,
+                looks_for=one.looks_for,
+                methods=getattr(one, "speaks_to", ()) or tuple(one.fakes),
+            )
+            for one in self.speakers
+            if one.looks_for
         )
 
     @model_validator(mode="after")
     def _all_or_none(self) -> FitConfig:
         named = [witness.name for witness in self.witnesses]
-        if named and len(named) < len(self.heads) + len(self.voters):
+        if named and len(named) < len(self.speakers):
             raise ValueError(
                 f"only {named} say what they look for; let all heads and voters say it"
             )
@@ -229,33 +234,24 @@ def fit_heads(
     found: Statistics,
     items: Sequence[Entry],
     config: FitConfig,
-    leave_out: frozenset[str] = frozenset(),
 ) -> None:
     """Fill every head of the net by weighted ridge regression on -1 (real) and 1 (fake).
 
     Each method has its share however many crops it has, and both classes weigh the same. In an
     even head its generators (of real files, its origins) have that share each.
 
-    Args:
-        net: its heads are replaced.
-        found: statistics of the items.
-        items: labels, methods and sources.
-        config: shares and penalty.
-        leave_out: sources that are not fitted on.
-
     Raises:
         TrainingError: a head without real or without fake crops.
     """
     labels = np.array([items[i].label for i in found.item])
     methods = np.array([items[i].method for i in found.item])
-    used = np.array([items[i].source not in leave_out for i in found.item])
     makers = np.array(
         [items[i].generator if items[i].label else items[i].origin for i in found.item]
     )
     for number, head in enumerate(config.heads):
         weights = np.zeros(len(labels))
         for label, shares in ((0, head.reals), (1, head.fakes)):
-            mine = used & (labels == label)
+            mine = labels == label
             for method, share in shares.items():
                 rows = mine & (methods == method)
                 parts = [rows & (makers == part) for part in set(makers[rows].tolist())]
@@ -264,14 +260,14 @@ def fit_heads(
             for maker, share in shares.items():
                 rows = mine & (makers == maker)
                 weights[rows] = share / max(rows.sum(), 1)
-            total = weights[labels == label].sum()
+            total = weights[mine].sum()
             if not total:
                 kind = "fake" if label else "real"
                 raise TrainingError(
                     f"head {head.name!r}: no {kind} crops of {sorted(shares)}; methods in the "
                     f"manifest: {sorted(set(methods.tolist()))}"
                 )
-            weights[labels == label] /= total
+            weights[mine] /= total
         penalty = config.ridge if head.ridge is None else head.ridge
         width = found.values.shape[1]
         seen = np.ones(width, bool) if head.mouth else net.read.without_mouth().numpy()
@@ -303,39 +299,13 @@ def join_evidence(net: FrameStatistics, config: FitConfig) -> EvidenceSum:
     Raises:
         TrainingError: a voter's weights cannot be read.
     """
-    speak_to = [*(h.question or h.name for h in config.heads), *(v.question for v in config.voters)]
+    said = [(one.question or one.name, one) for one in config.speakers]
     questions: dict[str, float] = {}
-    offsets = [*(head.offset for head in config.heads), *(v.offset for v in config.voters)]
-    for question, offset in zip(speak_to, offsets, strict=True):
-        questions.setdefault(question, offset)
-    scales = [*(head.scale for head in config.heads), *(v.scale for v in config.voters)]
-    mix = [
-        [scale * (name == question) for name, scale in zip(speak_to, scales, strict=True)]
-        for question in questions
-    ]
+    for question, one in said:
+        questions.setdefault(question, one.offset)
+    mix = [[one.scale * (own == question) for own, one in said] for question in questions]
     voters = [load_detector(voter.weights) for voter in config.voters]
     return EvidenceSum(net, voters, mix, list(questions.values())).eval()
-
-
-def fit_detector(
-    config: FitConfig,
-    path: Path,
-    progress: Progress | None = None,
-    failed: Failed | None = None,
-) -> None:
-    """Write the detector of a recipe as an uncalibrated ONNX file.
-
-    Args:
-        config: names the manifest; `tuning` and `folds` are not looked at, see `weighed_fit`.
-        path: ends in .onnx.
-        progress: called as (files done, total, name).
-        failed: called with each file that could not be read, and why; the rest goes on.
-
-    Raises:
-        TrainingError: no manifest, no real faces, or a head without its methods.
-        ConfigError: a manifest that cannot be read.
-    """
-    fit_items(config, read_items(config), path, config.cutter, progress, failed)
 
 
 def read_items(config: FitConfig) -> list[Entry]:
@@ -356,14 +326,24 @@ def fit_items(
     config: FitConfig,
     items: Sequence[Entry],
     path: Path,
-    cutter: FaceCutter,
     progress: Progress | None = None,
     failed: Failed | None = None,
 ) -> None:
-    """Do as `fit_detector`, on some files that are cut by a cutter."""
+    """Write the detector of a recipe, fitted on some files, as an uncalibrated ONNX file.
+
+    Args:
+        config: the recipe; its manifest, `tuning` and `folds` are not looked at.
+        items: labelled files.
+        path: ends in .onnx.
+        progress: called as (files done, total, name).
+        failed: called with each file that could not be read, and why; the rest goes on.
+
+    Raises:
+        TrainingError: no real faces, or a head without its methods.
+    """
     net = start_statistics(config, real_faces(items, config) if config.folded else ())
     kept = config.out / "statistics"
-    found = collect_statistics(net, items, cutter, kept, progress=progress, failed=failed)
+    found = collect_statistics(net, items, config.cutter, kept, progress=progress, failed=failed)
     fit_heads(net, found, items, config)
     joined = join_evidence(net, config)
     info = uncalibrated("frame statistics", config.template, config.size)
@@ -377,7 +357,7 @@ def real_faces(items: Sequence[Entry], config: FitConfig) -> list[Image]:
     real = [item for item in items if item.label == 0]
     real = real[:: max(1, len(real) // START_FACES)][:START_FACES]
     crops = collect_crops(real, 1, config.template, config.size, failed=lambda item, why: None)
-    faces = [crop for _, crop in crops]
+    faces = [face for _, faces in crops for face in faces]
     if not faces:
         raise TrainingError(f"no face in {len(real)} real files of the manifest; look at one")
     return faces

@@ -120,10 +120,21 @@ def cross_validate(
     pool = open_pool(config)
     test = pool.of_entries(of_split(pool.entries, "test"))
     inside = pool.of_entries([entry for entry in pool.entries if entry.split != "test"])
-    groupings = [
-        _grouping(by, list(_folds(config, pool, inside, test, folds, by, progress)))
-        for by in fold_by
-    ]
+    groupings = []
+    for by in fold_by:
+        found = tuple(_folds(config, pool, inside, test, folds, by, progress))
+        mean, deviation = _spread([fold.metrics for fold in found])
+        unseen = _spread([fold.unseen for fold in found])
+        groupings.append(
+            Grouping(
+                by=by,
+                folds=found,
+                mean=mean,
+                deviation=deviation,
+                unseen_mean=unseen[0],
+                unseen_deviation=unseen[1],
+            )
+        )
     labels = {clip.entry: clip.label for clip in inside}
     test_labels = {clip.entry: clip.label for clip in test}
     report = FoldReport(
@@ -205,13 +216,7 @@ def _train_fold(
     held_back, choosing, training = parts
     name = f"fold {fold} by {folder.parent.name}"
     began = time.monotonic()
-    named: Progress | None = None
-    if progress is not None:
-        tell = progress
-
-        def named(phase: str, step: int, steps: int, numbers: dict[str, float]) -> None:
-            tell(name, step, steps, numbers)
-
+    named = progress and (lambda phase, *rest: progress(name, *rest))
     result = train_on(config, pool, training, choosing, folder, named)
     if result.stopped == "signal":
         raise StoppedBySignal(result.signal, f"stopped in {name}")
@@ -235,19 +240,6 @@ def _train_fold(
     )
     write_bytes(folder / "result.json", found.model_dump_json(indent=1).encode())
     return found
-
-
-def _grouping(by: FoldBy, folds: Sequence[FoldResult]) -> Grouping:
-    mean, deviation = _spread([fold.metrics for fold in folds])
-    unseen_mean, unseen_deviation = _spread([fold.unseen for fold in folds])
-    return Grouping(
-        by=by,
-        folds=tuple(folds),
-        mean=mean,
-        deviation=deviation,
-        unseen_mean=unseen_mean,
-        unseen_deviation=unseen_deviation,
-    )
 
 
 def _spread(metrics: Sequence[dict[str, float]]) -> tuple[dict[str, float], dict[str, float]]:

@@ -15,15 +15,9 @@ from counterface.detect.models.detector_model import DetectorModel
 from counterface.detect.models.fusion import Fusion
 from counterface.detect.scanning.scan import ScanConfig
 from counterface.detect.training.export import describe_net, export_detector
+from counterface.detect.training.recipe import ModelChoice, TrainConfig
 from counterface.detect.training.score_clips import pool_files, score_clips
-from counterface.detect.training.train import (
-    RECIPE_FILE,
-    ModelChoice,
-    TrainConfig,
-    load_detector,
-    manifest_of,
-    open_pool,
-)
+from counterface.detect.training.train import RECIPE_FILE, load_detector, manifest_of, open_pool
 from counterface.errors import DetectorError
 from counterface.learn import checkpoint as disk
 from counterface.types import Progress
@@ -140,16 +134,18 @@ def _calibrated(
     path: Path, info: DetectorInfo, entries: list[Entry], jobs: int, progress: Progress | None
 ) -> Packaged:
     """The file, its probabilities and lines fitted on the entries where there are enough."""
+    calibrated = False
     if min(sum(e.label == label for e in entries) for label in (0, 1)) < ENOUGH:
         note = f"not calibrated: it needs {ENOUGH} files of each class in the split 'val'"
-        return Packaged(path=path, calibrated=False, note=note, info=info)
-    try:
-        info = calibrate_file(path, entries, ScanConfig(), jobs=jobs, progress=progress)
-    except DetectorError as error:
-        note = f"not calibrated: {error}"
-        return Packaged(path=path, calibrated=False, note=note, info=info)
-    note = f"calibrated on {counted(len(entries), 'file')} of the split 'val'"
-    return Packaged(path=path, calibrated=True, note=note, info=info)
+    else:
+        try:
+            info = calibrate_file(path, entries, ScanConfig(), jobs=jobs, progress=progress)
+        except DetectorError as error:
+            note = f"not calibrated: {error}"
+        else:
+            calibrated = True
+            note = f"calibrated on {counted(len(entries), 'file')} of the split 'val'"
+    return Packaged(path=path, calibrated=calibrated, note=note, info=info)
 
 
 def make_card(weights: Path, model: ModelChoice | None = None) -> dict[str, Any]:

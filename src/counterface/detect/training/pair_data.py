@@ -52,7 +52,7 @@ def train_autoencoder(
 
     Args:
         config: the recipe.
-        sources: whose real faces it learns.
+        sources: banks whose real faces it learns.
         progress: called with each log line.
 
     Raises:

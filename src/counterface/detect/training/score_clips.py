@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from counterface.datasets.labelled_faces import FaceClip, FacePool
-from counterface.detect.models.detector_model import DetectorModel
 from counterface.detect.training.detector_task import DetectorTask, to_input
-from counterface.detect.training.recipe import LossRecipe, OptimizerRecipe
 from counterface.learn.metrics import auc, log_loss
 
 BATCH = 32
@@ -22,26 +20,9 @@ BATCH = 32
 class ValidatedTask(DetectorTask):
     """A task that also measures itself on clips that it is not trained on."""
 
-    def __init__(
-        self,
-        net: DetectorModel,
-        optimizer: OptimizerRecipe,
-        loss: LossRecipe,
-        steps: int,
-        pool: FacePool,
-        clips: Sequence[FaceClip],
-    ) -> None:
-        """As `DetectorTask`.
-
-        Args:
-            net: starts as it is.
-            optimizer: how weights move.
-            loss: what is made small.
-            steps: number of steps of the whole run.
-            pool: where the clips are from.
-            clips: that are held back.
-        """
-        super().__init__(net, optimizer, loss, steps)
+    def __init__(self, task: DetectorTask, pool: FacePool, clips: Sequence[FaceClip]) -> None:
+        """Take over a task, and clips of a pool that are held back."""
+        super().__init__(task.net, task.optimizer, task.loss, task.steps)
         self.pool, self.clips = pool, clips
 
     def validate(self, modules: dict[str, nn.Module]) -> dict[str, float]:
@@ -88,12 +69,8 @@ def measure_clips(
 ) -> dict[str, float]:
     """Metrics by file (mean logit) and by clip; AUC only where both classes are there.
 
-    `loss` is the cross-entropy of the files, `accuracy` at even odds.
-
-    Args:
-        pool: where the clips are from.
-        clips: N of them.
-        logits: (N,).
+    Logits are (N,), one for each clip. `loss` is the cross-entropy of the files, `accuracy` at even
+    odds.
     """
     files = pool_files(clips, logits)
     labels = np.array([pool.entries[number].label for number in files])

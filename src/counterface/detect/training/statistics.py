@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from counterface.datasets.manifest import Entry
 from counterface.detect.generalisation.face_crops import FaceCutter
-from counterface.detect.generalisation.views import ViewStore
+from counterface.detect.generalisation.views import Answers, ViewStore
 from counterface.detect.models.frame_statistics import FrameStatistics
 from counterface.detect.training.collect import Failed, read_each
 from counterface.errors import TrainingError
@@ -58,63 +58,36 @@ def collect_statistics(
         MediaError: what is kept is damaged; without `failed`, a file cannot be read.
     """
     make_folder(folder, TrainingError)
-    reading = _Reading(net, ViewStore(folder, f"{_digest(net)} {cutter.config.key}"))
+    store = ViewStore(folder, f"{_digest(net)} {cutter.config.key}")
 
-    def look(item: Entry) -> str:
+    def look(item: Entry) -> Answers:
         sha256 = file_sha256(item.path)
-        if not reading.knows(sha256):
-            reading.add(sha256, cutter.cut(item.path, sha256).crops[:, 0])
-        return sha256
+        if sha256 not in store.known:
+            store.put(sha256, read_statistics(net, cutter.cut(item.path, sha256).crops[:, 0]))
+        return store.known[sha256]
 
     try:
-        hashes = dict(read_each(items, look, progress, failed))
-        reading.read()
+        found = {n: values for n, values in read_each(items, look, progress, failed) if len(values)}
     finally:
-        reading.store.flush()
-    found = {number: reading.store.known[sha256] for number, sha256 in hashes.items()}
-    seen = {number: values for number, values in found.items() if len(values)}
-    if not seen:
+        store.flush()
+    if not found:
         raise TrainingError(f"no face in any of {len(items)} files; look at one of them")
-    counts = [len(values) for values in seen.values()]
-    return Statistics(np.concatenate(list(seen.values())), np.repeat(list(seen), counts))
+    counts = [len(values) for values in found.values()]
+    return Statistics(np.concatenate(list(found.values())), np.repeat(list(found), counts))
 
 
-class _Reading:
-    """Crops that wait until there are enough for a batch, and the answers to those that did."""
-
-    def __init__(self, net: FrameStatistics, store: ViewStore) -> None:
-        self.net, self.store = net, store
-        self.waiting: dict[str, Image] = {}
-
-    def knows(self, sha256: str) -> bool:
-        return sha256 in self.store.known or sha256 in self.waiting
-
-    def add(self, sha256: str, crops: Image) -> None:
-        self.waiting[sha256] = crops
-        if sum(map(len, self.waiting.values())) >= BATCH:
-            self.read()
-
-    @torch.no_grad()
-    def read(self) -> None:
-        """Put the statistics of all waiting crops into the store."""
-        if not self.waiting:
-            return
-        parts = list(self.waiting.values())
-        crops = np.concatenate(parts)
-        values = [np.zeros((0, self.net.weight.shape[1]), np.float32)]
-        for start in range(0, len(crops), BATCH):
-            batch = torch.from_numpy(crops[start : start + BATCH]).permute(0, 3, 1, 2)
-            values.append(self.net.statistics(batch.float() / 255).numpy())
-        ends = np.cumsum([len(part) for part in parts])[:-1]
-        for sha256, answer in zip(
-            self.waiting, np.split(np.concatenate(values), ends), strict=True
-        ):
-            self.store.put(sha256, answer)
-        self.waiting = {}
+@torch.no_grad()
+def read_statistics(net: FrameStatistics, crops: Image) -> Answers:
+    """The statistics (N, D) of crops, RGB uint8 (N, S, S, 3)."""
+    values = [np.zeros((0, net.weight.shape[1]), np.float32)]
+    for start in range(0, len(crops), BATCH):
+        batch = torch.from_numpy(crops[start : start + BATCH].copy()).permute(0, 3, 1, 2)
+        values.append(net.statistics(batch.float() / 255).numpy())
+    return np.concatenate(values)
 
 
 def _digest(net: FrameStatistics) -> str:
-    """Says all that the statistics depend on: the backbone's weights, what of its maps is read."""
+    """What the statistics depend on: the backbone's weights, and what of its maps is read."""
     digest = hashlib.sha256()
     for name, value in net.backbone.state_dict().items():
         digest.update(name.encode() + value.numpy().tobytes())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +20,7 @@ from counterface.detect.models.detector_model import DetectorModel, build_detect
 from counterface.detect.models.parts.folded import START_FACES, start_from_folded
 from counterface.detect.training.detector_task import DetectorTask, first_batches
 from counterface.detect.training.pair_data import read_sources, train_autoencoder
-from counterface.detect.training.recipe import (
-    DataConfig,
-    LossRecipe,
-    ModelChoice,
-    OptimizerRecipe,
-    PairFolders,
-    SyntheticFolders,
-    TrainConfig,
-)
+from counterface.detect.training.recipe import ModelChoice, TrainConfig
 from counterface.detect.training.score_clips import ValidatedTask, first_clips
 from counterface.device import keep_freed_memory, use_free_cores
 from counterface.errors import ConfigError, TrainingError
@@ -41,37 +32,10 @@ from counterface.learn.task import Examples
 from counterface.project_files import reading
 from counterface.types import Image
 
-__all__ = [
-    "RECIPE_FILE",
-    "DataConfig",
-    "LossRecipe",
-    "ModelChoice",
-    "OptimizerRecipe",
-    "PairFolders",
-    "SyntheticFolders",
-    "TrainConfig",
-    "describe_recipe",
-    "load_detector",
-    "manifest_of",
-    "open_pool",
-    "read_sources",
-    "start_net",
-    "train_detector",
-    "train_on",
-]
-
 RECIPE_FILE = "recipe.toml"  # in the folder of a run
 
 Progress = Callable[[str, int, int, dict[str, float]], None]  # phase, step, steps, numbers
 Report = Callable[[int, dict[str, float]], None]
-
-
-@dataclass(frozen=True, eq=False)
-class HeldBack:
-    """Clips that a run is measured on."""
-
-    pool: FacePool
-    clips: Sequence[FaceClip]
 
 
 def train_detector(config: TrainConfig, progress: Progress | None = None) -> TrainResult:
@@ -108,8 +72,8 @@ def train_on(
     Args:
         config: the recipe; its splits and its folder are not looked at.
         pool: where the clips are from.
-        clips: that are trained on.
-        held_back: that choose the best weights; none leaves the last ones.
+        clips: clips that are trained on.
+        held_back: clips that choose the best weights; without any, the last weights are kept.
         out: folder of the run.
         progress: called with each log line.
     """
@@ -121,7 +85,7 @@ def train_on(
     about = {"train": _count(pool, clips), "val": _count(pool, held_back)}
     _prepare(config)
     net = start_net(config, lambda: _first_faces(pool, clips))
-    return _run(config, net, examples, HeldBack(pool, held_back), about, out, progress)
+    return _run(config, net, examples, pool, held_back, about, out, progress)
 
 
 def _train_on_pairs(
@@ -137,38 +101,35 @@ def _train_on_pairs(
         sources = Sources(sources.real, sources.pairs, sources.synthetic, AutoencoderRemake(remake))
     torch.manual_seed(config.loop.seed)
     net = start_net(config, lambda: _drawn_faces(config, sources))
-    held_back = None
+    held_back: list[FaceClip] = []
     about: dict[str, Any] = {"pairs": config.settled_pairs().model_dump(mode="json")}
     if pool is not None:
-        clips = pool.of_entries(of_split(pool.entries, "val"))
-        held_back, about["val"] = HeldBack(pool, clips), _count(pool, clips)
+        held_back = pool.of_entries(of_split(pool.entries, "val"))
+        about["val"] = _count(pool, held_back)
     examples = TrainingPairs(sources, config.settled_pairs())
-    return _run(config, net, examples, held_back, about, config.out, progress)
+    return _run(config, net, examples, pool, held_back, about, config.out, progress)
 
 
 def _run(
     config: TrainConfig,
     net: DetectorModel,
     examples: Examples,
-    held_back: HeldBack | None,
+    pool: FacePool | None,
+    held_back: Sequence[FaceClip],
     about: dict[str, Any],
     out: Path,
     progress: Progress | None,
 ) -> TrainResult:
     length = len(examples) if isinstance(examples, LabelledFaces) else None
     loop = config.settled_loop(length)
-    if held_back is not None and held_back.clips:
-        clips = first_clips(held_back.clips, config.data.val_clips)
-        task: DetectorTask = ValidatedTask(
-            net, config.optimizer, config.loss, loop.steps, held_back.pool, clips
-        )
+    task = DetectorTask(net, config.optimizer, config.loss, loop.steps)
+    if pool is not None and held_back:
+        task = ValidatedTask(task, pool, first_clips(held_back, config.data.val_clips))
     elif loop.early_stop_patience:
         raise TrainingError(
             "early stopping needs held-back files; give some the split 'val' by 'counterface "
             "dataset split', or set loop.early_stop_patience = 0"
         )
-    else:
-        task = DetectorTask(net, config.optimizer, config.loss, loop.steps)
     if config.start_from is None:
         net.fit_line(first_batches(examples, config.line_crops))
     about = {"data": about, **describe_recipe(config)}

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -34,7 +34,8 @@ from counterface.detect.training.collect import Failed
 from counterface.detect.training.export import stamp_detector
 from counterface.detect.training.fit import FitConfig, fit_items, read_items
 from counterface.detect.training.left_out_table import tabulate_left_out, take_each_once
-from counterface.detect.training.train import TrainConfig, describe_recipe, train_detector
+from counterface.detect.training.recipe import TrainConfig
+from counterface.detect.training.train import describe_recipe, train_detector
 from counterface.errors import DetectorError, StoppedBySignal, TrainingError
 from counterface.files import file_sha256, find_differences, make_folder, replacing, write_bytes
 from counterface.learn.checkpoint import read_weights
@@ -73,7 +74,7 @@ def fit_weighed(
     progress: Progress | None = None,
     failed: Failed | None = None,
 ) -> Generalisation | None:
-    """Writes the detector of a recipe; returns what its folds say of files that they never met.
+    """The tables of a recipe's folds, on files that they never met; its detector file is written.
 
     Args:
         config: names the manifest, of which the split `test` is not looked at. Without `folds` the
@@ -108,8 +109,13 @@ def fit_weighed(
     _write_scores(scores, config.out / SCORES)
     info = Detector.load(str(detector)).info
     found = tabulate_left_out(path.stem, [part.entries for part in folds], scores, info)
-    notices = (*found.cautions, *_taken_notice(part for part in folds if _is_taken(part.tuned)))
-    found = found.model_copy(update={"cautions": notices})
+    if taken := ", ".join(part.name for part in folds if _is_taken(part.tuned)):
+        text = (
+            f"The backbones of {taken} were tuned elsewhere: whether they met the files that judge "
+            "them is not known here."
+        )
+        notices = (*found.cautions, Notice(code="taken", text=text))
+        found = found.model_copy(update={"cautions": notices})
     write_bytes(config.out / TABLE, found.model_dump_json(indent=1).encode(), TrainingError)
     try:
         info = calibrate_witnesses(take_each_once(scores), info)
@@ -134,21 +140,20 @@ def _fit_part(
     config: FitConfig, part: FitScope, progress: Progress | None, failed: Failed | None
 ) -> Path:
     """The detector of a part; kept until something that it is made of changes."""
-    cutter = config.cutter
     if config.tuning is not None:
         tuned = {"tuned": _tune(config, part, progress), "tuned_share": config.tuning.share}
-        config = config.model_copy(update={"tuning": None, **tuned})
+        config = config.model_copy(update=tuned)
     path, mark = part.folder / DETECTOR, part.folder / f"{DETECTOR}.key"
     key = _key_of(config, part.learnt)
     if path.is_file() and mark.is_file() and mark.read_text(encoding="utf-8") == key:
         return path
-    fit_items(config, part.learnt, path, cutter, _named(part, progress), failed)
+    fit_items(config, part.learnt, path, _named(part, progress), failed)
     write_bytes(mark, key.encode(), TrainingError)
     return path
 
 
 def _key_of(config: FitConfig, items: Sequence[Entry]) -> str:
-    """Says all that a detector file depends on."""
+    """The digest of everything that a detector file depends on."""
     apart = {"out", "manifest", "faces", "folds", "limit", "tuning", "tuned", "folded", "voters"}
     voters = [voter.model_dump_json(exclude={"met", "weights"}) for voter in config.voters]
     files = [config.tuned, config.folded, *(voter.weights for voter in config.voters)]
@@ -204,21 +209,21 @@ def _tuning_recipe(config: FitConfig, part: FitScope) -> TrainConfig:
 
 
 def _keep_manifest(part: FitScope) -> None:
-    """Writes the list of a run beside it, once."""
+    """Write the list of a run beside it; refuse a run on another one."""
+
+    def told(entry: Entry) -> Entry:
+        return replace(entry, path=entry.path.resolve(), mask=entry.mask and entry.mask.resolve())
+
     path = part.tuned / MANIFEST
     make_folder(part.tuned, TrainingError)
     if path.is_file():
-        then, now = ([_told(e) for e in es] for es in (read_manifest(path), part.entries))
+        then, now = ([*map(told, entries)] for entries in (read_manifest(path), part.entries))
         if then != now:
             raise TrainingError(
                 f"{part.tuned}: its run was started on another list of files ({len(then)}, now "
                 f"{len(now)}); delete the folder to tune anew, or name another --out"
             )
     write_manifest(part.entries, path)
-
-
-def _told(entry: Entry) -> Entry:
-    return replace(entry, path=entry.path.resolve(), mask=entry.mask and entry.mask.resolve())
 
 
 def _is_finished(weights: Path, recipe: TrainConfig) -> bool:
@@ -234,17 +239,6 @@ def _is_finished(weights: Path, recipe: TrainConfig) -> bool:
 def _is_taken(tuned: Path) -> bool:
     """Whether a file in the run's folder says that the run was made elsewhere."""
     return (tuned / TAKEN).is_file()
-
-
-def _taken_notice(parts: Iterable[FitScope]) -> list[Notice]:
-    names = [part.name for part in parts]
-    if not names:
-        return []
-    text = (
-        f"The backbones of {', '.join(names)} were tuned elsewhere: whether they met the files "
-        "that judge them is not known here."
-    )
-    return [Notice(code="taken", text=text)]
 
 
 def _score_part(
@@ -271,7 +265,7 @@ def _score_part(
 
 
 def _write_scores(scores: Sequence[Sequence[FileScore]], path: Path) -> None:
-    """Writes the left-out scores, a row each, with their fold."""
+    """Write the left-out scores, a row each, with their fold."""
     rows = [
         {"fold": number, **score.model_dump(mode="json")}
         for number, part in enumerate(scores)
@@ -281,16 +275,13 @@ def _write_scores(scores: Sequence[Sequence[FileScore]], path: Path) -> None:
 
 
 def _place(detector: Path, path: Path, info: DetectorInfo | None = None) -> None:
-    """Writes the detector file, with another description where one is given."""
+    """Write the detector file, with another description where one is given."""
     make_folder(path.parent, DetectorError)
     with replacing(path, DetectorError) as temporary:
         shutil.copyfile(detector, temporary)
         if info is not None:
-            stamp_detector(Path(temporary), info)
+            stamp_detector(temporary, info)
 
 
 def _named(part: FitScope, progress: Progress | None) -> Progress | None:
-    if progress is None:
-        return None
-    tell = progress
-    return lambda done, total, name: tell(done, total, f"{part.name}: {name}")
+    return progress and (lambda done, total, name: progress(done, total, f"{part.name}: {name}"))

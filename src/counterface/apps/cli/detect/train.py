@@ -47,7 +47,8 @@ def train(
         fold_by: What may not be on both sides of a fold; each way is trained by itself.
     """
     require_toml(recipe)
-    from counterface.detect.training.train import TrainConfig, train_detector
+    from counterface.detect.training.recipe import TrainConfig
+    from counterface.detect.training.train import train_detector
 
     values = parse_settings(settings)
     if out is not None:
