@@ -58,16 +58,8 @@ DeeperForensics-1.0/
                 known = swap_ties(path.stem)
                 if known is None:
                     raise self.wrong(variant, f"{path.name!r} is not named like 000_M101.mp4")
-                yield Entry(
-                    path,
-                    1,
-                    method=FACE_SWAP,
-                    source=known.source,
-                    identities=known.identities,
-                    generator="DF-VAE",
-                    compression=variant.name,
-                    split=split_of.get(path.stem, ""),
-                )
+                split = split_of.get(path.stem, "")
+                yield Entry(path, 1, FACE_SWAP, *known, "DF-VAE", variant.name, split)
         yield from self._genuine(folder, split_of)
 
     def _genuine(self, folder: Path, split_of: dict[str, str]) -> Iterator[Entry]:
