@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
+from counterface.datasets.pairs.degrade import reduce_and_enlarge
 from counterface.datasets.pairs.paste_masks import (
     FACE_MASKS,
     PART_MASKS,
@@ -84,7 +85,9 @@ def redraw(image: Image, decoders: Sequence[Redraws], rng: Generator) -> tuple[I
     if between < 0.35:
         drawn = recompress_jpeg(drawn, int(rng.integers(70, 96)))
     elif between < 0.6:
-        drawn = _smaller_and_back(drawn, float(rng.uniform(0.6, 0.95)))
+        factor = float(rng.uniform(0.6, 0.95))
+        small = max(8, round(image.shape[1] * factor)), max(8, round(image.shape[0] * factor))
+        drawn = reduce_and_enlarge(drawn, small)
     drawn = keep_colors(second.redraw(drawn, rng), image, kept)
     return drawn, f"{first.name}+{second.name}"
 
@@ -233,12 +236,6 @@ def _draw_side(native: float, rng: Generator) -> int:
     fits = (sides <= max(1.6 * native, SIDES[1])) & (sides >= min(native / 2.2, SIDES[-1]))
     shares = np.array(SIDE_SHARES) * fits
     return int(rng.choice(sides, p=shares / shares.sum()))
-
-
-def _smaller_and_back(image: Image, factor: float) -> Image:
-    height, width = image.shape[:2]
-    small = (max(8, round(width * factor)), max(8, round(height * factor)))
-    return _resize(_resize(image, small), (width, height))
 
 
 def _resize(image: Image, size: tuple[int, int]) -> Image:
