@@ -1,4 +1,4 @@
-"""Prints what each decoder of a bank does to genuine faces: docs/results.md.
+"""Print what each decoder of a bank does to genuine faces: docs/results.md.
 
 python benchmarks/decoder_bank.py runs/decoders faces/stills [faces/more ...]
 
@@ -20,7 +20,7 @@ from counterface.datasets.twins.sharpness import log_sharpness
 from counterface.faces.align import crop_matrix, warp_image
 from counterface.types import Image
 
-FACES = 6  # of each faceset, even over it
+FACES = 6  # of each faceset, spread evenly
 SIDE = 128
 
 

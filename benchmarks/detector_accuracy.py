@@ -77,7 +77,7 @@ def clip_lines(scores: list[FileScore]) -> list[str]:
 
 
 def main() -> None:
-    """Prints the tables; with --write also into docs/results.md."""
+    """Print the tables; with --write also into docs/results.md."""
     detector = Detector.load()
     threshold = detector.info.thresholds.likely_manipulated
     oof = out_of_fold()

@@ -5,8 +5,8 @@
     python benchmarks/generalisation.py default --unseen       without what the shipped file learnt
     python benchmarks/generalisation.py default --gate         the gate: logged, once a release
 
-Of each maker and each origin of genuine files at most `--limit` are looked at, even over their
-names, so that a large set has no more say than a small one. Everything is kept below `runs/`.
+Of each maker and each origin of genuine files at most `--limit` are looked at, spread evenly over
+their names, so that a large set has no more say than a small one. Everything is kept below `runs/`.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def told(done: int, total: int | None, name: str) -> None:
 
 
 def main() -> None:
-    """Measures, prints, and writes JSON beside the manifest."""
+    """Measure, print, and write JSON beside the manifest."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("detectors", nargs="+", help="'default', ONNX files, recipes (.toml)")
     parser.add_argument("--leave-out", default="method", choices=("method", "family", "origin"))

@@ -5,7 +5,7 @@
 
 `method` is the family, `generator` the method itself, `source` the footage (a fake and its genuine
 twin share it), `origin` the collection or repository. People that are known by name bear one name
-in all sets. Nothing of `labelled_*` but the pairs is in it: the rest is measured apart.
+in all sets. Of the sets `labelled_*` only the pairs are in it: the rest is measured apart.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from default_data import CLIPS, DATA, OLD_CLIPS, PAIRS, RUNS, SAME_PERSON, pair_model
 
-from counterface.datasets.leave_out import fold_splits
+from counterface.datasets.leave_out import fold_splits, shares_nothing
 from counterface.datasets.manifest import Entry, write_manifest
 from counterface.datasets.readers.csv_list import CsvList
 
@@ -122,13 +122,10 @@ def pair_halves(halves: Path = HALVES) -> list[Entry]:
     found = []
     for side, label in (("real", 0), ("fake", 1)):
         for path in sorted((halves / side).glob("*.mp4")):
-            model = pair_model(path.stem)
-            entry = Entry(path, label, "swap" if label else "real", f"dfl:{path.stem}")
-            who = (f"dfl:{model}",)
-            name = "deepfacelab" if label else ""
-            found.append(
-                replace(entry, identities=who, generator=name, origin=CLIP_ORIGIN["deepfacelive"])
-            )
+            method, maker = ("swap", "deepfacelab") if label else ("real", "")
+            known = f"dfl:{path.stem}", (f"dfl:{pair_model(path.stem)}",)
+            origin = CLIP_ORIGIN["deepfacelive"]
+            found.append(Entry(path, label, method, *known, maker, origin=origin))
     if not found:
         raise SystemExit(f"{halves}: no halves of {PAIRS}; run default_data.write_halves")
     return found
@@ -193,17 +190,12 @@ def build_part(entries: Iterable[Entry], gate: Path = GATE) -> list[Entry]:
     """What shares no maker, person, footage or repository with the gate: choose anything on it."""
     entries = list(entries)
     shut = gate_part(entries, gate)
-    people = {name for entry in shut for name in entry.identities}
-    sources = {entry.source for entry in shut} - {""}
     origins = {entry.origin for entry in shut} - {""}
     makers = {entry.generator for entry in shut if entry.label}
     return [
         entry
-        for entry in entries
-        if not people & set(entry.identities)
-        and entry.source not in sources
-        and entry.origin not in origins
-        and not (entry.label and entry.generator in makers)
+        for entry in shares_nothing(entries, shut)
+        if entry.origin not in origins and not (entry.label and entry.generator in makers)
     ]
 
 
@@ -308,7 +300,7 @@ def count_makers(entries: Iterable[Entry]) -> str:
 
 
 def main() -> None:
-    """Prints the parts; writes their manifests where a folder is named."""
+    """Print the parts; write their manifests where a folder is named."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("out", nargs="?", type=Path, help="folder of the manifests")
     words = parser.parse_args()

@@ -2,7 +2,7 @@
 
     python benchmarks/known_fakes.py [--data ../shared/data] [--portraits 60] [--frames 6]
 
-Portraits of one studio and clips (of each some frames even over its time) are registered as made
+Portraits of one studio and clips (some frames of each, spread evenly) are registered as made
 files are, and looked up after each change; a file is found where one of its frames matches. False:
 pairs of different people of whom a picture matches. Without data: drawn actors only.
 """

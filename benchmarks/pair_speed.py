@@ -1,4 +1,4 @@
-"""Prints the CPU time of training pairs, step by step, on drawn faces: docs/datasets.md.
+"""Print the CPU time of training pairs, step by step, on drawn faces: docs/datasets.md.
 
 python benchmarks/pair_speed.py [runs/NAME/autoencoder/autoencoder.onnx]
 """

@@ -126,7 +126,7 @@ def config_of(name: str) -> TrainConfig:
 
 
 def train(names: Sequence[str]) -> None:
-    """Trains recipe after recipe; what is done is not done again."""
+    """Train recipe after recipe; what is done is not done again."""
     for name in names or PLANS:
         began = time.monotonic()
         plan = PLANS[name]
@@ -308,7 +308,7 @@ def left_out_row(name: str, found: LeftOut) -> str:
 
 
 def table() -> None:
-    """Prints the finished runs."""
+    """Print the finished runs."""
     columns = ("run", "data", "train accuracy, steps", "folds by", "unseen", "a fold took")
     print("\n".join(head(*columns)))
     for name in PLANS:

@@ -2,13 +2,12 @@
 
     python benchmarks/quality_gate.py [--data ../shared/data] [--each 70] [--write]
 
-`--each` files of every private set and class, even over the set, are scanned once, `FRAMES` frames
-of a clip; what the gate
-changes follows from the same findings, because a face keeps its score when it is set aside (of a
-clip with a few soft frames the score with the gate off would differ a little). Soft
-copies are genuine pictures blurred by a share of the face's height and stored as JPEG; drawings are
-drawn here, or made of genuine pictures by OpenCV's filters. `--write` puts the tables between the
-markers in docs/results.md.
+`--each` files of every private set and class, spread evenly, are scanned once, `FRAMES` frames of a
+clip; what the gate changes follows from the same findings, because a face keeps its score when it
+is set aside (of a clip with a few soft frames the score with the gate off would differ a little).
+Soft copies are genuine pictures blurred by a share of the face's height and stored as JPEG;
+drawings are drawn here, or made of genuine pictures by OpenCV's filters. `--write` puts the tables
+between the markers in docs/results.md.
 """
 
 from __future__ import annotations
@@ -69,7 +68,7 @@ def files_of(data: Path) -> Iterator[tuple[str, int, Path]]:
 
 
 def some_of(items: Sequence[Item], most: int) -> Sequence[Item]:
-    """At most so many, even over the sequence."""
+    """At most so many, spread evenly over the sequence."""
     if len(items) <= most:
         return items
     return [items[i] for i in np.linspace(0, len(items) - 1, most).round().astype(int)]
@@ -203,7 +202,7 @@ def scan_image(scanner: Scanner, image: Image, folder: Path) -> Report:
 
 
 def main() -> None:
-    """Prints the tables, and writes them where asked."""
+    """Print the tables, and write them where asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--each", type=int, default=70)

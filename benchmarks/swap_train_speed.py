@@ -102,7 +102,7 @@ def matrix_peak() -> float:
 
 
 def measure(name: str, people: Path, folder: Path, steps: int, rounds: int) -> bool:
-    """Prints one model's lines; whether its bar is met."""
+    """Print one model's lines; whether its bar is met."""
     ours: list[tuple[float, float]] = []
     plain: list[tuple[float, float]] = []
     peaks: list[float] = []
@@ -126,7 +126,7 @@ def measure(name: str, people: Path, folder: Path, steps: int, rounds: int) -> b
 
 
 def main() -> None:
-    """Measures, prints, exits with 1 where a bar is missed."""
+    """Measure, print, and exit with 1 where a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=3)
