@@ -38,7 +38,9 @@ DeeperForensics-1.0/
   source_videos/M101/...                          (only with --set source_videos=true)
 """
 
-    variant: str = Field("", description="only this folder of manipulated_videos, as end_to_end")
+    variant: str = Field(
+        "", description="the one folder of manipulated_videos to take, as end_to_end"
+    )
     targets: Path | None = Field(
         None, description="folder of the genuine FaceForensics++ clips 000.mp4 to 999.mp4"
     )

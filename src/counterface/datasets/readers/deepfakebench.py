@@ -55,8 +55,8 @@ FOLDER/                              or one such JSON file
 """
 
     frames: Path | None = Field(None, description="folder that the lists' paths start from")
-    strip: str = Field("", description="start of the lists' paths that is not looked at")
-    compression: str = Field("", description="only this one, of lists that tell them apart")
+    strip: str = Field("", description="leading part of the lists' paths to ignore")
+    compression: str = Field("", description="the one compression to take, of lists with several")
 
     def entries(self, folder: Path) -> Iterator[Entry]:
         """The frames of each list's videos; real videos stand in several lists."""

@@ -61,7 +61,7 @@ or frames in place of videos:
     Deepfakes/c23/frames/000_003/0000.png         (or images/; masks/000_003/0000.png beside it)
 """
 
-    compression: str = Field("", description="only this one: c0, raw, c23 or c40")
+    compression: str = Field("", description="the one compression to take: c0, raw, c23 or c40")
     official_splits: bool = Field(True, description="split as the authors' lists of pairs say")
 
     def entries(self, folder: Path) -> Iterator[Entry]:
@@ -110,7 +110,7 @@ DFD/
   manipulated_sequences/DeepFakeDetection/c23/videos/01_02__walking__ABCDEFGH.mp4
 """
 
-    compression: str = Field("", description="only this one: c0, raw, c23 or c40")
+    compression: str = Field("", description="the one compression to take: c0, raw, c23 or c40")
 
     def entries(self, folder: Path) -> Iterator[Entry]:
         """Genuine clips, then swaps."""

@@ -29,7 +29,7 @@ VidTIMIT/
   fadg0/audio/sa1.wav            (not read)
 """
 
-    every: int = Field(1, ge=1, description="of a sequence of pictures, take each n-th")
+    every: int = Field(1, ge=1, description="take every n-th picture of a sequence")
 
     def entries(self, folder: Path) -> Iterator[Entry]:
         """Each person's sequences; all are genuine."""
