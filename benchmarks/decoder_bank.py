@@ -1,4 +1,4 @@
-"""Prints what each decoder of a bank does to genuine faces: docs/results.md.
+"""Print what each decoder of a bank does to genuine faces: docs/results.md.
 
 python benchmarks/decoder_bank.py runs/decoders faces/stills [faces/more ...]
 
@@ -8,19 +8,19 @@ PSNR and sharpness of head crops brought to 128 px, CPU time at 128 and 256 px, 
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 
 import cv2
 import numpy as np
+from timing import cpu_ms
 
-from counterface.datasets.decoders.bank import DecoderFile, open_bank
+from counterface.datasets.decoders.bank import open_bank
 from counterface.datasets.pairs.faceset_bank import FacesetBank, open_for_training
 from counterface.datasets.twins.sharpness import log_sharpness
 from counterface.faces.align import crop_matrix, warp_image
 from counterface.types import Image
 
-FACES = 6  # of each faceset, even over it
+FACES = 6  # of each faceset, spread evenly
 SIDE = 128
 
 
@@ -34,16 +34,6 @@ def read_faces(folders: list[Path]) -> list[Image]:
             matrix = crop_matrix(face.landmarks, "whole_face", SIDE)
             found.append(warp_image(face.image, matrix, SIDE))
     return found
-
-
-def cost_ms(decoder: DecoderFile, image: Image, rounds: int = 3) -> float:
-    """CPU milliseconds of one picture; the first is not counted."""
-    rng = np.random.default_rng(0)
-    decoder.redraw(image, rng)
-    start = time.process_time()
-    for _ in range(rounds):
-        decoder.redraw(image, rng)
-    return (time.process_time() - start) / rounds * 1e3
 
 
 def main() -> None:
@@ -63,7 +53,10 @@ def main() -> None:
             ]
         )
         large = np.asarray(cv2.resize(faces[0], (256, 256)), np.uint8)
-        times = cost_ms(decoder, faces[0]), cost_ms(decoder, large)
+        times = [
+            cpu_ms(lambda _, d=decoder, i=image, r=rng: d.redraw(i, r), 3)
+            for image in (faces[0], large)
+        ]
         size = decoder.path.stat().st_size / 1e6
         print(
             f"{decoder.name:16} {psnr.mean():6.1f} ({psnr.min():.1f}) {sharper:15.2f}"

@@ -14,18 +14,16 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from default_data import equalised, measured_only
+from default_data import RUNS, equalised, measured_only
+from tables import head, row, write_section
 
 from counterface.detect.detector import Detector
 from counterface.detect.evaluate import Evaluation, FileScore, evaluate_files, score_files
 from counterface.learn.metrics import calibration_curve
 
-ROOT = Path(__file__).resolve().parents[1]
-OOF = ROOT / "runs" / "default" / "oof.json"
-EQUALISED = ROOT / "runs" / "default" / "equalised"
+OOF = RUNS / "default" / "oof.json"
+EQUALISED = RUNS / "default" / "equalised"
 SIDES = {"labelled_ffhq_vs_stylegan256": 240, "labelled_ffhq_vs_stylegan2_512": 384}  # pixels
-RESULTS = ROOT / "docs" / "results.md"
-BEGIN, END = "<!-- accuracy: begin -->", "<!-- accuracy: end -->"
 COLUMNS = (
     ("ap", "AP"),
     ("eer", "EER"),
@@ -48,13 +46,12 @@ def out_of_fold() -> list[FileScore]:
     return [FileScore(**row) for row in json.loads(OOF.read_text())]
 
 
-def row(name: str, e: Evaluation) -> str:
+def set_row(name: str, e: Evaluation) -> str:
     """One line of the table."""
     auc = "-" if e.auc is None else f"{e.auc[0]:.3f} ({e.auc[1]:.2f} to {e.auc[2]:.2f})"
     frame = "-" if e.frame_auc is None else f"{e.frame_auc:.3f}"
     rest = [f"{e.metrics[key]:.3f}" if key in e.metrics else "-" for key, _ in COLUMNS]
-    counts = [str(e.real), str(e.fake), str(e.not_scored)]
-    return "| " + " | ".join([name, *counts, auc, frame, *rest]) + " |"
+    return row(name, e.real, e.fake, e.not_scored, auc, frame, *rest)
 
 
 def verdict_row(name: str, scores: list[FileScore]) -> str:
@@ -64,26 +61,23 @@ def verdict_row(name: str, scores: list[FileScore]) -> str:
         mine = [s.verdict for s in scores if s.label == label]
         for verdict in ("likely_manipulated", "inconclusive", "no_manipulation_found", "no_face"):
             cells.append(f"{mine.count(verdict)}/{len(mine)}" if mine else "-")
-    return "| " + " | ".join([name, *cells]) + " |"
+    return row(name, *cells)
 
 
 def clip_lines(scores: list[FileScore]) -> list[str]:
     """Every clip's out-of-fold number, so that nothing hides in a mean."""
-    lines = ["| clip | class | logit | probability | interval |", "|---|---|---|---|---|"]
+    lines = head("clip", "class", "logit", "probability", "interval")
     for s in sorted(scores, key=lambda s: (s.method, s.file, s.label)):
         kind = "fake" if s.label else "real"
-        if s.logit is None:
-            lines.append(f"| {Path(s.file).stem} | {kind} | not scored | - | - |")
-        else:
-            lines.append(
-                f"| {Path(s.file).stem} | {kind} | {s.logit:.2f} | {s.probability:.2f} | "
-                f"{s.low:.2f} to {s.high:.2f} |"
-            )
+        cells = ["not scored", "-", "-"]
+        if s.logit is not None:
+            cells = [f"{s.logit:.2f}", f"{s.probability:.2f}", f"{s.low:.2f} to {s.high:.2f}"]
+        lines.append(row(Path(s.file).stem, kind, *cells))
     return lines
 
 
 def main() -> None:
-    """Prints the tables; with --write also into docs/results.md."""
+    """Print the tables; with --write also into docs/results.md."""
     detector = Detector.load()
     threshold = detector.info.thresholds.likely_manipulated
     oof = out_of_fold()
@@ -105,30 +99,25 @@ def main() -> None:
     sets.append(("all labelled sets together", labelled))
     sets = [(name, scores) for name, scores in sets if scores]
     heads = [name for _, name in COLUMNS]
-    head = ["set", "real", "fake", "not scored", "AUC (95 %)", "frame AUC", *heads]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    lines += [row(name, evaluate_files(scores, threshold)) for name, scores in sets]
+    lines = head("set", "real", "fake", "not scored", "AUC (95 %)", "frame AUC", *heads)
+    lines += [set_row(name, evaluate_files(scores, threshold)) for name, scores in sets]
     kinds = ["likely", "inconclusive", "none found", "no face"]
-    verdicts = ["set", *(f"real: {k}" for k in kinds), *(f"fake: {k}" for k in kinds)]
-    lines += ["", "Verdicts:", "", "| " + " | ".join(verdicts) + " |", "|" + "---|" * 9]
+    verdicts = [f"{label}: {kind}" for label in ("real", "fake") for kind in kinds]
+    lines += ["", "Verdicts:", "", *head("set", *verdicts)]
     lines += [verdict_row(name, scores) for name, scores in sets]
     used = [s for s in oof if s.probability is not None]
     curve = calibration_curve(
         [s.label for s in used], np.array([s.probability for s in used], dtype=np.float64), 5
     )
-    lines += ["", "Calibration, out of fold:", "", "| said | fakes among them | clips |"]
-    lines += ["|---|---|---|"]
+    lines += ["", "Calibration, out of fold:", "", *head("said", "fakes among them", "clips")]
     for said, seen, count in zip(*curve, strict=True):
         if count:
-            lines.append(f"| {said:.2f} | {seen:.2f} | {count} |")
+            lines.append(row(f"{said:.2f}", f"{seen:.2f}", count))
     lines += ["", "Every clip, out of fold:", ""]
     lines += clip_lines(oof)
-    text = "\n".join(lines)
-    print(text)
+    print("\n".join(lines))
     if "--write" in sys.argv:
-        page = RESULTS.read_text()
-        start, end = page.index(BEGIN) + len(BEGIN), page.index(END)
-        RESULTS.write_text(f"{page[:start]}\n{text}\n{page[end:]}")
+        write_section("accuracy", lines)
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ def write_nets(folder: Path) -> dict[str, Path]:
 
 
 def main() -> None:
-    """Prints the table."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--against", type=Path, nargs="*", default=[])

@@ -98,7 +98,7 @@ def shown(name: str, scores: Sequence[FileScore]) -> str:
 
 
 def main() -> None:
-    """Prints the table."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--detector", default="default")
     parser.add_argument("--run", type=Path, default=RUN, help="that has pairs_0.onnx and further")

@@ -12,7 +12,6 @@ time is printed as well, and the rate that it would allow on two cores without o
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,35 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
-import cv2
-import numpy as np
 import psutil
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-
-from actors import draw_clip
+from drawn import write_grainy_clip
 
 from counterface.faceset.extract import ExtractConfig, ExtractSummary, extract
 from counterface.faceset.follow import FaceFollower
-
-WIDTH, HEIGHT = 1280, 720
-
-
-def write_drawn_clip(path: Path, seconds: int) -> None:
-    """A 720p clip of a drawn actor under film grain, H.264 crf 20, 30 frames/s."""
-    drawn = [item.frame.image for item in draw_clip([1], 24, WIDTH // 2, HEIGHT // 2)]
-    there_and_back = [*drawn, *drawn[-2:0:-1]]
-    rng = np.random.default_rng(0)
-    grain = [rng.integers(0, 9, (HEIGHT, WIDTH, 1), np.uint8) for _ in range(7)]
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=30, options={"crf": "20"})
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        for index in range(seconds * 30):
-            small = there_and_back[index % len(there_and_back)]
-            image = cv2.resize(small, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
-            image = cv2.add(image, np.repeat(grain[index % 7], 3, axis=2))
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
-        container.mux(stream.encode(None))
 
 
 def decode(path: Path) -> tuple[int, str]:
@@ -147,8 +122,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         files = options.files
         if not files:
-            files = [Path(folder) / "drawn_720p.mp4"]
-            write_drawn_clip(files[0], options.seconds)
+            drawn = Path(folder) / "drawn_720p.mp4"
+            files = [write_grainy_clip(drawn, [1], options.seconds, crf=20)]
         for path in files:
             measure(path, options.detect_every, options.runs)
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,17 +21,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from drawn import DATA, draw_actor
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
-
-from actors import draw_actor  # noqa: E402
-
-from counterface.faces.backends.centerface import CenterFaceDetector  # noqa: E402
-from counterface.faces.face_detector import FaceDetector, merge_faces  # noqa: E402
-from counterface.media.image import read_image  # noqa: E402
-from counterface.registry import FACE_DETECTORS  # noqa: E402
-from counterface.types import Face, Floats, Image  # noqa: E402
+from counterface.faces.backends.centerface import CenterFaceDetector
+from counterface.faces.face_detector import FaceDetector, merge_faces
+from counterface.media.image import read_image
+from counterface.registry import FACE_DETECTORS
+from counterface.types import Face, Floats, Image
 
 WIDTH, HEIGHT = 1280, 720
 HEIGHTS = (16, 24, 32, 48, 64, 96, 128)
@@ -112,7 +107,7 @@ def measure(detect: Callable[[Image], list[Face]], faces: list, height: int) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

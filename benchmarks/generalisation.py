@@ -5,8 +5,8 @@
     python benchmarks/generalisation.py default --unseen       without what the shipped file learnt
     python benchmarks/generalisation.py default --gate         the gate: logged, once a release
 
-Of each maker and each origin of genuine files at most `--limit` are looked at, even over their
-names, so that a large set has no more say than a small one. Everything is kept below `runs/`.
+Of each maker and each origin of genuine files at most `--limit` are looked at, spread evenly over
+their names, so that a large set has no more say than a small one. Everything is kept below `runs/`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from generalisation_data import (
     gate_part,
     restored_entries,
 )
+from tables import head, row
 
 from counterface.datasets.leave_out import draw_evenly
 from counterface.datasets.manifest import Entry, write_manifest
@@ -66,32 +67,26 @@ def shown(number: Estimate | float | None) -> str:
 def tables(found: Generalisation) -> Iterator[str]:
     """Markdown."""
     yield f"### {found.name} ({found.files} files, {found.no_face} without a face)\n"
-    yield "| part | methods | fakes | AUC | twins | equally sharp | worst quarter | under 0.5 |"
-    yield "|---|---|---|---|---|---|---|---|"
+    names = ("methods", "fakes", "AUC", "twins", "equally sharp", "worst quarter", "under 0.5")
+    yield from head("part", *names)
     for s in found.summaries:
-        yield (
-            f"| {s.name} | {s.methods} | {s.fakes} | {shown(s.auc)} | {shown(s.twins)} "
-            f"| {shown(s.equal)} | {shown(s.worst_quarter)} | {s.below_chance} of {s.ranked} |"
-        )
-    yield "\n| AUC / twins of | " + " | ".join(s.name for s in found.summaries) + " |"
-    yield "|---" * (len(found.summaries) + 1) + "|"
+        numbers = map(shown, (s.auc, s.twins, s.equal, s.worst_quarter))
+        yield row(s.name, s.methods, s.fakes, *numbers, f"{s.below_chance} of {s.ranked}")
+    parts = [s.name for s in found.summaries]
+    yield from ("", *head("AUC / twins of", *parts))
     rows = defaultdict(dict)
-    for row in found.controls:
-        rows[row.control][row.name] = f"{_value(row.auc)} / {_value(row.twins)}"
-    for control, cells in rows.items():
-        yield f"| {control} | " + " | ".join(cells.get(s.name, "-") for s in found.summaries) + " |"
-    yield "\n| method | family | fakes | AUC, or above 95 % of genuine | twins | equally sharp |"
-    yield "|---|---|---|---|---|---|"
-    for row in found.rows:
-        place = f"{row.found:.3g} of {row.scored}" if row.auc is None else f"{row.auc:.2f}"
-        yield (
-            f"| {row.name} | {row.family} | {row.fakes} | {place} | {shown(row.twins)} "
-            f"| {shown(row.equal)} |"
-        )
-    yield "\n| genuine files of | files | called fake | above the others' 5 % line |"
-    yield "|---|---|---|---|"
+    for control in found.controls:
+        rows[control.control][control.name] = f"{_value(control.auc)} / {_value(control.twins)}"
+    for name, cells in rows.items():
+        yield row(name, *(cells.get(part, "-") for part in parts))
+    names = ("family", "fakes", "AUC, or above 95 % of genuine", "twins", "equally sharp")
+    yield from ("", *head("method", *names))
+    for one in found.rows:
+        place = f"{one.found:.3g} of {one.scored}" if one.auc is None else f"{one.auc:.2f}"
+        yield row(one.name, one.family, one.fakes, place, shown(one.twins), shown(one.equal))
+    yield from ("", *head("genuine files of", "files", "called fake", "above the others' 5 % line"))
     for alarm in found.alarms:
-        yield f"| {alarm.origin} | {alarm.files} | {shown(alarm.called)} | {shown(alarm.beyond)} |"
+        yield row(alarm.origin, alarm.files, shown(alarm.called), shown(alarm.beyond))
     yield from (f"\n{caution.text}" for caution in found.cautions)
 
 
@@ -114,7 +109,7 @@ def told(done: int, total: int | None, name: str) -> None:
 
 
 def main() -> None:
-    """Measures, prints, and writes JSON beside the manifest."""
+    """Measure, print, and write JSON beside the manifest."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("detectors", nargs="+", help="'default', ONNX files, recipes (.toml)")
     parser.add_argument("--leave-out", default="method", choices=("method", "family", "origin"))

@@ -2,12 +2,10 @@
 
     python benchmarks/generalisation_data.py          counts of the parts and of what is in neither
     python benchmarks/generalisation_data.py OUT      and OUT/build.parquet, gate, fold_0 to 3
-    python benchmarks/generalisation_data.py OUT --minted TWINS/manifest.parquet
-                                                      and OUT/whole.parquet, for `detect fit`
 
 `method` is the family, `generator` the method itself, `source` the footage (a fake and its genuine
 twin share it), `origin` the collection or repository. People that are known by name bear one name
-in all sets. Nothing of `labelled_*` but the pairs is in it: the rest is measured apart.
+in all sets. Of the sets `labelled_*` only the pairs are in it: the rest is measured apart.
 """
 
 from __future__ import annotations
@@ -23,8 +21,8 @@ from pathlib import Path
 
 from default_data import CLIPS, DATA, OLD_CLIPS, PAIRS, RUNS, SAME_PERSON, pair_model
 
-from counterface.datasets.leave_out import fold_splits
-from counterface.datasets.manifest import Entry, read_manifest, write_manifest
+from counterface.datasets.leave_out import fold_splits, shares_nothing
+from counterface.datasets.manifest import Entry, write_manifest
 from counterface.datasets.readers.csv_list import CsvList
 
 FOLDS = 4
@@ -124,13 +122,10 @@ def pair_halves(halves: Path = HALVES) -> list[Entry]:
     found = []
     for side, label in (("real", 0), ("fake", 1)):
         for path in sorted((halves / side).glob("*.mp4")):
-            model = pair_model(path.stem)
-            entry = Entry(path, label, "swap" if label else "real", f"dfl:{path.stem}")
-            who = (f"dfl:{model}",)
-            name = "deepfacelab" if label else ""
-            found.append(
-                replace(entry, identities=who, generator=name, origin=CLIP_ORIGIN["deepfacelive"])
-            )
+            method, maker = ("swap", "deepfacelab") if label else ("real", "")
+            known = f"dfl:{path.stem}", (f"dfl:{pair_model(path.stem)}",)
+            origin = CLIP_ORIGIN["deepfacelive"]
+            found.append(Entry(path, label, method, *known, maker, origin=origin))
     if not found:
         raise SystemExit(f"{halves}: no halves of {PAIRS}; run default_data.write_halves")
     return found
@@ -195,17 +190,12 @@ def build_part(entries: Iterable[Entry], gate: Path = GATE) -> list[Entry]:
     """What shares no maker, person, footage or repository with the gate: choose anything on it."""
     entries = list(entries)
     shut = gate_part(entries, gate)
-    people = {name for entry in shut for name in entry.identities}
-    sources = {entry.source for entry in shut} - {""}
     origins = {entry.origin for entry in shut} - {""}
     makers = {entry.generator for entry in shut if entry.label}
     return [
         entry
-        for entry in entries
-        if not people & set(entry.identities)
-        and entry.source not in sources
-        and entry.origin not in origins
-        and not (entry.label and entry.generator in makers)
+        for entry in shares_nothing(entries, shut)
+        if entry.origin not in origins and not (entry.label and entry.generator in makers)
     ]
 
 
@@ -309,50 +299,10 @@ def count_makers(entries: Iterable[Entry]) -> str:
     return "\n".join(lines + [f"{n:5} real {name}" for name, n in sorted(origins.items())])
 
 
-def with_minted(
-    entries: Sequence[Entry], minted: Sequence[Entry], known: Sequence[Entry]
-) -> list[Entry]:
-    """The entries, and twins minted from genuine files, which are learnt from and judge nothing.
-
-    A minted file names who it shows by the path of the genuine file. Both get that path as a tie
-    beside the people of the genuine file, so that no fold learns from a copy of what judges it.
-
-    Args:
-        entries: those that are learnt from and judged.
-        minted: of `dataset build --twins`; those of files that are not known are left out.
-        known: genuine files that twins may be of, whether among the entries or not.
-    """
-    by_name = {_name_in_data(e.path): e for e in known if not e.label}
-    made_from = {e.identities[0] for e in minted}
-    absent = made_from - set(by_name)
-    if absent:
-        print(f"{len(absent)} genuine files of minted twins are not in the build part: left out")
-    tied = [
-        replace(e, identities=(*e.identities, f"file:{_name_in_data(e.path)}"))
-        if _name_in_data(e.path) in made_from
-        else e
-        for e in entries
-    ]
-    learnt = []
-    for twin in minted:
-        shown = by_name.get(twin.identities[0])
-        if shown is not None:
-            people = (*shown.identities, f"file:{twin.identities[0]}")
-            kind = twin.method if twin.label else shown.method
-            tied_twin = replace(twin, identities=people, method=kind, origin=shown.origin)
-            learnt.append(replace(tied_twin, split="train"))
-    return [*tied, *learnt]
-
-
-def _name_in_data(path: Path) -> str:
-    return path.relative_to(DATA).as_posix() if path.is_relative_to(DATA) else str(path)
-
-
 def main() -> None:
-    """Prints the parts; writes their manifests where a folder is named."""
+    """Print the parts; write their manifests where a folder is named."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("out", nargs="?", type=Path, help="folder of the manifests")
-    parser.add_argument("--minted", type=Path, help="manifest of `dataset build --twins`")
     words = parser.parse_args()
     entries = all_entries()
     build, gate = build_part(entries), gate_part(entries)
@@ -371,9 +321,6 @@ def main() -> None:
     write_manifest([replace(e, split="test") for e in gate], words.out / "gate.parquet")
     for number, part in enumerate(fold_splits(build, FOLDS)):
         write_manifest(part, words.out / f"fold_{number}.parquet")
-    if words.minted is not None:
-        minted = read_manifest(words.minted)
-        write_manifest(with_minted(build, minted, build), words.out / "whole.parquet")
 
 
 if __name__ == "__main__":

@@ -10,21 +10,16 @@ half its height of the true centre. Last come pictures without a face: smooth, g
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
 import cv2
 import numpy as np
+from drawn import DATA
+from face_detection import read_faces
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
-sys.path.insert(0, str(ROOT / "benchmarks"))
-
-from face_detection import read_faces  # noqa: E402
-
-from counterface.faces.face_detector import find_faces  # noqa: E402
-from counterface.types import Floats, Image  # noqa: E402
+from counterface.faces.face_detector import find_faces
+from counterface.types import Floats, Image
 
 SIZES = ((640, 480), (1920, 1080), (4000, 3000), (6000, 4000))
 HEIGHTS = (20, 24, 32, 48, 64, 96, 160, 300)
@@ -78,7 +73,7 @@ def without_faces(size: tuple[int, int], rng: np.random.Generator) -> dict[str, 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--pictures", type=int, default=2)
     options = parser.parse_args()
     cv2.setNumThreads(1)

@@ -2,7 +2,7 @@
 
     python benchmarks/known_fakes.py [--data ../shared/data] [--portraits 60] [--frames 6]
 
-Portraits of one studio and clips (of each some frames even over its time) are registered as made
+Portraits of one studio and clips (some frames of each, spread evenly) are registered as made
 files are, and looked up after each change; a file is found where one of its frames matches. False:
 pairs of different people of whom a picture matches. Without data: drawn actors only.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
@@ -20,22 +19,18 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from drawn import DATA, draw_actor
 from watermark import crop, encode, jpeg, short_side_360
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
-
-from actors import draw_actor  # noqa: E402
-
-from counterface.media.image import read_image  # noqa: E402
-from counterface.provenance.fingerprint import (  # noqa: E402
+from counterface.media.image import read_image
+from counterface.provenance.fingerprint import (
     SAME_LOOK,
     Hashes,
     ImageHash,
     hash_copies,
     hash_looks,
 )
-from counterface.types import Image  # noqa: E402
+from counterface.types import Image
 
 SIDES = ("top", "bottom", "left", "right")
 
@@ -145,7 +140,7 @@ def re_encoded(pictures: list[Image]) -> list[Image]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--portraits", type=int, default=60)
     parser.add_argument("--frames", type=int, default=6)
     args = parser.parse_args()

@@ -24,19 +24,15 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from drawn import DATA, Expression, draw_actor
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
-
-from actors import Expression, draw_actor  # noqa: E402
-
-from counterface.faces.face_detector import find_faces  # noqa: E402
-from counterface.faces.landmarks import BROWS, INNER, JAW, LEFT_EYE, MOUTH, NOSE  # noqa: E402
-from counterface.faces.smooth import jitter, smooth_points  # noqa: E402
-from counterface.media.image import read_image  # noqa: E402
-from counterface.media.video_reader import read_video  # noqa: E402
-from counterface.registry import FACE_DETECTORS, LANDMARKERS  # noqa: E402
-from counterface.types import Floats, Image, Pose  # noqa: E402
+from counterface.faces.face_detector import find_faces
+from counterface.faces.landmarks import BROWS, INNER, JAW, LEFT_EYE, MOUTH, NOSE
+from counterface.faces.smooth import jitter, smooth_points
+from counterface.media.image import read_image
+from counterface.media.video_reader import read_video
+from counterface.registry import FACE_DETECTORS, LANDMARKERS
+from counterface.types import Floats, Image, Pose
 
 EYES = slice(LEFT_EYE.start, 48)
 # London's point for each iBUG point that means the same
@@ -154,7 +150,7 @@ def measure_jitter(data: Path, frames: int = 60) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     sets = {"drawn": (draw_samples, FULL_GROUPS)}

@@ -11,17 +11,12 @@ other work on the machine only ever adds time.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-
-from actors import FRONTAL, NEUTRAL, add_actor
+from drawn import FRONTAL, NEUTRAL, add_actor
 
 from counterface.faces.align import crop_matrix, warp_image
 from counterface.faces.blend import clone_seamlessly, crop_region, mask_region, paste, shift_matrix

@@ -1,4 +1,4 @@
-"""Prints the CPU time of training pairs, step by step, on drawn faces: docs/datasets.md.
+"""Print the CPU time of training pairs, step by step, on drawn faces: docs/datasets.md.
 
 python benchmarks/pair_speed.py [runs/NAME/autoencoder/autoencoder.onnx]
 """
@@ -6,16 +6,13 @@ python benchmarks/pair_speed.py [runs/NAME/autoencoder/autoencoder.onnx]
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-
-from drawn_samples import DrawnBank
+from drawn import DrawnBank
+from timing import cpu_ms
 
 from counterface.datasets.pairs.degrade import degrade
 from counterface.datasets.pairs.remake import AutoencoderRemake
@@ -24,15 +21,6 @@ from counterface.datasets.pairs.training_pairs import CropView, PairConfig, Sour
 from counterface.faces.align import crop_matrix
 
 SIDE = 244  # about the middle of the sizes that `TrainingPairs` works at
-
-
-def cost_ms(step: Callable[[int], object], rounds: int = 150) -> float:
-    """CPU milliseconds of one call; the first is not counted."""
-    step(0)
-    start = time.process_time()
-    for index in range(rounds):
-        step(index)
-    return (time.process_time() - start) / rounds * 1e3
 
 
 def main() -> None:
@@ -56,7 +44,7 @@ def main() -> None:
             face, chance(i), weights={"remade": 1.0}, remake=remake
         )
     for name, step in steps.items():
-        print(f"{name:32} {cost_ms(step):6.2f} ms a pair")
+        print(f"{name:32} {cpu_ms(step, 150):6.2f} ms a pair")
 
 
 def _cut(sample: FaceSample) -> FaceSample:

@@ -73,7 +73,7 @@ TWINS = Store("twins", "whole_face", 224)  # was cut with the manifests
 
 
 def cut_all() -> None:
-    """Builds the pairs, writes the manifests and cuts the faces; what is there is left alone."""
+    """Build the pairs, write the manifests and cut the faces; what is there is left alone."""
     write_halves(HALVES)
     cut_faces(GENERATED, generated())
     build_pairs()
@@ -81,7 +81,7 @@ def cut_all() -> None:
 
 
 def cut_faces(store: Store, entries: list[Entry]) -> None:
-    """Writes the manifest of a data set and cuts its faces."""
+    """Write the manifest of a data set and cut its faces."""
     write_manifest(entries, RUN / f"{store.data}.parquet")
     config = FaceStoreConfig(
         moments=store.moments, frames=store.frames, template=store.template, size=store.size
@@ -124,7 +124,7 @@ def twins_manifest(fold: int) -> Path:
 
 
 def build_pairs() -> None:
-    """Swaps the talking heads and GRID speakers in pairs, both ways; run again to continue."""
+    """Swap the talking heads and GRID speakers in pairs, both ways; run again to continue."""
     people = {path.stem: PersonClips(clips=(cut(path),), rights=RIGHTS) for path in footage()}
     for recipe, two in BASES.items():
         train_base(recipe, two)
@@ -139,7 +139,7 @@ def build_pairs() -> None:
 
 
 def train_base(recipe: str, two: tuple[str, str]) -> None:
-    """Trains the model of two people that every pair's goes on from."""
+    """Train the model of two people that every pair's goes on from."""
     out = RUN / "base" / recipe
     if (out / "last.safetensors").exists():
         return

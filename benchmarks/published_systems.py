@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 from default_data import DATA
 from published_data import GENERATED, RUN, SWAPS, TWINS, Store, cut_all, swaps, twins_manifest
+from tables import head, row
 
 from counterface.config import Record, parse_settings, read_config_with
 from counterface.datasets.labelled_faces import FacePool
@@ -120,14 +121,14 @@ def config_of(name: str) -> TrainConfig:
 
 
 def train(names: Sequence[str]) -> None:
-    """Trains recipe after recipe; what is done is not done again."""
+    """Train recipe after recipe; what is done is not done again."""
     for name in names or PLANS:
         began = time.monotonic()
         plan = PLANS[name]
         if plan.store is TWINS:
             line = left_out_row(name, leave_out(name))
         else:
-            line = row(name, cross_validate(config_of(name), plan.folds, plan.fold_by))
+            line = folds_row(name, cross_validate(config_of(name), plan.folds, plan.fold_by))
         print(f"{name}: {(time.monotonic() - began) / 60:.1f} minutes now; {line}", flush=True)
 
 
@@ -268,15 +269,14 @@ def learnt(name: str) -> str:
     return f"{first:.2f} to {last:.2f}, {PLANS[name].steps} x {PLANS[name].batch}"
 
 
-def row(name: str, report: FoldReport) -> str:
+def folds_row(name: str, report: FoldReport) -> str:
     """One line of the table."""
-    cells = [f"`{name}`", PLANS[name].store.data, learnt(name)]
-    cells.append("<br>".join(_grouping(grouping) for grouping in report.groupings))
+    folded = "<br>".join(_grouping(grouping) for grouping in report.groupings)
     last = report.groupings[-1]
     unseen = last.unseen_mean
-    cells.append(f"{unseen['auc']:.2f}; {unseen['accuracy']:.0%}" if "auc" in unseen else "-")
-    cells.append(f"{sum(fold.seconds for fold in last.folds) / len(last.folds):.0f} s")
-    return "| " + " | ".join(cells) + " |"
+    judged = f"{unseen['auc']:.2f}; {unseen['accuracy']:.0%}" if "auc" in unseen else "-"
+    took = f"{sum(fold.seconds for fold in last.folds) / len(last.folds):.0f} s"
+    return row(f"`{name}`", PLANS[name].store.data, learnt(name), folded, judged, took)
 
 
 def _grouping(grouping: Grouping) -> str:
@@ -290,7 +290,7 @@ def left_out_row(name: str, found: LeftOut) -> str:
     """One line of the second table."""
     mean, low, high = found.methods
     twins, least, most = found.twins
-    cells = [
+    return row(
         f"`{name}`",
         learnt(name),
         f"{found.files} ({found.fakes} fake)",
@@ -299,21 +299,19 @@ def left_out_row(name: str, found: LeftOut) -> str:
         f"{found.auc:.2f}; {found.accuracy:.0%}",
         ", ".join(f"{family} {value:.2f}" for family, value in found.families.items()),
         f"{found.seconds:.0f} s",
-    ]
-    return "| " + " | ".join(cells) + " |"
+    )
 
 
 def table() -> None:
-    """Prints the finished runs."""
-    print(
-        f"| run | data | train accuracy, steps | folds by | unseen | a fold took |\n|{'---|' * 6}"
-    )
-    reports = {name: RUN / "runs" / name / REPORT_FILE for name in PLANS}
-    for name, path in reports.items():
+    """Print the finished runs."""
+    columns = ("run", "data", "train accuracy, steps", "folds by", "unseen", "a fold took")
+    print("\n".join(head(*columns)))
+    for name in PLANS:
+        path = RUN / "runs" / name / REPORT_FILE
         if path.exists():
-            print(row(name, FoldReport.model_validate_json(path.read_text(encoding="utf-8"))))
-    judged = "left out | AUC by method | twins | pooled | families | took"
-    print(f"\n| run | train accuracy, steps | {judged} |\n|{'---|' * 8}")
+            print(folds_row(name, FoldReport.model_validate_json(path.read_text(encoding="utf-8"))))
+    judged = ("left out", "AUC by method", "twins", "pooled", "families", "took")
+    print("\n".join(["", *head("run", "train accuracy, steps", *judged)]))
     for name in PLANS:
         path = RUN / "runs" / name / LEFT_OUT_FILE
         if path.exists():

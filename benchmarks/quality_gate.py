@@ -2,13 +2,12 @@
 
     python benchmarks/quality_gate.py [--data ../shared/data] [--each 70] [--write]
 
-`--each` files of every private set and class, even over the set, are scanned once, `FRAMES` frames
-of a clip; what the gate
-changes follows from the same findings, because a face keeps its score when it is set aside (of a
-clip with a few soft frames the score with the gate off would differ a little). Soft
-copies are genuine pictures blurred by a share of the face's height and stored as JPEG; drawings are
-drawn here, or made of genuine pictures by OpenCV's filters. `--write` puts the tables between the
-markers in docs/results.md.
+`--each` files of every private set and class, spread evenly, are scanned once, `FRAMES` frames of a
+clip; what the gate changes follows from the same findings, because a face keeps its score when it
+is set aside (of a clip with a few soft frames the score with the gate off would differ a little).
+Soft copies are genuine pictures blurred by a share of the face's height and stored as JPEG;
+drawings are drawn here, or made of genuine pictures by OpenCV's filters. `--write` puts the tables
+between the markers in docs/results.md.
 """
 
 from __future__ import annotations
@@ -23,24 +22,20 @@ from typing import TypeVar
 
 import cv2
 import numpy as np
+from drawn import DATA, draw_actor, draw_cartoon
+from tables import head, row, write_section
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
-
-from actors import draw_actor  # noqa: E402
-from drawn_cartoons import draw_cartoon  # noqa: E402
-
-from counterface.detect.detector import Thresholds  # noqa: E402
-from counterface.detect.findings import Report, TrackFinding  # noqa: E402
-from counterface.detect.pool import judge_score  # noqa: E402
-from counterface.detect.scanning.conclusion import conclude, lead  # noqa: E402
-from counterface.detect.scanning.scan import ScanConfig, Scanner  # noqa: E402
-from counterface.detect.scanning.standing import face_pixels  # noqa: E402
-from counterface.errors import CounterfaceError  # noqa: E402
-from counterface.faces.face_detector import find_faces  # noqa: E402
-from counterface.learn.metrics import auc  # noqa: E402
-from counterface.media.image import read_image, write_image  # noqa: E402
-from counterface.types import Image, Verdict  # noqa: E402
+from counterface.detect.detector import Thresholds
+from counterface.detect.findings import Report, TrackFinding
+from counterface.detect.pool import judge_score
+from counterface.detect.scanning.conclusion import conclude, lead
+from counterface.detect.scanning.scan import ScanConfig, Scanner
+from counterface.detect.scanning.standing import face_pixels
+from counterface.errors import CounterfaceError
+from counterface.faces.face_detector import find_faces
+from counterface.learn.metrics import auc
+from counterface.media.image import read_image, write_image
+from counterface.types import Image, Verdict
 
 GATED = ("soft", "toned", "drawing", "strange")
 FRAMES = 8  # of a clip
@@ -55,8 +50,6 @@ LABELLED = (
     *("labelled_ffhq_vs_stylegan256", "labelled_ffhq_vs_stylegan2_512"),
     *("many_generators", "many_methods"),
 )
-RESULTS = ROOT / "docs" / "results.md"
-BEGIN, END = "<!-- quality gate: begin -->", "<!-- quality gate: end -->"
 Item = TypeVar("Item")
 Row = tuple[str, int, Report]  # set, 1 = fake, findings
 
@@ -75,7 +68,7 @@ def files_of(data: Path) -> Iterator[tuple[str, int, Path]]:
 
 
 def some_of(items: Sequence[Item], most: int) -> Sequence[Item]:
-    """At most so many, even over the sequence."""
+    """At most so many, spread evenly over the sequence."""
     if len(items) <= most:
         return items
     return [items[i] for i in np.linspace(0, len(items) - 1, most).round().astype(int)]
@@ -116,11 +109,8 @@ def verdict_without(found: Report) -> Verdict:
 
 def set_table(rows: Sequence[Row]) -> list[str]:
     """By set and class: how many files lose their verdict, and by what; alarms before and after."""
-    lines = [
-        "| set | class | files | soft | toned | drawing | strange | called likely manipulated | "
-        "the same without the gate |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    calls = ("called likely manipulated", "the same without the gate")
+    lines = head("set", "class", "files", *GATED, *calls)
     kinds = [(name, label) for name in (*STILLS, *LABELLED) for label in (0, 1)]
     groups = [([r for r in rows if r[:2] == kind], kind) for kind in kinds]
     every = [([r for r in rows if r[1] == label], ("all", label)) for label in (0, 1)]
@@ -133,18 +123,14 @@ def set_table(rows: Sequence[Row]) -> list[str]:
         fake = Verdict.LIKELY_MANIPULATED
         after = sum(found.verdict is fake for _, _, found in mine)
         before = sum(verdict_without(found) is fake for _, _, found in mine)
-        calls = [f"{100 * count / len(mine):.1f} %" for count in (after, before)]
-        cells = [name, "fake" if label else "genuine", str(len(mine)), *shares, *calls]
-        lines.append("| " + " | ".join(cells) + " |")
+        shares += [f"{100 * count / len(mine):.1f} %" for count in (after, before)]
+        lines.append(row(name, "fake" if label else "genuine", len(mine), *shares))
     return lines
 
 
 def auc_table(rows: Sequence[Row]) -> list[str]:
     """AUC of the labelled sets over all scored files, and over those that the gate lets pass."""
-    lines = [
-        "| set | AUC, all scored files | AUC, files with a face that counts |",
-        "|---|---|---|",
-    ]
+    lines = head("set", "AUC, all scored files", "AUC, files with a face that counts")
     for name in LABELLED:
         mine = [(label, lead(found.tracks)) for kind, label, found in rows if kind == name]
         scored = [(label, track) for label, track in mine if track and track.score]
@@ -154,17 +140,14 @@ def auc_table(rows: Sequence[Row]) -> list[str]:
             labels = [label for label, _ in part]
             logits = [track.score.mean_logit for _, track in part if track.score]
             cells.append(f"{auc(labels, logits):.3f} ({len(part)})")
-        lines.append("| " + " | ".join([name, *cells]) + " |")
+        lines.append(row(name, *cells))
     return lines
 
 
 def blur_table(scanner: Scanner, pictures: Sequence[Image], folder: Path) -> list[str]:
     """False alarms of blurred genuine pictures, with and without the gate."""
-    lines = [
-        "| blur, of the face's height | with a face | set aside | called likely manipulated | "
-        "without the gate |",
-        "|---|---|---|---|---|",
-    ]
+    names = ("with a face", "set aside", "called likely manipulated", "without the gate")
+    lines = head("blur, of the face's height", *names)
     sharp = [(image, find_faces(image)) for image in pictures]
     for blur in BLURS:
         found = []
@@ -178,7 +161,7 @@ def blur_table(scanner: Scanner, pictures: Sequence[Image], folder: Path) -> lis
         alarms = sum(r.verdict is Verdict.LIKELY_MANIPULATED for r in found)
         before = sum(verdict_without(r) is Verdict.LIKELY_MANIPULATED for r in found)
         shares = [f"{100 * n / len(found):.0f} %" for n in (len(softs), alarms, before)]
-        lines.append("| " + " | ".join([f"{100 * blur:g} %", str(len(found)), *shares]) + " |")
+        lines.append(row(f"{100 * blur:g} %", len(found), *shares))
     return lines
 
 
@@ -199,18 +182,15 @@ def drawing_table(scanner: Scanner, pictures: Sequence[Image], folder: Path) -> 
             for name, change in filters.items()
         },
     }
-    lines = [
-        "| drawings | with a face | drawing | strange | soft | other | still judged clean |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    names = ("with a face", "drawing", "strange", "soft", "other", "still judged clean")
+    lines = head("drawings", *names)
     for name, images in sets.items():
         found = [r for i in images if (r := scan_image(scanner, i, folder)).tracks]
         codes = [t.aside.code if (t := lead(r.tracks)) and t.aside else "" for r in found]
         clean = sum(r.verdict is Verdict.NO_MANIPULATION_FOUND for r in found)
         counts = [codes.count(code) for code in ("drawing", "strange", "soft")]
         other = len(found) - sum(counts) - clean
-        cells = [name, f"{len(found)} of {len(images)}", *map(str, [*counts, other, clean])]
-        lines.append("| " + " | ".join(cells) + " |")
+        lines.append(row(name, f"{len(found)} of {len(images)}", *counts, other, clean))
     return lines
 
 
@@ -222,9 +202,9 @@ def scan_image(scanner: Scanner, image: Image, folder: Path) -> Report:
 
 
 def main() -> None:
-    """Prints the tables, and writes them where asked."""
+    """Print the tables, and write them where asked."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--each", type=int, default=70)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
@@ -243,9 +223,7 @@ def main() -> None:
     text = "\n\n".join("\n".join(part) for part in parts)
     print(text)
     if options.write:
-        page = RESULTS.read_text(encoding="utf-8")
-        head, rest = page.split(BEGIN)
-        RESULTS.write_text(f"{head}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}", encoding="utf-8")
+        write_section("quality gate", [text])
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import tempfile
 import threading
 import time
@@ -23,35 +22,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import av
-import cv2
-import numpy as np
 import psutil
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-
-from actors import draw_clip
+from drawn import FPS, write_grainy_clip
 
 from counterface.detect.scanning.scan import ScanConfig, Scanner
-
-WIDTH, HEIGHT, FPS = 1280, 720, 30
-
-
-def write_short_clip(path: Path, seconds: int = 10) -> Path:
-    """Two drawn actors in film grain at 720p, H.264 crf 23, a key frame every 250."""
-    drawn = [item.frame.image for item in draw_clip([1, 2], 24, WIDTH // 2, HEIGHT // 2)]
-    there_and_back = [*drawn, *drawn[-2:0:-1]]
-    rng = np.random.default_rng(0)
-    grain = [rng.integers(0, 9, (HEIGHT, WIDTH, 1), np.uint8) for _ in range(7)]
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"crf": "23"})
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        for index in range(seconds * FPS):
-            small = there_and_back[index % len(there_and_back)]
-            image = cv2.resize(small, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
-            image = cv2.add(image, np.repeat(grain[index % 7], 3, axis=2))
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
-        container.mux(stream.encode(None))
-    return path
 
 
 def write_long_clip(short: Path, path: Path, times: int = 60) -> Path:
@@ -165,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         files = options.files
         if not files:
-            short = write_short_clip(Path(folder) / "drawn-10s.mp4")
+            short = write_grainy_clip(Path(folder) / "drawn-10s.mp4", [1, 2], 10, crf=23)
             files = [short, write_long_clip(short, Path(folder) / "drawn-10min.mp4")]
         for path in files:
             measure(scanner, path, options.runs)

@@ -8,23 +8,17 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
+from drawn import draw_actor, write_person
+from timing import cpu_ms
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "src")]
-
-from actors import draw_actor  # noqa: E402
-from drawn_facesets import write_person  # noqa: E402
-
-from counterface.faceset.store import Faceset  # noqa: E402
-from counterface.registry import COLOR_TRANSFERS  # noqa: E402
-from counterface.swap.training.examples import ExamplesConfig, SwapExamples  # noqa: E402
-from counterface.swap.training.warp import (  # noqa: E402
+from counterface.faceset.store import Faceset
+from counterface.registry import COLOR_TRANSFERS
+from counterface.swap.training.examples import ExamplesConfig, SwapExamples
+from counterface.swap.training.warp import (
     cell_warp,
     compose,
     grid_warp,
@@ -38,18 +32,7 @@ from counterface.swap.training.warp import (  # noqa: E402
 WARP_BAR, SIDE_BAR = 1.0, 3.0  # ms
 PUBLISHED = {"rct": 4.5, "lct": 4.5, "mkl": 7, "idt": 230, "mix": 580, "sot": 1650}
 CROPS = 24  # a person
-
-
-def measure(work: Callable[[int], object], count: int, rounds: int = 5) -> float:
-    """Milliseconds of processor time for each of `count` calls, best of some rounds."""
-    work(0)
-    best = float("inf")
-    for _ in range(rounds):
-        start = time.process_time()
-        for number in range(count):
-            work(number)
-        best = min(best, (time.process_time() - start) / count)
-    return best * 1000
+ROUNDS = 5  # of which the best counts
 
 
 def measure_warps() -> float:
@@ -70,7 +53,7 @@ def measure_warps() -> float:
         sample_input(image, warp, matrix, 128)
         sample_target(image, warp, matrix, 128)
 
-    costs = {kind: measure(lambda _, k=kind: make(k), 100) for kind in kinds}  # type: ignore[misc]
+    costs = {kind: cpu_ms(lambda _, k=kind: make(k), 100, ROUNDS) for kind in kinds}  # type: ignore[misc]
     for kind, cost in costs.items():
         bar = f"   bar {WARP_BAR} ms" if kind == "grid" else ""
         print(f"affine + {kind:9s} warp, input and target, 128 px {cost:8.2f} ms{bar}")
@@ -113,7 +96,7 @@ def measure_side(
     examples = SwapExamples(people, config, "face", in_size, out_size)
     for index in range(CROPS):
         examples[index]
-    return measure(lambda index: examples[index], 2 * CROPS) / 2
+    return cpu_ms(lambda index: examples[index], 2 * CROPS, ROUNDS) / 2
 
 
 def measure_transfers() -> None:
@@ -122,9 +105,10 @@ def measure_transfers() -> None:
     for name in sorted(COLOR_TRANSFERS.built_in):
         transfer = COLOR_TRANSFERS.load(name)
         count = 2 if name in ("idt", "mix", "sot") else 20
-        cost = measure(
+        cost = cpu_ms(
             lambda _, f=transfer: f(face.image, like.image, face.mask, like.mask),  # type: ignore[misc]
             count,
+            ROUNDS,
         )
         published = f"   published {PUBLISHED[name]} ms" if name in PUBLISHED else ""
         print(f"colour transfer {name:10s} 256 px {cost:8.2f} ms{published}")

@@ -96,7 +96,7 @@ def train(name: str, plan: Plan) -> Path:
 
 
 def measure(name: str, plan: Plan, run: Path) -> None:
-    """Prints the report card of the target's conversion."""
+    """Print the report card of the target's conversion."""
     from counterface.swap.conversion.convert import convert
     from counterface.swap.conversion.settings import ConvertConfig
 
@@ -112,7 +112,7 @@ def measure(name: str, plan: Plan, run: Path) -> None:
 
 
 def main() -> None:
-    """Trains, converts and measures each model that was asked for."""
+    """Train, convert and measure each model that was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", default=",".join(PLANS))
     parser.add_argument("--train-only", action="store_true")

@@ -21,17 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from drawn import ROOT, write_person
 from torch.utils.flop_counter import FlopCounterMode
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "src")]
-
-from drawn_facesets import write_person  # noqa: E402
-
-from counterface.config import read_config_with  # noqa: E402
-from counterface.learn.run_log import read_log  # noqa: E402
-from counterface.swap.swap_model import SOURCE, TARGET, SwapModel, build_model  # noqa: E402
-from counterface.swap.training.train import SwapTrainConfig, train_swap  # noqa: E402
+from counterface.config import read_config_with
+from counterface.learn.run_log import read_log
+from counterface.swap.swap_model import SOURCE, TARGET, SwapModel, build_model
+from counterface.swap.training.train import SwapTrainConfig, train_swap
 
 BATCH = 16
 BARS = {"original": 25.0, "df": 60.0}  # images a second on two cores
@@ -106,7 +102,7 @@ def matrix_peak() -> float:
 
 
 def measure(name: str, people: Path, folder: Path, steps: int, rounds: int) -> bool:
-    """Prints one model's lines; whether its bar is met."""
+    """Print one model's lines; whether its bar is met."""
     ours: list[tuple[float, float]] = []
     plain: list[tuple[float, float]] = []
     peaks: list[float] = []
@@ -130,7 +126,7 @@ def measure(name: str, people: Path, folder: Path, steps: int, rounds: int) -> b
 
 
 def main() -> None:
-    """Measures, prints, exits with 1 where a bar is missed."""
+    """Measure, print, and exit with 1 where a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=3)

@@ -10,8 +10,6 @@ views, crops and turns are searched in each. Without data: drawn actors only.
 from __future__ import annotations
 
 import argparse
-import sys
-import time
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -19,20 +17,17 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from drawn import DATA, draw_actor, draw_clip
+from timing import cpu_ms
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
-
-from actors import draw_actor, draw_clip  # noqa: E402
-
-from counterface import weights  # noqa: E402
-from counterface.media.image import read_image  # noqa: E402
-from counterface.provenance.watermark import (  # noqa: E402
+from counterface import weights
+from counterface.media.image import read_image
+from counterface.provenance.watermark import (
     CHANNEL_BITS,
     FALSE_FIND,
     Watermark,
 )
-from counterface.types import Image  # noqa: E402
+from counterface.types import Image
 
 FRAMES = 48
 READ = 12
@@ -235,22 +230,17 @@ def report_speed() -> None:
     image = cv2.resize(draw_actor(1, size=512).image, (1280, 720))
     marked = MARK.mark(image)
     jobs = (
-        ("mark", 50, lambda: MARK.mark(image)),
-        ("find where it is", 50, lambda: MARK.find([marked])),
-        ("search where it is not", 2, lambda: MARK.find([image])),
+        ("mark", 50, lambda _: MARK.mark(image)),
+        ("find where it is", 50, lambda _: MARK.find([marked])),
+        ("search where it is not", 2, lambda _: MARK.find([image])),
     )
     for name, times, work in jobs:
-        work()
-        own = time.process_time()
-        for _ in range(times):
-            work()
-        cpu = (time.process_time() - own) * 1000 / times
-        print(f"{name}: {cpu:.1f} ms of one core, a 720p frame")
+        print(f"{name}: {cpu_ms(work, times):.1f} ms of one core, a 720p frame")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--clean", type=int, default=500)
     parser.add_argument("--only", choices=("speed", "videos", "pictures", "clean"))
     args = parser.parse_args()

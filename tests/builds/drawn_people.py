@@ -15,7 +15,7 @@ from counterface.provenance.rights import Rights
 from counterface.types import Image
 
 DRAWN = Rights(shown="a drawn actor", basis="synthetic", reference="tests/actors.py")
-FRAMES = 8
+DRAWN_FRAMES, FRAMES = 8, 5  # drawn of a person; of them in the clip of a build
 RECIPES = {
     "tiny_df": 'model = "df"\n[options]\nresolution = 64\nae_dims = 32\ne_dims = 16\n'
     "d_dims = 16\nd_mask_dims = 16\n",
@@ -30,7 +30,7 @@ LOOP = (
 @lru_cache(maxsize=8)
 def draw_person(identity: int) -> tuple[Image, ...]:
     """Frames of one actor alone."""
-    return tuple(item.frame.image for item in draw_clip([identity], FRAMES, 192, 160))
+    return tuple(item.frame.image for item in draw_clip([identity], DRAWN_FRAMES, 192, 160))
 
 
 def write_people(folder: Path, identities: dict[str, int]) -> dict[str, Path]:
@@ -40,7 +40,8 @@ def write_people(folder: Path, identities: dict[str, int]) -> dict[str, Path]:
         folders[name] = folder / "clips" / name
         folders[name].mkdir(parents=True)
         times = [Fraction(i, 25) for i in range(FRAMES)]
-        write_target(folders[name] / "talk.mp4", draw_person(identity), times, sound_s=0.3)
+        images = draw_person(identity)[:FRAMES]
+        write_target(folders[name] / "talk.mp4", images, times, sound_s=0.2)
     return folders
 
 

@@ -19,13 +19,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from counterface import __version__
-from counterface.builds.plan import (
-    MANIFEST_FILE,
-    PersonClips,
-    check_shares,
-    find_all_rights,
-    find_clips,
-)
+from counterface.builds.plan import MANIFEST_FILE, PersonClips, check_shares, find_footage
 from counterface.builds.splits import split_groups
 from counterface.builds.write_pair import (
     PairFiles,
@@ -48,10 +42,7 @@ from counterface.files import locked
 from counterface.media.find_media import VIDEO_SUFFIXES
 from counterface.media.image import IMAGE_SUFFIXES
 from counterface.provenance.mark import Marker
-from counterface.provenance.record import (
-    read_record,
-    record_path,
-)
+from counterface.provenance.record import read_record, record_path
 from counterface.provenance.rights import Rights
 from counterface.types import Progress
 
@@ -122,8 +113,7 @@ def build_blended(
         ConfigError: another process builds there; no face was found; the split is not possible.
     """
     told = progress or (lambda done, total, text: None)
-    clips = find_clips(config.people, VIDEO_SUFFIXES | IMAGE_SUFFIXES)
-    rights = find_all_rights(config.people, clips)
+    clips, rights = find_footage(config.people, VIDEO_SUFFIXES | IMAGE_SUFFIXES)
     marker = marker or Marker(watermark=False)
     failed: list[str] = []
     entries: list[Entry] = []

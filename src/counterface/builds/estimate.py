@@ -19,6 +19,7 @@ from counterface.builds.plan import BuildPlan, PeoplePair, spread
 from counterface.builds.stages import (
     ClipSwap,
     convert_config,
+    extract_config,
     jobs_of,
     steps_done,
     train_config,
@@ -84,16 +85,12 @@ def estimate_work(
         progress: is told what is measured.
     """
     pairs = pairs if pairs is not None else _as_many_as_there_will_be(plan)
-    frames = {clip: _frames(clip) for clips in plan.clips.values() for clip in clips}
-    person, clip = min(
-        ((name, c) for name, clips in plan.clips.items() for c in clips),
-        key=lambda one: (frames[one[1]], str(one[1])),
-    )
+    footage = [(name, clip) for name, clips in plan.clips.items() for clip in clips]
+    frames = {clip: sandbox.probe(clip).frame_count or 1 for _, clip in footage}
+    person, clip = min(footage, key=lambda one: (frames[one[1]], str(one[1])))
     progress(0, None, "timing the extraction")
     extract_s = _time_extraction(plan, person, clip) / max(1, frames[clip])
-    left = sum(
-        frames[c] for n, clips in plan.clips.items() for c in clips if not _extracted(plan, n, c)
-    )
+    left = sum(frames[c] for name, c in footage if not _extracted(plan, name, c))
     work = [Work(what="extract faces", count=left, unit="frames", each_s=extract_s)]
     for method in dict.fromkeys(pair.method for pair in pairs):
         progress(0, None, f"timing {method.stem}")
@@ -109,28 +106,18 @@ def _left_of_method(
     plan: BuildPlan, pairs: Sequence[PeoplePair], speed: _Speed, frames: dict[Path, int]
 ) -> list[Work]:
     name = pairs[0].method.stem
-    steps = 0
-    for pair in pairs:
-        config = train_config(plan, pair)
-        steps += max(0, config.loop.steps - steps_done(config))
+    configs = [train_config(plan, pair) for pair in pairs]
+    steps = sum(max(0, config.loop.steps - steps_done(config)) for config in configs)
     jobs = [job for pair in pairs for job in jobs_of(plan, pair)]
     fakes = _not_there((plan.fake(j.face, j.clip, j.pair), j.clip) for j in jobs)
     reals = _not_there((plan.real(j.body, j.clip, j.pair), j.clip) for j in jobs)
-    limit = _seconds_taken(plan)
+    swapped, genuine = (
+        sum(_in_range(plan, clip, frames[clip]) for clip in clips) for clips in (fakes, reals)
+    )
     return [
         Work(what=f"train {name}", count=steps, unit="steps", each_s=speed.step_s),
-        Work(
-            what=f"swap by {name}",
-            count=sum(_in_range(clip, frames, limit) for clip in fakes),
-            unit="frames",
-            each_s=speed.frame_s,
-        ),
-        Work(
-            what=f"genuine beside {name}",
-            count=sum(_in_range(clip, frames, limit) for clip in reals),
-            unit="frames",
-            each_s=speed.genuine_s,
-        ),
+        Work(what=f"swap by {name}", count=swapped, unit="frames", each_s=speed.frame_s),
+        Work(what=f"genuine beside {name}", count=genuine, unit="frames", each_s=speed.genuine_s),
     ]
 
 
@@ -146,24 +133,14 @@ def _not_there(files: Iterable[tuple[Path, Path]]) -> list[Path]:
     return [clip for out, clip in dict(files).items() if not out.exists()]
 
 
-def _frames(clip: Path) -> int:
-    info = sandbox.probe(clip)
-    return info.frame_count or 1
-
-
-def _seconds_taken(plan: BuildPlan) -> tuple[float, float | None]:
+def _in_range(plan: BuildPlan, clip: Path, frames: int) -> int:
+    """How many of a clip's frames are converted."""
     config = plan.config.convert
-    return config.from_s or 0.0, config.to_s
-
-
-def _in_range(clip: Path, frames: dict[Path, int], limit: tuple[float, float | None]) -> int:
-    """Frames of a clip that are converted."""
-    if limit == (0.0, None):
-        return frames[clip]
-    info = sandbox.probe(clip)
-    rate = float(info.fps or 25)
-    end = frames[clip] / rate if limit[1] is None else min(limit[1], frames[clip] / rate)
-    return max(0, round((end - limit[0]) * rate))
+    if not config.from_s and config.to_s is None:
+        return frames
+    rate = float(sandbox.probe(clip).fps or 25)
+    end = frames / rate if config.to_s is None else min(config.to_s, frames / rate)
+    return max(0, round((end - (config.from_s or 0.0)) * rate))
 
 
 def _extracted(plan: BuildPlan, person: str, clip: Path) -> bool:
@@ -184,14 +161,12 @@ def drop_trial(plan: BuildPlan) -> Path:
 
 def _time_extraction(plan: BuildPlan, person: str, clip: Path) -> float:
     """Seconds for a clip; its faces go into the build, or are thrown away where they are there."""
-    taken = plan.config.extract
-    settings = {"rights": plan.rights[person], "faces": taken.faces or 1}
     folder = plan.faces(person)
     again = _extracted(plan, person, clip)
     if again:
         folder = drop_trial(plan) / "faces"
     start = time.perf_counter()
-    extract(clip, folder, taken.model_copy(update=settings))
+    extract(clip, folder, extract_config(plan, person))
     seconds = time.perf_counter() - start
     if again:
         drop_trial(plan)

@@ -254,8 +254,8 @@ def read_plan(config: BuildConfig) -> BuildPlan:
     """
     if missing := [str(path) for path in config.methods if not path.is_file()]:
         raise ConfigError(f"methods: no such recipe: {', '.join(missing)}")
-    clips = find_clips(config.people, VIDEO_SUFFIXES)
-    plan = BuildPlan(config, clips, find_all_rights(config.people, clips))
+    clips, rights = find_footage(config.people, VIDEO_SUFFIXES)
+    plan = BuildPlan(config, clips, rights)
     for name in clips:
         plan.require_names(name)
     return plan
@@ -300,14 +300,15 @@ def check_shares(shares: Mapping[Any, float]) -> None:
         raise ValueError("shares are not negative, and one at least is above 0")
 
 
-def find_clips(
+def find_footage(
     people: Mapping[str, PersonClips], suffixes: frozenset[str]
-) -> dict[str, tuple[Path, ...]]:
-    """Everybody's files of the given kinds.
+) -> tuple[dict[str, tuple[Path, ...]], dict[str, Rights]]:
+    """Everybody's files of the given kinds, and everybody's rights record.
 
     Raises:
-        MediaError: somebody has none.
+        MediaError: somebody has no files.
         ConfigError: a file is claimed by two people.
+        RightsError: somebody has no record; all of them are named, with how to add one.
     """
     clips = {name: _clips(name, person, suffixes) for name, person in people.items()}
     owner: dict[Path, str] = {}
@@ -316,7 +317,7 @@ def find_clips(
             other = owner.setdefault(path.resolve(), name)
             if other != name:
                 raise ConfigError(f"{path} is a clip of both {other} and {name}; it shows one")
-    return clips
+    return clips, _find_rights(people, clips)
 
 
 def _clips(name: str, person: PersonClips, suffixes: frozenset[str]) -> tuple[Path, ...]:
@@ -329,14 +330,10 @@ def _clips(name: str, person: PersonClips, suffixes: frozenset[str]) -> tuple[Pa
     return tuple(found)
 
 
-def find_all_rights(
+def _find_rights(
     people: Mapping[str, PersonClips], clips: Mapping[str, Sequence[Path]]
 ) -> dict[str, Rights]:
-    """Everybody's rights record.
-
-    Raises:
-        RightsError: somebody has none; all of them are named, with how to add one.
-    """
+    """Everybody's rights record."""
     found: dict[str, Rights] = {}
     without: list[str] = []
     for name, person in people.items():

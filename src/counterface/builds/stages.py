@@ -14,10 +14,11 @@ from counterface.builds.genuine import write_genuine
 from counterface.builds.masks import drop_masks, write_mask_video
 from counterface.builds.plan import BuildPlan, PeoplePair, spread
 from counterface.builds.rank import look_of, match_people, rank_pairs
+from counterface.builds.write_pair import licence_of
 from counterface.config import Record, read_config_with
 from counterface.datasets.manifest import Entry
 from counterface.errors import ConfigError, FacesetError, MediaError, StoppedBySignal, SwapError
-from counterface.faceset.extract import extract
+from counterface.faceset.extract import ExtractConfig, extract
 from counterface.files import file_sha256, make_folder
 from counterface.learn.checkpoint import read_record
 from counterface.provenance.mark import Marker
@@ -45,15 +46,18 @@ class ClipSwap(NamedTuple):
     clip: Path
 
 
+def extract_config(plan: BuildPlan, person: str) -> ExtractConfig:
+    """How a person's faces are extracted: the largest of each frame unless more are asked for."""
+    taken = plan.config.extract
+    update = {"rights": plan.rights[person], "faces": taken.faces or 1}
+    return taken.model_copy(update=update)
+
+
 def extract_faces(plan: BuildPlan, progress: Progress) -> list[Failure]:
     """The clips of which nothing came out; every person then has a faceset."""
     failures = []
     for name, clips in plan.clips.items():
-        taken = plan.config.extract
-        settings = {"rights": plan.rights[name], "faces": taken.faces or 1}
-        summary = extract(
-            clips, plan.faces(name), taken.model_copy(update=settings), progress=progress
-        )
+        summary = extract(clips, plan.faces(name), extract_config(plan, name), progress=progress)
         failures += [
             Failure(file=str(s.path), stage="extract", error=s.error or "unreadable")
             for s in summary.failed
@@ -181,42 +185,35 @@ def list_entries(plan: BuildPlan, pairs: Sequence[PeoplePair]) -> list[Entry]:
             fake, real = plan.fake(job.face, job.clip, pair), plan.real(job.body, job.clip, pair)
             if not (fake.exists() and real.exists()):
                 continue
-            entries.setdefault(real, _genuine(plan, job, real))
-            entries[fake] = _swap(plan, job, fake)
+            mask = plan.mask(job.face, job.clip, pair)
+            entries.setdefault(
+                real, _entry(plan, job, real, (job.body,), label=0, method="genuine")
+            )
+            entries[fake] = _entry(
+                plan,
+                job,
+                fake,
+                (job.body, job.face),
+                label=1,
+                method=pair.method.stem,
+                generator=f"counterface {__version__} {pair.method.stem}",
+                mask=mask if mask.exists() else None,
+            )
     if not entries:
         raise ConfigError(f"{plan.out}: no clip could be swapped, so there is no data set")
     return list(entries.values())
 
 
-def _genuine(plan: BuildPlan, job: ClipSwap, path: Path) -> Entry:
+def _entry(
+    plan: BuildPlan, job: ClipSwap, path: Path, people: tuple[str, ...], **facts: Any
+) -> Entry:
+    """The entry of a clip that shows these people, the one whose clip it is first."""
     return Entry(
-        path=path,
-        label=0,
-        method="genuine",
+        path,
         source=f"{job.body}/{path.stem}",
-        identities=(job.body,),
+        identities=people,
         compression=job.pair.compression,
-        licence=_licence(plan, job.body),
+        licence="; ".join(dict.fromkeys(licence_of(plan.rights[name]) for name in people)),
         sha256=file_sha256(path),
+        **facts,
     )
-
-
-def _swap(plan: BuildPlan, job: ClipSwap, path: Path) -> Entry:
-    mask = plan.mask(job.face, job.clip, job.pair)
-    return Entry(
-        path=path,
-        label=1,
-        method=job.pair.method.stem,
-        source=f"{job.body}/{path.stem}",
-        identities=(job.body, job.face),
-        generator=f"counterface {__version__} {job.pair.method.stem}",
-        compression=job.pair.compression,
-        licence="; ".join(dict.fromkeys(_licence(plan, n) for n in (job.body, job.face))),
-        sha256=file_sha256(path),
-        mask=mask if mask.exists() else None,
-    )
-
-
-def _licence(plan: BuildPlan, person: str) -> str:
-    rights = plan.rights[person]
-    return f"{rights.basis}: {rights.reference}"

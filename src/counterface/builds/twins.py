@@ -22,13 +22,7 @@ import numpy as np
 from numpy.random import Generator
 from pydantic import Field, field_validator, model_validator
 
-from counterface.builds.plan import (
-    MANIFEST_FILE,
-    PersonClips,
-    check_shares,
-    find_all_rights,
-    find_clips,
-)
+from counterface.builds.plan import MANIFEST_FILE, PersonClips, check_shares, find_footage
 from counterface.builds.splits import split_groups
 from counterface.builds.write_pair import (
     PairFiles,
@@ -61,12 +55,9 @@ from counterface.media.find_media import VIDEO_SUFFIXES
 from counterface.media.image import IMAGE_SUFFIXES
 from counterface.media.recompress import recompress_jpeg
 from counterface.provenance.mark import Marker
-from counterface.provenance.record import (
-    read_record,
-    record_path,
-)
+from counterface.provenance.record import read_record, record_path
 from counterface.provenance.rights import Rights
-from counterface.types import Floats, Image, Progress
+from counterface.types import Image, Progress
 
 _TOGETHER = 12  # pairs of one clip whose frames are held at once
 _TRIES = 3  # of one pair, until a fake is as sharp as its twin
@@ -146,7 +137,7 @@ class _TwinJob:
     place: PairFiles
     row: Row
     other: Row | None  # the same clip at another moment
-    driver: Row | None  # another moment of the clip, or another person
+    driver: Row  # another moment of the clip, or another person
     seed: tuple[int, ...]
 
 
@@ -168,8 +159,7 @@ def build_twins(
             not possible.
     """
     told = progress or (lambda done, total, text: None)
-    clips = find_clips(config.people, VIDEO_SUFFIXES | IMAGE_SUFFIXES)
-    rights = find_all_rights(config.people, clips)
+    _, rights = find_footage(config.people, VIDEO_SUFFIXES | IMAGE_SUFFIXES)
     decoders = open_bank(config.decoders, config.only)
     marker = marker or Marker(watermark=False)
     failed: list[str] = []
@@ -180,7 +170,7 @@ def build_twins(
         for name in config.people:
             rows, bad = _find_faces(config, name, rights[name], told)
             failed += bad
-            jobs = list(_jobs(config, name, rows))
+            jobs = _jobs(config, name, rows)
             work = _minted(config, name, jobs, decoders, rights[name], marker, failed)
             for done, new in enumerate(work, start=1):
                 made += new
@@ -217,7 +207,7 @@ def _find_faces(
     return rows, failed
 
 
-def _jobs(config: TwinsConfig, name: str, rows: list[Row]) -> Iterator[_TwinJob]:
+def _jobs(config: TwinsConfig, name: str, rows: list[Row]) -> list[_TwinJob]:
     """The pairs of a set, those of one file together; a face may come several times."""
     names = list(config.people)
     place = names.index(name)
@@ -235,7 +225,7 @@ def _jobs(config: TwinsConfig, name: str, rows: list[Row]) -> Iterator[_TwinJob]
         other = others[int(rng.integers(len(others)))] if others else None
         driver = other or rows[int(rng.integers(len(rows)))]
         jobs.append(_TwinJob(PairFiles(config.out, name, number, "jpg"), row, other, driver, seed))
-    yield from sorted(jobs, key=lambda job: (job.row.source, job.place.number))
+    return sorted(jobs, key=lambda job: (job.row.source, job.place.number))
 
 
 def _minted(
@@ -291,16 +281,18 @@ def _mint(
             return None
         return FaceSample(frames[job.other.frame_index], job.other.landmarks)
 
-    def driver(rng: Generator) -> Floats:
-        return (job.driver or job.row).landmarks
-
     for attempt in range(_TRIES):
         rng = np.random.default_rng([*job.seed, 2, attempt])
         view = cut_view(FaceSample(frames[job.row.frame_index], job.row.landmarks), rng)
         if view is None:
             return None
         twin = mint(
-            view, rng, shares=config.families, decoders=decoders, driver=driver, moment=moment
+            view,
+            rng,
+            shares=config.families,
+            decoders=decoders,
+            driver=lambda _: job.driver.landmarks,
+            moment=moment,
         )
         if twin is not None:
             return treat_alike(twin, rng)

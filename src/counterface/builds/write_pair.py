@@ -34,17 +34,20 @@ class PairFiles:
     @property
     def real(self) -> Path:
         """The path of the genuine picture."""
-        return self.out / "real" / self.person / f"{self.number:06d}.{self.suffix}"
+        return self._file("real", self.suffix)
 
     @property
     def fake(self) -> Path:
         """The path of the fake."""
-        return self.out / "fake" / self.person / f"{self.number:06d}.{self.suffix}"
+        return self._file("fake", self.suffix)
 
     @property
     def mask(self) -> Path:
         """The path of the mask, white where all is foreign."""
-        return self.out / "masks" / self.person / f"{self.number:06d}.png"
+        return self._file("masks", "png")
+
+    def _file(self, kind: str, suffix: str) -> Path:
+        return self.out / kind / self.person / f"{self.number:06d}.{suffix}"
 
 
 def find_faces(
@@ -75,6 +78,11 @@ def pair_record(
     )
 
 
+def licence_of(rights: Rights) -> str:
+    """What a manifest says of a rights record: its basis and reference."""
+    return f"{rights.basis}: {rights.reference}"
+
+
 def pair_entries(
     place: PairFiles, method: str, generator: str, rights: Rights, **common: Any
 ) -> tuple[Entry, Entry]:
@@ -87,17 +95,10 @@ def pair_entries(
         rights: give the licence of both.
         common: further fields of both.
     """
-    common["licence"] = f"{rights.basis}: {rights.reference}"
+    common["licence"] = licence_of(rights)
     real = Entry(place.real, 0, "genuine", sha256=file_sha256(place.real), **common)
-    fake = Entry(
-        place.fake,
-        1,
-        method,
-        generator=generator,
-        sha256=file_sha256(place.fake),
-        mask=place.mask,
-        **common,
-    )
+    made = common | {"generator": generator, "mask": place.mask}
+    fake = Entry(place.fake, 1, method, sha256=file_sha256(place.fake), **made)
     return real, fake
 
 

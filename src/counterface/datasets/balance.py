@@ -23,7 +23,7 @@ class BalanceConfig(Record):
     """How a training set is balanced: evenly, or by a ratio."""
 
     ratio: float | None = Field(
-        None, ge=1, description="how many times as many real entries as there are to draw"
+        None, ge=1, description="draws of real entries, as a multiple of their number"
     )
     even: bool = Field(
         False,

@@ -137,10 +137,8 @@ class HashLog:
         """The log, open for more."""
         with self._writing():
             self._file = self.path.open("a", encoding="utf-8")
-            if self._file.tell():
-                self._file.write(
-                    "\n"
-                )  # after a line that was cut short; empty ones are passed over
+            if self._file.tell():  # after a line that was cut short; empty ones are passed over
+                self._file.write("\n")
         return self
 
     def __exit__(self, *_: object) -> None:

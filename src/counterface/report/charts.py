@@ -20,21 +20,18 @@ from counterface.learn.metrics import (
     roc_band,
     roc_curve,
 )
-from counterface.report.drawing import COLOURS, SERIES, chart_style
+from counterface.report.drawing import COLOURS, SERIES, chart_style, new_chart
 
 REAL, FAKE, SOFT, INK = (COLOURS[name] for name in ("real", "fake", "soft", "ink"))
+BAND_ROUNDS = 300  # resamplings of the band of a ROC curve
 MOST_ROWS = 24  # in a chart of parts; a table beside it holds all
 
 
-def draw_roc(
-    labels: ArrayLike, scores: ArrayLike, groups: Sequence[str] | None, *, rounds: int = 300
-) -> Any:
+def draw_roc(labels: ArrayLike, scores: ArrayLike, groups: Sequence[str] | None) -> Any:
     """Fakes found against false alarms, with the band over groups."""
-    with chart_style() as figure_class:
-        figure = figure_class(figsize=(4.4, 4.2))
-        axes = figure.add_subplot(aspect="equal")
+    with new_chart(4.4, 4.2, aspect="equal") as (figure, axes):
         fpr, tpr, _ = roc_curve(labels, scores)
-        grid, low, high = roc_band(labels, scores, groups, rounds=rounds)
+        grid, low, high = roc_band(labels, scores, groups, rounds=BAND_ROUNDS)
         axes.fill_between(grid, low, high, step="post", color=FAKE, alpha=0.18, linewidth=0)
         axes.plot(fpr, tpr, color=FAKE, drawstyle="steps-post")
         axes.plot([0, 1], [0, 1], color=SOFT, linewidth=0.9, linestyle="--")
@@ -47,9 +44,7 @@ def draw_roc(
 
 def draw_precision_recall(labels: ArrayLike, scores: ArrayLike) -> Any:
     """How many calls are right against how many fakes are found."""
-    with chart_style() as figure_class:
-        figure = figure_class(figsize=(4.4, 4.2))
-        axes = figure.add_subplot(aspect="equal")
+    with new_chart(4.4, 4.2, aspect="equal") as (figure, axes):
         recall, precision = precision_recall_curve(labels, scores)
         share = float(np.mean(np.asarray(labels)))
         axes.plot(recall, precision, color=FAKE, drawstyle="steps-pre")
@@ -93,9 +88,7 @@ def draw_histogram(
         bins: bins of the probability.
     """
     truth, p = np.asarray(labels), np.asarray(probabilities, np.float64)
-    with chart_style() as figure_class:
-        figure = figure_class(figsize=(6.0, 3.0))
-        axes = figure.add_subplot()
+    with new_chart(6.0, 3.0) as (figure, axes):
         edges = np.linspace(0, 1, bins + 1)
         for label, colour, name, way in ((0, REAL, "real", 1), (1, FAKE, "fake", -1)):
             count, _ = np.histogram(p[truth == label], edges)
@@ -116,21 +109,15 @@ def draw_confusion(outcomes: Sequence[Outcome]) -> Any:
     shown = list(outcomes)
     counts = np.array([[o.real for o in shown], [o.fake for o in shown]], np.float64)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    with chart_style() as figure_class:
-        figure = figure_class(figsize=(6.0, 2.4))
-        axes = figure.add_subplot()
-        axes.grid(visible=False)
+    with new_chart(6.0, 2.4) as (figure, axes):
         for row, colour in enumerate((REAL, FAKE)):
             for column in range(len(shown)):
                 share = float(shares[row, column])
                 axes.bar(column, 0.94, 0.94, row - 0.47, color=colour, alpha=0.06 + 0.5 * share)
                 text = f"{int(counts[row, column])}\n{share:.0%}"
                 axes.text(column, row, text, ha="center", va="center", fontsize=9.5)
-        axes.set_xticks(range(len(shown)), [o.verdict.replace("_", "\n") for o in shown])
-        axes.set_yticks([0, 1], ["real", "fake"])
-        axes.set(ylim=(1.5, -0.5), xlim=(-0.5, len(shown) - 0.5), title="Truth and verdict")
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
+        _name_cells(axes, ["real", "fake"], [o.verdict.replace("_", "\n") for o in shown])
+        axes.set_title("Truth and verdict")
         return figure
 
 
@@ -144,9 +131,7 @@ def draw_parts(title: str, rows: Sequence[tuple[str, Estimate]], label: str, *, 
         null: where no effect would lie; drawn as a line.
     """
     rows = rows[:MOST_ROWS]
-    with chart_style() as figure_class:
-        figure = figure_class(figsize=(6.0, 0.9 + 0.3 * len(rows)))
-        axes = figure.add_subplot()
+    with new_chart(6.0, 0.9 + 0.3 * len(rows)) as (figure, axes):
         axes.axvline(null, color=SOFT, linewidth=0.9, linestyle="--")
         for place, (_, number) in enumerate(rows):
             if number.low is not None and number.high is not None:
@@ -195,22 +180,15 @@ def draw_matrix(
     rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[Estimate | None]]
 ) -> Any:
     """Detectors down, data sets across; the shade rises with the AUC above guessing."""
-    with chart_style() as figure_class:
-        figure = figure_class(figsize=(1.8 + 1.35 * len(columns), 0.9 + 0.62 * len(rows)))
-        axes = figure.add_subplot()
-        axes.grid(visible=False)
+    with new_chart(1.8 + 1.35 * len(columns), 0.9 + 0.62 * len(rows)) as (figure, axes):
         for y, row in enumerate(cells):
             for x, number in enumerate(row):
                 value = 0.5 if number is None else number.value
                 shade = 0.05 + 0.55 * min(1.0, abs(value - 0.5) * 2)
                 axes.bar(x, 0.94, 0.94, y - 0.47, color=REAL if value >= 0.5 else FAKE, alpha=shade)
                 axes.text(x, y, _interval_text(number), ha="center", va="center", fontsize=9)
-        axes.set_xticks(range(len(columns)), [_short(name, 18) for name in columns])
-        axes.set_yticks(range(len(rows)), [_short(name) for name in rows])
-        axes.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(rows) - 0.5, -0.5))
+        _name_cells(axes, [_short(name) for name in rows], [_short(name, 18) for name in columns])
         axes.set_title("AUC: detectors down, data sets across")
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
         return figure
 
 
@@ -221,9 +199,7 @@ def draw_training(title: str, curves: Mapping[str, tuple[Sequence[float], Sequen
         title: title of the chart.
         curves: by name, steps and values.
     """
-    with chart_style() as figure_class:
-        figure = figure_class(figsize=(6.0, 2.8))
-        axes = figure.add_subplot()
+    with new_chart(6.0, 2.8) as (figure, axes):
         for (name, (steps, values)), colour in zip(curves.items(), _colours(), strict=False):
             if len(steps) > 60:
                 axes.plot(steps, values, color=colour, linewidth=0.8, alpha=0.3)
@@ -245,9 +221,7 @@ def draw_folds(groups: Mapping[str, Sequence[float]], label: str) -> Any:
         groups: by way of folding, the number of each fold.
         label: label of the axis.
     """
-    with chart_style() as figure_class:
-        figure = figure_class(figsize=(6.4, 3.0))
-        axes = figure.add_subplot()
+    with new_chart(6.4, 3.0) as (figure, axes):
         start, ticks = 0, []
         for (name, values), colour in zip(groups.items(), _colours(), strict=False):
             places = np.arange(start, start + len(values))
@@ -262,6 +236,16 @@ def draw_folds(groups: Mapping[str, Sequence[float]], label: str) -> Any:
         axes.set(ylim=(0, 1.02), ylabel=label, title=f"{label}, each fold")
         axes.grid(visible=False, axis="x")
         return figure
+
+
+def _name_cells(axes: Any, rows: Sequence[str], columns: Sequence[str]) -> None:
+    """Name the rows, from the top, and the columns of a chart of unit cells without any lines."""
+    axes.set_xticks(range(len(columns)), columns)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(rows) - 0.5, -0.5))
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
 
 
 def _wilson(share: Any, count: Any) -> tuple[Any, Any]:

@@ -95,6 +95,18 @@ def chart_style() -> Iterator[Any]:
         yield Figure
 
 
+@contextmanager
+def new_chart(width: float, height: float, **options: Any) -> Iterator[tuple[Any, Any]]:
+    """A figure in inches and its one drawing area, while the settings of all charts hold.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+    """
+    with chart_style() as figure_class:
+        figure = figure_class(figsize=(width, height))
+        yield figure, figure.add_subplot(**options)
+
+
 def figure_uri(figure: Any, name: str) -> str:
     """The figure as the `data:` address of an SVG picture, in which nothing loads or runs.
 

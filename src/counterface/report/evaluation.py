@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -12,16 +11,15 @@ from counterface.detect.evaluate import Evaluation
 from counterface.detect.evaluation.compare import Comparison
 from counterface.detect.evaluation.cross import CrossMatrix
 from counterface.detect.evaluation.file_score import FileScore
-from counterface.detect.evaluation.measure import Estimate, Slice
+from counterface.detect.evaluation.measure import Estimate
 from counterface.detect.evaluation.robustness import Robustness
 from counterface.detect.generalisation.controls import CONTROLS
 from counterface.detect.generalisation.meter import Compared, Generalisation
 from counterface.report import charts
-from counterface.report.lab_page import write_outputs
+from counterface.report.lab_page import Figures, write_outputs
 from counterface.wording import counted
 
 WORST = 12  # files shown of each kind of error
-Figures = dict[str, tuple[Any, str]]
 CONTROL_LABELS = {
     "ring": "the detector, with the face covered",
     "equalised": "the detector, all at one size and JPEG quality",
@@ -42,8 +40,6 @@ def write_evaluation(
         ConfigError: matplotlib is not installed.
         MediaError: they cannot be written there.
     """
-    if html is None and png is None:
-        return
     name = found.detector.name if found.detector else "A detector"
     data = found.opened.name if found.opened else counted(len(found.files), "file")
     write_outputs(
@@ -51,7 +47,7 @@ def write_evaluation(
         png,
         "evaluation.html.j2",
         f"{name} on {data}",
-        evaluation_charts(found) | _comparison_charts(comparisons),
+        lambda: evaluation_charts(found) | _comparison_charts(comparisons),
         found=found,
         comparisons=comparisons,
         alarms=_worst(found, 0),
@@ -70,18 +66,12 @@ def write_cross(
     png: Path | None = None,
 ) -> None:
     """Write detectors (down) on data sets (across) as a page and as PNG charts."""
-    if html is None and png is None:
-        return
-    cells = [[cell.video.values.get("auc") for cell in row] for row in matrix.cells]
-    rows = [detector.name for detector in matrix.detectors]
-    figure = charts.draw_matrix(rows, [column.name for column in matrix.opened], cells)
     write_outputs(
         html,
         png,
         "cross.html.j2",
         f"{len(matrix.detectors)} detectors, {len(matrix.opened)} data sets",
-        {"matrix": (figure, "AUC of each detector on each data set")}
-        | _comparison_charts(comparisons),
+        lambda: _cross_charts(matrix) | _comparison_charts(comparisons),
         matrix=matrix,
         evaluations=evaluations,
         comparisons=comparisons,
@@ -92,14 +82,12 @@ def write_comparison(
     found: Comparison, *, html: Path | None = None, png: Path | None = None
 ) -> None:
     """Write the comparison of two detectors on the same files as a page and as PNG charts."""
-    if html is None and png is None:
-        return
     write_outputs(
         html,
         png,
         "comparison.html.j2",
         " and ".join(found.names),
-        _comparison_charts([found]),
+        lambda: _comparison_charts([found]),
         found=found,
     )
 
@@ -108,13 +96,11 @@ def write_robustness(
     found: Robustness, *, html: Path | None = None, png: Path | None = None
 ) -> None:
     """Write a detector's results under six kinds of damage as a page and as PNG charts."""
-    if html is None and png is None:
-        return
     name = found.detector.name if found.detector else "A detector"
+    title = f"Robustness of {name}"
     write_outputs(
-        html, png, "robustness.html.j2", f"Robustness of {name}", robustness_charts(found),
-        found=found,
-    )  # fmt: skip
+        html, png, "robustness.html.j2", title, lambda: robustness_charts(found), found=found
+    )
 
 
 def write_generalisation(
@@ -124,26 +110,19 @@ def write_generalisation(
     html: Path | None = None,
     png: Path | None = None,
 ) -> None:
-    """Write the tables and the chart of methods, where they are wanted.
+    """Write how a detector does on makers that it never met, as a page and as PNG charts.
 
     Raises:
         ConfigError: matplotlib is not installed.
         MediaError: they cannot be written there.
     """
-    if html is None and png is None:
-        return
-    rows = [(row.name, Estimate(value=row.auc)) for row in found.rows if row.auc is not None]
-    figures: Figures = {}
-    if rows:
-        title = "AUC by method"
-        figures["methods"] = (charts.draw_parts(title, rows, "AUC", null=0.5), title)
     data = found.opened.name if found.opened else counted(found.files, "file")
     write_outputs(
         html,
         png,
         "generalisation.html.j2",
         f"{found.name} on {data}",
-        figures,
+        lambda: _method_charts(found),
         found=found,
         compared=compared,
         controls=CONTROL_LABELS,
@@ -169,20 +148,18 @@ def evaluation_charts(found: Evaluation) -> Figures:
         return figures
     logits = np.array([score.logit for score in used], np.float64)
     groups = [score.group for score in used]
+    precision = charts.draw_precision_recall(labels, logits)
     reliability = charts.draw_reliability(labels, probabilities)
     figures |= {
         "roc": (charts.draw_roc(labels, logits, groups), "ROC curve with its band"),
-        "precision_recall": (
-            charts.draw_precision_recall(labels, logits),
-            "Precision against recall",
-        ),
+        "precision_recall": (precision, "Precision against recall"),
         "reliability": (reliability, "Probability said against share that is fake"),
     }
     for part in found.slices:
-        rows = _part_rows(part)
+        rows = [(n.name, n.values["auc"]) for n in part.parts if "auc" in n.values]
         if len(rows) > 1 and part.by in ("method", "compression", "generator"):
-            figure = charts.draw_parts(f"AUC by {part.by}", rows, "AUC", null=0.5)
-            figures[f"by_{part.by}"] = (figure, f"AUC by {part.by}")
+            title = f"AUC by {part.by}"
+            figures[f"by_{part.by}"] = (charts.draw_parts(title, rows, "AUC", null=0.5), title)
     return figures
 
 
@@ -193,17 +170,27 @@ def robustness_charts(found: Robustness) -> Figures:
         point = (f"{level.value:g}", level.numbers.values.get("auc"))
         curves.setdefault(f"{level.kind}: {level.unit}", []).append(point)
     clean = found.clean.numbers.values.get("auc")
-    figures: Figures = {
-        "levels": (charts.draw_levels(clean, curves), "AUC under damage of five strengths")
-    }
+    levels = charts.draw_levels(clean, curves)
+    figures: Figures = {"levels": (levels, "AUC under damage of five strengths")}
     rows = [(kind, number) for kind, number in found.drop.items() if kind != "all"]
     if rows:
         title = "AUC lost, mean of five strengths"
-        figures["drop"] = (
-            charts.draw_parts(title, rows, "AUC as they are, less it", null=0),
-            title,
-        )
+        lost = charts.draw_parts(title, rows, "AUC as they are, less it", null=0)
+        figures["drop"] = (lost, title)
     return figures
+
+
+def _cross_charts(matrix: CrossMatrix) -> Figures:
+    cells = [[cell.video.values.get("auc") for cell in row] for row in matrix.cells]
+    rows = [detector.name for detector in matrix.detectors]
+    figure = charts.draw_matrix(rows, [column.name for column in matrix.opened], cells)
+    return {"matrix": (figure, "AUC of each detector on each data set")}
+
+
+def _method_charts(found: Generalisation) -> Figures:
+    rows = [(row.name, Estimate(value=row.auc)) for row in found.rows if row.auc is not None]
+    title = "AUC by method"
+    return {"methods": (charts.draw_parts(title, rows, "AUC", null=0.5), title)} if rows else {}
 
 
 def _comparison_charts(comparisons: Sequence[Comparison]) -> Figures:
@@ -215,12 +202,6 @@ def _comparison_charts(comparisons: Sequence[Comparison]) -> Figures:
             figure = charts.draw_parts(title, rows, "difference", null=0)
             figures[f"difference_{turn}"] = (figure, title)
     return figures
-
-
-def _part_rows(part: Slice) -> list[tuple[str, Estimate]]:
-    return [
-        (numbers.name, numbers.values["auc"]) for numbers in part.parts if "auc" in numbers.values
-    ]
 
 
 def _worst(found: Evaluation, label: int) -> list[FileScore]:

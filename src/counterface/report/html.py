@@ -9,12 +9,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from counterface.detect.findings import Report
@@ -50,7 +50,7 @@ def write_html(reports: Sequence[Report], path: str | Path) -> None:
 
 def render_html(reports: Sequence[Report]) -> str:
     """The page of `write_html` as text."""
-    return str(_template().render(**_page(reports)))
+    return _template().render(**_page(reports))
 
 
 def show_name(text: str) -> str:
@@ -85,7 +85,13 @@ def show_container(names: str, file_name: str) -> str:
     return suffix if suffix in family else family[0]
 
 
-def _template() -> Any:
+def load_template(name: str, **filters: Callable[..., Any]) -> Template:
+    """A template of the reports; it escapes what it shows, and refuses a name without a value.
+
+    Args:
+        name: file in `templates`.
+        filters: filters beside `visible`, which is `show_name`.
+    """
     environment = Environment(
         loader=PackageLoader("counterface.report", "templates"),
         autoescape=True,
@@ -93,8 +99,13 @@ def _template() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        visible=show_name,
+    environment.filters.update(filters, visible=show_name)
+    return environment.get_template(name)
+
+
+def _template() -> Template:
+    return load_template(
+        "page.html.j2",
         size=show_bytes,
         percent=show_percent,
         interval=show_interval,
@@ -104,11 +115,10 @@ def _template() -> Any:
         container=show_container,
         spoken=spoken,
     )
-    return environment.get_template("page.html.j2")
 
 
 def _page(reports: Sequence[Report]) -> dict[str, Any]:
-    style, script = _asset("page.css"), _asset("page.js")
+    style, script = read_asset("page.css"), read_asset("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return {
         "rows": [row_view(report) for report in reports],
@@ -123,7 +133,8 @@ def _page(reports: Sequence[Report]) -> dict[str, Any]:
     }
 
 
-def _asset(name: str) -> str:
+def read_asset(name: str) -> str:
+    """A style sheet or script of the pages, a file in `templates`."""
     return (files("counterface.report") / "templates" / name).read_text(encoding="utf-8")
 
 

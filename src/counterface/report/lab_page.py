@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from counterface import __version__
 from counterface.detect.evaluation.measure import Estimate
 from counterface.files import write_bytes
 from counterface.report.drawing import figure_uri, write_pngs
-from counterface.report.html import card_rows, show_name
+from counterface.report.html import card_rows, load_template, read_asset
 
+Figures = dict[str, tuple[Any, str]]  # by name, a chart of matplotlib and what it shows
 METRICS = {  # name -> (label, what it says)
     "auc": ("AUC", "chance that a fake scores above a real one; 0.5 is guessing"),
     "ap": ("Average precision", "mean precision over the fakes found"),
@@ -37,37 +37,27 @@ def show_number(number: Estimate | None, digits: int = 3) -> str:
     """The value with its interval, in words where there is none."""
     if number is None:
         return "not measured"
+    value = f"{number.value:.{digits}f}"
     if number.low is None or number.high is None:
-        return f"{number.value:.{digits}f}"
-    return f"{number.value:.{digits}f} ({number.low:.{digits}f} to {number.high:.{digits}f})"
+        return value
+    return f"{value} ({number.low:.{digits}f} to {number.high:.{digits}f})"
 
 
-def render_page(
-    template: str, title: str, figures: dict[str, tuple[Any, str]], **values: Any
-) -> str:
+def render_page(template: str, title: str, figures: Figures, **values: Any) -> str:
     """The page as text.
 
     Args:
         template: in `templates/lab`.
         title: title of the page.
-        figures: by name, a chart and what it shows.
+        figures: charts of the page.
         values: what else the template names.
     """
-    environment = Environment(
-        loader=PackageLoader("counterface.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(visible=show_name, number=show_number, card_rows=card_rows)
-    folder = files("counterface.report") / "templates"
-    style = "".join((folder / name).read_text(encoding="utf-8") for name in _STYLES)
+    loaded = load_template(f"lab/{template}", number=show_number, card_rows=card_rows)
     drawn = {name: (figure_uri(figure, name), label) for name, (figure, label) in figures.items()}
-    return environment.get_template(f"lab/{template}").render(
+    return loaded.render(
         title=title,
         charts=drawn,
-        style=Markup(style),
+        style=Markup(read_asset("page.css") + read_asset("lab/lab.css")),
         metrics=METRICS,
         version=__version__,
         created=datetime.now(UTC),
@@ -80,18 +70,27 @@ def write_outputs(
     png: Path | None,
     template: str,
     title: str,
-    figures: dict[str, tuple[Any, str]],
+    draw: Callable[[], Figures],
     **values: Any,
 ) -> None:
-    """Write the page and the charts, where they are wanted.
+    """Write the page and the charts, where they are wanted; nothing is drawn where neither is.
+
+    Args:
+        html: path of the page.
+        png: folder of the charts.
+        template: file in `templates/lab`.
+        title: title of the page.
+        draw: draws the charts.
+        values: further values that the template names.
 
     Raises:
+        ConfigError: matplotlib is not installed.
         MediaError: they cannot be written there.
     """
+    if html is None and png is None:
+        return
+    figures = draw()
     if png is not None:
         write_pngs({name: figure for name, (figure, _) in figures.items()}, png)
     if html is not None:
         write_bytes(html, render_page(template, title, figures, **values).encode())
-
-
-_STYLES = ("page.css", "lab/lab.css")

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from counterface.files import write_bytes
-from counterface.report.html import show_name
+from counterface.report.html import load_template
 from counterface.swap.quality import ReportCard, Statistic
 from counterface.wording import counted
 
@@ -62,16 +60,7 @@ def card_lines(card: ReportCard) -> list[Line]:
 
 def render_card(card: ReportCard) -> str:
     """The page as text; it loads nothing from elsewhere and has no script."""
-    environment = Environment(
-        loader=PackageLoader("counterface.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["visible"] = show_name
-    template = environment.get_template("card.html.j2")
-    return template.render(card=card, lines=card_lines(card))
+    return load_template("card.html.j2").render(card=card, lines=card_lines(card))
 
 
 def write_card(card: ReportCard, path: Path) -> None:

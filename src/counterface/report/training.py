@@ -11,7 +11,7 @@ from counterface.errors import ConfigError
 from counterface.learn.run_log import read_log
 from counterface.project_files import read_json, reading
 from counterface.report import charts
-from counterface.report.lab_page import write_outputs
+from counterface.report.lab_page import Figures, write_outputs
 
 Rows = Sequence[Mapping[str, float | str]]
 Curve = tuple[list[float], list[float]]  # steps, values
@@ -55,26 +55,23 @@ def write_training(run: Path, *, html: Path | None = None, png: Path | None = No
     """
     report = read_folds(run)
     logs = find_logs(run)
-    if html is None and png is None:
-        return
     rows = fold_rows(report) if report else []
-    figures: dict[str, tuple[Any, str]] = {}
-    if rows:
-        figures |= fold_charts(rows) | _curves_of_folds(logs)
-    else:
-        figures |= training_charts(next(iter(logs.values())))
     lines = [row for log in logs.values() for row in log]
+
+    def draw() -> Figures:
+        if rows:
+            return fold_charts(rows) | _curves_of_folds(logs)
+        return training_charts(next(iter(logs.values())))
+
     write_outputs(
         html,
         png,
         "training.html.j2",
         f"{'Folds' if rows else 'Training'} of {run.absolute().name}",
-        figures,
+        draw,
         lines=len(lines),
         last=max((float(row["step"]) for row in lines), default=0.0),
         best=[] if rows else best_of(lines),
-        curves=[name for name in figures if not name.startswith("folds")],
-        fold_charts=[name for name in figures if name.startswith("folds")],
         folds=rows,
         report=report,
     )
@@ -127,9 +124,9 @@ def fold_rows(report: Mapping[str, Any]) -> list[FoldRow]:
     return rows
 
 
-def fold_charts(rows: Sequence[FoldRow]) -> dict[str, tuple[Any, str]]:
+def fold_charts(rows: Sequence[FoldRow]) -> Figures:
     """Bars of the folds, one chart for what was held back and one for the unseen test."""
-    figures: dict[str, tuple[Any, str]] = {}
+    figures: Figures = {}
     for on in ("held back", "unseen test"):
         for metric in _FOLD_METRICS:
             bars = {f"by {r.by}": r.values for r in rows if r.on == on and r.metric == metric}
@@ -140,7 +137,7 @@ def fold_charts(rows: Sequence[FoldRow]) -> dict[str, tuple[Any, str]]:
     return figures
 
 
-def _curves_of_folds(logs: Mapping[str, Rows]) -> dict[str, tuple[Any, str]]:
+def _curves_of_folds(logs: Mapping[str, Rows]) -> Figures:
     """What validation found in each fold, all folds of one way in one chart."""
     found: dict[str, dict[str, Curve]] = {}
     for name, rows in logs.items():
@@ -157,26 +154,24 @@ def _curves_of_folds(logs: Mapping[str, Rows]) -> dict[str, tuple[Any, str]]:
     }
 
 
-def training_charts(rows: Rows) -> dict[str, tuple[Any, str]]:
+def training_charts(rows: Rows) -> Figures:
     """Losses, rates and what validation found, each number over the steps."""
     train, found = curves_of(rows, "train"), curves_of(rows, "validate")
     losses = {name: curve for name, curve in train.items() if "loss" in name}
     rates = {name: curve for name, curve in train.items() if "lr" in name.split("_")}
-    figures: dict[str, tuple[Any, str]] = {}
-    if losses:
-        figures["losses"] = (charts.draw_training("Losses in training", losses), "Losses")
     down = {name: curve for name, curve in found.items() if _less(name)}
     up = {name: curve for name, curve in found.items() if not _less(name)}
-    if down:
-        title = "On validation, less is better"
-        figures["validation_losses"] = (charts.draw_training(title, down), title)
-    if up:
-        title = "On validation, more is better"
-        figures["validation"] = (charts.draw_training(title, up), title)
-    if rates:
-        title = "Learning rate, share of its peak"
-        figures["rates"] = (charts.draw_training(title, rates), title)
-    return figures
+    wanted = (
+        ("losses", "Losses in training", losses),
+        ("validation_losses", "On validation, less is better", down),
+        ("validation", "On validation, more is better", up),
+        ("rates", "Learning rate, share of its peak", rates),
+    )
+    return {
+        name: (charts.draw_training(title, curves), title)
+        for name, title, curves in wanted
+        if curves
+    }
 
 
 def curves_of(rows: Rows, kind: str) -> dict[str, Curve]:

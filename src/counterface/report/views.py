@@ -13,11 +13,8 @@ from counterface.types import Verdict
 
 TRACKS_SHOWN = 8  # of a video in detail, the most suspicious first
 FACES_SHOWN = 60  # of a picture
-WHOLE_PX = (
-    (4, 1280),
-    (20, 960),
-    (100, 640),
-)  # up to so many files, the longer side of a whole picture
+# up to so many files, the longer side of a whole picture
+WHOLE_PX = ((4, 1280), (20, 960), (100, 640))
 SMALL_WHOLE_PX = 400  # of a picture on a page of more files
 STRIP_PX = 96  # in a film strip
 MINIATURE_PX = 88  # in the overview, twice what is shown
@@ -63,10 +60,6 @@ def lines_of(report: Report, track: TrackFinding | None) -> Lines:
     return Lines(upper, lines.no_manipulation_found)
 
 
-def _decider(report: Report) -> TrackFinding | None:
-    return next((track for track in report.tracks if track.id == report.decided_by), None)
-
-
 def state_of(report: Report) -> str:
     """The verdict's name, or "failed"."""
     return "failed" if report.verdict is None else report.verdict.value
@@ -90,13 +83,9 @@ def limits_of(reports: Sequence[Report]) -> list[str]:
 
 def row_view(report: Report) -> dict[str, Any]:
     """One row of the overview."""
-    score = _number(report)
     return {
         **_heading(report),
         "order": list(VERDICTS).index(state_of(report)),
-        "number": score,
-        "lines": lines_of(report, _decider(report)),
-        "bar": figures.scale_bar(report.score) if report.score and score is not None else None,
         "miniature": figures.draw_miniature(report, MINIATURE_PX),
         "care": [n.text for n in report.notices if n.level == "trust" and n.track is None],
     }
@@ -110,18 +99,24 @@ def file_views(reports: Sequence[Report]) -> Iterator[dict[str, Any]]:
 
 
 def _heading(report: Report) -> dict[str, Any]:
+    """What stands in the overview and above the file's own part alike."""
     state = state_of(report)
     title, meaning = VERDICTS[state]
+    number = report.score.probability if report.score else None
     if report.headline is not None:
         title, meaning = report.headline.title, report.headline.text
-    marked = report.provenance is not None and report.provenance.mark is not None
-    if marked and report.headline is None:
+        number = report.headline.number
+    elif report.provenance is not None and report.provenance.mark is not None:
         meaning = MARKED
+    decider = next((track for track in report.tracks if track.id == report.decided_by), None)
     return {
         "report": report,
         "state": state,
         "headline": title,
         "meaning": report.error or meaning,
+        "number": number,  # None where none may be relied on
+        "lines": lines_of(report, decider),
+        "bar": figures.scale_bar(report.score) if report.score and number is not None else None,
     }
 
 
@@ -129,13 +124,6 @@ def _beyond(reasons: Sequence[str], said: str) -> list[str]:
     """The sentences of the reasons that were not said."""
     sentences = [part for reason in reasons for part in _SENTENCES.split(reason)]
     return [sentence for sentence in sentences if sentence not in _SENTENCES.split(said)]
-
-
-def _number(report: Report) -> float | None:
-    """The big number; None where none may be relied on."""
-    if report.headline is not None:
-        return report.headline.number
-    return report.score.probability if report.score else None
 
 
 def _file_view(report: Report, most_px: int) -> dict[str, Any]:
@@ -150,13 +138,10 @@ def _file_view(report: Report, most_px: int) -> dict[str, Any]:
     few = [kept[i] for i in figures.pick_strip(kept)]
     for view in [v for v in tracks if v["timeline"]][:1]:  # one film strip a file, above all others
         view["strip"] = [_thumb_view(thumb, STRIP_PX) for thumb in few]
-    number, heading = _number(report), _heading(report)
+    heading = _heading(report)
     return {
         **heading,
         "reasons": _beyond(report.reasons, heading["meaning"]),
-        "number": number,
-        "lines": lines_of(report, _decider(report)),
-        "bar": figures.scale_bar(report.score) if report.score and number is not None else None,
         "still": still,
         "whole": figures.draw_whole(report, most_px) if still else None,
         "thumbs": [_thumb_view(thumb, most_px // 2) for thumb in kept] if film else [],

@@ -176,7 +176,8 @@ def test_shares_are_respected():
 def test_a_bank_is_drawn_by_the_square_root_of_its_size():
     large, small = DrawnBank((1,)), DrawnBank((2,))
     large.samples *= 9
-    lone = pairs(Sources([large, small]), self_blended=1.0, swapped_in=0.0, remade=0.0)
+    shares = {"self_blended": 1.0, "swapped_in": 0.0, "remade": 0.0}
+    lone = pairs(Sources([large, small]), **shares, strength=0.0)
     for index in range(200):
         lone[index]
     assert 0.66 < len(large.asked) / 200 < 0.84  # 3 to 1, not 9 to 1

@@ -9,6 +9,7 @@ Convention: float32 (H, W) in [0, 1], 1 = pasted; landmarks (68, 2) in pixels of
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import cv2
 import numpy as np
@@ -81,14 +82,26 @@ def ellipse(landmarks: Floats, shape: tuple[int, int], rng: Generator) -> Mask:
     return _from_square(soften(mask, float(rng.uniform(0.01, 0.06)) * _SIDE), landmarks, shape)
 
 
-def hull(landmarks: Floats, shape: tuple[int, int], rng: Generator) -> Mask:
-    """The face with its forehead, eroded by up to 12 % of its width."""
-    return _hull("whole", landmarks, shape, rng)
+def hull(
+    landmarks: Floats,
+    shape: tuple[int, int],
+    rng: Generator,
+    kind: str = "whole",
+    most: float = 0.12,
+) -> Mask:
+    """A convex hull of landmarks, soft by 1 to 6 % of the face's width.
 
-
-def hull_without_forehead(landmarks: Floats, shape: tuple[int, int], rng: Generator) -> Mask:
-    """The hull of jaw and brows, eroded."""
-    return _hull("no_forehead", landmarks, shape, rng)
+    Args:
+        landmarks: (68, 2).
+        shape: (H, W) of the mask.
+        rng: the only source of chance.
+        kind: which landmarks, see `hull_points`.
+        most: most that is eroded, as a share of the face's width.
+    """
+    width = float(np.ptp(landmarks[JAW, 0]))
+    mask = fill_convex(hull_points(landmarks, kind), shape)
+    mask = erode(mask, float(rng.uniform(0, most)) * width)
+    return soften(mask, float(rng.uniform(0.01, 0.06)) * width)
 
 
 def hull_with_holes(landmarks: Floats, shape: tuple[int, int], rng: Generator) -> Mask:
@@ -99,11 +112,6 @@ def hull_with_holes(landmarks: Floats, shape: tuple[int, int], rng: Generator) -
     for part in np.array([LEFT_EYE, RIGHT_EYE, MOUTH], dtype=object)[kept]:
         mask = np.minimum(mask, 1 - fill_convex(landmarks[part], shape, grow))
     return soften(mask, float(rng.uniform(0.01, 0.05)) * eye_distance(landmarks))
-
-
-def lower_face(landmarks: Floats, shape: tuple[int, int], rng: Generator) -> Mask:
-    """The part from the nose to the jaw."""
-    return _hull("lower", landmarks, shape, rng, most=0.06)
 
 
 def mouth(landmarks: Floats, shape: tuple[int, int], rng: Generator) -> Mask:
@@ -151,11 +159,11 @@ FACE_MASKS: Mapping[str, tuple[PasteMask, float]] = {  # by name, with how often
     "static_box": (static_box, 2.0),
     "ellipse": (ellipse, 1.5),
     "hull": (hull, 1.5),
-    "hull_without_forehead": (hull_without_forehead, 1.5),
+    "hull_without_forehead": (partial(hull, kind="no_forehead"), 1.5),
     "hull_with_holes": (hull_with_holes, 1.0),
 }
 PART_MASKS: Mapping[str, tuple[PasteMask, float]] = {
-    "lower_face": (lower_face, 1.0),
+    "lower_face": (partial(hull, kind="lower", most=0.06), 1.0),
     "mouth": (mouth, 1.0),
     "eye_strip": (eye_strip, 1.0),
 }
@@ -178,12 +186,3 @@ def _from_square(mask: Mask, landmarks: Floats, shape: tuple[int, int]) -> Mask:
     matrix = square_matrix(landmarks, _SIDE)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return np.asarray(cv2.warpAffine(mask, matrix, shape[::-1], flags=flags), dtype=np.float32)
-
-
-def _hull(
-    kind: str, landmarks: Floats, shape: tuple[int, int], rng: Generator, most: float = 0.12
-) -> Mask:
-    width = float(np.ptp(landmarks[JAW, 0]))
-    mask = fill_convex(hull_points(landmarks, kind), shape)
-    mask = erode(mask, float(rng.uniform(0, most)) * width)
-    return soften(mask, float(rng.uniform(0.01, 0.06)) * width)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from counterface.datasets.pairs.degrade import reduce_and_enlarge
 from counterface.datasets.pairs.paste_masks import FACE_MASKS, PART_MASKS, draw_mask
+from counterface.datasets.twins.sharpness import sharpen
 from counterface.faces.align import umeyama
 from counterface.faces.landmarks import INNER
 from counterface.faces.mask import hull_mask
@@ -178,8 +179,7 @@ def recolor(image: Image, rng: Generator, strength: float = 1.0) -> Image:
 
 def _sharpen(image: Image, rng: Generator) -> Image:
     amount = float(rng.uniform(0.3, 1.2))
-    soft = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.7, 1.6)))
-    return np.asarray(cv2.addWeighted(image, 1 + amount, soft, -amount, 0), dtype=np.uint8)
+    return sharpen(image, amount, float(rng.uniform(0.7, 1.6)))
 
 
 def _soften(image: Image, rng: Generator) -> Image:

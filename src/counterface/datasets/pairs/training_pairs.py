@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -43,29 +43,24 @@ from counterface.faces.landmarks import MIRRORED
 from counterface.faces.mask import hull_mask
 from counterface.types import Floats, Image
 
-
-class Bank(Protocol):
-    """Faces by number."""
-
-    def __len__(self) -> int:
-        """How many faces there are."""
-        ...
-
-    def __getitem__(self, index: int) -> FaceSample:
-        """One face with room around it."""
-        ...
+Item = TypeVar("Item", covariant=True)
 
 
-class PairBank(Protocol):
-    """Real faces, each with a manipulated version of the same moment, by number."""
+class Numbered(Protocol[Item]):
+    """Items by number."""
 
     def __len__(self) -> int:
-        """How many pairs there are."""
+        """How many there are."""
         ...
 
-    def __getitem__(self, index: int) -> tuple[FaceSample, FaceSample]:
-        """Real and fake; both carry the real one's landmarks, each in its own pixels."""
+    def __getitem__(self, index: int) -> Item:
+        """One of them."""
         ...
+
+
+Bank = Numbered[FaceSample]  # faces with room around them
+# real and fake of one moment; both carry the real one's landmarks, each in its own pixels
+PairBank = Numbered[tuple[FaceSample, FaceSample]]
 
 
 class PairConfig(Record):
@@ -256,7 +251,7 @@ def _compose(after: Floats, before: Floats) -> Floats:
     return np.asarray(after @ np.vstack([before, [0, 0, 1]]), dtype=np.float32)
 
 
-def _pick(banks: Sequence[Bank] | Sequence[PairBank], rng: Generator) -> int:
+def _pick(banks: Sequence[Numbered[Any]], rng: Generator) -> int:
     shares = np.sqrt([float(len(bank)) for bank in banks])
     return int(rng.choice(len(shares), p=shares / shares.sum()))
 

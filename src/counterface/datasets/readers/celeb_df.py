@@ -22,8 +22,11 @@ REAL = "1"  # in the list
 FAKES = "Celeb-synthesis"
 TEST_LIST = "List_of_testing_videos.txt"
 _NAME = re.compile(r"(?:(id\d+)_)?(?:(id\d+)_)?(\d+)")
-_PEOPLE = {"Celeb-real": 1, "YouTube-real": 0, "Celeb-synthesis": 2}  # that a name tells
-_METHODS = {"Celeb-real": "celebrity", "YouTube-real": "youtube", "Celeb-synthesis": FACE_SWAP}
+_PARTS = {  # folder -> number of people that a name tells, method
+    "Celeb-real": (1, "celebrity"),
+    "YouTube-real": (0, "youtube"),
+    FAKES: (2, FACE_SWAP),
+}
 
 
 def celebrity_ties(stem: str) -> Ties | None:
@@ -53,7 +56,7 @@ Celeb-DF-v2/
     def entries(self, folder: Path) -> Iterator[Entry]:
         """The three folders, one after the other."""
         listed = self._listed(folder) if self.official_split else set()
-        for part in _PEOPLE:
+        for part in _PARTS:
             for path in self.videos(folder / part):
                 held_back = f"{part}/{path.name}" in listed
                 yield self._entry(path, "test" if held_back else "train")
@@ -63,18 +66,13 @@ Celeb-DF-v2/
 
     def _entry(self, path: Path, split: str) -> Entry:
         part, known = path.parent.name, celebrity_ties(path.stem)
-        if known is None or len(known.identities) != _PEOPLE[part]:
+        people, method = _PARTS[part]
+        if known is None or len(known.identities) != people:
             raise self.wrong(path.parent, f"'{part}/{path.name}' is not named as expected")
         fake = part == FAKES
-        return Entry(
-            path,
-            int(fake),
-            method=_METHODS[part],
-            source=known.source,
-            identities=known.identities,
-            generator="celeb_df" if fake else "",
-            split=split if self.official_split else "",
-        )
+        generator = "celeb_df" if fake else ""
+        split = split if self.official_split else ""
+        return Entry(path, int(fake), method, *known, generator, split=split)
 
     def _listed(self, folder: Path) -> set[str]:
         """The test videos, once each line's label is that of its folder."""
@@ -88,7 +86,7 @@ Celeb-DF-v2/
         for line in self.read_lines(folder / TEST_LIST):
             flag, _, name = line.partition(" ")
             name = name.strip()
-            if flag not in ("0", "1") or Path(name).parent.as_posix() not in _PEOPLE:
+            if flag not in ("0", "1") or Path(name).parent.as_posix() not in _PARTS:
                 raise self.wrong(folder, f"{TEST_LIST}: line {line!r} is not '1 Folder/name.mp4'")
             label = 0 if flag == REAL else 1
             if label != int(name.startswith(f"{FAKES}/")):

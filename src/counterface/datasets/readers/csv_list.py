@@ -36,17 +36,17 @@ FOLDER/                          or the CSV file itself
 """
 
     name: str = Field("labels.csv", description="name of the list in the folder")
-    strip: str = Field("", description="start of the list's paths that is not looked at")
+    strip: str = Field("", description="leading part of the list's paths to ignore")
     columns: dict[str, str] = Field(
-        {}, description="columns of other names, as columns.source=pair; then path is one of them"
+        {}, description="columns that the list names otherwise, as columns.source=pair"
     )
     only: dict[str, str] = Field(
-        {}, description="rows that are taken, as only.label=real,fake: column of the list = cells"
+        {}, description="rows to take, as only.label=real,fake: a column and the cells wanted in it"
     )
     labels: dict[str, str] = Field(
-        {}, description="what further labels of the list count as, as labels.restored=fake"
+        {}, description="meaning of further labels of the list, as labels.restored=fake"
     )
-    prefix: str = Field("", description="put before names of footage and people, as myset:")
+    prefix: str = Field("", description="prefix for the names of footage and people, as myset:")
 
     @field_validator("columns")
     @classmethod

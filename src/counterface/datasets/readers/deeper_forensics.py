@@ -38,7 +38,9 @@ DeeperForensics-1.0/
   source_videos/M101/...                          (only with --set source_videos=true)
 """
 
-    variant: str = Field("", description="only this folder of manipulated_videos, as end_to_end")
+    variant: str = Field(
+        "", description="the one folder of manipulated_videos to take, as end_to_end"
+    )
     targets: Path | None = Field(
         None, description="folder of the genuine FaceForensics++ clips 000.mp4 to 999.mp4"
     )
@@ -58,16 +60,8 @@ DeeperForensics-1.0/
                 known = swap_ties(path.stem)
                 if known is None:
                     raise self.wrong(variant, f"{path.name!r} is not named like 000_M101.mp4")
-                yield Entry(
-                    path,
-                    1,
-                    method=FACE_SWAP,
-                    source=known.source,
-                    identities=known.identities,
-                    generator="DF-VAE",
-                    compression=variant.name,
-                    split=split_of.get(path.stem, ""),
-                )
+                split = split_of.get(path.stem, "")
+                yield Entry(path, 1, FACE_SWAP, *known, "DF-VAE", variant.name, split)
         yield from self._genuine(folder, split_of)
 
     def _genuine(self, folder: Path, split_of: dict[str, str]) -> Iterator[Entry]:

@@ -55,8 +55,8 @@ FOLDER/                              or one such JSON file
 """
 
     frames: Path | None = Field(None, description="folder that the lists' paths start from")
-    strip: str = Field("", description="start of the lists' paths that is not looked at")
-    compression: str = Field("", description="only this one, of lists that tell them apart")
+    strip: str = Field("", description="leading part of the lists' paths to ignore")
+    compression: str = Field("", description="the one compression to take, of lists with several")
 
     def entries(self, folder: Path) -> Iterator[Entry]:
         """The frames of each list's videos; real videos stand in several lists."""
@@ -91,19 +91,12 @@ FOLDER/                              or one such JSON file
     ) -> Iterator[Entry]:
         of_class = next((f for start, f in _TIES.items() if name.startswith(start)), None)
         known = of_class(video.name) if of_class else None
-        source, identities = known or Ties(f"{dataset}:{name}/{video.name}", ())
+        known = known or Ties(f"{dataset}:{name}/{video.name}", ())
         fake = not _is_real(name)
+        maker = name if fake else ""
         for frame in video.frames:
-            yield Entry(
-                base / without_start(str(frame), self.strip),
-                int(fake),
-                method=name if fake else "",
-                source=source,
-                identities=identities,
-                generator=name if fake else "",
-                compression=video.compression,
-                split=split,
-            )
+            path = base / without_start(str(frame), self.strip)
+            yield Entry(path, int(fake), maker, *known, maker, video.compression, split)
 
     def _videos(self, path: Path, table: Any, compression: str = "") -> Iterator[_Video]:
         """Each video; a level of compressions may lie between."""

@@ -41,14 +41,11 @@ DFDC/
         if lists[0].parent != folder:
             self.beside_lists(folder, {path.parent for path in lists}, "metadata.json")
         for path in lists:
-            facts = self.read_json(path)
-            if not isinstance(facts, dict):
-                raise self.wrong(path.parent, f"{path.name} holds no table of file names")
-            for name, fact in facts.items():
+            for name, fact in _read_facts(self, path).items():
                 yield self._entry(path, name, fact)
 
-    def _entry(self, path: Path, name: str, fact: Any) -> Entry:
-        label = _LABELS.get(fact.get("label", "")) if isinstance(fact, dict) else None
+    def _entry(self, path: Path, name: str, fact: dict[str, Any]) -> Entry:
+        label = _LABELS.get(fact.get("label", ""))
         if label is None:
             raise self.wrong(path.parent, f"{path.name}: {name!r} has no label REAL or FAKE")
         original = fact.get("original") or name
@@ -111,11 +108,7 @@ DFDCP/
 
     def entries(self, folder: Path) -> Iterator[Entry]:
         """An entry for each line of the list."""
-        facts = self.read_json(folder / "dataset.json")
-        if not isinstance(facts, dict):
-            raise self.wrong(folder, "dataset.json holds no table of file names")
-        for name, fact in facts.items():
-            fact = fact if isinstance(fact, dict) else {}
+        for name, fact in _read_facts(self, folder / "dataset.json").items():
             label = read_label(str(fact.get("label", "")))
             split = _SPLITS.get(str(fact.get("set", "")))
             if label is None or split is None:
@@ -133,3 +126,11 @@ DFDCP/
                 generator=f"dfdcp:{method}" if label else "",
                 split=split,
             )
+
+
+def _read_facts(reader: DatasetReader, path: Path) -> dict[str, dict[str, Any]]:
+    """What a list says of each file name; nothing where that is no table."""
+    facts = reader.read_json(path)
+    if not isinstance(facts, dict):
+        raise reader.wrong(path.parent, f"{path.name} holds no table of file names")
+    return {name: fact if isinstance(fact, dict) else {} for name, fact in facts.items()}

@@ -18,15 +18,16 @@ from counterface.datasets.manifest import SPLITS, Entry
 from counterface.datasets.readers.layout import FACE_SWAP, REENACTMENT, DatasetReader, Ties
 
 COMPRESSIONS = ("c0", "raw", "c23", "c40")
+ACTORS = "DeepFakeDetection"  # the folder of Google's and Jigsaw's swaps of paid actors
 FAMILIES = {
     "Deepfakes": FACE_SWAP,
     "Face2Face": REENACTMENT,
     "FaceSwap": FACE_SWAP,
     "NeuralTextures": REENACTMENT,
     "FaceShifter": FACE_SWAP,
+    ACTORS: FACE_SWAP,
 }
 FRAMES = ("frames", "images")  # of clips, as DeepfakeBench and the authors' script call them
-ACTORS = "DeepFakeDetection"  # the folder of Google's and Jigsaw's swaps of paid actors
 _NUMBERS = re.compile(r"(\d{3})(?:_(\d{3}))?")
 _ACTOR_NAME = re.compile(r"(\d\d)(?:_(\d\d))?__(.+?)(?:__([A-Za-z0-9]{8}))?")
 
@@ -60,7 +61,7 @@ or frames in place of videos:
     Deepfakes/c23/frames/000_003/0000.png         (or images/; masks/000_003/0000.png beside it)
 """
 
-    compression: str = Field("", description="only this one: c0, raw, c23 or c40")
+    compression: str = Field("", description="the one compression to take: c0, raw, c23 or c40")
     official_splits: bool = Field(True, description="split as the authors' lists of pairs say")
 
     def entries(self, folder: Path) -> Iterator[Entry]:
@@ -71,35 +72,15 @@ or frames in place of videos:
                 raise self.wrong(folder, f"no folder {part.name!r}")
         split_of = self._splits(folder) if self.official_splits else {}
         methods = sorted(path.name for path in made.iterdir() if path.is_dir())
-        strange = [name for name in methods if name not in (*FAMILIES, ACTORS)]
+        strange = [name for name in methods if name not in FAMILIES]
         if strange or not methods:
             raise self.wrong(made, f"{strange or 'no folders'}: no methods of FaceForensics++")
-        if set(methods) - {ACTORS}:
-            yield from self._clips(originals / "youtube", split_of)
-        for name in methods:
-            if name != ACTORS:
-                yield from self._clips(made / name, split_of)
+        numbered = [made / name for name in methods if name != ACTORS]
+        folders = [originals / "youtube", *numbered] if numbered else []
         if ACTORS in methods:
-            yield from _actor_clips(self, originals / "actors", self.compression)
-            yield from _actor_clips(self, made / ACTORS, self.compression)
-
-    def _clips(self, folder: Path, split_of: dict[str, str]) -> Iterator[Entry]:
-        for file in _files(self, folder, self.compression):
-            fake, known = folder.name in FAMILIES, number_ties(file.clip)
-            if known is None or len(known.identities) != 1 + fake:
-                form = "000_003" if fake else "000"
-                raise self.wrong(file.path.parent, f"clip {file.clip!r} is not named like {form}")
-            yield Entry(
-                file.path,
-                int(fake),
-                method=FAMILIES.get(folder.name, "youtube"),
-                source=known.source,
-                identities=known.identities,
-                generator=folder.name if fake else "",
-                compression=file.compression,
-                split=split_of.get(file.clip, ""),
-                mask=file.mask,
-            )
+            folders += [originals / "actors", made / ACTORS]
+        for part in folders:
+            yield from _clips(self, part, self.compression, split_of)
 
     def _splits(self, folder: Path) -> dict[str, str]:
         """The split of each number and of each pair of numbers, both ways round."""
@@ -129,32 +110,32 @@ DFD/
   manipulated_sequences/DeepFakeDetection/c23/videos/01_02__walking__ABCDEFGH.mp4
 """
 
-    compression: str = Field("", description="only this one: c0, raw, c23 or c40")
+    compression: str = Field("", description="the one compression to take: c0, raw, c23 or c40")
 
     def entries(self, folder: Path) -> Iterator[Entry]:
         """Genuine clips, then swaps."""
         for part in ("original_sequences/actors", f"manipulated_sequences/{ACTORS}"):
             if not (folder / part).is_dir():
                 raise self.wrong(folder, f"no folder {part!r}")
-            yield from _actor_clips(self, folder / part, self.compression)
+            yield from _clips(self, folder / part, self.compression, {})
 
 
-def _actor_clips(reader: DatasetReader, folder: Path, compression: str) -> Iterator[Entry]:
-    """The clips of actors: genuine ones, or swaps between two of them."""
-    fake = folder.name == ACTORS
+def _clips(
+    reader: DatasetReader, folder: Path, compression: str, split_of: dict[str, str]
+) -> Iterator[Entry]:
+    """The clips of one folder: genuine ones, or the fakes of a method."""
+    name, fake = folder.name, folder.name in FAMILIES
+    ties, form = number_ties, "000_003" if fake else "000"
+    if name in (ACTORS, "actors"):
+        ties, form = actor_ties, "01_02__scene__ABCDEFGH" if fake else "01__scene"
     for file in _files(reader, folder, compression):
-        known = actor_ties(file.clip)
+        known = ties(file.clip)
         if known is None or len(known.identities) != 1 + fake:
-            form = "01_02__scene__ABCDEFGH" if fake else "01__scene"
             raise reader.wrong(file.path.parent, f"clip {file.clip!r} is not named like {form}")
         yield Entry(
-            file.path,
-            int(fake),
-            method=FACE_SWAP if fake else "actors",
-            source=known.source,
-            identities=known.identities,
-            generator=ACTORS if fake else "",
+            *(file.path, int(fake), FAMILIES.get(name, name), *known, name if fake else ""),
             compression=file.compression,
+            split=split_of.get(file.clip, ""),
             mask=file.mask,
         )
 

@@ -95,7 +95,7 @@ class DatasetReader(Record):
         return [known[path] for path in sorted(known)]
 
     def wrong(self, folder: Path, what: str) -> DatasetError:
-        """The error that says what is wrong, what was found instead, and shows the tree."""
+        """An error that says what is wrong and what was found instead, and shows the tree."""
         short = what if len(what) <= _MOST_WORDS else f"{what[:_MOST_WORDS]}..."
         return DatasetError(f"{show(folder)}: {short}; found {found_in(folder)}", self.expected)
 

@@ -14,7 +14,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from counterface.datasets.manifest import Entry
-from counterface.datasets.readers.layout import FACE_SWAP, DatasetReader
+from counterface.datasets.readers.layout import FACE_SWAP, DatasetReader, Ties
 from counterface.media.find_media import VIDEO_SUFFIXES, find_media
 
 QUALITIES = {"lower_quality": "lq", "higher_quality": "hq"}
@@ -29,7 +29,7 @@ VidTIMIT/
   fadg0/audio/sa1.wav            (not read)
 """
 
-    every: int = Field(1, ge=1, description="of a sequence of pictures, take each n-th")
+    every: int = Field(1, ge=1, description="take every n-th picture of a sequence")
 
     def entries(self, folder: Path) -> Iterator[Entry]:
         """Each person's sequences; all are genuine."""
@@ -37,7 +37,7 @@ VidTIMIT/
         if not people:
             raise self.wrong(folder, "no folder PERSON/video")
         for person in people:
-            sequences = sorted(path for path in (person / "video").iterdir())
+            sequences = sorted((person / "video").iterdir())
             if not sequences:
                 raise self.wrong(person / "video", "no sequence in it")
             for sequence in sequences:
@@ -75,13 +75,6 @@ DeepfakeTIMIT/
                 sentence, _, giver = path.stem.partition("-video-")
                 if not giver:
                     raise self.wrong(path.parent, f"{path.name!r} is not named as expected")
-                person = path.parent.name
-                yield Entry(
-                    path,
-                    1,
-                    method=FACE_SWAP,
-                    source=f"vidtimit:{person}/{sentence}",
-                    identities=(f"vidtimit:{person}", f"vidtimit:{giver}"),
-                    generator="faceswap-GAN",
-                    compression=QUALITIES[quality],
-                )
+                person = f"vidtimit:{path.parent.name}"
+                known = Ties(f"{person}/{sentence}", (person, f"vidtimit:{giver}"))
+                yield Entry(path, 1, FACE_SWAP, *known, "faceswap-GAN", QUALITIES[quality])

@@ -38,8 +38,8 @@ or, with a split:
     fake: str = Field("fake", description="name of the folder of fakes")
     method: str = Field("", description="family of the fakes, as face_swap or gan")
     generator: str = Field("", description="the program or model that made the fakes")
-    compression: str = Field("", description="of all files")
-    licence: str = Field("", description="of all files")
+    compression: str = Field("", description="compression of all files")
+    licence: str = Field("", description="licence of all files")
 
     def entries(self, folder: Path) -> Iterator[Entry]:
         """The genuine files, then the fakes, split by split where there are splits."""

@@ -40,11 +40,5 @@ UADFV/
                 known = clip_ties(path.stem)
                 if known is None or path.stem.endswith("_fake") != bool(label):
                     raise self.wrong(folder, f"'{part}/{path.name}' is not named as expected")
-                yield Entry(
-                    path,
-                    label,
-                    method=FACE_SWAP if label else "youtube",
-                    source=known.source,
-                    identities=known.identities,
-                    generator="FakeApp" if label else "",
-                )
+                method, generator = (FACE_SWAP, "FakeApp") if label else ("youtube", "")
+                yield Entry(path, label, method, *known, generator)

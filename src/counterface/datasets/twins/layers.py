@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
+from counterface.datasets.pairs.degrade import reduce_and_enlarge
 from counterface.datasets.pairs.paste_masks import (
     FACE_MASKS,
     PART_MASKS,
@@ -84,7 +85,9 @@ def redraw(image: Image, decoders: Sequence[Redraws], rng: Generator) -> tuple[I
     if between < 0.35:
         drawn = recompress_jpeg(drawn, int(rng.integers(70, 96)))
     elif between < 0.6:
-        drawn = _smaller_and_back(drawn, float(rng.uniform(0.6, 0.95)))
+        factor = float(rng.uniform(0.6, 0.95))
+        small = max(8, round(image.shape[1] * factor)), max(8, round(image.shape[0] * factor))
+        drawn = reduce_and_enlarge(drawn, small)
     drawn = keep_colors(second.redraw(drawn, rng), image, kept)
     return drawn, f"{first.name}+{second.name}"
 
@@ -149,8 +152,7 @@ def paste_redrawn(face: FaceSample, rng: Generator, decoders: Sequence[Redraws])
 
 def redraw_mouth(face: FaceSample, rng: Generator, decoders: Sequence[Redraws]) -> Layer:
     """The detector's box by the bank at 96 px or more, pasted hard, as Wav2Lip does it."""
-    side = int(rng.choice(_MOUTH_SIDES, p=_MOUTH_SHARES))
-    image, maker = _redraw_box(face.image, face.landmarks, side, decoders, rng)
+    image, maker = _redraw_box(face.image, face.landmarks, decoders, rng)
     mask = mouth_box(face.landmarks, face.image.shape[:2], rng)
     return Layer(face.image, image, mask, "mouth", maker, "mouth_box")
 
@@ -164,17 +166,13 @@ def borrow_mouth(
     """
     height, width = face.image.shape[:2]
     onto = umeyama(other.landmarks[_UPPER], face.landmarks[_UPPER])
-    moved = cv2.warpAffine(
-        other.image, onto, (width, height), flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REFLECT_101,
-    )  # fmt: skip
+    moved = cv2.warpAffine(other.image, onto, (width, height), borderMode=cv2.BORDER_REFLECT_101)
     points = warp_points(other.landmarks, onto)
     wanted = face.landmarks.copy()
     wanted[MOUTH] = points[MOUTH]
     image, maker = warp_mesh(np.asarray(moved, np.uint8), points, wanted), "warp"
     if rng.random() < 0.5 and decoders:
-        side = int(rng.choice(_MOUTH_SIDES, p=_MOUTH_SHARES))
-        image, drawn_by = _redraw_box(image, face.landmarks, side, decoders, rng)
+        image, drawn_by = _redraw_box(image, face.landmarks, decoders, rng)
         maker = f"warp+{drawn_by}"
     parts = {name: PART_MASKS[name] for name in ("lower_face", "mouth")}
     mask, how = draw_mask(parts, face.landmarks, (height, width), rng)
@@ -235,12 +233,6 @@ def _draw_side(native: float, rng: Generator) -> int:
     return int(rng.choice(sides, p=shares / shares.sum()))
 
 
-def _smaller_and_back(image: Image, factor: float) -> Image:
-    height, width = image.shape[:2]
-    small = (max(8, round(width * factor)), max(8, round(height * factor)))
-    return _resize(_resize(image, small), (width, height))
-
-
 def _resize(image: Image, size: tuple[int, int]) -> Image:
     """The picture at (width, height): by area where smaller, else bilinear."""
     smaller = size[0] < image.shape[1]
@@ -278,9 +270,10 @@ def lay_back(drawn: Image, to_crop: Floats, image: Image) -> Image:
 
 
 def _redraw_box(
-    image: Image, landmarks: Floats, side: int, decoders: Sequence[Redraws], rng: Generator
+    image: Image, landmarks: Floats, decoders: Sequence[Redraws], rng: Generator
 ) -> tuple[Image, str]:
     """The picture with its face box squeezed to a square, drawn by the bank, and stretched back."""
+    side = int(rng.choice(_MOUTH_SIDES, p=_MOUTH_SHARES))
     left, top, right, bottom = face_box(landmarks, image.shape[:2])
     square = _resize(image[top:bottom, left:right], (side, side))
     drawn, maker = redraw(square, decoders, rng)

@@ -1,13 +1,18 @@
-"""The page in a real browser: nothing leaves, nothing breaks, and the cursor shows the frame."""
+"""Pages in a real browser: nothing leaves, nothing breaks, and the cursor shows the frame."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from drawn_reports import a_failure, a_report, a_still
+from drawn_scores import some_scores
 
+from counterface.detect.evaluate import evaluate_files
+from counterface.report.evaluation import write_evaluation
 from counterface.report.html import write_html
 
 BROWSER = next((p for p in map(shutil.which, ("chromium", "chromium-browser")) if p), None)
@@ -52,8 +57,7 @@ def many_file(tmp_path_factory):
 
 def open_page(browser, path, **options):
     """The page, the addresses it asked for, and what went wrong in it."""
-    context = browser.new_context(**options)
-    page = context.new_page()
+    page = browser.new_context(**options).new_page()
     asked, wrong = [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -71,13 +75,15 @@ def test_no_request_leaves_and_no_foreign_script_runs(browser, page_file):
     assert wrong == []
 
 
+WIDTH = "document.documentElement.scrollWidth"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 768, 1280])
-def test_nothing_sticks_out_at_any_width(browser, page_file, scheme, width):
-    page, _, _ = open_page(
-        browser, page_file, viewport={"width": width, "height": 800}, color_scheme=scheme
-    )
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+def test_nothing_sticks_out_at_any_width(browser, page_file, scheme):
+    page, _, _ = open_page(browser, page_file, color_scheme=scheme)
+    for width in (360, 768, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate(WIDTH) <= width
 
 
 def test_the_frame_under_the_cursor_is_shown(browser, page_file):
@@ -175,18 +181,17 @@ def test_without_script_the_overview_is_whole(browser, many_file):
     assert page.locator("article").count() == 4
 
 
-@pytest.mark.parametrize("width", [360, 1280])
-def test_pictures_of_many_faces_stick_out_nowhere(browser, tmp_path, width):
+def test_pictures_of_many_faces_stick_out_nowhere(browser, tmp_path):
     reports = [
         a_still("group.jpg", *([[3.0]] * 12)),
         a_still("x" * 200 + ".jpg"),
         a_report("c.mp4"),
     ]
     write_html(reports, tmp_path / "page.html")
-    page, _, _ = open_page(
-        browser, tmp_path / "page.html", viewport={"width": width, "height": 800}
-    )
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page, _, _ = open_page(browser, tmp_path / "page.html")
+    for width in (360, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate(WIDTH) <= width
 
 
 LOAD = """
@@ -201,13 +206,42 @@ UNEVEN = """
 """
 
 
-@pytest.mark.parametrize("width", [400, 1280])
-def test_no_picture_is_stretched(browser, tmp_path, width):
+def test_no_picture_is_stretched(browser, tmp_path):
     reports = [a_still("group.jpg", [9.0], [9.0]), a_report("a.mp4", [9.0] * 8), a_report("b.mp4")]
     write_html(reports, tmp_path / "page.html")
-    page, _, _ = open_page(
-        browser, tmp_path / "page.html", viewport={"width": width, "height": 800}
-    )
+    page, _, _ = open_page(browser, tmp_path / "page.html")
     page.add_style_tag(content=".many .file{content-visibility:visible}")
-    page.evaluate(LOAD)
-    assert page.evaluate(UNEVEN) == []
+    for width in (400, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.evaluate(LOAD)
+        assert page.evaluate(UNEVEN) == []
+
+
+@pytest.fixture(scope="module")
+def lab_file(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("lab") / "page.html"
+    write_evaluation(evaluate_files(some_scores(40, 2.0), 0.6, rounds=100), html=path)
+    return path
+
+
+def ink_against_paper(png: bytes) -> float:
+    """How much lighter the lines of a chart are than what they are drawn on, grey levels."""
+    grey = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE).astype(float)
+    off = grey - np.median(grey)
+    return float(off.flat[np.abs(off).argmax()])
+
+
+TALLEST = "Math.max(...[...document.querySelectorAll('.numbers tr')].map(r => r.offsetHeight))"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_charts_of_a_lab_page_follow_the_paper_and_nothing_is_asked_for(browser, lab_file, scheme):
+    page, asked, wrong = open_page(
+        browser, lab_file, color_scheme=scheme, viewport={"width": 390, "height": 800}
+    )
+    assert asked == [lab_file.as_uri()]
+    assert wrong == []
+    gap = ink_against_paper(page.locator("img.chart").first.screenshot())
+    assert (gap > 80) if scheme == "dark" else (gap < -80)
+    assert page.evaluate(WIDTH) <= 390  # fits a telephone
+    assert page.evaluate(TALLEST) < 200  # no column is squeezed to a letter a line
