@@ -310,7 +310,8 @@ def test_a_fetch_connects_to_the_users_package_index_alone(tmp_path: Path):
 
 
 def test_every_command_is_watched_or_says_why_not():
-    from counterface.apps.cli.main import NOUNS, build_app
+    from counterface.apps.cli.app import build_app
+    from counterface.apps.cli.main import NOUNS
     from counterface.apps.cli.reference import list_commands
 
     app = build_app()

@@ -71,7 +71,7 @@ def test_the_whole_demonstration(
     from counterface.detect.scanning import scan as scan_module
 
     monkeypatch.setattr(demo_files, "SECONDS", 1)
-    monkeypatch.setattr(demo_files, "FPS", 6)
+    monkeypatch.setattr(demo_files, "FPS", 3)
     monkeypatch.setenv("COUNTERFACE_HOME", str(tmp_path / "user"))
     tiny = write_detector(tmp_path / "tiny.onnx")
     real_load = scan_module.Detector.load

@@ -7,7 +7,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from counterface.apps.cli.main import CONTINUES, NOUNS, build_app
+from counterface.apps.cli.app import build_app
+from counterface.apps.cli.main import CONTINUES, NOUNS
 
 
 def commands(node, words):

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from counterface.apps.cli.main import build_app, main
+from counterface.apps.cli.app import build_app
+from counterface.apps.cli.main import main
 
 RECIPES = sorted((Path(__file__).resolve().parents[3] / "recipes").glob("*.toml"))
 PLACES = str.maketrans(dict.fromkeys("[]<>"))  # of what the reader fills in

@@ -1,4 +1,4 @@
-"""What commands print: JSON lines on stdout, progress on stderr; and whether a file can be written.
+"""What commands print: results on stdout, progress on stderr; and whether a file can be written.
 
 A console shows what its encoding has, the rest as escapes; a console that goes away ends no work
 whose result is a file.
@@ -10,18 +10,15 @@ import dataclasses
 import io
 import json
 import os
+import re
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-from cyclopts import Parameter
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Any
 
 from counterface.errors import ConfigError
 
@@ -30,7 +27,6 @@ if TYPE_CHECKING:  # it loads NumPy, which no help page needs
 
     from counterface.types import Progress
 
-Json = Annotated[bool, Parameter(name="--json", negative="", help="print one JSON object a line")]
 _bar_console: Console | None = None  # of the bar, while one is drawn
 LINE_EVERY_S = 5.0  # plain progress lines are for logs: seldom enough not to fill them
 
@@ -55,6 +51,25 @@ def exit_code(stopped_by: int | None) -> int:
     return 0 if stopped_by is None else 128 + stopped_by
 
 
+def tell(value: Any, lines: Iterable[str], json_output: bool, *, failed: object = False) -> int:
+    """Print a result, as JSON or in words, and return the command's exit code: 0, or 2 if `failed`.
+
+    Args:
+        value: What `print_json` takes; of a list, each item is a line.
+        lines: The same for people. They are made `printable` here, and only read where they are
+            printed.
+        json_output: The command's `--json`.
+        failed: True, or not empty, where some inputs failed.
+    """
+    if json_output:
+        for one in value if isinstance(value, list) else [value]:
+            print_json(one)
+    else:
+        for line in lines:
+            say(printable(line))
+    return 2 if failed else 0
+
+
 def print_json(value: Any) -> None:
     r"""Print one line of JSON: a pydantic model, a dataclass, or plain values.
 
@@ -77,7 +92,8 @@ def printable(text: str) -> str:
 
     File names are hostile: they could move the cursor, or make `gpj.exe` read as `exe.jpg`.
     """
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(text.split()))
+    line = re.sub(r"\s*[^\S ]\s*", " ", text)  # line ends, tabs; plain spaces stay as they are
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
 def require_place(path: Path, flag: str) -> None:
@@ -91,9 +107,9 @@ def require_place(path: Path, flag: str) -> None:
         ConfigError: it is a folder or a device, its name is too long, its folder does not exist or
             cannot be written.
     """
-    shown = f"{flag} {printable(str(path))}"
+    shown = f"{flag} {path}"
     if os.path.isdir(path):  # noqa: PTH112  (False for a name that is too long)
-        example = printable(str(path / f"report{path.suffix or '.html'}"))
+        example = path / f"report{path.suffix or '.html'}"
         raise ConfigError(f"{shown}: is a folder; name a file in it, such as {example}")
     if not os.path.isdir(path.absolute().parent):  # noqa: PTH112
         raise ConfigError(f"{shown}: its folder does not exist; make it first")
@@ -105,6 +121,8 @@ def require_place(path: Path, flag: str) -> None:
         pass
     except OSError as error:
         raise ConfigError(f"{shown}: {error.strerror or error}; name another") from error
+    import tempfile  # takes a while, and few commands write a page
+
     try:
         with tempfile.TemporaryFile(dir=path.absolute().parent):
             pass
@@ -115,7 +133,7 @@ def require_place(path: Path, flag: str) -> None:
 
 def _plain(value: Any) -> Any:
     """A value that JSON knows, for one that it does not."""
-    if isinstance(value, BaseModel):
+    if hasattr(value, "model_dump"):  # of pydantic
         return value.model_dump(mode="json")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}

@@ -15,7 +15,8 @@ from pathlib import Path
 from cyclopts import App
 from rich.console import Console
 
-from counterface.apps.cli.main import NOUNS, build_app
+from counterface.apps.cli.app import build_app
+from counterface.apps.cli.main import NOUNS
 
 MARKER = "<!-- below: written by `python -m counterface.apps.cli.reference docs/apps.md` -->"
 WIDTH = 96
