@@ -79,8 +79,9 @@ def test_words_say_the_verdict_why_and_what_was_not_checked(desk, capsys):
 
 
 def test_the_page_is_written_with_and_without_pictures(desk, tmp_path, capsys):
-    assert scan(desk, desk / "media", "--html", tmp_path / "with.html") == 0
-    assert scan(desk, desk / "media", "--html", tmp_path / "bare.html", "--no-pictures") == 0
+    face = desk / "media" / "below" / "face.png"
+    assert scan(desk, face, "--html", tmp_path / "with.html") == 0
+    assert scan(desk, face, "--html", tmp_path / "bare.html", "--no-pictures") == 0
     assert "data:image/jpeg" in (tmp_path / "with.html").read_text(encoding="utf-8")
     assert "data:image/jpeg" not in (tmp_path / "bare.html").read_text(encoding="utf-8")
     assert str(tmp_path / "with.html") in capsys.readouterr().out

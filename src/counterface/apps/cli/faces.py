@@ -1,4 +1,4 @@
-"""`counterface faces ...`: say who is to be seen in a file."""
+"""`counterface faces ...`: list the people in a video or picture."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def _summary_lines(summary: ExtractSummary) -> Iterator[str]:
 
 
 def info(folder: Path, /, *, json_output: Json = False) -> int:
-    """Say what a faceset holds: crops by source, sizes, blur, pose, rights.
+    """Describe a faceset: crops by source, sizes, blur, pose, rights.
 
     Args:
         folder: A faceset.
@@ -91,7 +91,7 @@ def _info_lines(folder: Path, facts: FacesetInfo) -> Iterator[str]:
 
 
 def verify(folder: Path, /, *, json_output: Json = False) -> int:
-    """Look at every crop and record: readable, of the right size, aligned, none without a row.
+    """Check every crop and record: readable, of the right size, aligned, none without a row.
 
     Args:
         folder: A faceset; nothing in it is changed.
@@ -110,7 +110,7 @@ def _verify_lines(folder: Path, found: Verification) -> Iterator[str]:
 
 
 def adopt(folder: Path, /, *, json_output: Json = False) -> int:
-    """Take in pictures that were put into a faceset's folder: find their faces, add their rows.
+    """Adopt pictures that were put into a faceset's folder: find their faces, add their rows.
 
     Args:
         folder: A faceset.

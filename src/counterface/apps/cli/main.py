@@ -86,7 +86,7 @@ NOUNS: dict[str, tuple[str, dict[str, str]]] = {  # noun -> (what it is for, its
         "Check where a file comes from: credentials, watermark, known fakes.",
         {"provenance": "verify identity"},
     ),
-    "faces": ("Say who is to be seen in a file.", {"faces": "list"}),
+    "faces": ("List the people in a video or picture.", {"faces": "list"}),
     "faceset": (
         "Extract aligned faces from footage and look after them.",
         {"faceset": "extract info verify adopt rights"},
@@ -142,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
-    """The exit code of a command; the words that name none are answered without cyclopts."""
+    """The exit code of a command; cyclopts is not needed where the words name none."""
     if words in ([], ["-h"], ["--help"]):
         _print_overview()
         return EXIT_DONE
@@ -162,7 +162,7 @@ def _run(words: Sequence[str]) -> int:
 
 
 def _print_overview() -> None:
-    """Print the help page of no command, as cyclopts would, whose import takes twice as long."""
+    """Print the nouns as the help page of cyclopts would, whose import takes twice as long."""
     from rich.console import Console
     from rich.panel import Panel
     from rich.table import Table
@@ -189,7 +189,7 @@ def _go_on(error: Exception, words: Sequence[str]) -> str:
 
 
 def _settings_apart(words: Sequence[str]) -> list[str]:
-    """The words with `--set` before each setting; what is none, such as a recipe, ends the list.
+    """The words with `--set` before each setting; any other word, such as a recipe, ends the list.
 
     `--set a=1 b=2 recipe.toml` says two settings and names a recipe.
     """
@@ -205,7 +205,7 @@ def _settings_apart(words: Sequence[str]) -> list[str]:
 
 
 def _lines_of(error: Exception) -> tuple[str, Sequence[str]]:
-    """The message of an error, and what stands below it on lines of its own."""
+    """The message of an error, and the lines to print below it."""
     if isinstance(error, DatasetError) and error.tree:
         return str(error.args[0]), ["expected:", *error.tree.splitlines()]
     if isinstance(error, SwapError):

@@ -55,11 +55,10 @@ def tell(value: Any, lines: Iterable[str], json_output: bool, *, failed: object 
     """Print a result, as JSON or in words, and return the command's exit code: 0, or 2 if `failed`.
 
     Args:
-        value: What `print_json` takes; of a list, each item is a line.
-        lines: The same for people. They are made `printable` here, and only read where they are
-            printed.
-        json_output: The command's `--json`.
-        failed: True, or not empty, where some inputs failed.
+        value: The result, as `print_json` takes it; each item of a list becomes a line.
+        lines: The result in words; made `printable` here, and not read where JSON is printed.
+        json_output: Whether the user gave `--json`.
+        failed: True or not empty if some inputs failed.
     """
     if json_output:
         for one in value if isinstance(value, list) else [value]:
@@ -88,7 +87,7 @@ def say(text: str) -> None:
 
 
 def printable(text: str) -> str:
-    """The text on one line; controls (C0, C1), what turns the text, and lone surrogates escaped.
+    """The text on one line, with controls (C0, C1), turns of direction and lone surrogates escaped.
 
     File names are hostile: they could move the cursor, or make `gpj.exe` read as `exe.jpg`.
     """
@@ -100,12 +99,12 @@ def require_place(path: Path, flag: str) -> None:
     """Refuse a path at which no file could be written when the work is done.
 
     Args:
-        path: path of a file that may be there already.
-        flag: that named it, for the message.
+        path: Path of a file that may exist already.
+        flag: Flag that named the path, for the message.
 
     Raises:
-        ConfigError: it is a folder or a device, its name is too long, its folder does not exist or
-            cannot be written.
+        ConfigError: the path is a folder or a device, its name is too long, or its folder does not
+            exist or cannot be written.
     """
     shown = f"{flag} {path}"
     if os.path.isdir(path):  # noqa: PTH112  (False for a name that is too long)

@@ -49,9 +49,9 @@ def verify(
             failed += 1
             facts = {"file": shown(path), "error": str(error)}
             output.tell(facts, [str(path), f"  failed: {error}"], json_output)
-            continue
-        facts = {"file": shown(path), **found.model_dump(mode="json")}
-        output.tell(facts, [str(path), *describe(found)], json_output)
+        else:
+            facts = {"file": shown(path), **found.model_dump(mode="json")}
+            output.tell(facts, [str(path), *describe(found)], json_output)
     return 2 if failed else 0
 
 
@@ -81,10 +81,10 @@ def identity(
     export: Annotated[Path | None, Parameter(negative="")] = None,
     json_output: Json = False,
 ) -> int:
-    """Show who signs what is made here; the local identity is made if there is none.
+    """Show who signs what is made here; the local identity is created if there is none.
 
     Args:
-        export: Write the certificate that others have to trust here, as PEM; no secret is in it.
+        export: PEM file to write: the certificate that others have to trust; it holds no secret.
     """
     from counterface.provenance.signer import describe_signer, open_signer
 

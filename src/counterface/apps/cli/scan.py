@@ -94,9 +94,9 @@ class Outputs:
         """Check that both can be written.
 
         Args:
-            html: where the page goes, if one is wanted.
-            csv: where the table goes; beside the page by default.
-            many: there are several files, so that a table is of use.
+            html: Path of the page, if one is wanted.
+            csv: Path of the table; beside the page by default.
+            many: Whether there are several files, so that a table is of use.
 
         Raises:
             ConfigError: a file cannot be written there, or must not be written over.
@@ -201,7 +201,7 @@ def _notice_line(notice: Notice) -> str:
 
 
 def describe_metadata(report: Report) -> list[str]:
-    """Camera, editing programs and place, as far as the file names any: one line."""
+    """One line with the camera, editing programs and place that the file names, if any."""
     found = report.metadata
     if found is None:
         return []
@@ -216,7 +216,7 @@ def describe_metadata(report: Report) -> list[str]:
 
 
 def _is_said(notice: Notice, report: Report) -> bool:
-    """Whether the reasons say already why the notice's face does not count."""
+    """Whether the reasons already say why the notice's face does not count."""
     aside = next((t.aside for t in report.tracks if t.id == notice.track), None)
     if aside is None or aside.text not in notice.text:
         return False
@@ -224,14 +224,14 @@ def _is_said(notice: Notice, report: Report) -> bool:
 
 
 def describe_witnesses(report: Report) -> list[str]:
-    """What each witness says of the face that the title is about: a line each."""
+    """One line for each witness's opinion of the face that the title is about."""
     face = report.headline.face if report.headline else report.decided_by
     said = next((track.witnesses for track in report.tracks if track.id == face), ())
     return [f"    {one.text}" for one in said]
 
 
 def describe_family(report: Report) -> list[str]:
-    """The family of methods of the face that decided, where the question was asked: one line."""
+    """One line with the family of methods of the face that decided, if the detector names any."""
     from counterface.detect.pool import show_percent
 
     found = next((t.attribution for t in report.tracks if t.id == report.decided_by), None)

@@ -60,9 +60,9 @@ def fetch(*names: str, json_output: Json = False) -> int:
             failed += 1
             facts = {"name": name, "path": None, "error": str(error)}
             output.tell(facts, [f"failed   {error}"], json_output)
-            continue
-        facts = {"name": name, "path": str(path), "error": None}
-        output.tell(facts, [f"{name}: {path}"], json_output)
+        else:
+            facts = {"name": name, "path": str(path), "error": None}
+            output.tell(facts, [f"{name}: {path}"], json_output)
     return 2 if failed else 0
 
 

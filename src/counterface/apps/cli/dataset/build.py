@@ -39,9 +39,9 @@ def build(
     yes: Flag = False,
     json_output: Json = False,
 ) -> int:
-    """Make genuine clips and swaps of pairs of people into a data set; run again to continue.
+    """Build a data set of genuine clips and of swaps between people; run again to continue.
 
-    First does each kind of work for a moment, and says how long all of it will take.
+    It first tries each kind of work for a moment, and says how long all of it will take.
 
     Args:
         recipe: TOML file, see `recipes/pairs.toml`.

@@ -30,7 +30,7 @@ def faces(
     """Cut the faces of a manifest's files as a scan does; run again to continue.
 
     Spread frames are `--moments 10`, centred ones `--moments 1 --frames 10`, short clips
-    `--moments 8 --frames 5`. A content that is in the folder already is not read again.
+    `--moments 8 --frames 5`. A file whose content is in the folder already is not read again.
 
     Args:
         manifest: Parquet or CSV, see `counterface dataset index`.

@@ -102,7 +102,7 @@ def split(
     config: Annotated[SplitConfig, Parameter(name="*")] = SplitConfig(),  # noqa: B008
     json_output: Json = False,
 ) -> int:
-    """Split a manifest into train, val and test; neither people nor footage are parted.
+    """Split a manifest into train, val and test; no person or footage is in two of them.
 
     Args:
         manifest: Parquet or CSV.
@@ -163,7 +163,7 @@ def balance(
 
 
 def _info_lines(facts: DatasetInfo, *, short: bool = False) -> Iterator[str]:
-    """The facts for people; short for what an index found."""
+    """The facts in words; without the people if `short`."""
     ratio = f", {facts.fake / facts.real:.2f} fakes to a real" if facts.real else ""
     yield (
         f"{counted(facts.entries, 'entry', 'entries')}: {facts.real} real, {facts.fake} fake{ratio}"

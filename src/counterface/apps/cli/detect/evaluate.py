@@ -40,7 +40,7 @@ def evaluate(
     png: Png = None,
     json_output: Json = False,
 ) -> int:
-    """Say how well detectors judge labelled files, by the same path as a scan.
+    """Measure how well detectors judge labelled files, by the same path as a scan.
 
     One detector and one manifest give all its numbers; several of either also give a table,
     detectors down, data sets across. Where a manifest has splits, its test split is measured, and
@@ -51,9 +51,9 @@ def evaluate(
         manifests: Parquet, or CSV with the columns path and label (real or fake).
         detector: 'default' or the path of an ONNX detector file; several may be named.
         against: Other detectors, each compared with the first on the same files.
-        leave_out: Judge by method, family or origin instead, beside controls: fakes among genuine
-            files of like quality and above their twins. A recipe of 'detect fit' (.toml) named as
-            the detector is fitted anew without each of them.
+        leave_out: Report by method, family or origin instead, with controls: fakes among genuine
+            files of similar quality, and above their twins. A recipe of 'detect fit' (.toml) named
+            as the detector is fitted anew without each of them.
     """
     from counterface.detect.evaluation.compare import compare_evaluations
     from counterface.detect.evaluation.cross import cross_evaluate
@@ -129,7 +129,7 @@ def robustness(
     png: Png = None,
     json_output: Json = False,
 ) -> int:
-    """Say how a detector does on compressed, blurred, noisy, shrunk, brighter and darker files.
+    """Measure a detector on compressed, blurred, noisy, shrunk, brighter and darker files.
 
     Six kinds of damage at five strengths: 31 scans of each file; --limit draws some files. Scores
     are kept: run again to continue.
@@ -191,7 +191,7 @@ def _with_cache(config: Config) -> Config:
 
 
 def _evaluation_lines(found: Evaluation) -> Iterator[str]:
-    """The numbers for people; every file is in one of the counts."""
+    """The numbers in words; every file is in one of the counts."""
     if found.opened and found.detector:
         opened = found.opened
         yield (

@@ -27,7 +27,7 @@ def families(
     needed too. What is printed was measured on files that were held back.
 
     Args:
-        detector: ONNX file with the output `features`; gets, or replaces, its head.
+        detector: ONNX file with the output `features`; a head is added to it, or replaced.
         manifest: Parquet or CSV, five files of each family at least.
         frames: Frames of each video.
     """

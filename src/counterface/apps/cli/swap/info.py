@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def info(model: Path, /, *, json_output: Json = False) -> int:
-    """Say what a trained model is: architecture, options, who it knows by what right, its sizes.
+    """Describe a trained model: architecture, options, people and the rights to them, sizes.
 
     Args:
         model: A training run's folder, a weights file or a checkpoint.
@@ -43,7 +43,7 @@ def describe_model(trained: TrainedModel) -> dict[str, Any]:
 
 
 def model_lines(facts: dict[str, Any]) -> Iterator[str]:
-    """What `describe_model` found, for people, a line each."""
+    """The facts of `describe_model` in words."""
     yield f"{facts['file']}: {facts['model']}, step {facts['step']}"
     yield f"sha256 {facts['sha256']}"
     yield f"made by {facts['tool']}"

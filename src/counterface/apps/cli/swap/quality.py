@@ -25,8 +25,8 @@ def quality(
     """Measure a result: likeness to the source, truth to the target, steadiness, seams, sound.
 
     Args:
-        out: What `swap convert` wrote.
-        target: What it was made from.
+        out: The file that `swap convert` wrote.
+        target: The footage that it was made from.
         source: A faceset of the person whose face was put in.
     """
     from counterface.report.report_card import card_lines, write_card
