@@ -68,16 +68,13 @@ def train(
             from counterface.detect.training.folds import cross_validate
 
             found = cross_validate(config, folds, fold_by, told)
-        else:
-            result = train_detector(config, told)
-    if folds:
-        return output.tell(found, fold_lines(found), json_output)
-    stopped = result.stopped == "signal"
+            return output.tell(found, fold_lines(found), json_output)
+        result = train_detector(config, told)
+    again = "run the same command again to go on"
+    export_it = f"next: counterface detect export {result.weights} own.onnx"
     lines = [
         f"{result.stopped} at step {result.step}; weights: {result.weights}",
-        "run the same command again to go on"
-        if stopped
-        else f"next: counterface detect export {result.weights} own.onnx",
+        again if result.stopped == "signal" else export_it,
     ]
     output.tell(result, lines, json_output)
     return output.exit_code(result.signal)
