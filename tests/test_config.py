@@ -24,6 +24,7 @@ from counterface.config import (
     write_config,
 )
 from counterface.errors import ConfigError
+from counterface.project_files import parse_toml
 
 
 class Inner(Record):
@@ -65,10 +66,14 @@ class NotNone(BaseModel):
         ),
     )
 )
-def test_toml_gives_back_an_equal_model(tmp_path_factory: pytest.TempPathFactory, config: Outer):
-    path = tmp_path_factory.mktemp("config") / "c.toml"
-    write_config(config, path)
-    assert read_config(Outer, path) == config
+def test_toml_gives_back_an_equal_model(config: Outer):
+    assert Outer.model_validate(parse_toml(to_toml(config))) == config
+
+
+def test_a_file_gives_back_an_equal_model(tmp_path: Path):
+    config = Outer(steps=3, names=("ä", "\n"), by_name={"a b": 0.5})
+    write_config(config, tmp_path / "c.toml")
+    assert read_config(Outer, tmp_path / "c.toml") == config
 
 
 def test_an_unknown_key_is_named_with_the_nearest_known_one(tmp_path: Path):

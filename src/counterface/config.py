@@ -49,14 +49,14 @@ class Settings(Record):
 
 
 def read_config(model: type[Model], path: Path) -> Model:
-    """The settings that a TOML file holds.
+    """The settings in a TOML file.
 
     Args:
-        model: The settings class; keys it does not know are errors.
+        model: The settings class; unknown keys are errors.
         path: A TOML file whose top-level keys are the fields.
 
     Raises:
-        ConfigError: the file cannot be read, is no TOML, or holds a wrong key or value.
+        ConfigError: the file cannot be read, is not TOML, or holds a wrong key or value.
     """
     return validate(model, read_toml(path, ConfigError), str(path))
 
@@ -75,16 +75,15 @@ def merge_flags(recipe: Path | None, flags: Model) -> Model:
     if recipe is None:
         return flags
     typed = flags.model_dump(exclude_unset=True, by_alias=True)
-    values = _overlay(read_toml(recipe, ConfigError), typed)
-    return validate(type(flags), values, f"{recipe} with the flags given")
+    return read_config_with(type(flags), recipe, typed)
 
 
 def read_config_with(model: type[Model], recipe: Path | None, values: Mapping[str, Any]) -> Model:
-    """The recipe's settings with some put over them, validated together.
+    """The recipe's settings overridden by some values, validated together.
 
     Args:
         recipe: A TOML file, or None for the values alone.
-        values: Nested tables as TOML has them; tables are merged key by key.
+        values: Nested tables as in TOML; they are merged key by key.
 
     Raises:
         ConfigError: as `read_config`.
@@ -95,10 +94,10 @@ def read_config_with(model: type[Model], recipe: Path | None, values: Mapping[st
 
 
 def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
-    """Nested tables of words like `loss.gan_power=0.1`; a value that is not TOML is a string.
+    """Nested tables from words like `loss.gan_power=0.1`; a value that is not TOML is a string.
 
     Raises:
-        ConfigError: a word without `=`, or with a key that cannot be one.
+        ConfigError: a word without `=`, or with a key that TOML does not allow.
     """
     values: dict[str, Any] = {}
     for setting in settings:
@@ -170,11 +169,11 @@ def _flag(key: str) -> str:
 
 
 def allowed_values(model: type[BaseModel], keys: Sequence[str]) -> str:
-    """Which values a numeric or closed field takes, in words; empty for any other.
+    """The values that a numeric field or a choice takes, in words; empty for any other field.
 
     Args:
-        model: that the first key is a field of.
-        keys: names of fields from there inwards.
+        model: Model that has the first key as a field.
+        keys: Names of fields, from the outermost to the innermost.
     """
     field = model.model_fields.get(keys[0]) if keys else None
     if field is None:
@@ -200,7 +199,7 @@ def allowed_values(model: type[BaseModel], keys: Sequence[str]) -> str:
 
 
 def validate(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
-    """The settings of plain values; ConfigError, with `where` in front, if one is wrong."""
+    """The settings of plain values; a wrong one is a ConfigError that begins with `where`."""
     try:
         return model.model_validate(values)
     except ValidationError as error:

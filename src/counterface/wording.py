@@ -19,7 +19,7 @@ def spoken(key: str) -> str:
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
-    """What an error says of a name that is none: the near one, and all that there are."""
+    """The text of an error about an unknown name: the nearest known name, then all known names."""
     names = list(dict.fromkeys(known))
     near = get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]!r}? Known" if near else "known"

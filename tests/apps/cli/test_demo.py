@@ -34,7 +34,7 @@ def portrait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
 
 
 def test_only_the_face_is_changed_and_always_in_the_same_way() -> None:
-    actor = draw_actor(3, size=512)
+    actor = draw_actor(3, size=256)
     copy = demo_files.swap_face(actor.image)
     changed = np.abs(copy.astype(int) - actor.image).max(axis=2) > 0
     x0, y0, x1, y1 = actor.box
@@ -54,7 +54,7 @@ def test_a_picture_without_a_face_is_told() -> None:
 
 
 def test_all_clips_move_alike() -> None:
-    image = draw_actor(3, size=256).image
+    image = draw_actor(3, size=96).image
     first, again = list(demo_files.drift(image)), list(demo_files.drift(image))
     assert len(first) == demo_files.FPS * demo_files.SECONDS
     assert all(np.array_equal(a.image, b.image) for a, b in zip(first, again, strict=True))
@@ -71,7 +71,7 @@ def test_the_whole_demonstration(
     from counterface.detect.scanning import scan as scan_module
 
     monkeypatch.setattr(demo_files, "SECONDS", 1)
-    monkeypatch.setattr(demo_files, "FPS", 6)
+    monkeypatch.setattr(demo_files, "FPS", 3)
     monkeypatch.setenv("COUNTERFACE_HOME", str(tmp_path / "user"))
     tiny = write_detector(tmp_path / "tiny.onnx")
     real_load = scan_module.Detector.load

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from io import StringIO
+from operator import getitem
 
 import pytest
 from rich.console import Console
 
-from counterface.apps.cli.main import CONTINUES, NOUNS, build_app
-
-
-def commands(node, words):
-    verbs = [name for name in node if not name.startswith("-")]
-    if not verbs:
-        yield node, words
-    for verb in verbs:
-        yield from commands(node[verb], [*words, verb])
-
+from counterface.apps.cli.app import build_app
+from counterface.apps.cli.main import CONTINUES, NOUNS
+from counterface.apps.cli.reference import list_commands
 
 APP = build_app()
-EVERY = [pair for noun in NOUNS for pair in commands(APP[noun], [noun])]
+EVERY = [(reduce(getitem, words, APP), words) for noun in NOUNS for words in list_commands(noun)]
 pytestmark = pytest.mark.parametrize(
     ("command", "words"), EVERY, ids=[" ".join(w) for _, w in EVERY]
 )

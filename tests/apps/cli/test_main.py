@@ -18,25 +18,43 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from counterface import __version__
 from counterface.apps.cli import output
+from counterface.apps.cli.app import build_app
 from counterface.apps.cli.main import EXIT_INTERRUPTED, NOUNS, main
 from counterface.errors import ConfigError, FacesetError
 
+LIGHT = "torch cv2 numpy av onnxruntime pydantic rich.markdown"
 
-def test_help_lists_every_noun_without_importing_one():
+
+@pytest.mark.parametrize(
+    ("words", "shown", "absent"),
+    [
+        ([], list(NOUNS), f"{LIGHT} cyclopts"),
+        (["--help"], list(NOUNS), f"{LIGHT} cyclopts"),
+        (["--version"], [__version__], f"{LIGHT} cyclopts rich"),
+        (["detect", "--help"], ["calibrate", "robustness"], LIGHT),
+    ],
+)
+def test_an_overview_is_shown_without_importing_what_takes_long(words, shown, absent):
     program = (
-        "import sys; from counterface.apps.cli.main import main; code = main(['--help'])\n"
-        "loaded = [m for m in sys.modules if m.startswith('counterface.')]\n"
-        "heavy = {'torch', 'cv2', 'numpy', 'av', 'onnxruntime'} & set(sys.modules)\n"
-        "print('LOADED', sorted(loaded), sorted(heavy), code)"
+        "import sys; from counterface.apps.cli.main import main; code = main(sys.argv[2:])\n"
+        "print('LOADED', sorted(set(sys.argv[1].split()) & set(sys.modules)), code)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=250
-    )
-    assert all(noun in done.stdout for noun in NOUNS)
-    loaded = done.stdout.split("LOADED")[1]
-    assert loaded.strip().endswith("[] 0")
-    assert not any(f"cli.{noun}'" in loaded for noun in NOUNS)
+    command = [sys.executable, "-c", program, absent, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=250)
+    assert all(text in done.stdout for text in shown)
+    assert done.stdout.splitlines()[-1] == "LOADED [] 0"
+
+
+@pytest.mark.parametrize("columns", ["60", "96"])
+def test_the_overview_is_the_help_page_that_cyclopts_would_print(columns, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", columns)
+    pages = []
+    for print_page in (lambda: main(["--help"]), lambda: build_app().help_print([])):
+        print_page()
+        pages.append([line.rstrip() for line in capsys.readouterr().out.splitlines()])
+    assert pages[0] == pages[1]
 
 
 @pytest.mark.parametrize(
@@ -98,6 +116,7 @@ def test_an_interruption_during_the_imports_is_one_line(module: str):
         f"        if name == {module!r}: os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.meta_path.insert(0, Interrupt())\n"
         "from counterface.__main__ import run\n"
+        "sys.argv[1:] = ['weights', 'list']\n"
         "sys.exit(run())"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=250)
@@ -114,6 +133,15 @@ def test_a_hostile_text_cannot_move_the_cursor(monkeypatch, capsys: pytest.Captu
     assert main(["faceset", "info", "x"]) == 1
     err = capsys.readouterr().err
     assert err == "counterface: bad \\x1b[2J name second line \\udcff\n"
+
+
+def test_a_result_is_told_in_lines_or_as_json_and_gives_the_exit_code(capsys):
+    lines = ["  a  table", "two\nlines \x1b[2J \u202e"]
+    assert output.tell({"n": 1}, lines, json_output=False) == 0
+    assert capsys.readouterr().out == "  a  table\ntwo lines \\x1b[2J \\u202e\n"
+    unread = (pytest.fail("read") for _ in range(1))
+    assert output.tell([{"n": 1}, {"n": 2}], unread, json_output=True, failed=["x"]) == 2
+    assert capsys.readouterr().out == '{"n": 1}\n{"n": 2}\n'
 
 
 @dataclass
@@ -197,7 +225,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
     def refuse(**_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(output.tempfile, "TemporaryFile", refuse)  # root may write anywhere
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)  # root may write anywhere
     with pytest.raises(ConfigError, match="cannot be written: Permission denied"):
         output.require_place(tmp_path / "x.html", "--html")
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from counterface.apps.cli.main import build_app, main
+from counterface.apps.cli.app import build_app
+from counterface.apps.cli.main import main
 
+APP = build_app()
 RECIPES = sorted((Path(__file__).resolve().parents[3] / "recipes").glob("*.toml"))
 PLACES = str.maketrans(dict.fromkeys("[]<>"))  # of what the reader fills in
 
@@ -30,7 +32,7 @@ def test_commands_are_found():
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
 def test_the_commands_of_a_recipe_are_understood(recipe: Path):
     for line in commands(recipe):
-        build_app().parse_args(
+        APP.parse_args(
             shlex.split(line.translate(PLACES), comments=True),
             exit_on_error=False,
             print_error=False,

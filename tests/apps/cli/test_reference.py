@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from cyclopts import App
 from pydantic import BaseModel, Field
 
 from counterface.apps.cli.main import NOUNS
@@ -92,11 +93,13 @@ def test_every_option_of_making_has_a_table():
     assert {part for _, *rest in TOLD for part in rest} >= {*parts, "smooth"}
 
 
-def test_the_noun_on_the_page_is_a_whole_one(capsys: pytest.CaptureFixture[str]):
+def test_the_command_on_the_page_is_a_whole_one(capsys: pytest.CaptureFixture[str]):
     names: dict[str, Any] = {}
     example = PAGE.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
     exec(compile(example, "apps.md", "exec"), names)
-    assert names["app"](["name", "clip.mp4"], result_action="return_value") == 0
+    app = App(result_action="return_value")
+    app.command(names["name"])
+    assert app(["name", "clip.mp4"]) == 0
     assert capsys.readouterr().out == "CLIP.MP4\n"
 
 

@@ -79,8 +79,9 @@ def test_words_say_the_verdict_why_and_what_was_not_checked(desk, capsys):
 
 
 def test_the_page_is_written_with_and_without_pictures(desk, tmp_path, capsys):
-    assert scan(desk, desk / "media", "--html", tmp_path / "with.html") == 0
-    assert scan(desk, desk / "media", "--html", tmp_path / "bare.html", "--no-pictures") == 0
+    face = desk / "media" / "below" / "face.png"
+    assert scan(desk, face, "--html", tmp_path / "with.html") == 0
+    assert scan(desk, face, "--html", tmp_path / "bare.html", "--no-pictures") == 0
     assert "data:image/jpeg" in (tmp_path / "with.html").read_text(encoding="utf-8")
     assert "data:image/jpeg" not in (tmp_path / "bare.html").read_text(encoding="utf-8")
     assert str(tmp_path / "with.html") in capsys.readouterr().out
@@ -220,14 +221,18 @@ def test_a_name_as_long_as_the_file_system_takes_is_scanned(desk, tmp_path, caps
     assert "too long" in bad["error"]
 
 
-def test_words_name_the_number_and_say_first_what_changes_its_worth():
+def test_words_name_the_number_and_say_first_what_changes_its_worth(monkeypatch, capsys):
     notices = (
         Notice(code="brief", text="Seen briefly.", track=1),
         Notice(code="hdr", text="Made for HDR\x1b[2J.", level="trust"),
     )
     found = Metadata(camera="Canon \u202e", place=Place(latitude=1.5, longitude=-2.25))
     report = a_report("a.mp4", [9.0, 9.1, 9.2], notices=notices, metadata=found)
-    _, head, first, *rest = describe(report)
+    monkeypatch.setattr(
+        "counterface.detect.scanning.scan_files.scan_files", lambda *_, **__: (x for x in [report])
+    )
+    assert main(["scan", "a.mp4"]) == 0
+    _, head, first, *rest = capsys.readouterr().out.splitlines()
     assert head.startswith("  LIKELY MANIPULATED   probability of manipulation: ")
     assert first == "  ! Made for HDR\\x1b[2J."
     assert "  ! Face 2: Seen briefly." in rest

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from pydantic import Field
 
 from counterface.apps.cli import output
-from counterface.apps.cli.output import Json
+from counterface.apps.cli.app import Json
 from counterface.config import Record
 from counterface.files import make_folder
 
@@ -31,10 +31,11 @@ def demo(
     config: Annotated[DemoConfig, Parameter(name="*")] = DemoConfig(),  # noqa: B008  (frozen)
     json_output: Json = False,
 ) -> int:
-    """Scan a genuine portrait, a typical face swap in it and a mild one; verify a signed file.
+    """Scan a genuine portrait and two face swaps in it.
 
-    Pictures and short clips are judged by their pixels alone; then the marks of one made file are
-    read, too. The portrait is NASA's of Eileen Collins, in the public domain.
+    One swap is typical, one mild. Pictures and short clips are judged by their pixels alone; then
+    the marks of a signed file are read, too. The portrait is NASA's of Eileen Collins, in the
+    public domain.
     """
     from counterface.apps.cli.demo_files import make_files
     from counterface.apps.cli.provenance import describe as describe_marks
@@ -52,18 +53,24 @@ def demo(
         marks = verify_file(made.signed)
     page = config.out / "report.html"
     write_html([*reports, *marked], page)
-    if json_output:
-        for report in (*reports, *marked):
-            output.print_json(report)
-    else:
-        for file, report in zip(made.files, reports, strict=True):
-            print(f"{file.name:14} {describe(report)}")
-        print("\nThe face was replaced in 'swapped', and by 40 % in 'mild'. These verdicts rest on")
-        print("the pixels alone; docs/model_card.md says how well the detector does, and on what.")
-        print("What is made here says so itself; 'signed' is 'swapped' with its marks read:\n")
-        print("\n".join([made.signed.name, *describe_marks(marks)]))
-        print(f"\nThe report: {page.resolve()}")
-    return 2 if any(report.status == "failed" for report in (*reports, *marked)) else 0
+    verdicts = [
+        f"{file.name:14} {describe(report)}"
+        for file, report in zip(made.files, reports, strict=True)
+    ]
+    lines = [
+        *verdicts,
+        "",
+        "The face was replaced in 'swapped', and by 40 % in 'mild'. These verdicts rest on",
+        "the pixels alone; docs/model_card.md says how well the detector does, and on what.",
+        "What is made here says so itself; 'signed' is 'swapped' with its marks read:",
+        "",
+        made.signed.name,
+        *describe_marks(marks),
+        "",
+        f"The report: {page.resolve()}",
+    ]
+    failed = any(report.status == "failed" for report in (*reports, *marked))
+    return output.tell([*reports, *marked], lines, json_output, failed=failed)
 
 
 def describe(report: Report) -> str:
@@ -71,7 +78,7 @@ def describe(report: Report) -> str:
     from counterface.detect.pool import show_percent
 
     if report.verdict is None:
-        return f"could not be scanned: {output.printable(report.error or '')}"
+        return f"could not be scanned: {report.error or ''}"
     words = report.verdict.value.replace("_", " ")
     if report.score is None:
         return words

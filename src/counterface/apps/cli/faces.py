@@ -1,22 +1,23 @@
-"""`counterface faces ...`: say who is to be seen in a file."""
+"""`counterface faces ...`: list the people in a video or picture."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from counterface.apps.cli import output
-from counterface.apps.cli.output import Json
+from counterface.apps.cli.app import Json
 from counterface.swap.conversion.footage import LookConfig
 from counterface.wording import counted
 
-app = App(name="faces", help="Say who is to be seen in a file.")
+if TYPE_CHECKING:
+    from counterface.swap.conversion.sheet import PeopleSeen
 
 
-@app.command(name="list")
-def list_faces(
+def list_(
     clip: Path,
     /,
     *,
@@ -36,17 +37,15 @@ def list_faces(
 
     with output.progress("faces") as report:
         seen = list_people(clip, config, sheet, report)
-    if json_output:
-        output.print_json(seen)
-        return 0
+    return output.tell(seen, _people_lines(seen), json_output)
+
+
+def _people_lines(seen: PeopleSeen) -> Iterator[str]:
     for person in seen.people:
         brief = "   brief: perhaps no face" if person.brief else ""
-        print(
+        yield (
             f"person {person.number:3d}   {person.first_s:9.2f} to {person.last_s:9.2f} s   "
             f"{person.frames:6d} frames   {person.face_px:5.0f} px{brief}"
         )
-    print(
-        f"{output.printable(seen.file)}: {counted(len(seen.people), 'person', 'people')} "
-        f"in {counted(seen.frames, 'frame')}"
-    )
-    return 0
+    people = counted(len(seen.people), "person", "people")
+    yield f"{seen.file}: {people} in {counted(seen.frames, 'frame')}"

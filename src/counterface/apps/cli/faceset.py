@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from counterface.apps.cli import output
-from counterface.apps.cli.output import Json
+from counterface.apps.cli.app import Json
 from counterface.config import merge_flags
 from counterface.faceset.extract import ExtractConfig, ExtractSummary
 from counterface.wording import counted
 
-app = App(name="faceset", help="Extract aligned faces from footage and look after them.")
+if TYPE_CHECKING:
+    from counterface.faceset.adopt import Adoption
+    from counterface.faceset.inspect import FacesetInfo, Verification
 
 
-@app.command
 def extract(
     source: Path,
     out: Path,
@@ -40,34 +42,27 @@ def extract(
     config = merge_flags(recipe, config)
     with output.progress("extract") as report:
         summary = run(source, out, config, redo=redo, progress=report)
-    if json_output:
-        output.print_json(summary)
-    else:
-        _print_summary(summary)
-    return 2 if summary.failed else 0
+    return output.tell(summary, _summary_lines(summary), json_output, failed=summary.failed)
 
 
-def _print_summary(summary: ExtractSummary) -> None:
+def _summary_lines(summary: ExtractSummary) -> Iterator[str]:
     for source in summary.sources:
         if source.error:
-            print(f"failed   {output.printable(source.path)}: {output.printable(source.error)}")
+            yield f"failed   {source.path}: {source.error}"
         elif source.status == "already":
-            print(f"already  {output.printable(source.path)}: {counted(source.crops, 'crop')}")
+            yield f"already  {source.path}: {counted(source.crops, 'crop')}"
         else:
-            print(
-                f"done     {output.printable(source.path)}: {counted(source.crops, 'crop')}, "
+            yield (
+                f"done     {source.path}: {counted(source.crops, 'crop')}, "
                 f"{source.frames_with_face} of {counted(source.frames, 'frame')} with a face"
             )
-        for note in source.notes:
-            print(f"         note: {output.printable(note)}")
+        yield from (f"         note: {note}" for note in source.notes)
     failed = f"; {len(summary.failed)} of {counted(len(summary.sources), 'file')} failed"
-    name = output.printable(summary.folder)
-    print(f"{name}: {counted(summary.crops, 'crop')}{failed if summary.failed else ''}")
+    yield f"{summary.folder}: {counted(summary.crops, 'crop')}{failed if summary.failed else ''}"
 
 
-@app.command
 def info(folder: Path, /, *, json_output: Json = False) -> int:
-    """Say what a faceset holds: crops by source, sizes, blur, pose, rights.
+    """Describe a faceset: crops by source, sizes, blur, pose, rights.
 
     Args:
         folder: A faceset.
@@ -75,33 +70,28 @@ def info(folder: Path, /, *, json_output: Json = False) -> int:
     from counterface.faceset.inspect import describe
 
     facts = describe(folder)
-    if json_output:
-        output.print_json(facts)
-        return 0
-    place = output.printable(str(folder))
-    print(f"{place}: {counted(facts.crops, 'crop')}, {facts.template} {facts.size} px")
+    return output.tell(facts, _info_lines(folder, facts), json_output)
+
+
+def _info_lines(folder: Path, facts: FacesetInfo) -> Iterator[str]:
+    yield f"{folder}: {counted(facts.crops, 'crop')}, {facts.template} {facts.size} px"
     if facts.rights:
-        why = f"{facts.rights.basis} of {facts.rights.shown} ({facts.rights.reference})"
-        print(f"rights: {output.printable(why)}")
+        yield f"rights: {facts.rights.basis} of {facts.rights.shown} ({facts.rights.reference})"
     else:
-        print(f"rights: none; 'counterface faceset rights {place} --help' says how to add one")
+        yield f"rights: none; 'counterface faceset rights {folder} --help' says how to add one"
     for name in ("face_px", "blur", "outside", "yaw", "pitch"):
         if spread := getattr(facts, name):
-            print(f"{name}: {spread.p5:.2f} to {spread.p95:.2f}, median {spread.median:.2f}")
+            yield f"{name}: {spread.p5:.2f} to {spread.p95:.2f}, median {spread.median:.2f}"
     for source in facts.sources:
         state = "" if source.done else ", not read to its end"
-        print(f"{source.crops:7d}  {output.printable(source.name)}{state}")
+        yield f"{source.crops:7d}  {source.name}{state}"
     if facts.without_row:
-        print(
-            f"{counted(facts.without_row, 'picture has', 'pictures have')} no row: "
-            f"'counterface faceset adopt {place}'"
-        )
-    return 0
+        pictures = counted(facts.without_row, "picture has", "pictures have")
+        yield f"{pictures} no row: 'counterface faceset adopt {folder}'"
 
 
-@app.command
 def verify(folder: Path, /, *, json_output: Json = False) -> int:
-    """Look at every crop and record: readable, of the right size, aligned, none without a row.
+    """Check every crop and record: readable, of the right size, aligned, none without a row.
 
     Args:
         folder: A faceset; nothing in it is changed.
@@ -110,21 +100,17 @@ def verify(folder: Path, /, *, json_output: Json = False) -> int:
 
     with output.progress("verify") as report:
         found = run(folder, report)
-    if json_output:
-        output.print_json(found)
-    else:
-        for problem in found.problems:
-            print(f"problem  {output.printable(problem.file)}: {output.printable(problem.reason)}")
-        for note in found.notes:
-            print(f"note     {output.printable(note)}")
-        name = output.printable(str(folder))
-        print(f"{name}: {counted(found.crops, 'crop')}, {counted(len(found.problems), 'problem')}")
-    return 2 if found.problems else 0
+    return output.tell(found, _verify_lines(folder, found), json_output, failed=found.problems)
 
 
-@app.command
+def _verify_lines(folder: Path, found: Verification) -> Iterator[str]:
+    yield from (f"problem  {problem.file}: {problem.reason}" for problem in found.problems)
+    yield from (f"note     {note}" for note in found.notes)
+    yield f"{folder}: {counted(found.crops, 'crop')}, {counted(len(found.problems), 'problem')}"
+
+
 def adopt(folder: Path, /, *, json_output: Json = False) -> int:
-    """Take in pictures that were put into a faceset's folder: find their faces, add their rows.
+    """Adopt pictures that were put into a faceset's folder: find their faces, add their rows.
 
     Args:
         folder: A faceset.
@@ -133,17 +119,14 @@ def adopt(folder: Path, /, *, json_output: Json = False) -> int:
 
     with output.progress("adopt") as report:
         outcome = run(folder, report)
-    if json_output:
-        output.print_json(outcome)
-    else:
-        for problem in outcome.refused:
-            print(f"refused  {output.printable(problem.file)}: {output.printable(problem.reason)}")
-        name = output.printable(str(folder))
-        print(f"{name}: {len(outcome.adopted)} adopted, {len(outcome.refused)} refused")
-    return 2 if outcome.refused else 0
+    return output.tell(outcome, _adopt_lines(folder, outcome), json_output, failed=outcome.refused)
 
 
-@app.command
+def _adopt_lines(folder: Path, outcome: Adoption) -> Iterator[str]:
+    yield from (f"refused  {problem.file}: {problem.reason}" for problem in outcome.refused)
+    yield f"{folder}: {len(outcome.adopted)} adopted, {len(outcome.refused)} refused"
+
+
 def rights(
     folder: Path,
     /,
@@ -168,9 +151,5 @@ def rights(
     said = {"shown": shown, "basis": basis, "reference": reference}
     record = validate(Rights, said, "rights")
     faceset = set_rights(folder, record)
-    if json_output:
-        output.print_json(faceset.header)
-    else:
-        name, shown = output.printable(str(folder)), output.printable(record.shown)
-        print(f"{name}: {record.basis} of {shown}, for {counted(len(faceset), 'crop')}")
-    return 0
+    line = f"{folder}: {record.basis} of {record.shown}, for {counted(len(faceset), 'crop')}"
+    return output.tell(faceset.header, [line], json_output)

@@ -1,50 +1,43 @@
-"""The `counterface` command: a table of nouns, each loaded when it is named.
+"""The `counterface` command: a table of nouns and verbs, each loaded when it is used.
 
-How a noun is added (three steps, nothing else):
+How a command is added (three steps, nothing else):
 
-1. One file `apps/cli/<noun>.py`, or, of a noun with many verbs, a folder `apps/cli/<noun>/` whose
-   `noun.py` imports them. Its module-level name is either
-   - `app`, a `cyclopts.App(name="<noun>", help="...")`, where the noun has verbs
-     (`@app.command def extract(...)`), or
-   - a plain function named like the noun, where the noun is the command (`def scan(...)`).
+1. A function in `apps/cli/<noun>.py` or, of a noun with many verbs, in a file of the folder
+   `apps/cli/<noun>/`. It has the name of the verb, with `_` behind it where Python has that name
+   (`list_`), or of the noun where that is the command (`scan`). Its docstring is the help text.
    The file may import light things only at its top (pydantic models, errors); torch, ONNX Runtime
    and the like are imported by the library function that the command calls.
-2. One line in `NOUNS` below, with the help text of the overview.
+2. Its name in `NOUNS` below.
 3. One `docs/apps.md` refresh: `python -m counterface.apps.cli.reference docs/apps.md`
    (a test compares the page with the commands).
 
 What a command function looks like:
 
-- It returns its exit code: 0 (or None) done, 2 some inputs failed. Anything it cannot do at all is
-  a raised `CounterfaceError`: `main` prints that as one line on stderr and exits with 1, the same
-  code as a wrong flag.
+- It returns its exit code: 0 done, 2 some inputs failed. Anything it cannot do at all is a raised
+  `CounterfaceError`: `main` prints that as one line on stderr and exits with 1, the same code as a
+  wrong flag.
 - Its options are one frozen pydantic model, say `ExtractConfig`, flattened into flags by
   `config: Annotated[ExtractConfig, Parameter(name="*")] = ExtractConfig()`; the help text is each
   field's `Field(description=...)`. With a recipe file as well
   (`recipe: Annotated[Path | None, Parameter(name="--config")] = None`), use
   `counterface.config.merge_flags(recipe, config)`: a flag that was typed wins over the file.
-- It takes `json_output: output.Json = False` and then prints nothing but `output.print_json(...)`
-  lines on stdout. In text for people, names and errors go through `output.printable`.
-- It calls one public function and prints, inside `output.progress` by `output.say` alone, so that a
-  bar neither swallows nor tears what is printed. Long work:
-  `with output.progress("extract") as report:` gives the
-  callback `report(done, total_or_none, text)`; it draws a bar on a terminal, plain lines
-  elsewhere, always on stderr.
+- It takes `json_output: Json = False` of `app.py`, calls one public function, and ends with
+  `return output.tell(result, lines, json_output)`, which prints the result as JSON or the lines,
+  and gives the exit code. Names and errors in the lines need no care: `tell` escapes them.
+- Long work: `with output.progress("extract") as report:` gives the callback
+  `report(done, total_or_none, text)`; it draws a bar on a terminal, plain lines elsewhere, always
+  on stderr. What is told inside the block stands above the bar.
 - File arguments are positional `Path`s before a `/`; names that start with a dash go behind `--`.
 """
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Sequence
-
-from cyclopts import App, CycloptsError, Parameter
+from math import ceil
 
 from counterface import __version__
-from counterface.apps.cli.help_text import HelpText
 from counterface.apps.cli.output import exit_code, guard_console, leave_console, printable
-from counterface.config import describe_flags
 from counterface.errors import (
     ConfigError,
     CounterfaceError,
@@ -57,36 +50,52 @@ from counterface.errors import (
 from counterface.wording import unknown_name
 
 EXIT_DONE, EXIT_USAGE = 0, 1
-EXIT_INTERRUPTED = exit_code(signal.SIGINT)
+EXIT_INTERRUPTED = exit_code(2)  # SIGINT; to import `signal` takes a while
 
-NOUNS = {  # noun -> (where its app or function is, line in the overview)
-    "scan": (
-        "counterface.apps.cli.scan:scan",
-        "Judge images and videos: made or changed by a machine?",
-    ),
+NOUNS: dict[str, tuple[str, dict[str, str]]] = {  # noun -> (what it is for, its verbs by file)
+    "scan": ("Judge images and videos: made or changed by a machine?", {}),
     "dataset": (
-        "counterface.apps.cli.dataset.noun:app",
         "Index, inspect, split, balance and build labelled data sets.",
+        {
+            "dataset.manifest": "index info split balance",
+            "dataset.faces": "faces",
+            "dataset.decoders": "decoders",
+            "dataset.build": "build",
+        },
     ),
-    "detect": ("counterface.apps.cli.detect.noun:app", "Train, evaluate and export detectors."),
+    "detect": (
+        "Train, evaluate and export detectors.",
+        {
+            "detect.train": "train export fuse",
+            "detect.fit": "fit calibrate",
+            "detect.families": "families",
+            "detect.evaluate": "evaluate compare robustness curves",
+            "detect.published": "import",
+        },
+    ),
     "swap": (
-        "counterface.apps.cli.swap.noun:app",
         "Train swap models and convert footage; every output is signed and recorded.",
+        {
+            "swap.quality": "quality",
+            "swap.info": "info",
+            "swap.train": "train",
+            "swap.convert": "preview convert",
+        },
     ),
     "provenance": (
-        "counterface.apps.cli.provenance:app",
         "Check where a file comes from: credentials, watermark, known fakes.",
+        {"provenance": "verify identity"},
     ),
-    "faces": ("counterface.apps.cli.faces:app", "Say who is to be seen in a file."),
+    "faces": ("List the people in a video or picture.", {"faces": "list"}),
     "faceset": (
-        "counterface.apps.cli.faceset:app",
         "Extract aligned faces from footage and look after them.",
+        {"faceset": "extract info verify adopt rights"},
     ),
     "weights": (
-        "counterface.apps.cli.weights:app",
         "List, fetch and find third-party model files.",
+        {"weights": "list fetch path"},
     ),
-    "demo": ("counterface.apps.cli.demo:demo", "Scan a genuine portrait and two face swaps in it."),
+    "demo": ("Scan a genuine portrait and two face swaps in it.", {}),
 }
 
 CONTINUES = {  # commands that go on where they were stopped; a test reads the same in their help
@@ -97,22 +106,7 @@ CONTINUES = {  # commands that go on where they were stopped; a test reads the s
 }
 
 
-def build_app() -> App:
-    """The command tree; no noun is imported before it is used."""
-    app = App(
-        name="counterface",
-        help="Makes labelled, signed face swaps, and judges images and videos of faces.",
-        version=__version__,
-        result_action="return_value",
-        exit_on_error=False,
-        print_error=False,
-        suppress_keyboard_interrupt=False,
-        help_formatter=HelpText(),
-        default_parameter=Parameter(negative_iterable=()),  # no `--empty-set`
-    )
-    for noun, (target, line) in NOUNS.items():
-        app.command(target, name=noun, help=line)
-    return app
+ABOUT = "Makes labelled, signed face swaps, and judges images and videos of faces."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -124,28 +118,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = _settings_apart(list(sys.argv[1:] if arguments is None else arguments))
     guard_console()
     try:
-        _require_noun(words)
-        code = build_app()(words)
+        code = _run(words)
         if sys.stdout is not None:  # closed by `>&-`
             sys.stdout.flush()  # here, where a console that went away is no traceback
     except BrokenPipeError:  # `counterface ... | head`
         leave_console()
         return EXIT_DONE
-    except DatasetError as error:
-        print(f"counterface: {printable(str(error.args[0]))}", file=sys.stderr)
-        if error.tree:
-            print(f"expected:\n{error.tree}", file=sys.stderr, end="")
-        return EXIT_USAGE
-    except SwapError as error:
-        print(
-            f"counterface: {printable(str(error.args[0]))}{_go_on(error, words)}", file=sys.stderr
-        )
-        for line in error.choices:
-            print(f"  {printable(line)}", file=sys.stderr)
-        return EXIT_USAGE
-    except (CycloptsError, CounterfaceError, OSError) as error:
-        text = printable(_in_words(error))
-        print(f"counterface: {text}{_go_on(error, words)}", file=sys.stderr)
+    except (CounterfaceError, OSError) as error:
+        text, below = _lines_of(error)
+        print(f"counterface: {printable(text)}{_go_on(error, words)}", file=sys.stderr)
+        for line in below:
+            print(printable(line), file=sys.stderr)
         return EXIT_USAGE
     except StoppedBySignal as stop:
         what = printable(str(stop)) or "stopped"
@@ -155,7 +138,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
         again = "; run the same command again to continue" if tuple(words[:2]) in CONTINUES else ""
         print(f"counterface: interrupted{again}", file=sys.stderr)
         return EXIT_INTERRUPTED
-    return code if isinstance(code, int) else EXIT_DONE
+    return code
+
+
+def _run(words: Sequence[str]) -> int:
+    """The exit code of a command; cyclopts is not needed where the words name none."""
+    if words in ([], ["-h"], ["--help"]):
+        _print_overview()
+        return EXIT_DONE
+    if words == ["--version"]:
+        print(__version__)
+        return EXIT_DONE
+    if words[0] not in NOUNS and not words[0].startswith("-"):  # cyclopts would load all to say so
+        raise ConfigError(unknown_name("command", words[0], NOUNS))
+    from cyclopts import CycloptsError
+
+    from counterface.apps.cli.app import build_app, describe_misuse
+
+    try:
+        return build_app([words[0]] if words[0] in NOUNS else NOUNS)(words) or EXIT_DONE
+    except CycloptsError as error:
+        raise ConfigError(describe_misuse(error)) from error
+
+
+def _print_overview() -> None:
+    """Print the nouns as the help page of cyclopts would, whose import takes twice as long."""
+    from rich.console import Console
+    from rich.panel import Panel
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    table = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column(style="cyan", max_width=ceil(console.width * 0.35))
+    table.add_column(overflow="fold")
+    for noun in sorted(NOUNS):
+        table.add_row(noun, NOUNS[noun][0])
+    table.add_row("--help (-h)", "Display this message and exit.")
+    table.add_row("--version", "Display application version.")
+    console.print("[bold]Usage: counterface COMMAND[/]", ABOUT, sep="\n\n", end="\n\n")
+    console.print(Panel(table, title="Commands", title_align="left"))
 
 
 def _go_on(error: Exception, words: Sequence[str]) -> str:
@@ -168,7 +189,7 @@ def _go_on(error: Exception, words: Sequence[str]) -> str:
 
 
 def _settings_apart(words: Sequence[str]) -> list[str]:
-    """The words with `--set` before each setting; what is none, such as a recipe, ends the list.
+    """The words with `--set` before each setting; any other word, such as a recipe, ends the list.
 
     `--set a=1 b=2 recipe.toml` says two settings and names a recipe.
     """
@@ -183,27 +204,13 @@ def _settings_apart(words: Sequence[str]) -> list[str]:
     return apart
 
 
-def _require_noun(words: Sequence[str]) -> None:
-    """Refuse a first word that is no noun or flag; cyclopts would load all nouns to say so."""
-    if words and not words[0].startswith("-") and words[0] not in NOUNS:
-        raise ConfigError(unknown_name("command", words[0], NOUNS))
-
-
-def _in_words(error: Exception) -> str:
-    """The error's text; where settings refuse a flag: the flag, its value and what it takes."""
-    from cyclopts.exceptions import UnusedCliTokensError
-    from pydantic import BaseModel, ValidationError
-
-    if isinstance(error, UnusedCliTokensError):
-        spare = ", ".join(repr(word) for word in error.unused_tokens or ())
-        return f"{spare}: the command takes no such argument; see its --help"
-    refused, argument = error.__cause__, getattr(error, "argument", None)
-    model = getattr(argument, "hint", None)
-    if not isinstance(model, type) or not issubclass(model, BaseModel):
-        model = None
-    if isinstance(refused, ValidationError) and not isinstance(error, CounterfaceError):
-        return describe_flags(refused, model)
-    return reason_of(error).split("    For further information visit")[0]
+def _lines_of(error: Exception) -> tuple[str, Sequence[str]]:
+    """The message of an error, and the lines to print below it."""
+    if isinstance(error, DatasetError) and error.tree:
+        return str(error.args[0]), ["expected:", *error.tree.splitlines()]
+    if isinstance(error, SwapError):
+        return str(error.args[0]), [f"  {choice}" for choice in error.choices]
+    return reason_of(error), ()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What commands print: JSON lines on stdout, progress on stderr; and whether a file can be written.
+"""What commands print: results on stdout, progress on stderr; and whether a file can be written.
 
 A console shows what its encoding has, the rest as escapes; a console that goes away ends no work
 whose result is a file.
@@ -10,18 +10,15 @@ import dataclasses
 import io
 import json
 import os
+import re
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-from cyclopts import Parameter
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Any
 
 from counterface.errors import ConfigError
 
@@ -30,7 +27,6 @@ if TYPE_CHECKING:  # it loads NumPy, which no help page needs
 
     from counterface.types import Progress
 
-Json = Annotated[bool, Parameter(name="--json", negative="", help="print one JSON object a line")]
 _bar_console: Console | None = None  # of the bar, while one is drawn
 LINE_EVERY_S = 5.0  # plain progress lines are for logs: seldom enough not to fill them
 
@@ -55,6 +51,24 @@ def exit_code(stopped_by: int | None) -> int:
     return 0 if stopped_by is None else 128 + stopped_by
 
 
+def tell(value: Any, lines: Iterable[str], json_output: bool, *, failed: object = False) -> int:
+    """Print a result, as JSON or in words, and return the command's exit code: 0, or 2 if `failed`.
+
+    Args:
+        value: The result, as `print_json` takes it; each item of a list becomes a line.
+        lines: The result in words; made `printable` here, and not read where JSON is printed.
+        json_output: Whether the user gave `--json`.
+        failed: True or not empty if some inputs failed.
+    """
+    if json_output:
+        for one in value if isinstance(value, list) else [value]:
+            print_json(one)
+    else:
+        for line in lines:
+            say(printable(line))
+    return 2 if failed else 0
+
+
 def print_json(value: Any) -> None:
     r"""Print one line of JSON: a pydantic model, a dataclass, or plain values.
 
@@ -73,27 +87,28 @@ def say(text: str) -> None:
 
 
 def printable(text: str) -> str:
-    """The text on one line; controls (C0, C1), what turns the text, and lone surrogates escaped.
+    """The text on one line, with controls (C0, C1), turns of direction and lone surrogates escaped.
 
     File names are hostile: they could move the cursor, or make `gpj.exe` read as `exe.jpg`.
     """
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(text.split()))
+    line = re.sub(r"\s*[^\S ]\s*", " ", text)  # line ends, tabs; plain spaces stay as they are
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
 def require_place(path: Path, flag: str) -> None:
     """Refuse a path at which no file could be written when the work is done.
 
     Args:
-        path: path of a file that may be there already.
-        flag: that named it, for the message.
+        path: Path of a file that may exist already.
+        flag: Flag that named the path, for the message.
 
     Raises:
-        ConfigError: it is a folder or a device, its name is too long, its folder does not exist or
-            cannot be written.
+        ConfigError: the path is a folder or a device, its name is too long, or its folder does not
+            exist or cannot be written.
     """
-    shown = f"{flag} {printable(str(path))}"
+    shown = f"{flag} {path}"
     if os.path.isdir(path):  # noqa: PTH112  (False for a name that is too long)
-        example = printable(str(path / f"report{path.suffix or '.html'}"))
+        example = path / f"report{path.suffix or '.html'}"
         raise ConfigError(f"{shown}: is a folder; name a file in it, such as {example}")
     if not os.path.isdir(path.absolute().parent):  # noqa: PTH112
         raise ConfigError(f"{shown}: its folder does not exist; make it first")
@@ -105,6 +120,8 @@ def require_place(path: Path, flag: str) -> None:
         pass
     except OSError as error:
         raise ConfigError(f"{shown}: {error.strerror or error}; name another") from error
+    import tempfile  # takes a while, and few commands write a page
+
     try:
         with tempfile.TemporaryFile(dir=path.absolute().parent):
             pass
@@ -115,7 +132,7 @@ def require_place(path: Path, flag: str) -> None:
 
 def _plain(value: Any) -> Any:
     """A value that JSON knows, for one that it does not."""
-    if isinstance(value, BaseModel):
+    if hasattr(value, "model_dump"):  # of pydantic
         return value.model_dump(mode="json")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}

@@ -6,23 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from counterface.apps.cli import output
-from counterface.apps.cli.output import Json
+from counterface.apps.cli.app import Json
 from counterface.errors import ConfigError, MediaError
 from counterface.files import write_bytes
 
 if TYPE_CHECKING:
+    from counterface.provenance.signer import Identity
     from counterface.provenance.verify import Provenance
 
-app = App(
-    name="provenance",
-    help="Check where a file comes from: credentials, watermark, known fakes.",
-)
 
-
-@app.command
 def verify(
     files: Annotated[tuple[Path, ...], Parameter(help="files, folders, globs", negative="")],
     /,
@@ -52,15 +47,11 @@ def verify(
             found = verify_file(path, anchors=anchors)
         except MediaError as error:
             failed += 1
-            if json_output:
-                output.print_json({"file": shown(path), "error": str(error)})
-            else:
-                print(f"{output.printable(str(path))}\n  failed: {output.printable(str(error))}")
-            continue
-        if json_output:
-            output.print_json({"file": shown(path), **found.model_dump(mode="json")})
+            facts = {"file": shown(path), "error": str(error)}
+            output.tell(facts, [str(path), f"  failed: {error}"], json_output)
         else:
-            print("\n".join([output.printable(str(path)), *describe(found)]), flush=True)
+            facts = {"file": shown(path), **found.model_dump(mode="json")}
+            output.tell(facts, [str(path), *describe(found)], json_output)
     return 2 if failed else 0
 
 
@@ -72,9 +63,9 @@ def shown(path: Path) -> str:
 def describe(found: Provenance) -> Iterator[str]:
     """The marks of a file in a few lines of plain words."""
     if found.mark:
-        yield f"  MADE BY A MACHINE: {output.printable(found.mark)}"
+        yield f"  MADE BY A MACHINE: {found.mark}"
     elif found.doubt and found.doubt != found.known_fake.reason:
-        yield f"  ! {output.printable(found.doubt)}"
+        yield f"  ! {found.doubt}"
     for title, block in (
         ("credentials", found.credentials),
         ("watermark", found.watermark),
@@ -82,19 +73,18 @@ def describe(found: Provenance) -> Iterator[str]:
         ("record", found.record),
     ):
         state = block.state.replace("_", " ")
-        yield f"  {title:12} {state}: {output.printable(block.reason)}"
+        yield f"  {title:12} {state}: {block.reason}"
 
 
-@app.command
 def identity(
     *,
     export: Annotated[Path | None, Parameter(negative="")] = None,
     json_output: Json = False,
 ) -> int:
-    """Show who signs what is made here; the local identity is made if there is none.
+    """Show who signs what is made here; the local identity is created if there is none.
 
     Args:
-        export: Write the certificate that others have to trust here, as PEM; no secret is in it.
+        export: PEM file to write: the certificate that others have to trust; it holds no secret.
     """
     from counterface.provenance.signer import describe_signer, open_signer
 
@@ -102,13 +92,13 @@ def identity(
     about = describe_signer(signer)
     if export is not None:
         write_bytes(export, signer.root.encode("ascii"))
-    if json_output:
-        output.print_json(about)
-        return 0
+    return output.tell(about, _identity_lines(about), json_output)
+
+
+def _identity_lines(about: Identity) -> Iterator[str]:
     kind = "made on this machine; nobody else vouches for it" if about.self_made else "configured"
-    print(f"subject      {output.printable(about.subject)} ({kind})")
-    print(f"fingerprint  {about.fingerprint}")
-    print(f"algorithm    {about.algorithm}")
-    print(f"valid        {about.made:%Y-%m-%d} to {about.expires:%Y-%m-%d}")
-    print(f"file         {output.printable(about.path or 'none')}")
-    return 0
+    yield f"subject      {about.subject} ({kind})"
+    yield f"fingerprint  {about.fingerprint}"
+    yield f"algorithm    {about.algorithm}"
+    yield f"valid        {about.made:%Y-%m-%d} to {about.expires:%Y-%m-%d}"
+    yield f"file         {about.path or 'none'}"

@@ -8,14 +8,14 @@ rewrites what lies below the marker line of the page; what lies above is written
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
 from cyclopts import App
 from rich.console import Console
 
-from counterface.apps.cli.main import NOUNS, build_app
+from counterface.apps.cli.app import build_app
+from counterface.apps.cli.main import NOUNS
 
 MARKER = "<!-- below: written by `python -m counterface.apps.cli.reference docs/apps.md` -->"
 WIDTH = 96
@@ -23,9 +23,9 @@ WIDTH = 96
 
 def noun_section(noun: str) -> str:
     """The Markdown of one noun: a heading and the help text of each of its commands."""
-    app = build_app()
+    app = build_app([noun])
     parts = [f"## `counterface {noun}`\n"]
-    parts += [f"```text\n{_help(app, words)}\n```\n" for words in list_commands(app[noun], [noun])]
+    parts += [f"```text\n{_help(app, words)}\n```\n" for words in list_commands(noun)]
     return "\n".join(parts)
 
 
@@ -42,13 +42,10 @@ def main() -> None:
     page.write_text(f"{by_hand}{MARKER}\n\n{render()}", encoding="utf-8")
 
 
-def list_commands(app: App, words: list[str]) -> Iterator[list[str]]:
-    """The words of each command below an app; its own where it has none below."""
-    verbs = [name for name in app if not name.startswith("-")]
-    if not verbs:
-        yield words
-    for verb in verbs:
-        yield from list_commands(app[verb], [*words, verb])
+def list_commands(noun: str) -> list[list[str]]:
+    """The words of each command of a noun: it and a verb, or it alone."""
+    verbs = " ".join(NOUNS[noun][1].values()).split()
+    return [[noun, verb] for verb in verbs] or [[noun]]
 
 
 def _help(app: App, words: list[str]) -> str:

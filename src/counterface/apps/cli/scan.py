@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from counterface.apps.cli import output
-from counterface.apps.cli.output import Json
+from counterface.apps.cli.app import Json
 from counterface.detect.scanning.scan import ScanConfig
 from counterface.errors import ConfigError
 from counterface.wording import counted, spoken
@@ -46,7 +46,7 @@ def scan(
     jobs: Annotated[int, Parameter(help="processes; each loads its own models")] = 1,
     json_output: Json = False,
 ) -> int:
-    """Judge images and videos of faces: made or changed by a machine?
+    """Judge images and videos: made or changed by a machine?
 
     Marks of origin are looked for too (credentials, watermark, known fakes); one that only its
     maker can leave decides, whatever the detector thinks.
@@ -75,29 +75,28 @@ def scan(
             output.progress("scan") as progress,
             closing(scan_files(files, config, jobs=jobs, progress=progress)) as outcomes,
         ):
-            _tell(outcomes, outputs, tally, json_output=json_output)
+            _tell(outcomes, outputs, tally, json_output)
         stopped = False
     finally:
         outputs.write()
         if stopped and tally:
-            print(f"{tally.total()} of {counted(len(files), 'file')} scanned", file=sys.stderr)
-            outputs.tell(sys.stderr)
-    if not json_output:
-        print_summary(tally)
-        outputs.tell(sys.stdout)
-    return 2 if tally["failed"] else 0
+            scanned = f"{tally.total()} of {counted(len(files), 'file')} scanned"
+            for line in (scanned, *outputs.lines()):
+                print(output.printable(line), file=sys.stderr)
+    lines = (*summary_lines(tally), *outputs.lines())
+    return output.tell([], lines, json_output, failed=tally["failed"])
 
 
 class Outputs:
     """The page and the table that a scan leaves, and the reports that they will show."""
 
     def __init__(self, html: Path | None, csv: Path | None, *, many: bool) -> None:
-        """Looks whether they can be written.
+        """Check that both can be written.
 
         Args:
-            html: where the page goes, if one is wanted.
-            csv: where the table goes; beside the page by default.
-            many: there are several files, so that a table is of use.
+            html: Path of the page, if one is wanted.
+            csv: Path of the table; beside the page by default.
+            many: Whether there are several files, so that a table is of use.
 
         Raises:
             ConfigError: a file cannot be written there, or must not be written over.
@@ -106,8 +105,9 @@ class Outputs:
         self.html, self.csv = html, html.with_suffix(".csv") if html and beside else csv
         self.reports: list[Report] = []
         if self.html is not None and self.html == self.csv:
-            name = output.printable(str(self.html))
-            raise ConfigError(f"--html {name}: the table has this name; give the page one in .html")
+            raise ConfigError(
+                f"--html {self.html}: the table has this name; give the page one in .html"
+            )
         if self.html is not None:
             output.require_place(self.html, "--html")
             _require_no_media(self.html, "--html")
@@ -117,8 +117,7 @@ class Outputs:
             output.require_place(self.csv, "--csv")
             _require_no_media(self.csv, "--csv")
             if self.csv.exists() and not is_table(self.csv):
-                name = output.printable(str(self.csv))
-                raise ConfigError(f"--csv {name}: is there already and no table of a scan")
+                raise ConfigError(f"--csv {self.csv}: is there already and no table of a scan")
 
     @property
     def wanted(self) -> bool:
@@ -126,7 +125,7 @@ class Outputs:
         return self.html is not None or self.csv is not None
 
     def write(self) -> None:
-        """Nothing; page and table hold what was scanned, if anything was."""
+        """Write the page and the table of what was scanned, if anything was."""
         from counterface.report.html import write_html
         from counterface.report.table import write_csv
 
@@ -139,40 +138,35 @@ class Outputs:
             if self.csv is not None:
                 write_csv(self.reports, self.csv)
 
-    def tell(self, console: TextIO) -> None:
-        """Prints where page and table lie, if there is anything in them."""
+    def lines(self) -> Iterator[str]:
+        """Where the page and the table lie, if anything is in them."""
         for title, path in (("Report", self.html), ("Table", self.csv)):
             if path is not None and self.reports:
-                print(f"{title}: {output.printable(str(path))}", file=console)
+                yield f"{title}: {path}"
 
 
 def _require_no_media(path: Path, flag: str) -> None:
-    """Nothing, unless a picture or video is named where a page goes: `--html *.mp4` would do so."""
+    """Refuse the name of a picture or video where a page goes: `--html *.mp4` would give one."""
     from counterface.media.find_media import VIDEO_SUFFIXES
     from counterface.media.image import IMAGE_SUFFIXES
 
     if path.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES:
-        name = output.printable(str(path))
-        raise ConfigError(f"{flag} {name}: is the name of a picture or video; name the page first")
+        raise ConfigError(f"{flag} {path}: is the name of a picture or video; name the page first")
 
 
 def _tell(
     outcomes: Generator[Report, None, None],
     outputs: Outputs,
     tally: Counter[str],
-    *,
     json_output: bool,
 ) -> None:
-    """Prints each result as it comes and keeps it for the page."""
+    """Print each result as it comes and keep it for the page."""
     for report in outcomes:
         tally[report.verdict.value if report.verdict else "failed"] += 1
         if outputs.wanted:
             outputs.reports.append(report)
         try:
-            if json_output:
-                output.print_json(report)
-            else:
-                output.say("\n".join(describe(report)))
+            output.tell(report, describe(report), json_output)
         except BrokenPipeError:
             if not outputs.wanted:
                 raise
@@ -183,10 +177,10 @@ def describe(report: Report) -> list[str]:
     """The report in a few lines of plain words."""
     from counterface.detect.pool import show_interval, show_percent
 
-    name = output.printable(report.file.path)
+    name = report.file.path
     if report.verdict is None:
-        return [name, f"  {HEADLINES['failed']}: {output.printable(report.error or '')}"]
-    headline = output.printable(report.headline.title) if report.headline else report.verdict.value
+        return [name, f"  {HEADLINES['failed']}: {report.error or ''}"]
+    headline = report.headline.title if report.headline else report.verdict.value
     if report.verdict.value == "likely_manipulated":
         headline = headline.upper()
     if report.headline and report.headline.number is not None and report.score is not None:
@@ -195,7 +189,7 @@ def describe(report: Report) -> list[str]:
     notices = [notice for notice in report.notices if not _is_said(notice, report)]
     first = [_notice_line(notice) for notice in notices if notice.level == "trust"]
     rest = [_notice_line(notice) for notice in notices if notice.level != "trust"]
-    reasons = [f"  {output.printable(reason)}" for reason in report.reasons]
+    reasons = [f"  {reason}" for reason in report.reasons]
     heard = describe_witnesses(report)
     own = [*reasons, *heard, *describe_family(report), *rest, *describe_metadata(report)]
     return [name, f"  {headline}", *first, *own, *describe_marks(report)]
@@ -203,11 +197,11 @@ def describe(report: Report) -> list[str]:
 
 def _notice_line(notice: Notice) -> str:
     whose = "" if notice.track is None else f"Face {notice.track + 1}: "
-    return f"  ! {whose}{output.printable(notice.text)}"
+    return f"  ! {whose}{notice.text}"
 
 
 def describe_metadata(report: Report) -> list[str]:
-    """Camera, editing programs and place, as far as the file names any: one line."""
+    """One line with the camera, editing programs and place that the file names, if any."""
     found = report.metadata
     if found is None:
         return []
@@ -217,12 +211,12 @@ def describe_metadata(report: Report) -> list[str]:
         *(f"edited with {p.name}" for p in found.programs if p.role == "editor"),
         f"place {place.latitude:.6f}, {place.longitude:.6f}" if place else "",
     ]
-    said = output.printable("; ".join(filter(None, parts)))
+    said = "; ".join(filter(None, parts))
     return [f"  The file says of itself: {said}."] if said else []
 
 
 def _is_said(notice: Notice, report: Report) -> bool:
-    """Whether the reasons say already why the notice's face does not count."""
+    """Whether the reasons already say why the notice's face does not count."""
     aside = next((t.aside for t in report.tracks if t.id == notice.track), None)
     if aside is None or aside.text not in notice.text:
         return False
@@ -230,22 +224,21 @@ def _is_said(notice: Notice, report: Report) -> bool:
 
 
 def describe_witnesses(report: Report) -> list[str]:
-    """What each witness says of the face that the title is about: a line each."""
+    """One line for each witness's opinion of the face that the title is about."""
     face = report.headline.face if report.headline else report.decided_by
     said = next((track.witnesses for track in report.tracks if track.id == face), ())
-    return [f"    {output.printable(one.text)}" for one in said]
+    return [f"    {one.text}" for one in said]
 
 
 def describe_family(report: Report) -> list[str]:
-    """The family of methods of the face that decided, where the question was asked: one line."""
+    """One line with the family of methods of the face that decided, if the detector names any."""
     from counterface.detect.pool import show_percent
 
     found = next((t.attribution for t in report.tracks if t.id == report.decided_by), None)
     if found is None:
         return []
     sure = "" if found.confidence is None else f", {show_percent(found.confidence)} of those known"
-    family = output.printable(spoken(found.family))
-    return [f"  Family, if manipulated: {family}{sure}. {output.printable(found.note)}"]
+    return [f"  Family, if manipulated: {spoken(found.family)}{sure}. {found.note}"]
 
 
 def describe_marks(report: Report) -> list[str]:
@@ -253,20 +246,20 @@ def describe_marks(report: Report) -> list[str]:
     found = report.provenance
     if found is None:
         return []
-    lines = [f"  Marks of origin: {output.printable(found.in_a_line)}"]
+    lines = [f"  Marks of origin: {found.in_a_line}"]
     said = (*report.reasons, *(notice.text for notice in report.notices))
     for block in (found.credentials, found.watermark, found.known_fake, found.record):
         if not found.nothing and block.reason not in said and block.state not in NO_MARK:
-            lines.append(f"    {output.printable(block.reason)}")
+            lines.append(f"    {block.reason}")
     return lines
 
 
-def print_summary(tally: Counter[str]) -> None:
+def summary_lines(tally: Counter[str]) -> Iterator[str]:
     """What was found in all, and what was not looked at."""
     if tally.total() > 1:
         counts = ", ".join(
             f"{tally[s]} {words.lower()}" for s, words in HEADLINES.items() if tally[s]
         )
-        print(f"\n{counted(tally.total(), 'file')}: {counts}")
+        yield from ("", f"{counted(tally.total(), 'file')}: {counts}")
     if tally.total() > tally["failed"]:
-        print("\nOf the content only faces were judged; sound and motion were not.")
+        yield from ("", "Of the content only faces were judged; sound and motion were not.")

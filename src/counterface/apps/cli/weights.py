@@ -5,27 +5,22 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from cyclopts import App
-
 from counterface import weights
 from counterface.apps.cli import output
-from counterface.apps.cli.output import Json
+from counterface.apps.cli.app import Json
 from counterface.errors import WeightsError
 
-app = App(name="weights", help="List, fetch and find third-party model files.")
 
-
-@app.command(name="list")
-def list_rows(*, json_output: Json = False) -> int:
+def list_(*, json_output: Json = False) -> int:
     """List the model files: name, size, licence, and whether each is on this machine."""
     for name in weights.ROWS:
         facts = _facts(name)
-        if json_output:
-            output.print_json(facts)
-        else:
-            here = facts["error"] or facts["path"] or "not fetched"
-            print(f"{name:28}{facts['bytes'] / 1e6:6.1f} MB  {facts['licence']}")
-            print(f"{'':28}{facts['about']}; {output.printable(here)}")
+        here = facts["error"] or facts["path"] or "not fetched"
+        lines = [
+            f"{name:28}{facts['bytes'] / 1e6:6.1f} MB  {facts['licence']}",
+            f"{'':28}{facts['about']}; {here}",
+        ]
+        output.tell(facts, lines, json_output)
     return 0
 
 
@@ -48,7 +43,6 @@ def _facts(name: str) -> dict[str, Any]:
     }
 
 
-@app.command
 def fetch(*names: str, json_output: Json = False) -> int:
     """Fetch model files that are not on this machine yet.
 
@@ -64,19 +58,14 @@ def fetch(*names: str, json_output: Json = False) -> int:
             path = weights.path(name, progress=lambda line: print(line, file=sys.stderr))
         except WeightsError as error:
             failed += 1
-            if json_output:
-                output.print_json({"name": name, "path": None, "error": str(error)})
-            else:
-                print(f"failed   {output.printable(str(error))}")
-            continue
-        if json_output:
-            output.print_json({"name": name, "path": str(path), "error": None})
+            facts = {"name": name, "path": None, "error": str(error)}
+            output.tell(facts, [f"failed   {error}"], json_output)
         else:
-            print(f"{name}: {output.printable(str(path))}")
+            facts = {"name": name, "path": str(path), "error": None}
+            output.tell(facts, [f"{name}: {path}"], json_output)
     return 2 if failed else 0
 
 
-@app.command
 def path(name: str, /, *, json_output: Json = False) -> int:
     """Print where a model file lies; never fetches.
 
@@ -84,8 +73,4 @@ def path(name: str, /, *, json_output: Json = False) -> int:
         name: Name of the file, as `counterface weights list` prints it.
     """
     found = weights.path(name, fetch=False)
-    if json_output:
-        output.print_json({"name": name, "path": str(found)})
-    else:
-        print(found)
-    return 0
+    return output.tell({"name": name, "path": str(found)}, [str(found)], json_output)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from counterface.apps.cli import output
-from counterface.apps.cli.output import Json
+from counterface.apps.cli.app import Json
 from counterface.config import read_config_with, require_toml
 from counterface.errors import ConfigError
 from counterface.wording import counted
@@ -39,9 +39,9 @@ def build(
     yes: Flag = False,
     json_output: Json = False,
 ) -> int:
-    """Make genuine clips and swaps of pairs of people into a data set; run again to continue.
+    """Build a data set of genuine clips and of swaps between people; run again to continue.
 
-    First does each kind of work for a moment, and says how long all of it will take.
+    It first tries each kind of work for a moment, and says how long all of it will take.
 
     Args:
         recipe: TOML file, see `recipes/pairs.toml`.
@@ -62,9 +62,8 @@ def build(
         name = "--twins" if twins else "--self-blended"
         if methods or crf or steps or estimate or rank or (self_blended and twins):
             raise ConfigError(f"{name} trains no model: it goes with --out, --yes and --json alone")
-        if twins:
-            return _build_twins(recipe, out, json_output=json_output)
-        return _build_blended(recipe, out, json_output=json_output)
+        only = _build_twins if twins else _build_blended
+        return only(recipe, out, json_output)
     from counterface.builds.build import build as run
     from counterface.builds.build import estimate_build, rank_people
     from counterface.builds.plan import BuildConfig
@@ -75,68 +74,58 @@ def build(
     if rank:
         with output.progress("rank") as report:
             ranked = rank_people(config, report)
-        _print(ranked, _rank_lines(ranked), json_output=json_output)
-        return 0
+        return output.tell(ranked, _rank_lines(ranked), json_output)
     if estimate or not yes:
         with output.progress("estimate") as report:
             expected = estimate_build(config, report)
+        lines = _estimate_lines(expected, config)
         if estimate:
-            lines = _estimate_lines(expected, config)
-            _print([_plain(expected)], lines, json_output=json_output)
-            return 0
-        for line in _estimate_lines(expected, config):
-            print(line, file=sys.stderr)
+            facts = {**expected.model_dump(mode="json"), "seconds": expected.seconds}
+            return output.tell(facts, lines, json_output)
+        for line in lines:
+            print(output.printable(line), file=sys.stderr)
         if sys.stdin.isatty() and sys.stderr.isatty() and not _agreed():
             return 0
     with output.progress("build") as report:
         summary = run(config, progress=report)
-    _print([summary], _summary_lines(summary), json_output=json_output)
-    return 2 if summary.failed else 0
+    return output.tell(summary, _summary_lines(summary), json_output, failed=summary.failed)
 
 
-def _build_blended(recipe: Path, out: Path | None, *, json_output: bool) -> int:
+def _build_blended(recipe: Path, out: Path | None, json_output: bool) -> int:
     from counterface.builds.blended import BlendConfig, BlendSummary, build_blended
 
     def lines(summary: BlendSummary) -> Iterator[str]:
-        yield from _failed_lines(summary.failed)
+        yield from (f"failed   {text}" for text in summary.failed)
         yield (
-            f"{output.printable(str(summary.manifest))}: {summary.real} real pictures, "
-            f"{summary.fake} pseudo-fakes made from them, {summary.made} of them now; signed and "
-            "recorded"
+            f"{summary.manifest}: {summary.real} real pictures, {summary.fake} pseudo-fakes made "
+            f"from them, {summary.made} of them now; signed and recorded"
         )
 
     config = read_config_with(BlendConfig, recipe, {"out": str(out)} if out else {})
     with output.progress("build") as report:
         summary = build_blended(config, progress=report)
-    _print([summary], lines(summary), json_output=json_output)
-    return 2 if summary.failed else 0
+    return output.tell(summary, lines(summary), json_output, failed=summary.failed)
 
 
-def _build_twins(recipe: Path, out: Path | None, *, json_output: bool) -> int:
+def _build_twins(recipe: Path, out: Path | None, json_output: bool) -> int:
     from counterface.builds.twins import TwinsConfig, TwinsSummary, build_twins
 
     def lines(summary: TwinsSummary) -> Iterator[str]:
-        yield from _failed_lines(summary.failed)
+        yield from (f"failed   {text}" for text in summary.failed)
         for family, figures in summary.guard.items():
             yield (
                 f"{family:14}{figures.pairs:6} pairs; fake minus twin, log sharpness "
                 f"{figures.mean:+.3f}, {figures.softer:.0%} softer"
             )
         yield (
-            f"{output.printable(str(summary.manifest))}: {summary.pairs} pairs, {summary.made} of "
-            f"them now, {summary.dropped} dropped by the guard; fakes signed and recorded"
+            f"{summary.manifest}: {summary.pairs} pairs, {summary.made} of them now, "
+            f"{summary.dropped} dropped by the guard; fakes signed and recorded"
         )
 
     config = read_config_with(TwinsConfig, recipe, {"out": str(out)} if out else {})
     with output.progress("build") as report:
         summary = build_twins(config, progress=report)
-    _print([summary], lines(summary), json_output=json_output)
-    return 2 if summary.failed else 0
-
-
-def _failed_lines(failed: Sequence[str]) -> Iterator[str]:
-    for text in failed:
-        yield f"failed   {output.printable(text)}"
+    return output.tell(summary, lines(summary), json_output, failed=summary.failed)
 
 
 def _agreed() -> bool:
@@ -144,24 +133,11 @@ def _agreed() -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _print(values: Sequence[Any], lines: Iterator[str], *, json_output: bool) -> None:
-    if json_output:
-        for value in values:
-            output.print_json(value)
-    else:
-        for line in lines:
-            print(line)
-
-
-def _plain(estimate: Estimate) -> dict[str, Any]:
-    return {**estimate.model_dump(mode="json"), "seconds": estimate.seconds}
-
-
 def _estimate_lines(estimate: Estimate, config: BuildConfig) -> Iterator[str]:
     from counterface.builds.plan import describe_spread
 
     if note := describe_spread(estimate.pairs, config):
-        yield f"note     {output.printable(note)}"
+        yield f"note     {note}"
     for work in estimate.work:
         each = f"{1000 * work.each_s:.0f} ms each"
         yield f"{_time(work.seconds):>9}  {work.what}: {work.count} {work.unit}, {each}"
@@ -174,16 +150,15 @@ def _estimate_lines(estimate: Estimate, config: BuildConfig) -> Iterator[str]:
 def _rank_lines(ranked: Sequence[Likeness]) -> Iterator[str]:
     yield "total   shape   skin   pose   pair"
     for one in ranked:
-        names = output.printable(f"{one.source}, {one.target}")
-        yield f"{one.total:5.2f}  {one.shape:6.3f}  {one.skin:5.1f}  {one.pose:5.1f}   {names}"
+        numbers = f"{one.total:5.2f}  {one.shape:6.3f}  {one.skin:5.1f}  {one.pose:5.1f}"
+        yield f"{numbers}   {one.source}, {one.target}"
     yield "smaller is more alike; shape in eye distances, skin in delta E, pose in degrees"
 
 
 def _summary_lines(summary: BuildSummary) -> Iterator[str]:
     if summary.note:
-        yield f"note     {output.printable(summary.note)}"
-    for failure in summary.failed:
-        yield f"failed   {output.printable(failure.file)}: {output.printable(failure.error)}"
+        yield f"note     {summary.note}"
+    yield from (f"failed   {failure.file}: {failure.error}" for failure in summary.failed)
     yield (
         f"{summary.manifest}: {summary.real} genuine clips, {summary.fake} swaps of "
         f"{counted(summary.pairs, 'pair')}, all swaps signed and recorded"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from counterface.apps.cli import output
-from counterface.apps.cli.output import Json
+from counterface.apps.cli.app import Json
 from counterface.config import read_config_with
 
 
@@ -25,12 +25,6 @@ def decoders(recipe: Path, /, *, out: Path | None = None, json_output: Json = Fa
             report(step, config.steps, f"{name}: pixel error {values.get('pixel_error', 0):.3f}")
 
         summary = train_decoders(config, progress=told)
-    if json_output:
-        output.print_json(summary)
-    else:
-        new = ", ".join(summary.trained) or "none"
-        print(
-            f"{output.printable(summary.folder)}: decoders {', '.join(summary.decoders)}; "
-            f"made now: {new}"
-        )
-    return 0
+    new = ", ".join(summary.trained) or "none"
+    line = f"{summary.folder}: decoders {', '.join(summary.decoders)}; made now: {new}"
+    return output.tell(summary, [line], json_output)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from counterface.apps.cli import output
-from counterface.apps.cli.output import Json
+from counterface.apps.cli.app import Json
 from counterface.datasets.balance import BalanceConfig
 from counterface.datasets.index import IndexConfig
 from counterface.datasets.split import SplitConfig
@@ -17,7 +17,9 @@ from counterface.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from counterface.datasets.index import IndexSummary
     from counterface.datasets.inspect import DatasetInfo, Tally
+    from counterface.datasets.split import SplitReport
 
 SHOWN = 8  # lines of a kind before the rest is only counted
 
@@ -46,27 +48,28 @@ def index(
     """
     from counterface.config import parse_settings
     from counterface.datasets.index import index_dataset
-    from counterface.datasets.inspect import describe
-    from counterface.datasets.manifest import read_manifest
 
     place = folder.parent if folder.is_file() else folder
     manifest = out or place / "manifest.parquet"
     options = parse_settings(settings)
     with output.progress("index") as report:
         summary = index_dataset(layout, folder, manifest, config, options=options, progress=report)
-    if json_output:
-        output.print_json(summary)
-        return 2 if summary.failures else 0
-    for failure in summary.failures:
-        print(f"failed   {output.printable(failure.file)}: {output.printable(failure.reason)}")
-    print(
-        f"{output.printable(str(manifest))}: "
-        f"{counted(summary.entries, 'entry', 'entries')}; {counted(summary.hashed, 'file')} "
-        f"read for their hash, {summary.reused} known, {len(summary.failures)} failed"
+    return output.tell(
+        summary, _index_lines(manifest, summary), json_output, failed=summary.failures
     )
-    for line in _info_lines(describe(read_manifest(manifest)), short=True):
-        print(line)
-    return 2 if summary.failures else 0
+
+
+def _index_lines(manifest: Path, summary: IndexSummary) -> Iterator[str]:
+    from counterface.datasets.inspect import describe
+    from counterface.datasets.manifest import read_manifest
+
+    yield from (f"failed   {failure.file}: {failure.reason}" for failure in summary.failures)
+    yield (
+        f"{manifest}: {counted(summary.entries, 'entry', 'entries')}; "
+        f"{counted(summary.hashed, 'file')} read for their hash, {summary.reused} known, "
+        f"{len(summary.failures)} failed"
+    )
+    yield from _info_lines(describe(read_manifest(manifest)), short=True)
 
 
 def info(
@@ -87,12 +90,8 @@ def info(
 
     with output.progress("info") as report:
         facts = describe(read_manifest(manifest), look_alikes=look_alikes, progress=report)
-    if json_output:
-        output.print_json(facts)
-    else:
-        for line in _info_lines(facts):
-            print(line)
-    return 2 if facts.missing or facts.unread else 0
+    failed = facts.missing or facts.unread
+    return output.tell(facts, _info_lines(facts), json_output, failed=failed)
 
 
 def split(
@@ -103,36 +102,37 @@ def split(
     config: Annotated[SplitConfig, Parameter(name="*")] = SplitConfig(),  # noqa: B008
     json_output: Json = False,
 ) -> int:
-    """Split a manifest into train, val and test; neither people nor footage are parted.
+    """Split a manifest into train, val and test; no person or footage is in two of them.
 
     Args:
         manifest: Parquet or CSV.
         out: Manifest to write; by default the one that was read.
     """
-    from counterface.datasets.manifest import SPLITS, read_manifest, update_manifest
+    from counterface.datasets.manifest import read_manifest, update_manifest
     from counterface.datasets.split import split_entries
 
     entries, report = split_entries(read_manifest(manifest), config)
     update_manifest(entries, manifest, out)
-    if json_output:
-        output.print_json(report)
-        return 0
-    print(
+    return output.tell(report, _split_lines(report), json_output)
+
+
+def _split_lines(report: SplitReport) -> Iterator[str]:
+    from counterface.datasets.manifest import SPLITS
+
+    yield (
         f"{'label':6} {'method':20} {'train':>7} {'val':>7} {'test':>7} {'left out':>9} {'off':>6}"
     )
     for one in report.strata:
         counts = " ".join(f"{one.splits[name]:7d}" for name in SPLITS)
-        method = output.printable(one.method) or "-"
-        print(f"{one.label:6} {method:20} {counts} {one.left_out:9d} {one.off:6.1%}")
+        yield f"{one.label:6} {one.method or '-':20} {counts} {one.left_out:9d} {one.off:6.1%}"
     shares = ", ".join(f"{name} {report.shares[name]:.1%}" for name in SPLITS)
-    print(
+    yield (
         f"{counted(report.entries, 'entry', 'entries')} in "
         f"{counted(report.groups, 'group')}, the largest of "
         f"{report.largest_group}: {shares}, {report.left_out} left out"
     )
     if report.leaks:
-        print(f"{report.leaks} people or footage are in several of the splits that were kept")
-    return 0
+        yield f"{report.leaks} people or footage are in several of the splits that were kept"
 
 
 def balance(
@@ -154,20 +154,16 @@ def balance(
 
     entries, report = balance_entries(read_manifest(manifest), config)
     update_manifest(entries, manifest, out)
-    if json_output:
-        output.print_json(report)
-        return 0
-    for label, count in report.entries.items():
-        before, after = report.before[label], report.after[label]
-        print(
-            f"{label}: {counted(count, 'entry', 'entries')}, drawn {before} times before, "
-            f"{after} now"
-        )
-    return 0
+    lines = (
+        f"{label}: {counted(count, 'entry', 'entries')}, drawn {report.before[label]} times "
+        f"before, {report.after[label]} now"
+        for label, count in report.entries.items()
+    )
+    return output.tell(report, lines, json_output)
 
 
 def _info_lines(facts: DatasetInfo, *, short: bool = False) -> Iterator[str]:
-    """The facts for people; short for what an index found."""
+    """The facts in words; without the people if `short`."""
     ratio = f", {facts.fake / facts.real:.2f} fakes to a real" if facts.real else ""
     yield (
         f"{counted(facts.entries, 'entry', 'entries')}: {facts.real} real, {facts.fake} fake{ratio}"
@@ -200,20 +196,17 @@ def _problems(facts: DatasetInfo) -> Iterator[str]:
         many[leak.kind] += 1
         if many[leak.kind] <= SHOWN:
             where = ", ".join(f"{name} {count}" for name, count in leak.splits.items())
-            yield f"leak      {leak.kind} {output.printable(leak.name)}: {where}"
+            yield f"leak      {leak.kind} {leak.name}: {where}"
     for same in facts.duplicates[:SHOWN]:
         wrong = " with both labels" if len(same.labels) > 1 else ""
         wrong += " across splits" if len(same.splits) > 1 else ""
-        files = ", ".join(output.printable(name) for name in same.files[:3])
+        files = ", ".join(same.files[:3])
         yield f"same      {counted(len(same.files), 'file')}{wrong}: {files}"
     for pair in (facts.look_alikes or ())[:SHOWN]:
-        one, other = (output.printable(name) for name in pair.files)
         across = " across splits" if pair.splits[0] != pair.splits[1] else ""
-        yield f"alike     {pair.bits} of 256 bits apart{across}: {one}, {other}"
-    for name in facts.missing[:SHOWN]:
-        yield f"missing   {output.printable(name)}"
-    for file in facts.unread[:SHOWN]:
-        yield f"unread    {output.printable(file.file)}: {output.printable(file.reason)}"
+        yield f"alike     {pair.bits} of 256 bits apart{across}: {', '.join(pair.files)}"
+    yield from (f"missing   {name}" for name in facts.missing[:SHOWN])
+    yield from (f"unread    {file.file}: {file.reason}" for file in facts.unread[:SHOWN])
     alike = "not looked for" if facts.look_alikes is None else len(facts.look_alikes)
     yield (
         f"leaks: {many['identity']} people, {many['source']} sources; duplicates: "
@@ -225,7 +218,6 @@ def _problems(facts: DatasetInfo) -> Iterator[str]:
 
 def _table(title: str, table: dict[str, Tally]) -> Iterator[str]:
     for name, count in list(table.items())[:SHOWN]:
-        shown = output.printable(name) or "-"
-        yield f"{title:12} {shown:24} {count.real:7d} real {count.fake:7d} fake"
+        yield f"{title:12} {name or '-':24} {count.real:7d} real {count.fake:7d} fake"
     if len(table) > SHOWN:
         yield f"{title:12} and {len(table) - SHOWN} more"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from cyclopts import Parameter
 
 from counterface.apps.cli import output
+from counterface.apps.cli.app import Json
 from counterface.apps.cli.detect.leave_out import evaluate_left_out
-from counterface.apps.cli.output import Json
 from counterface.datasets.leave_out import LeaveOut
 from counterface.detect.evaluate import EvaluateConfig
 from counterface.detect.evaluation.robustness import RobustnessConfig
@@ -40,7 +40,7 @@ def evaluate(
     png: Png = None,
     json_output: Json = False,
 ) -> int:
-    """Say how well detectors judge labelled files, by the same path as a scan.
+    """Measure how well detectors judge labelled files, by the same path as a scan.
 
     One detector and one manifest give all its numbers; several of either also give a table,
     detectors down, data sets across. Where a manifest has splits, its test split is measured, and
@@ -51,9 +51,9 @@ def evaluate(
         manifests: Parquet, or CSV with the columns path and label (real or fake).
         detector: 'default' or the path of an ONNX detector file; several may be named.
         against: Other detectors, each compared with the first on the same files.
-        leave_out: Judge by method, family or origin instead, beside controls: fakes among genuine
-            files of like quality and above their twins. A recipe of 'detect fit' (.toml) named as
-            the detector is fitted anew without each of them.
+        leave_out: Report by method, family or origin instead, with controls: fakes among genuine
+            files of similar quality, and above their twins. A recipe of 'detect fit' (.toml) named
+            as the detector is fitted anew without each of them.
     """
     from counterface.detect.evaluation.compare import compare_evaluations
     from counterface.detect.evaluation.cross import cross_evaluate
@@ -75,16 +75,12 @@ def evaluate(
     ]
     evaluations = [evaluation for column in columns for evaluation in column]
     single = len(evaluations) == 1
-    if json_output:
-        for value in (*evaluations, *comparisons, *([] if single else [matrix])):
-            output.print_json(value)
-    else:
-        for evaluation in evaluations:
-            _print(_evaluation_lines(evaluation))
-        for comparison in comparisons:
-            _print(_comparison_lines(comparison))
-        if not single:
-            _print(_matrix_lines(matrix))
+    for evaluation in evaluations:
+        output.tell(evaluation, _evaluation_lines(evaluation), json_output)
+    for comparison in comparisons:
+        output.tell(comparison, _comparison_lines(comparison), json_output)
+    if not single:
+        output.tell(matrix, _matrix_lines(matrix), json_output)
     if single or len(manifests) == len(detector) == 1:
         write_evaluation(evaluations[0], comparisons, html=html, png=png)
     else:
@@ -118,10 +114,7 @@ def compare(
     _check_outputs(html, png)
     with output.progress("compare") as report:
         found = compare_detectors(manifest, first, second, _with_cache(config), progress=report)
-    if json_output:
-        output.print_json(found)
-    else:
-        _print(_comparison_lines(found))
+    output.tell(found, _comparison_lines(found), json_output)
     write_comparison(found, html=html, png=png)
     return 0
 
@@ -136,7 +129,7 @@ def robustness(
     png: Png = None,
     json_output: Json = False,
 ) -> int:
-    """Say how a detector does on compressed, blurred, noisy, shrunk, brighter and darker files.
+    """Measure a detector on compressed, blurred, noisy, shrunk, brighter and darker files.
 
     Six kinds of damage at five strengths: 31 scans of each file; --limit draws some files. Scores
     are kept: run again to continue.
@@ -151,10 +144,7 @@ def robustness(
     _check_outputs(html, png)
     with output.progress("robustness") as report:
         found = measure_robustness(manifest, detector, _with_cache(config), progress=report)
-    if json_output:
-        output.print_json(found)
-    else:
-        _print(_robustness_lines(found))
+    output.tell(found, _robustness_lines(found), json_output)
     write_robustness(found, html=html, png=png)
     return 0
 
@@ -170,20 +160,16 @@ def curves(run: Path, /, *, html: Html = None, png: Png = None, json_output: Jso
     _check_outputs(html, png)
     logs, report = find_logs(run), read_folds(run)
     for name, rows in logs.items():
-        if json_output:
-            for row in rows:
-                output.print_json({"run": name, **row})
-        else:
-            last = max((float(row["step"]) for row in rows), default=0.0)
-            print(f"{output.printable(name)}: {len(rows)} lines, up to step {last:g}")
-    for fold in fold_rows(report) if report and not json_output else ():
-        shown = " ".join(f"{value:.3f}" for value in fold.values)
-        print(
-            f"{fold.metric} {fold.on}, folds by {fold.by}: mean {fold.mean:.3f}, "
-            f"deviation {fold.deviation:.3f}, each {shown}"
+        last = max((float(row["step"]) for row in rows), default=0.0)
+        line = f"{name}: {len(rows)} lines, up to step {last:g}"
+        output.tell([{"run": name, **row} for row in rows], [line], json_output)
+    if report:
+        lines = (
+            f"{fold.metric} {fold.on}, folds by {fold.by}: mean {fold.mean:.3f}, deviation "
+            f"{fold.deviation:.3f}, each {' '.join(f'{value:.3f}' for value in fold.values)}"
+            for fold in fold_rows(report)
         )
-    if json_output and report:
-        output.print_json(report)
+        output.tell(report, lines, json_output)
     write_training(run, html=html, png=png)
     return 0
 
@@ -204,13 +190,8 @@ def _with_cache(config: Config) -> Config:
     return config.model_copy(update={"cache": config.cache or default_store_folder()})
 
 
-def _print(lines: Iterator[str]) -> None:
-    for line in lines:
-        print(output.printable(line) if line.strip() else "")
-
-
 def _evaluation_lines(found: Evaluation) -> Iterator[str]:
-    """The numbers for people; every file is in one of the counts."""
+    """The numbers in words; every file is in one of the counts."""
     if found.opened and found.detector:
         opened = found.opened
         yield (

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from counterface.apps.cli import output
-from counterface.apps.cli.output import Json
+from counterface.apps.cli.app import Json
+
+if TYPE_CHECKING:
+    from counterface.detect.attribute import Families
 
 
 def families(
@@ -22,7 +27,7 @@ def families(
     needed too. What is printed was measured on files that were held back.
 
     Args:
-        detector: ONNX file with the output `features`; gets, or replaces, its head.
+        detector: ONNX file with the output `features`; a head is added to it, or replaced.
         manifest: Parquet or CSV, five files of each family at least.
         frames: Frames of each video.
     """
@@ -38,15 +43,15 @@ def families(
             progress=report,
             failed=lambda entry, why: failures.append(why),
         )
-    if json_output:
-        output.print_json(found)
-    else:
-        for why in failures:
-            print(f"failed   {output.printable(why)}")
-        for member in found.members:
-            shown = ", ".join(member.generators) or "-"
-            print(f"{output.printable(member.name):24} {member.files:6} files   {shown}")
-        print(f"held-back fakes: {found.right:.0%} named rightly, {found.wrong:.0%} wrongly")
-        if found.foreign_unknown is not None:
-            print(f"of a family that was left out: {found.foreign_unknown:.0%} called unknown")
-    return 2 if failures else 0
+    lines = _lines(found, failures)
+    return output.tell(found, lines, json_output, failed=failures)
+
+
+def _lines(found: Families, failures: Sequence[str]) -> Iterator[str]:
+    yield from (f"failed   {why}" for why in failures)
+    for member in found.members:
+        shown = ", ".join(member.generators) or "-"
+        yield f"{member.name:24} {member.files:6} files   {shown}"
+    yield f"held-back fakes: {found.right:.0%} named rightly, {found.wrong:.0%} wrongly"
+    if found.foreign_unknown is not None:
+        yield f"of a family that was left out: {found.foreign_unknown:.0%} called unknown"

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from counterface.apps.cli import output
+from counterface.apps.cli.app import Json
 from counterface.apps.cli.detect.leave_out import table_lines
-from counterface.apps.cli.output import Json
 from counterface.config import read_config_with, require_toml
 
 if TYPE_CHECKING:
-    from counterface.detect.detector import DetectorInfo
+    from counterface.detect.weigh import Weighing
 
 
 def fit(
@@ -67,27 +67,26 @@ def fit(
     info = Detector.load(str(detector)).info
     if found is not None:
         write_generalisation(found, html=html)
-    if json_output:
-        weighing = info.weighing if found is not None else None
-        told = {"detector": detector, "failures": list(failures)}
-        output.print_json({**told, "weighing": weighing, "left_out": found})
-        return 2 if failures else 0
-    for why in failures:
-        print(f"failed   {output.printable(why)}")
-    for line in table_lines(found) if found is not None else ():
-        print(output.printable(line))
-    print(output.printable(str(detector)))
-    if found is not None:
-        _print_bins(info)
-    return 2 if failures else 0
+    facts = {
+        "detector": detector,
+        "failures": list(failures),
+        "weighing": info.weighing if found is not None else None,
+        "left_out": found,
+    }
+    lines = [
+        *(f"failed   {why}" for why in failures),
+        *(table_lines(found) if found is not None else ()),
+        str(detector),
+        *(_bin_lines(info.weighing) if found is not None else ()),
+    ]
+    return output.tell(facts, lines, json_output, failed=failures)
 
 
-def _print_bins(info: DetectorInfo) -> None:
-    """Print what each witness is worth at each quality, where the file names witnesses."""
-    weighing = info.weighing
-    if weighing is not None:
-        for bin_ in weighing.bins:
-            print(output.printable(f"quality {bin_.name}: {weighing.describe(bin_)}"))
+def _bin_lines(weighing: Weighing | None) -> list[str]:
+    """What each witness is worth at each quality, where the file names witnesses."""
+    if weighing is None:
+        return []
+    return [f"quality {bin_.name}: {weighing.describe(bin_)}" for bin_ in weighing.bins]
 
 
 def calibrate(
@@ -111,21 +110,15 @@ def calibrate(
         info = calibrate_file(
             detector, read_manifest(manifest), ScanConfig(), jobs=jobs, progress=report
         )
-    if json_output:
-        output.print_json(
-            {
-                "detector": detector,
-                "calibration": info.calibration,
-                "thresholds": info.thresholds,
-                "weighing": info.weighing,
-            }
-        )
-        return 0
-    print(
-        f"{output.printable(str(detector))}: scale {info.calibration.scale:.3f}, "
-        f"offset {info.calibration.offset:.3f}, likely_manipulated from "
-        f"{info.thresholds.likely_manipulated:.3f}, no_manipulation_found up to "
-        f"{info.thresholds.no_manipulation_found:.3f}"
+    facts = {
+        "detector": detector,
+        "calibration": info.calibration,
+        "thresholds": info.thresholds,
+        "weighing": info.weighing,
+    }
+    line = (
+        f"{detector}: scale {info.calibration.scale:.3f}, offset {info.calibration.offset:.3f}, "
+        f"likely_manipulated from {info.thresholds.likely_manipulated:.3f}, "
+        f"no_manipulation_found up to {info.thresholds.no_manipulation_found:.3f}"
     )
-    _print_bins(info)
-    return 0
+    return output.tell(facts, [line, *_bin_lines(info.weighing)], json_output)

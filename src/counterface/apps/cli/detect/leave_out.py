@@ -33,7 +33,7 @@ def evaluate_left_out(
     png: Path | None,
     json_output: bool,
 ) -> int:
-    """The exit code; the tables of each detector on one manifest are printed and written."""
+    """Print and write the tables of each detector on one manifest; returns the exit code."""
     from counterface.detect.generalisation.meter import (
         GeneraliseConfig,
         compare_generalisation,
@@ -61,14 +61,10 @@ def evaluate_left_out(
             progress=report,
         )
     compared = [compare_generalisation(other, found[0]) for other in found[1:]]
-    if json_output:
-        for value in (*found, *compared):
-            output.print_json(value)
-    else:
-        for one in found:
-            _print(table_lines(one))
-        for pair in compared:
-            _print(_compared_lines(pair))
+    for one in found:
+        output.tell(one, table_lines(one), json_output)
+    for pair in compared:
+        output.tell(pair, _compared_lines(pair), json_output)
     write_generalisation(found[0], compared, html=html, png=png)
     return 2 if found[0].failed else 0
 
@@ -83,11 +79,6 @@ def _refit(
     from counterface.detect.training.leave_out_fit import refit_recipe  # needs torch
 
     return refit_recipe(items, path, by, config, progress)
-
-
-def _print(lines: Iterator[str]) -> None:
-    for line in lines:
-        print(output.printable(line))
 
 
 def table_lines(found: Generalisation) -> Iterator[str]:

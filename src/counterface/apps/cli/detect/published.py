@@ -8,9 +8,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from counterface.apps.cli import output
+from counterface.apps.cli.app import Json
 
 Options = Annotated[tuple[str, ...], Parameter(name="--set")]
-Json = Annotated[bool, Parameter(name="--json", negative="", help="print what the file says")]
 
 
 def import_(
@@ -37,8 +37,4 @@ def import_(
     from counterface.detect.training.published import import_published
 
     info = import_published(architecture, weights, detector, parse_settings(settings))
-    if json_output:
-        output.print_json(info)
-    else:
-        print(output.printable(str(detector)))
-    return 0
+    return output.tell(info, [str(detector)], json_output)

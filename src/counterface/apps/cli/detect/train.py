@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from counterface.apps.cli import output
-from counterface.apps.cli.output import Json
+from counterface.apps.cli.app import Json
 from counterface.config import parse_settings, read_config_with, require_toml
 from counterface.wording import counted
 
@@ -69,23 +69,15 @@ def train(
             from counterface.detect.training.folds import cross_validate
 
             found = cross_validate(config, folds, fold_by, told)
-        else:
-            result = train_detector(config, told)
-    if folds:
-        if json_output:
-            output.print_json(found)
-        else:
-            print("\n".join(fold_lines(found)))
-        return 0
-    if json_output:
-        output.print_json(result)
-    else:
-        weights = output.printable(str(result.weights))
-        print(f"{result.stopped} at step {result.step}; weights: {weights}")
-        if result.stopped == "signal":
-            print("run the same command again to go on")
-        else:
-            print(f"next: counterface detect export {weights} own.onnx")
+            return output.tell(found, fold_lines(found), json_output)
+        result = train_detector(config, told)
+    again = "run the same command again to go on"
+    export_it = f"next: counterface detect export {result.weights} own.onnx"
+    lines = [
+        f"{result.stopped} at step {result.step}; weights: {result.weights}",
+        again if result.stopped == "signal" else export_it,
+    ]
+    output.tell(result, lines, json_output)
     return output.exit_code(result.signal)
 
 
@@ -128,11 +120,7 @@ def export(
             half=half,
             progress=report,
         )
-    if json_output:
-        output.print_json(done)
-    else:
-        print(f"{output.printable(str(done.path))}: {output.printable(done.note)}")
-    return 0
+    return output.tell(done, [f"{done.path}: {done.note}"], json_output)
 
 
 def fuse(
@@ -160,11 +148,7 @@ def fuse(
         done = fuse_detectors(
             weights, detector, name=name, manifest=manifest, jobs=jobs, progress=report
         )
-    if json_output:
-        output.print_json(done)
-    else:
-        print(f"{output.printable(str(done.path))}: {output.printable(done.note)}")
-    return 0
+    return output.tell(done, [f"{done.path}: {done.note}"], json_output)
 
 
 def fold_lines(report: FoldReport) -> list[str]:

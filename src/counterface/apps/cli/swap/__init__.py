@@ -1,1 +1,1 @@
-"""`counterface swap ...`, and how its results are told in words."""
+"""`counterface swap ...`, one file for verbs that belong together."""

@@ -1,17 +1,68 @@
-"""What `counterface swap train` is told, and what it says at the end."""
+"""`counterface swap train`: from a recipe or flags to a swap model."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from cyclopts import Parameter
+
+from counterface.apps.cli import output
+from counterface.apps.cli.app import Json
 from counterface.config import parse_settings, read_config_with, require_toml
 from counterface.errors import ConfigError
 
 if TYPE_CHECKING:
     from counterface.learn.loop import TrainResult
     from counterface.swap.training.train import SwapTrainConfig
+
+
+def train(
+    recipe: Path | None = None,
+    /,
+    *,
+    model: str | None = None,
+    preset: str | None = None,
+    source: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
+    target: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
+    identity: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
+    out: Path | None = None,
+    until: int | None = None,
+    device: str | None = None,
+    settings: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
+    json_output: Json = False,
+) -> int:
+    """Train a swap model from a recipe or flags; run again to continue. Ctrl-C saves and stops.
+
+    Args:
+        recipe: TOML file, see `recipes/swap_*.toml`; flags override it.
+        model: The architecture, instead of the recipe's.
+        preset: Named set of the model's options: quick96 or saehd.
+        source: Facesets of the person who gives the face: one or several.
+        target: Facesets of the person whose face is replaced: one or several.
+        identity: For 'many': NAME=FACESET, for each faceset of each person.
+        out: Folder of the run, instead of the recipe's.
+        until: Steps after which the run ends.
+        device: Device, as loop.device: auto (a GPU if there is one), cpu, gpu, cuda, cuda:1 or mps.
+        settings: Any other setting of the recipe, as loss.gan_power=0.1: one or several.
+    """
+    given = {"model": model, "preset": preset, "source": source, "target": target, "out": out}
+    loop = {"steps": until, "device": device}
+    config = read_settings(recipe, given, identity, loop, settings)
+    from counterface.swap.training.train import train_swap
+
+    with output.progress("train") as report:
+
+        def told(step: int, numbers: dict[str, float]) -> None:
+            shown = ", ".join(f"{name} {numbers[name]:.4g}" for name in numbers if "loss" in name)
+            report(step, config.loop.steps, shown)
+
+        result = train_swap(config, told)
+    if os.environ.get("RANK", "0") == "0":  # of several processes, one speaks
+        output.tell(result, train_lines(config, result), json_output)
+    return output.exit_code(result.signal)
 
 
 def read_settings(
