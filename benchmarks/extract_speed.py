@@ -28,8 +28,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from actors import draw_clip
 
+from counterface.faces.face_detector import load_models
+from counterface.faces.follow import FaceFollower
 from counterface.faceset.extract import ExtractConfig, ExtractSummary, extract
-from counterface.faceset.follow import FaceFollower
 
 WIDTH, HEIGHT = 1280, 720
 
@@ -96,7 +97,8 @@ def phases(path: Path, config: ExtractConfig) -> str:
     from counterface.faceset.blur import measure_blur
     from counterface.media import sandbox
 
-    follower = FaceFollower.load(config.face_detector, config.landmarker, config.detect_every)
+    models = load_models(config.face_detector, config.landmarker)
+    follower = FaceFollower(*models, config.detect_every, config.min_size)
     spent = dict.fromkeys(("wait for decoder", "find", "align and measure"), 0.0)
     start, count = time.perf_counter(), 0
     for frame in sandbox.read_video(path):

@@ -137,6 +137,11 @@ def largest_first(faces: Sequence[Face]) -> list[Face]:
     return sorted(faces, key=lambda face: float(np.prod(face.box[2:] - face.box[:2])), reverse=True)
 
 
+def shorter_side(face: Face) -> float:
+    """The shorter side of a face's box, pixels."""
+    return float((face.box[2:] - face.box[:2]).min())
+
+
 def detect_turned(image: Image, detector: FaceDetector) -> list[Face]:
     """The faces of a picture that lies on a side or on its head, boxes in the picture's pixels.
 

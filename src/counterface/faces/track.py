@@ -131,8 +131,8 @@ class CutFinder:
         """
         step = max(1, min(image.shape[:2]) // (4 * _THUMB))  # averaging 4x4 samples is enough
         small = cv2.resize(image[::step, ::step], (_THUMB, _THUMB), interpolation=cv2.INTER_AREA)
-        look = small.astype(np.float32)
-        look -= look.mean(axis=(0, 1))
-        look /= max(float(np.linalg.norm(look)), 1e-6)
-        before, self._before = self._before, look
-        return before is not None and float((before * look).sum()) < self.min_correlation
+        thumb = small.astype(np.float32)
+        thumb -= thumb.mean(axis=(0, 1))
+        thumb /= max(float(np.linalg.norm(thumb)), 1e-6)
+        before, self._before = self._before, thumb
+        return before is not None and float((before * thumb).sum()) < self.min_correlation

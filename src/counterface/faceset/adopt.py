@@ -89,5 +89,5 @@ def _row_of(path: Path, header: Header) -> Row | str:
         return "no face was found in it; delete it"
     if reason := misalignment(face.landmarks, _AS_IT_IS, header):
         return f"{reason}; {elsewhere}"
-    crop = Crop(image, _AS_IT_IS, header.template, face)
-    return Row.of(crop, image.shape, path.name, path.name, file_sha256(path))
+    crop = Crop(image, _AS_IT_IS, header.template, face, frame_shape=image.shape[:2])
+    return Row.of(crop, path.name, path.name, file_sha256(path))

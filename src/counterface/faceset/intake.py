@@ -9,18 +9,18 @@ interrupted run was taken up again.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from counterface.config import Record
 from counterface.errors import FacesetError, MediaError
 from counterface.faces.align import align
+from counterface.faces.face_detector import load_models
+from counterface.faces.follow import FaceFollower
 from counterface.faceset.commits import CommitWriter
-from counterface.faceset.follow import FaceFollower
 from counterface.faceset.header import OUTSIDE_TOLD, Header, SourceRecord
 from counterface.faceset.row import Row
 from counterface.faceset.store import merge, remove_source
@@ -92,9 +92,8 @@ class Intake:
         self.roots = roots
         self.redo = redo
         self.progress = progress or (lambda done, total, text: None)
-        self.follower = FaceFollower.load(
-            config.face_detector, config.landmarker, config.detect_every
-        )
+        models = load_models(config.face_detector, config.landmarker)
+        self.follower = FaceFollower(*models, config.detect_every, config.min_size)
         self._notes: list[MediaNote] = []  # on the file that is read
         self._stills: list[SourceRecord] = []  # read, not committed
         self._read: set[str] = set()  # hashes of files that this run has read
@@ -174,8 +173,8 @@ class Intake:
 
     def _read_still(self, path: Path, record: SourceRecord) -> SourceRecord:
         image = sandbox.read_image(path, self.config.limits, self._notes.append)
-        self.follower.reset()
-        crops = self._add_crops(Frame(image, 0, Fraction(0)), record, still=True)
+        faces = self.follower.find(image, still=True)
+        crops = self._add_crops(Frame(image, 0, Fraction(0)), faces, record, still=True)
         record = _advanced(record, 1, [crops], done=True)
         self.records[record.sha256] = record
         self._stills.append(record)
@@ -189,18 +188,15 @@ class Intake:
         if (aspect := upright_aspect(info)) != 1:
             text = SQUEEZED.format(float(aspect))
             self._notes.append(MediaNote("anamorphic", text))
-        length = SEGMENT * self.config.every
         crops: list[FrameCrops] = []  # of each frame of the segment
         try:
-            frames = self._frames_to_look_at(path, record.next_frame)
-            for number, segment in groupby(frames, key=lambda frame: frame.index // length):
-                self.follower.reset()
-                crops = []
-                for frame in segment:
-                    crops.append(self._add_crops(frame, record, still=False))
+            for segment in self.follower.walk(self._frames(path, record.next_frame), SEGMENT):
+                for frame, faces in segment:
+                    crops.append(self._add_crops(frame, faces, record))
                     if report:
                         self.progress(frame.index + 1, total, path.name)
-                record = self._commit([_advanced(record, (number + 1) * length, crops)])
+                next_frame = record.next_frame + SEGMENT * self.config.every
+                record = self._commit([_advanced(record, next_frame, crops)])
                 crops = []
         except MediaError as error:
             # What came before the damage is kept. The record stays at the start of the segment, so
@@ -210,7 +206,8 @@ class Intake:
             raise _Broken(got, str(error)) from error
         return self._commit([record.model_copy(update={"done": True})])
 
-    def _frames_to_look_at(self, path: Path, first: int) -> Iterator[Frame]:
+    def _frames(self, path: Path, first: int) -> Iterator[Frame]:
+        """Every n-th frame of a video, from one of them on."""
         for frame in sandbox.read_video(path, self.config.limits, tell=self._notes.append):
             if frame.index >= first and frame.index % self.config.every == 0:
                 yield frame
@@ -223,17 +220,17 @@ class Intake:
         self.records.update((record.sha256, record) for record in records)
         return records[-1]
 
-    def _add_crops(self, frame: Frame, record: SourceRecord, *, still: bool) -> FrameCrops:
+    def _add_crops(
+        self, frame: Frame, faces: Sequence[Face], record: SourceRecord, *, still: bool = False
+    ) -> FrameCrops:
         """What the frame gave."""
         config = self.config
-        found = self.follower.find(frame.image, still=still)
-        wanted = [face for face in found if _side(face) >= config.min_size][: config.faces]
         cut = partial(align, frame.image, frame_index=frame.index, pts=frame.pts)
         shares = []
-        for index, face in enumerate(wanted):
+        for index, face in enumerate(faces[: config.faces]):
             crop = cut(face, config.template, config.size, outside="grey")
             file = crop_name(record, None if still else frame.index, index)
-            row = Row.of(crop, frame.image.shape, file, record.name, record.sha256, index)
+            row = Row.of(crop, file, record.name, record.sha256, index)
             shares.append(row.outside)
             if row.outside > config.max_outside:
                 continue
@@ -326,8 +323,3 @@ def _outside_notes(record: SourceRecord) -> Iterator[str]:
             f"{counted(record.left_out, 'face was', 'faces were')} left out, of which "
             "too much lies outside their frames"
         )
-
-
-def _side(face: Face) -> float:
-    """The shorter side of the face's box, pixels."""
-    return float((face.box[2:] - face.box[:2]).min())

@@ -133,7 +133,13 @@ class Faceset:
                 f"this faceset are {side}x{side}; delete it or restore it"
             )
         return Crop(
-            image, row.frame_to_crop, self.header.template, row.face, row.frame_index, row.pts
+            image,
+            row.frame_to_crop,
+            self.header.template,
+            row.face,
+            row.frame_index,
+            row.pts,
+            (row.frame_height, row.frame_width),
         )
 
     def require_rights(self) -> Rights:

@@ -57,9 +57,8 @@ from counterface.detect.scanning.track_book import (
 )
 from counterface.errors import MediaError
 from counterface.faces.align import align
-from counterface.faces.face_detector import load_models
-from counterface.faces.face_search import FaceSearch
-from counterface.faces.link import FaceLinker
+from counterface.faces.face_detector import find_faces
+from counterface.faces.look import FaceLook
 from counterface.files import file_sha256
 from counterface.media import sandbox
 from counterface.media.notes import merge_notes
@@ -68,7 +67,7 @@ from counterface.media.sample_frames import FrameSample, Moment, sample_frames, 
 from counterface.media.sandbox import Limits
 from counterface.media.tags.metadata import Metadata
 from counterface.provenance.verify import Provenance
-from counterface.types import Face, Frame, Image, Progress
+from counterface.types import Crop, Face, Frame, Image, Progress
 
 THOROUGH_FRAMES = 96  # at least
 THOROUGH_FACE_DETECTOR = "full"
@@ -139,9 +138,8 @@ class Scanner:
         self.change = change or list
         sandbox.warm_up()
         self.detector = Detector.load(self.config.detector)
-        self.search(video=False).find(
-            np.zeros((64, 64, 3), np.uint8)
-        )  # loads the models now, not in the first file
+        nothing = np.zeros((64, 64, 3), np.uint8)  # loads the models now, not in the first file
+        find_faces(nothing, self.config.face_detector, self.config.landmarker)
 
     def scan(self, path: str | Path, progress: Progress | None = None) -> Report:
         """The report on one image or video.
@@ -172,11 +170,6 @@ class Scanner:
             with clock.phase("marks_wait"):
                 found = None if marks is None else marks.finish(digest)
         return job.result(digest, found, metadata)
-
-    def search(self, *, video: bool) -> FaceSearch:
-        """A search for faces, of one file."""
-        models = load_models(self.config.face_detector, self.config.landmarker)
-        return FaceSearch(*models, video=video)
 
 
 def scan(path: str | Path, config: ScanConfig | None = None) -> Report:
@@ -248,12 +241,14 @@ class _ScanJob:
             batch=BATCH,
             compression=media.compression.strength,
         )
-        self.search = scanner.search(video=media.kind != "image")
+        info = scanner.detector.info
+        self.look = FaceLook(
+            media, info.template, info.size, config.face_detector, config.landmarker
+        )
         self.sure_px = 0.0
-        self.linker = FaceLinker()
         self.strip = ThumbStrip(STILL_PX if media.kind == "image" else THUMB_PX)
-        self.seen: dict[int, list[tuple[Frame, Face, Image]]] = defaultdict(list)  # this moment
-        self.read = self.with_face = self.unaligned = 0
+        self.seen: dict[int, list[tuple[Frame, Crop]]] = defaultdict(list)  # this moment
+        self.read = self.with_face = 0
 
     def run(self, progress: Progress | None = None) -> None:
         sample = choose_frames(
@@ -265,7 +260,7 @@ class _ScanJob:
             for frame in self.scanner.change(moment):
                 if self.marks is not None:
                     self.marks.add(frame.image, expected)
-                self._look_at(square(frame, self.media))
+                self._add(square(frame, self.media))
             self._judge_moment()
             if progress and self.mode != "image":
                 # A header may promise fewer frames than there are.
@@ -278,39 +273,34 @@ class _ScanJob:
         with self.clock.phase("score"):
             self.book.flush()
 
-    def _look_at(self, frame: Frame) -> None:
+    def _add(self, frame: Frame) -> None:
         """Find the faces of a frame and say whose they are."""
-        info = self.scanner.detector.info
         self.read += 1
         with self.clock.phase("find_faces"):
-            found = self.search.find(frame.image)
-        faces = [face for face in found if face.landmarks is not None]
-        self.unaligned += len(found) - len(faces)
-        self.sure_px = max(self.sure_px, self.search.smallest(frame.image.shape[:2]))
+            faces = self.look.find(frame)
+        self.sure_px = max(self.sure_px, self.look.search.smallest(frame.image.shape[:2]))
         self.with_face += bool(faces)
         if self.scanner.config.pictures:
             with self.clock.phase("pictures"):
                 self.strip.add(frame)
-        if not faces:
-            return
-        with self.clock.phase("align_and_link"):
-            crops = [align(frame.image, face, info.template, info.size).image for face in faces]
-            people = self.linker.link(faces, crops)
-        for face, crop, person in zip(faces, crops, people, strict=True):
-            self.seen[person].append((frame, face, crop))
+        if faces:
+            with self.clock.phase("align_and_link"):
+                for person, crop in self.look.cut_people(frame, faces):
+                    self.seen[person].append((frame, crop))
 
     def _judge_moment(self) -> None:
         """Score each person of a moment: on one crop, or on all crops of a clip together."""
-        info = self.scanner.detector.info
+        together = self.scanner.detector.info.frames
         with self.clock.phase("score"):
             for person, sightings in self.seen.items():
-                crops = [crop for _, _, crop in sightings] if len(sightings) == info.frames else []
-                frame, face, _ = sightings[len(sightings) // 2]
-                look = self._look_of(frame, face) if crops else None
-                self.book.add(_sample(frame, face, crops, person, look))
+                whole = len(sightings) == together
+                crops = np.stack([crop.image for _, crop in sightings]) if whole else None
+                frame, crop = sightings[len(sightings) // 2]
+                quality = self._quality_of(frame, crop.face) if whole else None
+                self.book.add(_sample(crop, crops, person, quality))
         self.seen.clear()
 
-    def _look_of(self, frame: Frame, face: Face) -> CropQuality | None:
+    def _quality_of(self, frame: Frame, face: Face) -> CropQuality | None:
         """How much like a sharp photograph the face looks; None where it is not asked."""
         if not self.scanner.config.quality_gate:
             return None
@@ -324,12 +314,12 @@ class _ScanJob:
             requested=self.requested,
             read=self.read,
             with_face=self.with_face,
-            unaligned=self.unaligned,
+            unaligned=self.look.unaligned,
             sure_px=round(self.sure_px, 1),
         )
         with self.clock.phase("score"):
             tracks = self.book.close(self._rules())
-        facts = conclude(tracks, info.thresholds, self.unaligned)
+        facts = conclude(tracks, info.thresholds, self.look.unaligned)
         verdict, reasons = weigh_marks(facts.verdict, explain(facts), marks)
         notices = find_notices(self.media, sampling, tracks, info.range)
         return Report(
@@ -407,21 +397,22 @@ def frames_expected(media: MediaInfo) -> int:
 
 
 def _sample(
-    frame: Frame, face: Face, crops: Sequence[Image], person: int, look: CropQuality | None
+    crop: Crop, crops: Image | None, person: int, quality: CropQuality | None
 ) -> WaitingFace:
+    face = crop.face
     left, top, right, bottom = (float(side) for side in face.box)
     yaw, pitch = (face.pose.yaw, face.pose.pitch) if face.pose else (None, None)
     return WaitingFace(
         track=person,
-        frame_index=frame.index,
-        pts_s=float(frame.pts),
+        frame_index=crop.frame_index,
+        pts_s=float(crop.pts),
         box=(left, top, right, bottom),
         face_px=face_pixels(face),
         eye_px=eye_pixels(face),
         yaw=yaw,
         pitch=pitch,
-        look=look,
-        crops=np.stack(crops) if crops else None,
+        look=quality,
+        crops=crops,
     )
 
 

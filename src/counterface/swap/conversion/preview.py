@@ -24,7 +24,6 @@ from counterface.provenance.rights import Rights
 from counterface.swap.conversion.footage import (
     Footage,
     LookConfig,
-    Onlooker,
     look_at_image,
     look_at_video,
 )
@@ -175,7 +174,7 @@ def find_moment(target: Path, config: PreviewConfig) -> Moment:
     if sniff(target) == "image":
         picture = sandbox.read_image(target)
         frame = Frame(picture, 0, Fraction(0))
-        footage = look_at_image(picture, Onlooker(look))
+        footage = look_at_image(picture, look)
         return Moment(
             frame, _choose(target, footage, 0, config, lambda times: [frame] * len(times))
         )

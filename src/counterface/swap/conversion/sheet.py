@@ -16,7 +16,6 @@ from counterface.media.image import write_image
 from counterface.media.open_file import check_file, sniff
 from counterface.swap.conversion.footage import (
     LookConfig,
-    Onlooker,
     look_at_image,
     look_at_video,
 )
@@ -65,7 +64,7 @@ def list_people(
     config = config or LookConfig()
     if sniff(check_file(path)) == "image":
         image = sandbox.read_image(path, config.limits)
-        footage = look_at_image(image, Onlooker(config))
+        footage = look_at_image(image, config)
         cast = find_people(footage)
 
         def frames_at(times: Sequence[Fraction]) -> Iterator[Frame]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from counterface.errors import ConfigError
 from counterface.files import file_sha256, make_folder
 from counterface.media import sandbox
-from counterface.swap.conversion.footage import Onlooker, look_at_image
+from counterface.swap.conversion.footage import look_at_image
 from counterface.swap.conversion.job import ConvertJob
 from counterface.swap.conversion.notes import note_picture
 from counterface.swap.conversion.people import choose_people, find_people
@@ -26,9 +26,8 @@ class StillConverter:
     """Converts picture after picture with one model."""
 
     def __init__(self, job: ConvertJob) -> None:
-        """Load the face models."""
+        """Load the model."""
         self.job = job
-        self.onlooker = Onlooker(job.config)
         self.generator = job.generator()
 
     def convert(self, target: Path, out: Path, top: Path | None = None) -> Converted:
@@ -52,7 +51,7 @@ class StillConverter:
         rights = job.target_rights(target, sha256, top)
         masks = job.masks(target, sha256)
         image = sandbox.read_image(target, job.config.limits)
-        footage = look_at_image(image, self.onlooker)
+        footage = look_at_image(image, job.config)
         cast = find_people(footage)
 
         def frames_at(times: Sequence[Fraction]) -> Iterator[Frame]:
