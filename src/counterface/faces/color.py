@@ -3,8 +3,9 @@
 Convention: `f(face, like, face_mask=None, like_mask=None) -> Image`, all images RGB uint8
 (H, W, 3), of sizes of their own. A mask, float (H, W) in [0, 1], says which pixels are measured:
 those above 0.5. The colours of the whole face are then mapped, so that no edge appears at the
-mask's. Under 16 measured pixels on either side leave the face as it is. Nothing is random: the
-directions that some methods slice along are fixed by their argument `seed`.
+mask's. Under 16 measured pixels on either side leave the face as it is. A ShapeError says that an
+image is not RGB uint8, or a mask not of its size. Nothing is random: the directions that some
+methods slice along are fixed by their argument `seed`.
 
 Reinhard et al. 2001 (`rct`); Hertzmann 2001, the principal-axes form (`lct`); Pitié and Kokaram
 2007 (`mkl`); Pitié et al. 2007 (`idt`); Rabin et al. 2010, Bonneel et al. 2015 (`sot`); `mix` as
@@ -60,11 +61,7 @@ def keep(
 def match_average(
     face: Image, like: Image, face_mask: Mask | None = None, like_mask: Mask | None = None
 ) -> Image:
-    """Each channel shifted until its mean is that of `like`.
-
-    Raises:
-        ShapeError: an image is not RGB uint8, or a mask not of its size.
-    """
+    """Each channel shifted until its mean is that of `like`."""
     one, two = _measured(face, face_mask), _measured(like, like_mask)
     if one is None or two is None:
         return face.copy()
@@ -74,11 +71,7 @@ def match_average(
 def transfer_reinhard(
     face: Image, like: Image, face_mask: Mask | None = None, like_mask: Mask | None = None
 ) -> Image:
-    """Mean and deviation of L, a and b moved to those of `like`, in CIE LAB.
-
-    Raises:
-        ShapeError: an image is not RGB uint8, or a mask not of its size.
-    """
+    """Mean and deviation of L, a and b moved to those of `like`, in CIE LAB."""
     if _measured(face, face_mask) is None or _measured(like, like_mask) is None:
         return face.copy()
     lab, lab_like = _to_lab(face), _to_lab(like)
@@ -89,33 +82,21 @@ def transfer_reinhard(
 def transfer_linear(
     face: Image, like: Image, face_mask: Mask | None = None, like_mask: Mask | None = None
 ) -> Image:
-    """RGB mean and covariance moved to those of `like`: whitened, then coloured.
-
-    Raises:
-        ShapeError: an image is not RGB uint8, or a mask not of its size.
-    """
+    """RGB mean and covariance moved to those of `like`: whitened, then coloured."""
     return _by_moments(face, like, face_mask, like_mask, _recolouring)
 
 
 def transfer_monge_kantorovitch(
     face: Image, like: Image, face_mask: Mask | None = None, like_mask: Mask | None = None
 ) -> Image:
-    """RGB mean and covariance moved to those of `like` by the linear map that moves colours least.
-
-    Raises:
-        ShapeError: an image is not RGB uint8, or a mask not of its size.
-    """
+    """RGB mean and covariance moved to those of `like` by the linear map of least motion."""
     return _by_moments(face, like, face_mask, like_mask, _least_motion)
 
 
 def match_histogram(
     face: Image, like: Image, face_mask: Mask | None = None, like_mask: Mask | None = None
 ) -> Image:
-    """The histogram of each channel moved to that of `like`.
-
-    Raises:
-        ShapeError: an image is not RGB uint8, or a mask not of its size.
-    """
+    """The histogram of each channel moved to that of `like`."""
     one, two = _measured(face, face_mask), _measured(like, like_mask)
     if one is None or two is None:
         return face.copy()
@@ -141,9 +122,6 @@ def transfer_iterative(
         like_mask: what is measured of `like`.
         steps: turns of the axes.
         seed: seed of the turns.
-
-    Raises:
-        ShapeError: an image is not RGB uint8, or a mask not of its size.
     """
     return _through_lattice(face, like, face_mask, like_mask, _Slices(steps, 1), seed)
 
@@ -171,9 +149,6 @@ def transfer_sliced(
         steps: how often directions are drawn.
         directions: in each step, rounded up to threes at right angles.
         seed: seed of the directions.
-
-    Raises:
-        ShapeError: an image is not RGB uint8, or a mask not of its size.
     """
     slices = _Slices(steps, -(-directions // 3))
     return _through_lattice(face, like, face_mask, like_mask, slices, seed)
@@ -191,9 +166,6 @@ def transfer_mixed(
 
     Light keeps its smooth course, tint takes its exact distribution. DeepFaceLab's `mix` also
     moves L linearly and the rest by slices, but slices RGB at one lightness.
-
-    Raises:
-        ShapeError: an image is not RGB uint8, or a mask not of its size.
     """
     if _measured(face, face_mask) is None or _measured(like, like_mask) is None:
         return face.copy()

@@ -116,21 +116,19 @@ class Intake:
             check_file(path)
             record = self._record_of(path)
             if record.done:
-                return _result(record, "already", path)
+                return _result(record, path).model_copy(update={"status": "already"})
             self._read.add(record.sha256)
             if sniff(path) == "image":
                 return self._done(self._read_still(path, record), path)
             self.commit_stills()
-            record = self._read_video(path, record, report=total == 1)
-            return self._done(record, path)
-        except _Broken as broken:
-            return _result(broken.record, "failed", path, broken.reason)
+            record, error = self._read_video(path, record, report=total == 1)
+            return self._done(record, path) if error is None else _result(record, path, error)
         except (MediaError, _OtherSettingsError) as error:
             return SourceResult(path=readable(path), status="failed", error=str(error))
 
     def _done(self, record: SourceRecord, path: Path) -> SourceResult:
         notes = tuple(note.text for note in merge_notes(self._notes, ()))
-        result = _result(record, "done", path)
+        result = _result(record, path)
         return result.model_copy(update={"notes": (*notes, *result.notes)})
 
     def commit_stills(self) -> None:
@@ -182,7 +180,10 @@ class Intake:
             self.commit_stills()
         return record
 
-    def _read_video(self, path: Path, record: SourceRecord, *, report: bool) -> SourceRecord:
+    def _read_video(
+        self, path: Path, record: SourceRecord, *, report: bool
+    ) -> tuple[SourceRecord, str | None]:
+        """What came of a video, and why it could not be read to its end."""
         info = sandbox.probe(path, self.config.limits)
         total = info.frame_count if report else None
         if (aspect := upright_aspect(info)) != 1:
@@ -202,9 +203,8 @@ class Intake:
             # What came before the damage is kept. The record stays at the start of the segment, so
             # that a repaired decoder or a higher limit reads the whole segment again.
             self._commit([record])
-            got = _advanced(record, record.next_frame, crops)
-            raise _Broken(got, str(error)) from error
-        return self._commit([record.model_copy(update={"done": True})])
+            return _advanced(record, record.next_frame, crops), str(error)
+        return self._commit([record.model_copy(update={"done": True})]), None
 
     def _frames(self, path: Path, first: int) -> Iterator[Frame]:
         """Every n-th frame of a video, from one of them on."""
@@ -267,15 +267,6 @@ class _OtherSettingsError(FacesetError):
     """A file, one of several, was extracted before with other settings."""
 
 
-class _Broken(Exception):  # noqa: N818  (a signal inside this file, never seen outside)
-    """A video that could not be read to its end, and what it gave until then."""
-
-    def __init__(self, record: SourceRecord, reason: str) -> None:
-        super().__init__(reason)
-        self.record = record
-        self.reason = reason
-
-
 def _advanced(
     record: SourceRecord, next_frame: int, crops: list[FrameCrops], *, done: bool = False
 ) -> SourceRecord:
@@ -293,15 +284,10 @@ def _advanced(
     )
 
 
-def _result(
-    record: SourceRecord,
-    status: Literal["done", "already", "failed"],
-    path: Path,
-    error: str | None = None,
-) -> SourceResult:
+def _result(record: SourceRecord, path: Path, error: str | None = None) -> SourceResult:
     return SourceResult(
         path=readable(path),
-        status=status,
+        status="done" if error is None else "failed",
         frames=record.frames,
         frames_with_face=record.frames_with_face,
         crops=record.crops,

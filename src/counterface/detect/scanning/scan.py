@@ -8,11 +8,9 @@ two overlap on two cores. Nothing here prints, and nothing is written.
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -63,9 +61,10 @@ from counterface.files import file_sha256
 from counterface.media import sandbox
 from counterface.media.notes import merge_notes
 from counterface.media.probe import MediaInfo
-from counterface.media.sample_frames import FrameSample, Moment, sample_frames, square
+from counterface.media.sample_frames import FrameSample, sample_frames, square
 from counterface.media.sandbox import Limits
 from counterface.media.tags.metadata import Metadata
+from counterface.phase_clock import PhaseClock
 from counterface.provenance.verify import Provenance
 from counterface.types import Crop, Face, Frame, Image, Progress
 
@@ -152,7 +151,7 @@ class Scanner:
             MediaError: the file cannot be opened or decoded within its limits.
         """
         path = Path(path)
-        clock = _PhaseClock()
+        clock = PhaseClock()
         with clock.phase("probe"):
             media = sandbox.probe(path, self.config.limits)
         with clock.phase("metadata"):
@@ -190,36 +189,6 @@ def scan(path: str | Path, config: ScanConfig | None = None) -> Report:
     return Scanner(config).scan(path)
 
 
-class _PhaseClock:
-    """Seconds of wall time by phase."""
-
-    def __init__(self) -> None:
-        self.start = time.perf_counter()
-        self.seconds: dict[str, float] = defaultdict(float)
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        before = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] += time.perf_counter() - before
-
-    def waiting(self, moments: Iterable[Moment]) -> Iterator[Moment]:
-        """The moments, with the time spent waiting for each counted as decoding."""
-        source = iter(moments)
-        while True:
-            with self.phase("decode_wait"):
-                moment = next(source, None)
-            if moment is None:
-                return
-            yield moment
-
-    def table(self) -> dict[str, float]:
-        total = time.perf_counter() - self.start
-        return {**{k: round(v, 4) for k, v in self.seconds.items()}, "total": round(total, 4)}
-
-
 class _ScanJob:
     """The state of one file's scan."""
 
@@ -228,22 +197,21 @@ class _ScanJob:
         scanner: Scanner,
         path: Path,
         media: MediaInfo,
-        clock: _PhaseClock,
+        clock: PhaseClock,
         marks: MarkJob | None,
     ) -> None:
-        config = scanner.config
-        self.scanner, self.path, self.media, self.clock = scanner, path, media, clock
-        self.marks = marks
+        self.config, self.change, self.detector = scanner.config, scanner.change, scanner.detector
+        self.path, self.media, self.clock, self.marks = path, media, clock, marks
+        config, self.info = self.config, self.detector.info
         self.book = TrackBook(
-            scanner.detector,
+            self.detector,
             mirror=config.thorough,
             pictures=config.pictures,
             batch=BATCH,
             compression=media.compression.strength,
         )
-        info = scanner.detector.info
         self.look = FaceLook(
-            media, info.template, info.size, config.face_detector, config.landmarker
+            media, self.info.template, self.info.size, config.face_detector, config.landmarker
         )
         self.sure_px = 0.0
         self.strip = ThumbStrip(STILL_PX if media.kind == "image" else THUMB_PX)
@@ -251,13 +219,11 @@ class _ScanJob:
         self.read = self.with_face = 0
 
     def run(self, progress: Progress | None = None) -> None:
-        sample = choose_frames(
-            self.path, self.media, self.scanner.config, self.scanner.detector.info
-        )
+        sample = choose_frames(self.path, self.media, self.config, self.info)
         self.mode, self.requested = sample.mode, sample.requested
         expected = self.requested or frames_expected(self.media)
-        for moment in self.clock.waiting(sample.moments):
-            for frame in self.scanner.change(moment):
+        for moment in self.clock.waiting(sample.moments, "decode_wait"):
+            for frame in self.change(moment):
                 if self.marks is not None:
                     self.marks.add(frame.image, expected)
                 self._add(square(frame, self.media))
@@ -280,7 +246,7 @@ class _ScanJob:
             faces = self.look.find(frame)
         self.sure_px = max(self.sure_px, self.look.search.smallest(frame.image.shape[:2]))
         self.with_face += bool(faces)
-        if self.scanner.config.pictures:
+        if self.config.pictures:
             with self.clock.phase("pictures"):
                 self.strip.add(frame)
         if faces:
@@ -290,10 +256,9 @@ class _ScanJob:
 
     def _judge_moment(self) -> None:
         """Score each person of a moment: on one crop, or on all crops of a clip together."""
-        together = self.scanner.detector.info.frames
         with self.clock.phase("score"):
             for person, sightings in self.seen.items():
-                whole = len(sightings) == together
+                whole = len(sightings) == self.info.frames
                 crops = np.stack([crop.image for _, crop in sightings]) if whole else None
                 frame, crop = sightings[len(sightings) // 2]
                 quality = self._quality_of(frame, crop.face) if whole else None
@@ -302,13 +267,13 @@ class _ScanJob:
 
     def _quality_of(self, frame: Frame, face: Face) -> CropQuality | None:
         """How much like a sharp photograph the face looks; None where it is not asked."""
-        if not self.scanner.config.quality_gate:
+        if not self.config.quality_gate:
             return None
         with self.clock.phase("look"):
             return measure_quality(align(frame.image, face, TEMPLATE, SIDE).image)
 
     def result(self, sha256: str, marks: Provenance | None, metadata: Metadata) -> Report:
-        info = self.scanner.detector.info
+        info = self.info
         sampling = Sampling(
             mode=self.mode,
             requested=self.requested,
@@ -348,9 +313,9 @@ class _ScanJob:
             provenance=marks,
             metadata=metadata,
             sampling=sampling,
-            detector=DetectorSummary.of(info, self.scanner.detector.sha256),
-            config=self.scanner.config.model_dump(mode="json"),
-            timings_s=self.clock.table(),
+            detector=DetectorSummary.of(info, self.detector.sha256),
+            config=self.config.model_dump(mode="json"),
+            timings_s=self.clock.table(4),
             limits=LIMITS if info.weighing is None else WEIGHED_LIMITS,
             exhibits=self.book.exhibits(),
             thumbs=self.strip.thumbs(),
@@ -358,8 +323,7 @@ class _ScanJob:
 
     def _rules(self) -> Rules:
         """What a face needs in order to count."""
-        info = self.scanner.detector.info
-        strength, most = self.media.compression.strength, info.range.max_compression
+        strength, most = self.media.compression.strength, self.info.range.max_compression
         whole_file = None
         if strength > most:
             text = f"the file is compressed more strongly ({strength:.2f}) than what the detector "
@@ -367,7 +331,7 @@ class _ScanJob:
         if any(note.code == "grey" for note in self.media.notes):
             text = "the colours of the file cannot be read, and grey ones say too little"
             whole_file = SetAside(code="grey", text=text)
-        moments = -(-self.read // info.frames)
+        moments = -(-self.read // self.info.frames)
         return Rules(moments, _brief_below(self.mode, moments), whole_file)
 
 

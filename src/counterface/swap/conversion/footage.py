@@ -9,7 +9,7 @@ interrupted pass was taken up again. A minute of one face at 30 frames/s takes a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
@@ -28,6 +28,7 @@ from counterface.faces.follow import FaceFollower
 from counterface.faces.pose import estimate_pose
 from counterface.faces.track import CutFinder
 from counterface.media import sandbox
+from counterface.media.open_file import check_file, sniff
 from counterface.media.probe import MediaInfo
 from counterface.media.sandbox import Limits
 from counterface.table import Column, Table, write_table
@@ -147,6 +148,29 @@ class Footage:
     def times(self) -> tuple[Fraction, ...]:
         """The times of all frames, seconds."""
         return tuple(look.pts for look in self.looks)
+
+
+FramesAt = Callable[[Sequence[Fraction]], Iterable[Frame]]  # the frames shown at ascending times
+
+
+def look_at(
+    path: Path, config: LookConfig, progress: Progress | None = None
+) -> tuple[Footage, FramesAt]:
+    """The faces of a picture or of a video, and what gives its frames once more.
+
+    Args:
+        path: the file; it is decoded in a child process.
+        config: how to look.
+        progress: called as (frames, total or None, "faces") for a video.
+
+    Raises:
+        MediaError: the file cannot be decoded, or has no frame in the range.
+    """
+    if sniff(check_file(path)) == "image":
+        frame = Frame(sandbox.read_image(path, config.limits), 0, Fraction(0))
+        return look_at_image(frame.image, config), lambda times: [frame] * len(times)
+    footage = look_at_video(path, config, None, progress)
+    return footage, lambda times: sandbox.frames_at(path, times, config.limits)
 
 
 def look_at_video(

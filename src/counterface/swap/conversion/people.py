@@ -9,7 +9,7 @@ be named. The same footage looked at with the same settings gives the same numbe
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
@@ -31,8 +31,8 @@ from counterface.faces.identity import (
 from counterface.faces.link import ALIKE, SIDE, SPOT, appearance_of, is_same_place
 from counterface.faces.track import track_faces
 from counterface.media import sandbox
-from counterface.swap.conversion.footage import Footage
-from counterface.types import Floats, Frame, Sighting, Track
+from counterface.swap.conversion.footage import Footage, FramesAt
+from counterface.types import Floats, Sighting, Track
 from counterface.wording import counted
 
 BRIEF = 3  # sightings; with fewer a face may be a false alarm, and alone decides nothing
@@ -194,9 +194,6 @@ class Choice(Record):
         return self
 
 
-FramesAt = Callable[[Sequence[Fraction]], Iterable[Frame]]  # the frames shown at ascending times
-
-
 def choose_people(cast: Cast, choice: Choice, frames_at: FramesAt, where: str) -> frozenset[int]:
     """The numbers of those who are to be replaced.
 
@@ -292,6 +289,5 @@ def best_moments(sightings: Sequence[Sighting], count: int) -> list[Sighting]:
 
 def _clarity(sighting: Sighting) -> float:
     face = sighting.face
-    side = float((face.box[2:] - face.box[:2]).min())
     turned = max(abs(face.pose.yaw), abs(face.pose.pitch)) if face.pose else 0.0
-    return side * float(np.cos(np.radians(min(turned, 90.0))))
+    return shorter_side(face) * float(np.cos(np.radians(min(turned, 90.0))))

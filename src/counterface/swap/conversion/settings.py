@@ -22,16 +22,9 @@ _FILES = {"plan", "like", "masks", "rights_file"}  # told by name, or by what is
 _INDIFFERENT = {"limits", "batch", "threads", "rights", "merge"} | _FILES
 
 
-class ConvertConfig(LookConfig):
+class ConvertConfig(Choice, LookConfig):
     """How a target becomes an output."""
 
-    person: tuple[int, ...] = Field(
-        (), description="people to replace, by the numbers that 'counterface faces list' prints"
-    )
-    like: tuple[Path, ...] = Field((), description="pictures of the person to replace")
-    who: Literal["all", "largest"] | None = Field(
-        None, description="people to replace: everyone, or the one with the largest face"
-    )
     identity: str | None = Field(
         None,
         description="identity whose face is put in; needed for a model of more than two people",
@@ -110,15 +103,10 @@ class ConvertConfig(LookConfig):
     )
 
     @model_validator(mode="after")
-    def _check_choice(self) -> ConvertConfig:
-        self.choice()
+    def _check_rights(self) -> ConvertConfig:
         if self.rights is not None and self.rights_file is not None:
             raise ValueError("`rights` and `rights_file` are given; leave one out")
         return self
-
-    def choice(self) -> Choice:
-        """Who is replaced."""
-        return Choice(person=self.person, like=self.like, who=self.who)
 
     def encoder(self) -> VideoEncoder:
         """What encodes a video.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -11,22 +9,15 @@ import numpy as np
 
 from counterface.config import Record
 from counterface.faces.align import align
-from counterface.media import sandbox
 from counterface.media.image import write_image
-from counterface.media.open_file import check_file, sniff
-from counterface.swap.conversion.footage import (
-    LookConfig,
-    look_at_image,
-    look_at_video,
-)
+from counterface.swap.conversion.footage import FramesAt, LookConfig, look_at
 from counterface.swap.conversion.people import (
     Cast,
-    FramesAt,
     TargetPerson,
     best_moments,
     find_people,
 )
-from counterface.types import Frame, Image, Progress
+from counterface.types import Image, Progress
 from counterface.wording import counted
 
 PICTURES = 5  # of each person
@@ -61,21 +52,8 @@ def list_people(
     Raises:
         MediaError: the file cannot be decoded, or the sheet not written.
     """
-    config = config or LookConfig()
-    if sniff(check_file(path)) == "image":
-        image = sandbox.read_image(path, config.limits)
-        footage = look_at_image(image, config)
-        cast = find_people(footage)
-
-        def frames_at(times: Sequence[Fraction]) -> Iterator[Frame]:
-            return (Frame(image, 0, Fraction(0)) for _ in times)
-    else:
-        footage = look_at_video(path, config, None, progress)
-        cast = find_people(footage)
-
-        def frames_at(times: Sequence[Fraction]) -> Iterator[Frame]:
-            return sandbox.frames_at(path, times, config.limits)
-
+    footage, frames_at = look_at(path, config or LookConfig(), progress)
+    cast = find_people(footage)
     if sheet is not None:
         write_image(sheet, draw_sheet(cast, frames_at))
     return PeopleSeen(file=str(path), frames=len(footage.looks), people=cast.people)
