@@ -77,7 +77,7 @@ class FaceStoreConfig(Record):
 
 
 class StoredFile(Record):
-    """What became of one file."""
+    """The outcome of one file."""
 
     path: str
     status: Literal["done", "already", "failed"]
@@ -88,7 +88,7 @@ class StoredFile(Record):
 
 
 class StoreSummary(Record):
-    """What became of all files of one call."""
+    """The outcome of one call, file by file."""
 
     folder: str
     files: tuple[StoredFile, ...]
@@ -112,10 +112,10 @@ def store_faces(
     redo: bool = False,
     progress: Progress | None = None,
 ) -> StoreSummary:
-    """What became of the files; `folder` then is a faceset of their clips, with a manifest beside.
+    """Cut the files' faces into a faceset in `folder`, with a manifest, and tell the outcome.
 
-    A call that was killed is continued by the same call. A file that cannot be read never ends it;
-    the reason is kept in the store and told again, until `redo`.
+    A killed call is continued by the same call. A file that cannot be read never ends it; the
+    reason is kept in the store and reported again, until `redo`.
 
     Args:
         entries: entries of a manifest.
@@ -220,7 +220,7 @@ class _StoreIntake:
         self._stored: dict[str, list[Row]] | None = None  # by content; looked up when needed
 
     def read(self, entry: Entry) -> tuple[Entry, StoredFile]:
-        """The entry with its hash, and what became of it."""
+        """The entry with its hash, and its outcome."""
         name = readable(entry.path)
         try:
             stored = entry.sha256 in self.records  # then its bytes need not be read again

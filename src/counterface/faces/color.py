@@ -5,7 +5,7 @@ Convention: `f(face, like, face_mask=None, like_mask=None) -> Image`, all images
 those above 0.5. The colours of the whole face are then mapped, so that no edge appears at the
 mask's. Under 16 measured pixels on either side leave the face as it is. A ShapeError says that an
 image is not RGB uint8, or a mask not of its size. Nothing is random: the directions that some
-methods slice along are fixed by their argument `seed`.
+methods slice along come from a fixed seed.
 
 Reinhard et al. 2001 (`rct`); Hertzmann 2001, the principal-axes form (`lct`); Pitié and Kokaram
 2007 (`mkl`); Pitié et al. 2007 (`idt`); Rabin et al. 2010, Bonneel et al. 2015 (`sot`); `mix` as
@@ -105,25 +105,10 @@ def match_histogram(
 
 
 def transfer_iterative(
-    face: Image,
-    like: Image,
-    face_mask: Mask | None = None,
-    like_mask: Mask | None = None,
-    *,
-    steps: int = 20,
-    seed: int = 0,
+    face: Image, like: Image, face_mask: Mask | None = None, like_mask: Mask | None = None
 ) -> Image:
-    """The joint distribution of RGB moved to that of `like`, three turned axes at a time.
-
-    Args:
-        face: see the module's convention, as for the masks.
-        like: whose colours the face takes.
-        face_mask: what is measured of the face.
-        like_mask: what is measured of `like`.
-        steps: turns of the axes.
-        seed: seed of the turns.
-    """
-    return _through_lattice(face, like, face_mask, like_mask, _Slices(steps, 1), seed)
+    """The joint distribution of RGB moved to that of `like`, three turned axes at a time."""
+    return _through_lattice(face, like, face_mask, like_mask, _Slices(steps=20, bases=1))
 
 
 def transfer_sliced(
@@ -132,35 +117,18 @@ def transfer_sliced(
     face_mask: Mask | None = None,
     like_mask: Mask | None = None,
     *,
-    steps: int = 10,
-    directions: int = 30,
     seed: int = 0,
 ) -> Image:
     """The joint distribution of RGB moved to that of `like` by sliced optimal transport.
 
     Unlike `transfer_iterative`, a step goes along many directions at once, by their mean, which
     moves colours less far in all.
-
-    Args:
-        face: see the module's convention, as for the masks.
-        like: whose colours the face takes.
-        face_mask: what is measured of the face.
-        like_mask: what is measured of `like`.
-        steps: how often directions are drawn.
-        directions: in each step, rounded up to threes at right angles.
-        seed: seed of the directions.
     """
-    slices = _Slices(steps, -(-directions // 3))
-    return _through_lattice(face, like, face_mask, like_mask, slices, seed)
+    return _through_lattice(face, like, face_mask, like_mask, _Slices(steps=10, bases=10), seed)
 
 
 def transfer_mixed(
-    face: Image,
-    like: Image,
-    face_mask: Mask | None = None,
-    like_mask: Mask | None = None,
-    *,
-    seed: int = 0,
+    face: Image, like: Image, face_mask: Mask | None = None, like_mask: Mask | None = None
 ) -> Image:
     """L of LAB by mean and deviation, as `rct`; a and b by sliced optimal transport in their plane.
 
@@ -171,14 +139,13 @@ def transfer_mixed(
         return face.copy()
     lab, lab_like = _to_lab(face), _to_lab(like)
     gain, mean, mean_to = _gain(lab, lab_like, face_mask, like_mask)
-    rng = np.random.default_rng(seed)
     tint, goal = (
-        _sample(_select(part, mask)[:, 1:], seed)
+        _sample(_select(part, mask)[:, 1:])
         for part, mask in ((lab, face_mask), (lab_like, like_mask))
     )
     line = np.linspace(-128, 128, PLANE, dtype=np.float32)
     nodes = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
-    plane = _learn(tint, goal, nodes, _Slices(10, 10), rng).reshape(PLANE, PLANE, 2)
+    plane = _learn(tint, goal, nodes, _Slices(steps=10, bases=10)).reshape(PLANE, PLANE, 2)
     at = (lab[..., 1:] + 128) * ((PLANE - 1) / 256)
     out = np.empty_like(lab)
     out[..., 0] = (lab[..., 0] - mean[0]) * gain[0] + mean_to[0]
@@ -292,7 +259,7 @@ def _through_lattice(
     face_mask: Mask | None,
     like_mask: Mask | None,
     slices: _Slices,
-    seed: int,
+    seed: int = 0,
 ) -> Image:
     """The face, its colours mapped as slices of RGB say; between the lattice's nodes linearly."""
     import PIL.Image
@@ -304,13 +271,12 @@ def _through_lattice(
     line = np.linspace(0, 255, LATTICE, dtype=np.float32)
     blue, green, red = np.meshgrid(line, line, line, indexing="ij")  # red runs fastest
     nodes = np.stack([red, green, blue], axis=-1).reshape(-1, 3)
-    rng = np.random.default_rng(seed)
-    moved = _learn(_sample(one, seed), _sample(two, seed), nodes, slices, rng)
+    moved = _learn(_sample(one, seed), _sample(two, seed), nodes, slices, seed)
     lattice = PIL.ImageFilter.Color3DLUT(LATTICE, (moved / 255).ravel())
     return np.array(PIL.Image.fromarray(face).filter(lattice))
 
 
-def _sample(colors: NDArray[Level], seed: int) -> Floats:
+def _sample(colors: NDArray[Level], seed: int = 0) -> Floats:
     """Some of the colours, float32, the same ones for the same number of them."""
     if len(colors) > SAMPLES:
         picks = np.random.default_rng((seed, len(colors))).integers(len(colors), size=SAMPLES)
@@ -318,8 +284,9 @@ def _sample(colors: NDArray[Level], seed: int) -> Floats:
     return np.asarray(colors, dtype=np.float32)
 
 
-def _learn(colors: Floats, onto: Floats, nodes: Floats, slices: _Slices, rng: Generator) -> Floats:
+def _learn(colors: Floats, onto: Floats, nodes: Floats, slices: _Slices, seed: int = 0) -> Floats:
     """Where the nodes (M, D) go when the colours (N, D) take the distribution of `onto` (K, D)."""
+    rng = np.random.default_rng(seed)
     count, channels = colors.shape
     points = np.concatenate([colors, nodes]).T + (onto.mean(axis=0) - colors.mean(axis=0))[:, None]
     points = np.ascontiguousarray(points)  # (D, N + M)

@@ -24,7 +24,7 @@ FORMER_DEFAULTS = {"face_detector": "mediapipe"}  # of earlier versions
 
 
 class ExtractConfig(Record):
-    """What is taken from footage, and in what form."""
+    """Which faces are taken from footage, and in what form."""
 
     every: int = Field(1, ge=1, description="look at every n-th frame of a video")
     faces: int | None = Field(None, ge=1, description="keep the n largest faces of a frame")
@@ -83,7 +83,7 @@ class ExtractConfig(Record):
 
 
 class ExtractSummary(Record):
-    """What became of all files of one call."""
+    """The outcome of one call, file by file."""
 
     folder: str
     sources: tuple[SourceResult, ...]
@@ -103,14 +103,14 @@ def extract(
     redo: bool = False,
     progress: Progress | None = None,
 ) -> ExtractSummary:
-    """What came out; the faceset in `out` then holds the faces of the source.
+    """Add the faces of footage to the faceset in `out`, and give a summary of what became of it.
 
     An interrupted call is continued by the same call; files that are done are left alone, and
     crops that were deleted by hand stay deleted.
 
     Args:
-        source: a video, a picture, a folder of both, or several of them; in one call, which opens
-            the models and writes the faceset once.
+        source: a video, a picture, a folder of both, or several of these; one call loads the models
+            and writes the faceset once.
         out: a faceset to add to, or a folder that is empty or absent.
         config: the settings.
         redo: extract again what is done, or was begun with other settings.
@@ -120,8 +120,7 @@ def extract(
         FacesetError: `out` cannot be used, or holds another template, size or rights record.
         MediaError: the source does not exist, or is a folder without media.
         RegistryError: no face detector or landmarker of that name.
-        RightsError: a `rights.toml` lacks a field or cannot be read, or those of several sources
-            differ.
+        RightsError: a `rights.toml` lacks a field or cannot be read, or the sources' differ.
         WeightsError: a model file cannot be found or fetched.
     """
     sources = [source] if isinstance(source, Path) else list(source)
@@ -146,7 +145,7 @@ def _files(source: Path, out: Path) -> list[tuple[Path, Path]]:
     inside = out.resolve()
     files = [p for p in find_media([source]) if not p.resolve().is_relative_to(inside)]
     if source.is_dir() and (not files or files == [source]):
-        raise MediaError(f"{source} holds no images or videos; looked at suffixes, at any depth")
+        raise MediaError(f"{source} holds no images or videos, by suffix and at any depth")
     root = source if source.is_dir() else source.parent
     return [(path, root) for path in files]
 

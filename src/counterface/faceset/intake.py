@@ -1,7 +1,7 @@
 """One run of an extraction: files in, crops and records out, in commits that survive a kill.
 
 Frames are decoded in the sandbox's child process while this process finds and aligns faces and a
-few threads write crops. A video is read in segments of `SEGMENT` looked-at frames, each one commit.
+few threads write crops. A video is read in segments of `SEGMENT` frames, each one commit.
 Faces are followed within a segment only, so the crops of a segment do not depend on where an
 interrupted run was taken up again.
 """
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 SQUEEZED = (
     "Its pixels are {:.2f} times as wide as high; faces are stored as they lie in it, squeezed."
 )
-SEGMENT = 64  # looked-at frames in a commit: a second or less of work to lose
+SEGMENT = 64  # frames in a commit: a second or less of work to lose
 MERGE_AFTER = 500  # commits; whoever opens the faceset meanwhile has to read each of them
 
 
 class SourceResult(Record):
-    """What became of one file."""
+    """The outcome of one file."""
 
     path: str
     status: Literal["done", "already", "failed"]
@@ -55,7 +55,7 @@ class SourceResult(Record):
 
 
 class FrameCrops(NamedTuple):
-    """What one frame gave."""
+    """The crops of one frame, counted."""
 
     crops: int
     partly_outside: int
@@ -99,12 +99,12 @@ class Intake:
         self._read: set[str] = set()  # hashes of files that this run has read
 
     def read_file(self, path: Path, index: int, total: int) -> SourceResult:
-        """What became of the file; that it cannot be read is told, not raised.
+        """The outcome of one file; a file that cannot be read is reported, not raised.
 
         Args:
             path: a picture or a video.
-            index: its place among the files of the run.
-            total: how many files there are.
+            index: position among the files of the run.
+            total: number of files of the run.
 
         Raises:
             FacesetError: the faceset cannot be written.
@@ -183,7 +183,7 @@ class Intake:
     def _read_video(
         self, path: Path, record: SourceRecord, *, report: bool
     ) -> tuple[SourceRecord, str | None]:
-        """What came of a video, and why it could not be read to its end."""
+        """The record of a video, and the reason why it could not be read to its end, if any."""
         info = sandbox.probe(path, self.config.limits)
         total = info.frame_count if report else None
         if (aspect := upright_aspect(info)) != 1:
@@ -223,7 +223,7 @@ class Intake:
     def _add_crops(
         self, frame: Frame, faces: Sequence[Face], record: SourceRecord, *, still: bool = False
     ) -> FrameCrops:
-        """What the frame gave."""
+        """Add the crops of a frame, and count them."""
         config = self.config
         cut = partial(align, frame.image, frame_index=frame.index, pts=frame.pts)
         shares = []

@@ -103,7 +103,7 @@ class Faceset:
 
     @property
     def content_sha256(self) -> str:
-        """What it was made from: SHA-256 over the hashes of its sources, wherever it lies.
+        """The SHA-256 over the hashes of its sources, the same wherever it lies.
 
         Deleted crops do not change it, another source does.
         """
@@ -112,7 +112,7 @@ class Faceset:
         return hashlib.sha256("\n".join(sources).encode()).hexdigest()
 
     def __len__(self) -> int:
-        """How many crops there are."""
+        """The number of crops."""
         return len(self.rows)
 
     def __iter__(self) -> Iterator[Row]:
@@ -171,7 +171,7 @@ class Faceset:
 
 
 def open_or_create(folder: Path, template: str, size: int, rights: Rights | None = None) -> Faceset:
-    """The faceset in a folder, or a new one there; of these crops.
+    """The faceset in a folder, made there if absent, for crops of this template and size.
 
     Args:
         folder: a faceset, or a folder that is empty or absent.

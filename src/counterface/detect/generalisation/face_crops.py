@@ -35,7 +35,7 @@ STILL_FRAMES = 4  # a video of fewer is a picture that was stored as one
 
 @dataclass(frozen=True)
 class CropConfig:
-    """How faces are cut; a detector or recipe says most of it."""
+    """How faces are cut; mostly taken from a detector or recipe."""
 
     template: str
     size: int
@@ -72,7 +72,7 @@ def cut_faces(
 
     Args:
         entries: pictures and videos.
-        config: how.
+        config: how faces are cut.
         folder: folder of kept crops; one Parquet file for each content.
         progress: called as (done, total, name).
 
@@ -99,7 +99,7 @@ class FaceCutter:
         """Settle how faces are cut.
 
         Args:
-            config: how.
+            config: how faces are cut.
             folder: where crops are kept, one Parquet file for each content; None keeps none.
 
         Raises:
@@ -183,7 +183,7 @@ def _write(faces: FaceCrops, path: Path) -> None:
 
 
 def _read(path: Path) -> FaceCrops:
-    advice = "delete it, and the file is looked at again"
+    advice = "delete it, and the file is cut again"
     (row,) = read_parquet(path, MediaError, advice).to_pylist()
     with reading(path, MediaError, advice):
         crops = np.frombuffer(row["crops"], np.uint8).reshape(row["shape"])

@@ -1,4 +1,4 @@
-"""Who is to be seen in a target: tracks joined over cuts to numbered people, and who is chosen.
+"""The people in a target: tracks joined over cuts to numbered people, and who is chosen.
 
 A track is one face followed without a break. Which tracks show one person is told from the small
 crops that the first pass kept, by the rules of `faces.link`. Two people taken for one would put a

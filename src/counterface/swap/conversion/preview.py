@@ -88,7 +88,7 @@ class Moment:
 
 
 def preview(model: Path, target: Path, out: Path, config: PreviewConfig) -> MadeRecord:
-    """The record of the grid, which is then in `out`: signed, watermarked and registered.
+    """Write the grid into `out`, signed, watermarked and registered, and give its record.
 
     Args:
         model: a run's folder, weights or a checkpoint.

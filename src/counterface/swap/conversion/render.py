@@ -75,14 +75,14 @@ class Renderer:
 
         Args:
             generator: makes the faces.
-            identity: as whom.
-            plan: how they are merged.
-            faces: which, by index of the frame.
-            mark: leaves the watermark in a finished picture.
+            identity: number of the person whose face is put in.
+            plan: how faces are merged.
+            faces: faces to replace, by index of the frame.
+            mark: puts the watermark into a finished picture.
             steady: share of the last output that is blended in, [0, 1); 0 is off.
             even: sides are made even, as H.264 needs them, by repeating the last row or column.
             keep_masks: parts carry their masks.
-            masks: those of facesets, where the plan asks for them.
+            masks: masks of facesets, where the plan asks for them.
             clock: counts the seconds of each phase.
         """
         self.generator, self.identity, self.plan, self.faces = generator, identity, plan, faces

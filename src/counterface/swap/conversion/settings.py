@@ -109,7 +109,7 @@ class ConvertConfig(Choice, LookConfig):
         return self
 
     def encoder(self) -> VideoEncoder:
-        """What encodes a video.
+        """The encoder of a video.
 
         Raises:
             ConfigError: codec, bits, crf and preset do not go together.
@@ -139,7 +139,7 @@ class ConvertConfig(Choice, LookConfig):
         return plan.model_copy(update={"settings": plan.settings.model_copy(update=given)})
 
     def decides(self) -> dict[str, Any]:
-        """What the output depends on, for records and for continuing; no folder names in it."""
+        """The settings that decide the output, for records and for continuing; without folders."""
         values = self.model_dump(mode="json", exclude=_INDIFFERENT)
         plan, encoder = self.merge_plan(), self.encoder()
         crf = encoder.options.get("crf")
@@ -156,7 +156,7 @@ class ConvertConfig(Choice, LookConfig):
 
 
 class Converted(Record):
-    """What became of one target."""
+    """The outcome of one target."""
 
     target: str
     out: str
@@ -187,7 +187,7 @@ class Converted(Record):
 
 
 class ConvertSummary(Record):
-    """What became of all targets of one call."""
+    """The outcome of one call, target by target."""
 
     out: str
     files: tuple[Converted, ...]
@@ -195,5 +195,5 @@ class ConvertSummary(Record):
 
     @property
     def failed(self) -> tuple[Converted, ...]:
-        """The targets of which nothing came out."""
+        """The targets that gave no output."""
         return tuple(file for file in self.files if file.status == "failed")

@@ -1,4 +1,4 @@
-"""Who is to be seen in a file: a list, and a contact sheet with a few pictures of each person."""
+"""The people in a file: a list, and a contact sheet with a few pictures of each."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PAPER, _INK = 245, 20  # grey levels
 
 
 class PeopleSeen(Record):
-    """Who is to be seen in a file."""
+    """The people in a file."""
 
     file: str
     frames: int
@@ -41,7 +41,7 @@ def list_people(
     sheet: Path | None = None,
     progress: Progress | None = None,
 ) -> PeopleSeen:
-    """Who is to be seen, with the numbers by which a conversion with equal settings knows them.
+    """The people in a file, with the numbers that a conversion with equal settings gives them.
 
     Args:
         path: a video or a picture; decoded in a child process.

@@ -69,7 +69,7 @@ class VideoOutput:
 
     @contextmanager
     def segment(self, number: int, span: range) -> Iterator[Write]:
-        """Encodes one segment."""
+        """Encode one segment."""
         config, times, info = self.job.config, self.times, self.info
         with ExitStack() as opened:  # closes the matte first: it is there when the segment is
             writer = opened.enter_context(
@@ -138,7 +138,7 @@ class PictureOutput:
 
     @contextmanager
     def segment(self, number: int, span: range) -> Iterator[Write]:
-        """Encodes, signs and records picture after picture."""
+        """Encode, sign and record picture after picture."""
         make_folder(self.out)
 
         def write(position: int, rendered: Rendered) -> None:
@@ -191,7 +191,7 @@ def matte_path(out: Path) -> Path:
 def open_writer(
     path: Path, times: Sequence[Fraction], info: MediaInfo, config: ConvertConfig
 ) -> VideoWriter:
-    """What encodes one segment of a video; genuine clips of a data set go through it too.
+    """The writer of one segment of a video, also used for the genuine clips of a data set.
 
     Args:
         path: path of the segment.

@@ -29,7 +29,7 @@ class StillConverter:
         self.generator = job.generator()
 
     def convert(self, target: Path, out: Path, top: Path | None = None) -> Converted:
-        """What became of one picture.
+        """Convert one picture, and tell the outcome.
 
         Args:
             target: the picture.

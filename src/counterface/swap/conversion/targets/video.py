@@ -1,4 +1,4 @@
-"""One video on its way: looked at, its people chosen, made in segments, finished."""
+"""One video: look at it, choose people, make its segments, finish it."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class VideoConversion:
         self.decoded = target  # the file that frames are read from
 
     def run(self) -> Converted:
-        """What became of it."""
+        """Convert it, and tell the outcome."""
         source = open_source(self.target, self.config.rate())
         if self._is_made(source.sha256):
             self.work.remove()  # a kill came after the last step
@@ -180,7 +180,7 @@ class VideoConversion:
         return PictureOutput(self.job, self.out, facts, record_of, places, names)
 
     def _look(self, sha256: str, info: MediaInfo) -> tuple[Footage, Cast]:
-        """What the first pass finds."""
+        """The faces and people of the first pass."""
         names = set(LookConfig.model_fields) - {"limits"}
         look = self.config.model_dump(mode="json", include=names)
         folder = self.work.open_look({"target": sha256, **look})
@@ -193,7 +193,7 @@ class VideoConversion:
         return sandbox.frames_at(self.decoded, times, self.config.limits)
 
     def _make_segments(self, footage: Footage, placement: Placement, output: Output) -> Converted:
-        """The second pass: every segment is on disk; what was done, in numbers."""
+        """Make every segment, the second pass, and count what was done."""
         config, looks = self.config, footage.looks
         count = sum(len(faces) for faces in placement.faces.values())
         generator = self.job.generator()
@@ -236,7 +236,7 @@ class VideoConversion:
     def _write_segments(
         self, footage: Footage, spans: Sequence[range], renderer: Renderer, output: Output
     ) -> int:
-        """How many segments an earlier run had finished; now all are."""
+        """Make the segments that are missing, and count those that an earlier run had finished."""
         config, looks = self.config, footage.looks
         truth = self._truth()
         frames: Iterator[Frame] | None = None
