@@ -28,8 +28,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from actors import draw_clip
 
-from counterface.faces.face_detector import load_models
-from counterface.faces.follow import FaceFollower
 from counterface.faceset.extract import ExtractConfig, ExtractSummary, extract
 
 WIDTH, HEIGHT = 1280, 720
@@ -97,8 +95,7 @@ def phases(path: Path, config: ExtractConfig) -> str:
     from counterface.faceset.blur import measure_blur
     from counterface.media import sandbox
 
-    models = load_models(config.face_detector, config.landmarker)
-    follower = FaceFollower(*models, config.detect_every, config.min_size)
+    follower = config.follower()
     spent = dict.fromkeys(("wait for decoder", "find", "align and measure"), 0.0)
     start, count = time.perf_counter(), 0
     for frame in sandbox.read_video(path):

@@ -15,7 +15,9 @@ from itertools import chain, islice
 
 import cv2
 import numpy as np
+from pydantic import Field
 
+from counterface.config import Record
 from counterface.faces.face_detector import (
     INSIDE,
     SAME_FACE_IOU,
@@ -24,6 +26,7 @@ from counterface.faces.face_detector import (
     SteppedFaceDetector,
     box_overlaps,
     largest_first,
+    load_models,
     merge_faces,
     search_frame,
     search_picture,
@@ -36,6 +39,32 @@ NARROWER, LOWER = 0.953, 0.055  # BlazeFace's square against the box of the mesh
 CUT = 24.0  # mean change of a thumbnail's grey values; talking heads stay under 6
 THOROUGH_EVERY = 32  # frames; at 720p 3 ms for each frame
 _THUMBNAIL = (32, 18)
+
+
+class FollowConfig(Record):
+    """How faces are found in every frame."""
+
+    min_size: int = Field(
+        32, ge=8, description="leave out faces whose shorter side is smaller than this, pixels"
+    )
+    detect_every: int = Field(
+        5,
+        ge=1,
+        description="frames between two passes of the face detector; in between, faces are "
+        "followed",
+    )
+    face_detector: str = Field("auto", description="registered name of the face detector")
+    landmarker: str = Field("mediapipe_mesh", description="registered name of the landmarker")
+
+    def follower(self) -> FaceFollower:
+        """A follower with these settings and this thread's models.
+
+        Raises:
+            RegistryError: no face detector or landmarker of that name.
+            WeightsError: a model file cannot be found or fetched.
+        """
+        models = load_models(self.face_detector, self.landmarker)
+        return FaceFollower(*models, self.detect_every, self.min_size)
 
 
 class FaceFollower:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from counterface.config import Record
 from counterface.errors import ConfigError, FacesetError, MediaError, RightsError
+from counterface.faces.follow import FollowConfig
 from counterface.faceset.commits import CommitWriter
 from counterface.faceset.header import OptionValues
 from counterface.faceset.intake import Intake, SourceResult
@@ -23,14 +24,11 @@ from counterface.types import Progress
 FORMER_DEFAULTS = {"face_detector": "mediapipe"}  # of earlier versions
 
 
-class ExtractConfig(Record):
+class ExtractConfig(FollowConfig):
     """Which faces are taken from footage, and in what form."""
 
     every: int = Field(1, ge=1, description="look at every n-th frame of a video")
     faces: int | None = Field(None, ge=1, description="keep the n largest faces of a frame")
-    min_size: int = Field(
-        32, ge=8, description="leave out faces whose shorter side is smaller than this, pixels"
-    )
     max_outside: float = Field(
         0.5,
         ge=0,
@@ -42,14 +40,6 @@ class ExtractConfig(Record):
     )
     size: int = Field(256, ge=64, le=1024, description="crop side, pixels")
     quality: int = Field(95, ge=50, le=100, description="JPEG quality of the crops")
-    detect_every: int = Field(
-        5,
-        ge=1,
-        description="frames between two passes of the face detector; in between, faces are "
-        "followed",
-    )
-    face_detector: str = Field("auto", description="registered name of the face detector")
-    landmarker: str = Field("mediapipe_mesh", description="registered name of the landmarker")
     rights: Rights | None = Field(None, description="rights record of the footage")
     rights_file: Path | None = Field(
         None, description="file with the rights record; unset: the rights.toml beside the source"

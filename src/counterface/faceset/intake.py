@@ -1,7 +1,7 @@
 """One run of an extraction: files in, crops and records out, in commits that survive a kill.
 
 Frames are decoded in the sandbox's child process while this process finds and aligns faces and a
-few threads write crops. A video is read in segments of `SEGMENT` frames, each one commit.
+few threads write crops. A video is read in segments of `SEGMENT` searched frames, each one commit.
 Faces are followed within a segment only, so the crops of a segment do not depend on where an
 interrupted run was taken up again.
 """
@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from counterface.config import Record
 from counterface.errors import FacesetError, MediaError
 from counterface.faces.align import align
-from counterface.faces.face_detector import load_models
-from counterface.faces.follow import FaceFollower
 from counterface.faceset.commits import CommitWriter
 from counterface.faceset.header import OUTSIDE_TOLD, Header, SourceRecord
 from counterface.faceset.row import Row
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
 SQUEEZED = (
     "Its pixels are {:.2f} times as wide as high; faces are stored as they lie in it, squeezed."
 )
-SEGMENT = 64  # frames in a commit: a second or less of work to lose
+SEGMENT = 64  # searched frames in a commit: a second or less of work to lose
 MERGE_AFTER = 500  # commits; whoever opens the faceset meanwhile has to read each of them
 
 
@@ -92,8 +90,7 @@ class Intake:
         self.roots = roots
         self.redo = redo
         self.progress = progress or (lambda done, total, text: None)
-        models = load_models(config.face_detector, config.landmarker)
-        self.follower = FaceFollower(*models, config.detect_every, config.min_size)
+        self.follower = config.follower()
         self._notes: list[MediaNote] = []  # on the file that is read
         self._stills: list[SourceRecord] = []  # read, not committed
         self._read: set[str] = set()  # hashes of files that this run has read

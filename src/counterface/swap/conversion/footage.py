@@ -20,11 +20,10 @@ import numpy as np
 import pyarrow as pa
 from pydantic import ConfigDict, Field, model_validator
 
-from counterface.config import Record
 from counterface.errors import MediaError, SwapError
 from counterface.faces.align import align
-from counterface.faces.face_detector import box_overlaps, load_models
-from counterface.faces.follow import FaceFollower
+from counterface.faces.face_detector import box_overlaps
+from counterface.faces.follow import FollowConfig
 from counterface.faces.pose import estimate_pose
 from counterface.faces.track import CutFinder
 from counterface.media import sandbox
@@ -40,7 +39,7 @@ LOOK_SIDE = 32  # pixels; `faces.link` compares 16x16 from the middle
 _SAME = 0.4  # overlap with a box of the frame before: below, it may be somebody new
 
 
-class LookConfig(Record):
+class LookConfig(FollowConfig):
     """How faces are found in a target. The numbers of people depend on these settings."""
 
     model_config = ConfigDict(populate_by_name=True)  # `from` is a word of Python
@@ -49,17 +48,6 @@ class LookConfig(Record):
         None, alias="from", ge=0, description="start at this time, seconds on the file's clock"
     )
     to_s: float | None = Field(None, alias="to", gt=0, description="end before this time, seconds")
-    min_size: int = Field(
-        32, ge=8, description="leave out faces whose shorter side is smaller than this, pixels"
-    )
-    detect_every: int = Field(
-        5,
-        ge=1,
-        description="frames between two passes of the face detector; in between, faces are "
-        "followed",
-    )
-    face_detector: str = Field("auto", description="registered name of the face detector")
-    landmarker: str = Field("mediapipe_mesh", description="registered name of the landmarker")
     limits: Limits = Field(Limits(), description="limits of the child process that decodes")
 
     @model_validator(mode="after")
@@ -168,7 +156,9 @@ def look_at(
     """
     if sniff(check_file(path)) == "image":
         frame = Frame(sandbox.read_image(path, config.limits), 0, Fraction(0))
-        return look_at_image(frame.image, config), lambda times: [frame] * len(times)
+        faces = config.follower().find(frame.image, still=True)
+        look = _kept_of(frame, faces, (), is_cut=False)
+        return Footage((look,)), lambda times: [frame] * len(times)
     footage = look_at_video(path, config, None, progress)
     return footage, lambda times: sandbox.frames_at(path, times, config.limits)
 
@@ -217,7 +207,7 @@ def _look_on(
     progress: Progress | None,
 ) -> Iterator[list[FrameFaces]]:
     """Piece after piece, from the frame after the `last` one that is known."""
-    follower, cuts = _follower(config), CutFinder()
+    follower, cuts = config.follower(), CutFinder()
     frames = frames_of(path, config, last[0].pts if last else None)
     for known in islice(frames, len(last)):  # seen again so that a cut right after it is noticed
         cuts.is_cut(known.image)
@@ -225,21 +215,10 @@ def _look_on(
         looks: list[FrameFaces] = []
         for frame, faces in piece:
             before = looks[-1].faces if looks else ()
-            looks.append(_look_at(frame, faces, before, is_cut=cuts.is_cut(frame.image)))
+            looks.append(_kept_of(frame, faces, before, is_cut=cuts.is_cut(frame.image)))
             if progress:
                 progress(frame.index + 1, total, "faces")
         yield looks
-
-
-def look_at_image(image: Image, config: LookConfig) -> Footage:
-    """The faces of one picture, RGB uint8 (H, W, 3)."""
-    faces = _follower(config).find(image, still=True)
-    return Footage((_look_at(Frame(image, 0, Fraction(0)), faces, (), is_cut=False),))
-
-
-def _follower(config: LookConfig) -> FaceFollower:
-    models = load_models(config.face_detector, config.landmarker)
-    return FaceFollower(*models, config.detect_every, config.min_size)
 
 
 def _numbered(frames: Iterable[Frame], index: int | None) -> Iterator[Frame]:
@@ -249,7 +228,7 @@ def _numbered(frames: Iterable[Frame], index: int | None) -> Iterator[Frame]:
         yield replace(frame, index=index)
 
 
-def _look_at(
+def _kept_of(
     frame: Frame, found: Sequence[Face], before: Sequence[Face], *, is_cut: bool
 ) -> FrameFaces:
     """What is kept of a frame's faces, given those kept of the frame before."""
