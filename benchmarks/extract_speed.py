@@ -23,7 +23,6 @@ import psutil
 from drawn import write_grainy_clip
 
 from counterface.faceset.extract import ExtractConfig, ExtractSummary, extract
-from counterface.faceset.follow import FaceFollower
 
 
 def decode(path: Path) -> tuple[int, str]:
@@ -71,7 +70,7 @@ def phases(path: Path, config: ExtractConfig) -> str:
     from counterface.faceset.blur import measure_blur
     from counterface.media import sandbox
 
-    follower = FaceFollower.load(config.face_detector, config.landmarker, config.detect_every)
+    follower = config.follower()
     spent = dict.fromkeys(("wait for decoder", "find", "align and measure"), 0.0)
     start, count = time.perf_counter(), 0
     for frame in sandbox.read_video(path):

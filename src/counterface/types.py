@@ -62,6 +62,7 @@ class Crop:
     face: Face  # in frame pixels
     frame_index: int = 0
     pts: Fraction = Fraction(0)
+    frame_shape: tuple[int, int] = (0, 0)  # height and width of the frame, pixels
 
 
 @dataclass(frozen=True, slots=True, eq=False)

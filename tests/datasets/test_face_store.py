@@ -138,7 +138,7 @@ def test_the_person_seen_most_is_another_than_the_largest(tmp_path: Path):
     by_time, _ = face_store.cut_clips(path, config.model_copy(update={"pick": "persistent"}))
 
     def side(clips: list[tuple[int, face_store.Clip]]) -> list[float]:
-        return [float(clip[0].crop.face.box[0]) for _, clip in clips]
+        return [float(clip[0].face.box[0]) for _, clip in clips]
 
     small = float(clip[0].actors[1 - big].box[0])
     assert len(by_size) == len(by_time) == 4

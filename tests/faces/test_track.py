@@ -36,17 +36,17 @@ def lengths(tracks: list[Track]) -> list[int]:
 
 @pytest.fixture(scope="module")
 def clip() -> list[ClipFrame]:
-    """Two people; after frame 12 another shot in which they have changed places."""
-    return draw_clip([1, 2], frames=24, width=480, height=270, cut_at=12)
+    """Two people; after frame 6 another shot in which they have changed places."""
+    return draw_clip([1, 2], frames=12, width=480, height=270, cut_at=6)
 
 
 def test_detected_people_are_followed_and_split_at_the_cut(clip: list[ClipFrame]) -> None:
     finder = CutFinder()
     cuts = [item.frame.index for item in clip if finder.is_cut(item.frame.image)]
-    assert cuts == [12]
+    assert cuts == [6]
     found = [(i.frame.index, i.frame.pts, find_faces(i.frame.image)) for i in clip]
     tracks = track_faces(found, cuts=cuts)
-    assert lengths(tracks) == [12, 12, 12, 12]
+    assert lengths(tracks) == [6, 6, 6, 6]
     for track in tracks:
         people = set()
         for sighting in track.sightings:
@@ -61,7 +61,7 @@ def test_detected_people_are_followed_and_split_at_the_cut(clip: list[ClipFrame]
 def test_without_the_cut_two_people_in_one_place_would_be_one(clip: list[ClipFrame]) -> None:
     """Why cuts are looked for: the boxes alone cannot tell."""
     found = [(i.frame.index, i.frame.pts, [a.face for a in i.actors]) for i in clip]
-    assert lengths(track_faces(found)) == [24, 24]
+    assert lengths(track_faces(found)) == [12, 12]
 
 
 def test_people_who_pass_each_other_keep_their_tracks() -> None:

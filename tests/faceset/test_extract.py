@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +12,7 @@ import numpy as np
 import pytest
 from actors import draw_actor
 from footage import FRAMES, draw_long_clip, write_long_clip
+from killed import disk_steps
 
 from counterface.errors import FacesetError, MediaError
 from counterface.faces.align import align, template_points, warp_points
@@ -102,47 +101,30 @@ def test_crops_deleted_by_hand_stay_deleted_until_redo(clip: Path, whole: Facese
     assert content(folder) == content(whole.folder)
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from counterface.faceset import commits, intake
-from counterface.faceset.extract import ExtractConfig, extract
-
-intake.SEGMENT = 6
-where, nth, count = sys.argv[3], int(sys.argv[4]), 0
-
-def die_at(name, original):
-    def call(*args, **kwargs):
-        global count
-        if where == name:
-            count += 1
-            if count == nth:
-                os.kill(os.getpid(), signal.SIGKILL)
-        return original(*args, **kwargs)
-    return call
-
-commits.write_table = die_at("commit", commits.write_table)
-commits.encode_image = die_at("crop", commits.encode_image)
-Path.replace = die_at("move", Path.replace)
-extract(Path(sys.argv[1]), Path(sys.argv[2]), ExtractConfig(size=64, min_size=20))
-"""
+@pytest.fixture(scope="module")
+def steps(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What an extraction does on disk, in order."""
+    folder = tmp_path_factory.mktemp("steps")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(intake, "SEGMENT", 6)
+        return disk_steps(lambda: extract(clip, folder, SMALL), folder)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks, to kill what it forked")
 @pytest.mark.parametrize(
-    ("where", "nth"),
+    ("event", "file", "nth"),
     [
-        ("crop", 9),  # in the second segment
-        ("commit", 2),  # crops written, their rows not
-        ("move", 12),  # rows written, some crops not in their place
+        ("open", ".jpg", 15),  # in the second segment: each crop is opened to write and to sync
+        ("os.rename", "commit-000000001", 1),  # crops written, their rows not
+        ("os.rename", ".jpg", 12),  # rows written, some crops not in their place
     ],
 )
 def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been_killed(
-    clip: Path, whole: Faceset, tmp_path: Path, where: str, nth: int
+    clip: Path, whole: Faceset, steps: list[str], tmp_path: Path, event: str, file: str, nth: int
 ):
     folder = tmp_path / "f"
-    words = [sys.executable, "-c", KILLED, str(clip), str(folder), where, str(nth)]
-    done = subprocess.run(words, capture_output=True, timeout=250, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    found = [n for n, step in enumerate(steps) if step.startswith(event) and file in step]
+    disk_steps(lambda: extract(clip, folder, SMALL), folder, found[nth - 1])
     before = Faceset.open(folder)  # no stray, no half row: a killed run leaves a sound faceset
     assert 0 < len(before) < FRAMES
     times = {row.file: (folder / row.file).stat().st_mtime_ns for row in before}

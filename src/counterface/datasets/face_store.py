@@ -14,9 +14,8 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -24,10 +23,7 @@ from pydantic import Field
 from counterface.config import Record
 from counterface.datasets.manifest import Entry, read_manifest, write_manifest
 from counterface.errors import FacesetError, MediaError, reason_of
-from counterface.faces.align import align
-from counterface.faces.face_detector import load_models
-from counterface.faces.face_search import FaceSearch
-from counterface.faces.link import FaceLinker
+from counterface.faces.look import FaceLook
 from counterface.faceset.commits import CommitWriter
 from counterface.faceset.header import OptionValues, SourceRecord
 from counterface.faceset.intake import crop_stem, readable
@@ -81,7 +77,7 @@ class FaceStoreConfig(Record):
 
 
 class StoredFile(Record):
-    """What became of one file."""
+    """The outcome of one file."""
 
     path: str
     status: Literal["done", "already", "failed"]
@@ -92,7 +88,7 @@ class StoredFile(Record):
 
 
 class StoreSummary(Record):
-    """What became of all files of one call."""
+    """The outcome of one call, file by file."""
 
     folder: str
     files: tuple[StoredFile, ...]
@@ -104,15 +100,7 @@ class StoreSummary(Record):
         return tuple(file for file in self.files if file.status == "failed")
 
 
-class CutFace(NamedTuple):
-    """One face in one frame, cut."""
-
-    crop: Crop
-    height: int  # of the frame
-    width: int
-
-
-Clip = tuple[CutFace, ...]  # one person, in time order
+Clip = tuple[Crop, ...]  # one person, in time order
 Place = tuple[int, int, int]  # index, height and width of a frame
 
 
@@ -124,10 +112,10 @@ def store_faces(
     redo: bool = False,
     progress: Progress | None = None,
 ) -> StoreSummary:
-    """What became of the files; `folder` then is a faceset of their clips, with a manifest beside.
+    """Cut the files' faces into a faceset in `folder`, with a manifest, and tell the outcome.
 
-    A call that was killed is continued by the same call. A file that cannot be read never ends it;
-    the reason is kept in the store and told again, until `redo`.
+    A killed call is continued by the same call. A file that cannot be read never ends it; the
+    reason is kept in the store and reported again, until `redo`.
 
     Args:
         entries: entries of a manifest.
@@ -176,19 +164,19 @@ def cut_clips(
     """
     known = known or {}
     moments: list[dict[int, Clip]] = []
-    linker = FaceLinker()
     trouble = None
     try:
         media = sandbox.probe(path, config.limits)
         found = sample_frames(
             path, media, config.moments, config.frames, config.step, limits=config.limits
         )
-        models = load_models(config.face_detector, config.landmarker)
-        search = FaceSearch(*models, video=media.kind != "image")
+        look = FaceLook(
+            media, config.template, config.size, config.face_detector, config.landmarker
+        )
         for moment in found.moments:
             if not known:  # those lie in the frames as they are stored
                 moment = tuple(square(frame, media) for frame in moment)
-            moments.append(_people(moment, linker, search, config, known))
+            moments.append(_people(moment, look, config.frames, known))
     except MediaError as error:  # what came before the damage is kept
         trouble = str(error)
     return _pick(moments, config.pick), trouble
@@ -232,7 +220,7 @@ class _StoreIntake:
         self._stored: dict[str, list[Row]] | None = None  # by content; looked up when needed
 
     def read(self, entry: Entry) -> tuple[Entry, StoredFile]:
-        """The entry with its hash, and what became of it."""
+        """The entry with its hash, and its outcome."""
         name = readable(entry.path)
         try:
             stored = entry.sha256 in self.records  # then its bytes need not be read again
@@ -277,12 +265,11 @@ class _StoreIntake:
         twins = self._genuine[entry.source] if self.config.twins and entry.source else {}
         clips, trouble = cut_clips(entry.path, self.config, twins if entry.label else None)
         for moment, clip in clips:
-            for place, seen in enumerate(clip):
+            for place, crop in enumerate(clip):
                 file = f"{crop_stem(record)}_{moment:04d}_{place:02d}.png"
-                crop, shape = seen.crop, (seen.height, seen.width)
-                self.writer.add(Row.of(crop, shape, file, record.name, record.sha256), crop.image)
+                self.writer.add(Row.of(crop, file, record.name, record.sha256), crop.image)
                 if self.config.twins and entry.source and not entry.label:
-                    twins[crop.frame_index, *shape] = crop.face
+                    twins[crop.frame_index, *crop.frame_shape] = crop.face
         crops = sum(len(clip) for _, clip in clips)
         counts = {"frames": crops, "frames_with_face": crops, "crops": crops}
         record = record.model_copy(update={**counts, "done": True, "error": trouble})
@@ -312,25 +299,17 @@ def _genuine_first(entries: Sequence[Entry]) -> list[int]:
 
 
 def _people(
-    moment: Moment,
-    linker: FaceLinker,
-    search: FaceSearch,
-    config: FaceStoreConfig,
-    known: Mapping[Place, Face],
+    moment: Moment, look: FaceLook, frames: int, known: Mapping[Place, Face]
 ) -> dict[int, Clip]:
-    """The clips of a moment by person, of those who are seen in each frame."""
-    people: dict[int, list[CutFace]] = defaultdict(list)
+    """The clips of a moment by person, for those who are seen in all its `frames`."""
+    people: dict[int, list[Crop]] = defaultdict(list)
     for frame in moment:
         height, width = frame.image.shape[:2]
         twin = known.get((frame.index, height, width))
-        faces = [twin] if twin else search.find(frame.image)
-        faces = [face for face in faces if face.landmarks is not None]
-        cut = partial(align, frame.image, frame_index=frame.index, pts=frame.pts)
-        crops = [cut(face, config.template, config.size) for face in faces]
-        who = linker.link(faces, [crop.image for crop in crops])
-        for crop, person in zip(crops, who, strict=True):
-            people[person].append(CutFace(crop, height, width))
-    return {p: tuple(seen) for p, seen in people.items() if len(seen) == config.frames}
+        faces = [twin] if twin else look.find(frame)
+        for person, crop in look.cut_people(frame, faces):
+            people[person].append(crop)
+    return {person: tuple(crops) for person, crops in people.items() if len(crops) == frames}
 
 
 def _pick(moments: Sequence[dict[int, Clip]], pick: str) -> list[tuple[int, Clip]]:
@@ -347,7 +326,7 @@ def _pick(moments: Sequence[dict[int, Clip]], pick: str) -> list[tuple[int, Clip
 
 
 def _area(clip: Clip) -> float:
-    return float(np.mean([np.prod(s.crop.face.box[2:] - s.crop.face.box[:2]) for s in clip]))
+    return float(np.mean([np.prod(crop.face.box[2:] - crop.face.box[:2]) for crop in clip]))
 
 
 def _require_same(

@@ -228,4 +228,5 @@ def align(
     if face.landmarks is None:
         raise ShapeError("the face has no landmarks; run a landmarker on it first")
     matrix = crop_matrix(face.landmarks, template, size)
-    return Crop(warp_image(image, matrix, size, outside), matrix, template, face, frame_index, pts)
+    cut = warp_image(image, matrix, size, outside)
+    return Crop(cut, matrix, template, face, frame_index, pts, image.shape[:2])

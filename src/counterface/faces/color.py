@@ -3,8 +3,9 @@
 Convention: `f(face, like, face_mask=None, like_mask=None) -> Image`, all images RGB uint8
 (H, W, 3), of sizes of their own. A mask, float (H, W) in [0, 1], says which pixels are measured:
 those above 0.5. The colours of the whole face are then mapped, so that no edge appears at the
-mask's. Under 16 measured pixels on either side leave the face as it is. Nothing is random: the
-directions that some methods slice along are fixed by their argument `seed`.
+mask's. Under 16 measured pixels on either side leave the face as it is. A ShapeError says that an
+image is not RGB uint8, or a mask not of its size. Nothing is random: the directions that some
+methods slice along come from a fixed seed.
 
 Reinhard et al. 2001 (`rct`); Hertzmann 2001, the principal-axes form (`lct`); Pitié and Kokaram
 2007 (`mkl`); Pitié et al. 2007 (`idt`); Rabin et al. 2010, Bonneel et al. 2015 (`sot`); `mix` as
@@ -60,11 +61,7 @@ def keep(
 def match_average(
     face: Image, like: Image, face_mask: Mask | None = None, like_mask: Mask | None = None
 ) -> Image:
-    """Each channel shifted until its mean is that of `like`.
-
-    Raises:
-        ShapeError: an image is not RGB uint8, or a mask not of its size.
-    """
+    """Each channel shifted until its mean is that of `like`."""
     one, two = _measured(face, face_mask), _measured(like, like_mask)
     if one is None or two is None:
         return face.copy()
@@ -74,11 +71,7 @@ def match_average(
 def transfer_reinhard(
     face: Image, like: Image, face_mask: Mask | None = None, like_mask: Mask | None = None
 ) -> Image:
-    """Mean and deviation of L, a and b moved to those of `like`, in CIE LAB.
-
-    Raises:
-        ShapeError: an image is not RGB uint8, or a mask not of its size.
-    """
+    """Mean and deviation of L, a and b moved to those of `like`, in CIE LAB."""
     if _measured(face, face_mask) is None or _measured(like, like_mask) is None:
         return face.copy()
     lab, lab_like = _to_lab(face), _to_lab(like)
@@ -89,33 +82,21 @@ def transfer_reinhard(
 def transfer_linear(
     face: Image, like: Image, face_mask: Mask | None = None, like_mask: Mask | None = None
 ) -> Image:
-    """RGB mean and covariance moved to those of `like`: whitened, then coloured.
-
-    Raises:
-        ShapeError: an image is not RGB uint8, or a mask not of its size.
-    """
+    """RGB mean and covariance moved to those of `like`: whitened, then coloured."""
     return _by_moments(face, like, face_mask, like_mask, _recolouring)
 
 
 def transfer_monge_kantorovitch(
     face: Image, like: Image, face_mask: Mask | None = None, like_mask: Mask | None = None
 ) -> Image:
-    """RGB mean and covariance moved to those of `like` by the linear map that moves colours least.
-
-    Raises:
-        ShapeError: an image is not RGB uint8, or a mask not of its size.
-    """
+    """RGB mean and covariance moved to those of `like` by the linear map of least motion."""
     return _by_moments(face, like, face_mask, like_mask, _least_motion)
 
 
 def match_histogram(
     face: Image, like: Image, face_mask: Mask | None = None, like_mask: Mask | None = None
 ) -> Image:
-    """The histogram of each channel moved to that of `like`.
-
-    Raises:
-        ShapeError: an image is not RGB uint8, or a mask not of its size.
-    """
+    """The histogram of each channel moved to that of `like`."""
     one, two = _measured(face, face_mask), _measured(like, like_mask)
     if one is None or two is None:
         return face.copy()
@@ -124,28 +105,10 @@ def match_histogram(
 
 
 def transfer_iterative(
-    face: Image,
-    like: Image,
-    face_mask: Mask | None = None,
-    like_mask: Mask | None = None,
-    *,
-    steps: int = 20,
-    seed: int = 0,
+    face: Image, like: Image, face_mask: Mask | None = None, like_mask: Mask | None = None
 ) -> Image:
-    """The joint distribution of RGB moved to that of `like`, three turned axes at a time.
-
-    Args:
-        face: see the module's convention, as for the masks.
-        like: whose colours the face takes.
-        face_mask: what is measured of the face.
-        like_mask: what is measured of `like`.
-        steps: turns of the axes.
-        seed: seed of the turns.
-
-    Raises:
-        ShapeError: an image is not RGB uint8, or a mask not of its size.
-    """
-    return _through_lattice(face, like, face_mask, like_mask, _Slices(steps, 1), seed)
+    """The joint distribution of RGB moved to that of `like`, three turned axes at a time."""
+    return _through_lattice(face, like, face_mask, like_mask, _Slices(steps=20, bases=1))
 
 
 def transfer_sliced(
@@ -154,59 +117,35 @@ def transfer_sliced(
     face_mask: Mask | None = None,
     like_mask: Mask | None = None,
     *,
-    steps: int = 10,
-    directions: int = 30,
     seed: int = 0,
 ) -> Image:
     """The joint distribution of RGB moved to that of `like` by sliced optimal transport.
 
     Unlike `transfer_iterative`, a step goes along many directions at once, by their mean, which
     moves colours less far in all.
-
-    Args:
-        face: see the module's convention, as for the masks.
-        like: whose colours the face takes.
-        face_mask: what is measured of the face.
-        like_mask: what is measured of `like`.
-        steps: how often directions are drawn.
-        directions: in each step, rounded up to threes at right angles.
-        seed: seed of the directions.
-
-    Raises:
-        ShapeError: an image is not RGB uint8, or a mask not of its size.
     """
-    slices = _Slices(steps, -(-directions // 3))
-    return _through_lattice(face, like, face_mask, like_mask, slices, seed)
+    return _through_lattice(face, like, face_mask, like_mask, _Slices(steps=10, bases=10), seed)
 
 
 def transfer_mixed(
-    face: Image,
-    like: Image,
-    face_mask: Mask | None = None,
-    like_mask: Mask | None = None,
-    *,
-    seed: int = 0,
+    face: Image, like: Image, face_mask: Mask | None = None, like_mask: Mask | None = None
 ) -> Image:
     """L of LAB by mean and deviation, as `rct`; a and b by sliced optimal transport in their plane.
 
     Light keeps its smooth course, tint takes its exact distribution. DeepFaceLab's `mix` also
     moves L linearly and the rest by slices, but slices RGB at one lightness.
-
-    Raises:
-        ShapeError: an image is not RGB uint8, or a mask not of its size.
     """
     if _measured(face, face_mask) is None or _measured(like, like_mask) is None:
         return face.copy()
     lab, lab_like = _to_lab(face), _to_lab(like)
     gain, mean, mean_to = _gain(lab, lab_like, face_mask, like_mask)
-    rng = np.random.default_rng(seed)
     tint, goal = (
-        _sample(_select(part, mask)[:, 1:], seed)
+        _sample(_select(part, mask)[:, 1:])
         for part, mask in ((lab, face_mask), (lab_like, like_mask))
     )
     line = np.linspace(-128, 128, PLANE, dtype=np.float32)
     nodes = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
-    plane = _learn(tint, goal, nodes, _Slices(10, 10), rng).reshape(PLANE, PLANE, 2)
+    plane = _learn(tint, goal, nodes, _Slices(steps=10, bases=10)).reshape(PLANE, PLANE, 2)
     at = (lab[..., 1:] + 128) * ((PLANE - 1) / 256)
     out = np.empty_like(lab)
     out[..., 0] = (lab[..., 0] - mean[0]) * gain[0] + mean_to[0]
@@ -320,7 +259,7 @@ def _through_lattice(
     face_mask: Mask | None,
     like_mask: Mask | None,
     slices: _Slices,
-    seed: int,
+    seed: int = 0,
 ) -> Image:
     """The face, its colours mapped as slices of RGB say; between the lattice's nodes linearly."""
     import PIL.Image
@@ -332,13 +271,12 @@ def _through_lattice(
     line = np.linspace(0, 255, LATTICE, dtype=np.float32)
     blue, green, red = np.meshgrid(line, line, line, indexing="ij")  # red runs fastest
     nodes = np.stack([red, green, blue], axis=-1).reshape(-1, 3)
-    rng = np.random.default_rng(seed)
-    moved = _learn(_sample(one, seed), _sample(two, seed), nodes, slices, rng)
+    moved = _learn(_sample(one, seed), _sample(two, seed), nodes, slices, seed)
     lattice = PIL.ImageFilter.Color3DLUT(LATTICE, (moved / 255).ravel())
     return np.array(PIL.Image.fromarray(face).filter(lattice))
 
 
-def _sample(colors: NDArray[Level], seed: int) -> Floats:
+def _sample(colors: NDArray[Level], seed: int = 0) -> Floats:
     """Some of the colours, float32, the same ones for the same number of them."""
     if len(colors) > SAMPLES:
         picks = np.random.default_rng((seed, len(colors))).integers(len(colors), size=SAMPLES)
@@ -346,8 +284,9 @@ def _sample(colors: NDArray[Level], seed: int) -> Floats:
     return np.asarray(colors, dtype=np.float32)
 
 
-def _learn(colors: Floats, onto: Floats, nodes: Floats, slices: _Slices, rng: Generator) -> Floats:
+def _learn(colors: Floats, onto: Floats, nodes: Floats, slices: _Slices, seed: int = 0) -> Floats:
     """Where the nodes (M, D) go when the colours (N, D) take the distribution of `onto` (K, D)."""
+    rng = np.random.default_rng(seed)
     count, channels = colors.shape
     points = np.concatenate([colors, nodes]).T + (onto.mean(axis=0) - colors.mean(axis=0))[:, None]
     points = np.ascontiguousarray(points)  # (D, N + M)

@@ -137,6 +137,11 @@ def largest_first(faces: Sequence[Face]) -> list[Face]:
     return sorted(faces, key=lambda face: float(np.prod(face.box[2:] - face.box[:2])), reverse=True)
 
 
+def shorter_side(face: Face) -> float:
+    """The shorter side of a face's box, pixels."""
+    return float((face.box[2:] - face.box[:2]).min())
+
+
 def detect_turned(image: Image, detector: FaceDetector) -> list[Face]:
     """The faces of a picture that lies on a side or on its head, boxes in the picture's pixels.
 
@@ -207,11 +212,11 @@ def box_overlaps(box: Floats, boxes: Floats) -> tuple[Floats, Floats]:
     return (shared / union).astype(np.float32), (shared / smaller).astype(np.float32)
 
 
-def merge_faces(faces: Sequence[Face], iou: float = SAME_FACE_IOU) -> list[Face]:
+def merge_faces(faces: Sequence[Face]) -> list[Face]:
     """The faces, one where several boxes show the same: with landmarks first, then by score.
 
-    A box that overlaps a better one by `iou`, or lies in it (or around it) by three quarters, is
-    dropped. For faces from several detectors, scales or tiles.
+    A box that overlaps a better one by `SAME_FACE_IOU`, or lies in it (or around it) by three
+    quarters, is dropped. For faces from several detectors, scales or tiles.
     """
     left = sorted(faces, key=lambda face: (face.landmarks is not None, face.score), reverse=True)
     kept: list[Face] = []
@@ -220,6 +225,6 @@ def merge_faces(faces: Sequence[Face], iou: float = SAME_FACE_IOU) -> list[Face]
         kept.append(best)
         if left:
             union, inside = box_overlaps(best.box, np.stack([face.box for face in left]))
-            same = (union >= iou) | (inside >= INSIDE)
+            same = (union >= SAME_FACE_IOU) | (inside >= INSIDE)
             left = [face for face, drop in zip(left, same, strict=True) if not drop]
     return kept

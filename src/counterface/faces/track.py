@@ -47,12 +47,7 @@ class _Open:
 
 
 def track_faces(
-    frames: Iterable[Found],
-    *,
-    cuts: Iterable[int] = (),
-    min_iou: float = MIN_IOU,
-    max_gap_s: Fraction = MAX_GAP_S,
-    min_sightings: int = 1,
+    frames: Iterable[Found], *, cuts: Iterable[int] = (), min_sightings: int = 1
 ) -> list[Track]:
     """One track for each person between two cuts, by the time of the first sighting.
 
@@ -61,8 +56,6 @@ def track_faces(
             left out.
         cuts: indices of the first frames of new shots, as `CutFinder` finds; every track ends
             before them.
-        min_iou: less overlap with the foretold box starts a new track, [0, 1].
-        max_gap_s: a face unseen for longer comes back as a new track.
         min_sightings: shorter tracks are left out: a false alarm seldom lasts.
 
     Raises:
@@ -77,10 +70,10 @@ def track_faces(
         if before is not None and pts <= before[1]:
             raise ShapeError(f"frame {index} at {pts} s does not follow {before[0]} at {before[1]}")
         cut = before is not None and any(before[0] < shot <= index for shot in shots)
-        stale = [t for t in live if cut or pts - t.sightings[-1].pts > max_gap_s]
+        stale = [t for t in live if cut or pts - t.sightings[-1].pts > MAX_GAP_S]
         done += stale
         live = [t for t in live if t not in stale]
-        chosen = _match([t.box_at(pts) for t in live], [f.box for f in faces], min_iou)
+        chosen = _match([t.box_at(pts) for t in live], [f.box for f in faces])
         for number, face in enumerate(faces):
             sighting = Sighting(index, pts, face)
             if number in chosen:
@@ -97,13 +90,13 @@ def _start(track: _Open) -> tuple[Fraction, int]:
     return track.sightings[0].pts, track.id
 
 
-def _match(foretold: Sequence[Floats], boxes: Sequence[Floats], min_iou: float) -> dict[int, int]:
+def _match(foretold: Sequence[Floats], boxes: Sequence[Floats]) -> dict[int, int]:
     """The track of each box, one to one, best overlap first."""
     if not foretold or not boxes:
         return {}
     overlap = np.stack([box_overlaps(box, np.stack(boxes))[0] for box in foretold])
     chosen: dict[int, int] = {}
-    while overlap.max() >= min_iou:
+    while overlap.max() >= MIN_IOU:
         track, box = np.unravel_index(int(overlap.argmax()), overlap.shape)
         chosen[int(box)] = int(track)
         overlap[track, :] = -1
@@ -114,13 +107,8 @@ def _match(foretold: Sequence[Floats], boxes: Sequence[Floats], min_iou: float) 
 class CutFinder:
     """Tells for each frame, in order, whether it starts a new shot."""
 
-    def __init__(self, min_correlation: float = CUT_CORRELATION) -> None:
-        """Know no frame.
-
-        Args:
-            min_correlation: correlation of neighbouring thumbnails; below is a cut, [-1, 1].
-        """
-        self.min_correlation = min_correlation
+    def __init__(self) -> None:
+        """Know no frame."""
         self._before: Floats | None = None
 
     def is_cut(self, image: Image) -> bool:
@@ -131,8 +119,8 @@ class CutFinder:
         """
         step = max(1, min(image.shape[:2]) // (4 * _THUMB))  # averaging 4x4 samples is enough
         small = cv2.resize(image[::step, ::step], (_THUMB, _THUMB), interpolation=cv2.INTER_AREA)
-        look = small.astype(np.float32)
-        look -= look.mean(axis=(0, 1))
-        look /= max(float(np.linalg.norm(look)), 1e-6)
-        before, self._before = self._before, look
-        return before is not None and float((before * look).sum()) < self.min_correlation
+        thumb = small.astype(np.float32)
+        thumb -= thumb.mean(axis=(0, 1))
+        thumb /= max(float(np.linalg.norm(thumb)), 1e-6)
+        before, self._before = self._before, thumb
+        return before is not None and float((before * thumb).sum()) < CUT_CORRELATION

@@ -1,4 +1,4 @@
-"""Pictures that someone put into a faceset's folder, taken in: a row for each."""
+"""Take in pictures that someone put into a faceset's folder: each gets a row."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _AS_IT_IS = np.array([[1, 0, 0], [0, 1, 0]], np.float32)
 
 
 class Adoption(Record):
-    """What became of the pictures without a row."""
+    """The outcome for the pictures without a row."""
 
     folder: str
     adopted: tuple[str, ...]
@@ -31,14 +31,14 @@ class Adoption(Record):
 
 
 def adopt(folder: Path, progress: Progress | None = None) -> Adoption:
-    """Which pictures without a row have one now, and why the others have not.
+    """Give pictures without a row one, and tell which could not get it and why.
 
     A picture is taken in as it is, so it must be a crop already: of the faceset's size, with one
     face in the place that the template asks for. Its row says that it is its own source.
 
     Args:
         folder: the faceset.
-        progress: called as (pictures looked at, pictures, name).
+        progress: called as (pictures checked, pictures, name).
 
     Raises:
         FacesetError: no faceset, or another process writes to it.
@@ -89,5 +89,5 @@ def _row_of(path: Path, header: Header) -> Row | str:
         return "no face was found in it; delete it"
     if reason := misalignment(face.landmarks, _AS_IT_IS, header):
         return f"{reason}; {elsewhere}"
-    crop = Crop(image, _AS_IT_IS, header.template, face)
-    return Row.of(crop, image.shape, path.name, path.name, file_sha256(path))
+    crop = Crop(image, _AS_IT_IS, header.template, face, frame_shape=image.shape[:2])
+    return Row.of(crop, path.name, path.name, file_sha256(path))

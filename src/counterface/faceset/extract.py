@@ -10,6 +10,7 @@ from pydantic import Field
 
 from counterface.config import Record
 from counterface.errors import ConfigError, FacesetError, MediaError, RightsError
+from counterface.faces.follow import FollowConfig
 from counterface.faceset.commits import CommitWriter
 from counterface.faceset.header import OptionValues
 from counterface.faceset.intake import Intake, SourceResult
@@ -23,14 +24,11 @@ from counterface.types import Progress
 FORMER_DEFAULTS = {"face_detector": "mediapipe"}  # of earlier versions
 
 
-class ExtractConfig(Record):
-    """What is taken from footage, and in what form."""
+class ExtractConfig(FollowConfig):
+    """Which faces are taken from footage, and in what form."""
 
     every: int = Field(1, ge=1, description="look at every n-th frame of a video")
     faces: int | None = Field(None, ge=1, description="keep the n largest faces of a frame")
-    min_size: int = Field(
-        32, ge=8, description="leave out faces whose shorter side is smaller than this, pixels"
-    )
     max_outside: float = Field(
         0.5,
         ge=0,
@@ -42,14 +40,6 @@ class ExtractConfig(Record):
     )
     size: int = Field(256, ge=64, le=1024, description="crop side, pixels")
     quality: int = Field(95, ge=50, le=100, description="JPEG quality of the crops")
-    detect_every: int = Field(
-        5,
-        ge=1,
-        description="frames between two passes of the face detector; in between, faces are "
-        "followed",
-    )
-    face_detector: str = Field("auto", description="registered name of the face detector")
-    landmarker: str = Field("mediapipe_mesh", description="registered name of the landmarker")
     rights: Rights | None = Field(None, description="rights record of the footage")
     rights_file: Path | None = Field(
         None, description="file with the rights record; unset: the rights.toml beside the source"
@@ -83,7 +73,7 @@ class ExtractConfig(Record):
 
 
 class ExtractSummary(Record):
-    """What became of all files of one call."""
+    """The outcome of one call, file by file."""
 
     folder: str
     sources: tuple[SourceResult, ...]
@@ -103,14 +93,14 @@ def extract(
     redo: bool = False,
     progress: Progress | None = None,
 ) -> ExtractSummary:
-    """What came out; the faceset in `out` then holds the faces of the source.
+    """Add the faces of footage to the faceset in `out`, and give a summary of what became of it.
 
     An interrupted call is continued by the same call; files that are done are left alone, and
     crops that were deleted by hand stay deleted.
 
     Args:
-        source: a video, a picture, a folder of both, or several of them; in one call, which opens
-            the models and writes the faceset once.
+        source: a video, a picture, a folder of both, or several of these; one call loads the models
+            and writes the faceset once.
         out: a faceset to add to, or a folder that is empty or absent.
         config: the settings.
         redo: extract again what is done, or was begun with other settings.
@@ -120,8 +110,7 @@ def extract(
         FacesetError: `out` cannot be used, or holds another template, size or rights record.
         MediaError: the source does not exist, or is a folder without media.
         RegistryError: no face detector or landmarker of that name.
-        RightsError: a `rights.toml` lacks a field or cannot be read, or those of several sources
-            differ.
+        RightsError: a `rights.toml` lacks a field or cannot be read, or the sources' differ.
         WeightsError: a model file cannot be found or fetched.
     """
     sources = [source] if isinstance(source, Path) else list(source)
@@ -146,7 +135,7 @@ def _files(source: Path, out: Path) -> list[tuple[Path, Path]]:
     inside = out.resolve()
     files = [p for p in find_media([source]) if not p.resolve().is_relative_to(inside)]
     if source.is_dir() and (not files or files == [source]):
-        raise MediaError(f"{source} holds no images or videos; looked at suffixes, at any depth")
+        raise MediaError(f"{source} holds no images or videos, by suffix and at any depth")
     root = source if source.is_dir() else source.parent
     return [(path, root) for path in files]
 

@@ -1,4 +1,4 @@
-"""A look at a faceset: what it holds, and whether every crop is what its row says."""
+"""What a faceset holds, and whether every crop is what its row says."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Problem(Record):
 
 
 class Verification(Record):
-    """What a look at every crop found."""
+    """The problems of a faceset, after every crop was checked."""
 
     folder: str
     crops: int
@@ -129,7 +129,7 @@ def verify(folder: Path, progress: Progress | None = None) -> Verification:
 
     Args:
         folder: the faceset.
-        progress: called as (crops looked at, crops, name).
+        progress: called as (crops checked, crops, name).
 
     Raises:
         FacesetError: no faceset, or its records cannot be read at all.

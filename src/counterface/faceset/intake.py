@@ -1,7 +1,7 @@
 """One run of an extraction: files in, crops and records out, in commits that survive a kill.
 
 Frames are decoded in the sandbox's child process while this process finds and aligns faces and a
-few threads write crops. A video is read in segments of `SEGMENT` looked-at frames, each one commit.
+few threads write crops. A video is read in segments of `SEGMENT` searched frames, each one commit.
 Faces are followed within a segment only, so the crops of a segment do not depend on where an
 interrupted run was taken up again.
 """
@@ -9,10 +9,9 @@ interrupted run was taken up again.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -20,7 +19,6 @@ from counterface.config import Record
 from counterface.errors import FacesetError, MediaError
 from counterface.faces.align import align
 from counterface.faceset.commits import CommitWriter
-from counterface.faceset.follow import FaceFollower
 from counterface.faceset.header import OUTSIDE_TOLD, Header, SourceRecord
 from counterface.faceset.row import Row
 from counterface.faceset.store import merge, remove_source
@@ -38,12 +36,12 @@ if TYPE_CHECKING:
 SQUEEZED = (
     "Its pixels are {:.2f} times as wide as high; faces are stored as they lie in it, squeezed."
 )
-SEGMENT = 64  # looked-at frames in a commit: a second or less of work to lose
+SEGMENT = 64  # searched frames in a commit: a second or less of work to lose
 MERGE_AFTER = 500  # commits; whoever opens the faceset meanwhile has to read each of them
 
 
 class SourceResult(Record):
-    """What became of one file."""
+    """The outcome of one file."""
 
     path: str
     status: Literal["done", "already", "failed"]
@@ -55,7 +53,7 @@ class SourceResult(Record):
 
 
 class FrameCrops(NamedTuple):
-    """What one frame gave."""
+    """The crops of one frame, counted."""
 
     crops: int
     partly_outside: int
@@ -92,20 +90,18 @@ class Intake:
         self.roots = roots
         self.redo = redo
         self.progress = progress or (lambda done, total, text: None)
-        self.follower = FaceFollower.load(
-            config.face_detector, config.landmarker, config.detect_every
-        )
+        self.follower = config.follower()
         self._notes: list[MediaNote] = []  # on the file that is read
         self._stills: list[SourceRecord] = []  # read, not committed
         self._read: set[str] = set()  # hashes of files that this run has read
 
     def read_file(self, path: Path, index: int, total: int) -> SourceResult:
-        """What became of the file; that it cannot be read is told, not raised.
+        """The outcome of one file; a file that cannot be read is reported, not raised.
 
         Args:
             path: a picture or a video.
-            index: its place among the files of the run.
-            total: how many files there are.
+            index: position among the files of the run.
+            total: number of files of the run.
 
         Raises:
             FacesetError: the faceset cannot be written.
@@ -117,21 +113,19 @@ class Intake:
             check_file(path)
             record = self._record_of(path)
             if record.done:
-                return _result(record, "already", path)
+                return _result(record, path).model_copy(update={"status": "already"})
             self._read.add(record.sha256)
             if sniff(path) == "image":
                 return self._done(self._read_still(path, record), path)
             self.commit_stills()
-            record = self._read_video(path, record, report=total == 1)
-            return self._done(record, path)
-        except _Broken as broken:
-            return _result(broken.record, "failed", path, broken.reason)
+            record, error = self._read_video(path, record, report=total == 1)
+            return self._done(record, path) if error is None else _result(record, path, error)
         except (MediaError, _OtherSettingsError) as error:
             return SourceResult(path=readable(path), status="failed", error=str(error))
 
     def _done(self, record: SourceRecord, path: Path) -> SourceResult:
         notes = tuple(note.text for note in merge_notes(self._notes, ()))
-        result = _result(record, "done", path)
+        result = _result(record, path)
         return result.model_copy(update={"notes": (*notes, *result.notes)})
 
     def commit_stills(self) -> None:
@@ -174,8 +168,8 @@ class Intake:
 
     def _read_still(self, path: Path, record: SourceRecord) -> SourceRecord:
         image = sandbox.read_image(path, self.config.limits, self._notes.append)
-        self.follower.reset()
-        crops = self._add_crops(Frame(image, 0, Fraction(0)), record, still=True)
+        faces = self.follower.find(image, still=True)
+        crops = self._add_crops(Frame(image, 0, Fraction(0)), faces, record, still=True)
         record = _advanced(record, 1, [crops], done=True)
         self.records[record.sha256] = record
         self._stills.append(record)
@@ -183,34 +177,34 @@ class Intake:
             self.commit_stills()
         return record
 
-    def _read_video(self, path: Path, record: SourceRecord, *, report: bool) -> SourceRecord:
+    def _read_video(
+        self, path: Path, record: SourceRecord, *, report: bool
+    ) -> tuple[SourceRecord, str | None]:
+        """The record of a video, and the reason why it could not be read to its end, if any."""
         info = sandbox.probe(path, self.config.limits)
         total = info.frame_count if report else None
         if (aspect := upright_aspect(info)) != 1:
             text = SQUEEZED.format(float(aspect))
             self._notes.append(MediaNote("anamorphic", text))
-        length = SEGMENT * self.config.every
         crops: list[FrameCrops] = []  # of each frame of the segment
         try:
-            frames = self._frames_to_look_at(path, record.next_frame)
-            for number, segment in groupby(frames, key=lambda frame: frame.index // length):
-                self.follower.reset()
-                crops = []
-                for frame in segment:
-                    crops.append(self._add_crops(frame, record, still=False))
+            for segment in self.follower.walk(self._frames(path, record.next_frame), SEGMENT):
+                for frame, faces in segment:
+                    crops.append(self._add_crops(frame, faces, record))
                     if report:
                         self.progress(frame.index + 1, total, path.name)
-                record = self._commit([_advanced(record, (number + 1) * length, crops)])
+                next_frame = record.next_frame + SEGMENT * self.config.every
+                record = self._commit([_advanced(record, next_frame, crops)])
                 crops = []
         except MediaError as error:
             # What came before the damage is kept. The record stays at the start of the segment, so
             # that a repaired decoder or a higher limit reads the whole segment again.
             self._commit([record])
-            got = _advanced(record, record.next_frame, crops)
-            raise _Broken(got, str(error)) from error
-        return self._commit([record.model_copy(update={"done": True})])
+            return _advanced(record, record.next_frame, crops), str(error)
+        return self._commit([record.model_copy(update={"done": True})]), None
 
-    def _frames_to_look_at(self, path: Path, first: int) -> Iterator[Frame]:
+    def _frames(self, path: Path, first: int) -> Iterator[Frame]:
+        """Every n-th frame of a video, from one of them on."""
         for frame in sandbox.read_video(path, self.config.limits, tell=self._notes.append):
             if frame.index >= first and frame.index % self.config.every == 0:
                 yield frame
@@ -223,17 +217,17 @@ class Intake:
         self.records.update((record.sha256, record) for record in records)
         return records[-1]
 
-    def _add_crops(self, frame: Frame, record: SourceRecord, *, still: bool) -> FrameCrops:
-        """What the frame gave."""
+    def _add_crops(
+        self, frame: Frame, faces: Sequence[Face], record: SourceRecord, *, still: bool = False
+    ) -> FrameCrops:
+        """Add the crops of a frame, and count them."""
         config = self.config
-        found = self.follower.find(frame.image, still=still)
-        wanted = [face for face in found if _side(face) >= config.min_size][: config.faces]
         cut = partial(align, frame.image, frame_index=frame.index, pts=frame.pts)
         shares = []
-        for index, face in enumerate(wanted):
+        for index, face in enumerate(faces[: config.faces]):
             crop = cut(face, config.template, config.size, outside="grey")
             file = crop_name(record, None if still else frame.index, index)
-            row = Row.of(crop, frame.image.shape, file, record.name, record.sha256, index)
+            row = Row.of(crop, file, record.name, record.sha256, index)
             shares.append(row.outside)
             if row.outside > config.max_outside:
                 continue
@@ -270,15 +264,6 @@ class _OtherSettingsError(FacesetError):
     """A file, one of several, was extracted before with other settings."""
 
 
-class _Broken(Exception):  # noqa: N818  (a signal inside this file, never seen outside)
-    """A video that could not be read to its end, and what it gave until then."""
-
-    def __init__(self, record: SourceRecord, reason: str) -> None:
-        super().__init__(reason)
-        self.record = record
-        self.reason = reason
-
-
 def _advanced(
     record: SourceRecord, next_frame: int, crops: list[FrameCrops], *, done: bool = False
 ) -> SourceRecord:
@@ -296,15 +281,10 @@ def _advanced(
     )
 
 
-def _result(
-    record: SourceRecord,
-    status: Literal["done", "already", "failed"],
-    path: Path,
-    error: str | None = None,
-) -> SourceResult:
+def _result(record: SourceRecord, path: Path, error: str | None = None) -> SourceResult:
     return SourceResult(
         path=readable(path),
-        status=status,
+        status="done" if error is None else "failed",
         frames=record.frames,
         frames_with_face=record.frames_with_face,
         crops=record.crops,
@@ -326,8 +306,3 @@ def _outside_notes(record: SourceRecord) -> Iterator[str]:
             f"{counted(record.left_out, 'face was', 'faces were')} left out, of which "
             "too much lies outside their frames"
         )
-
-
-def _side(face: Face) -> float:
-    """The shorter side of the face's box, pixels."""
-    return float((face.box[2:] - face.box[:2]).min())

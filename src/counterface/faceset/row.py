@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from operator import attrgetter
@@ -57,7 +56,6 @@ class Row:
     def of(
         cls,
         crop: Crop,
-        shape: Sequence[int],
         file: str,
         source: str,
         source_sha256: str,
@@ -66,14 +64,13 @@ class Row:
         """The row of a crop that was just cut.
 
         Args:
-            crop: crop of a face with landmarks.
-            shape: shape of the frame that it was cut from: height and width, pixels.
+            crop: crop of a face with landmarks, with the shape of its frame.
             file: that the crop is written to.
             source: the file that it was cut from.
             source_sha256: SHA-256 of that file.
             face_index: 0 is the largest face of the frame.
         """
-        face, (height, width) = crop.face, shape[:2]
+        face, (height, width) = crop.face, crop.frame_shape
         assert face.landmarks is not None  # nothing is aligned without
         return cls(
             file=file,

@@ -103,7 +103,7 @@ class Faceset:
 
     @property
     def content_sha256(self) -> str:
-        """What it was made from: SHA-256 over the hashes of its sources, wherever it lies.
+        """The SHA-256 over the hashes of its sources, the same wherever it lies.
 
         Deleted crops do not change it, another source does.
         """
@@ -112,7 +112,7 @@ class Faceset:
         return hashlib.sha256("\n".join(sources).encode()).hexdigest()
 
     def __len__(self) -> int:
-        """How many crops there are."""
+        """The number of crops."""
         return len(self.rows)
 
     def __iter__(self) -> Iterator[Row]:
@@ -133,7 +133,13 @@ class Faceset:
                 f"this faceset are {side}x{side}; delete it or restore it"
             )
         return Crop(
-            image, row.frame_to_crop, self.header.template, row.face, row.frame_index, row.pts
+            image,
+            row.frame_to_crop,
+            self.header.template,
+            row.face,
+            row.frame_index,
+            row.pts,
+            (row.frame_height, row.frame_width),
         )
 
     def require_rights(self) -> Rights:
@@ -165,7 +171,7 @@ class Faceset:
 
 
 def open_or_create(folder: Path, template: str, size: int, rights: Rights | None = None) -> Faceset:
-    """The faceset in a folder, or a new one there; of these crops.
+    """The faceset in a folder, made there if absent, for crops of this template and size.
 
     Args:
         folder: a faceset, or a folder that is empty or absent.

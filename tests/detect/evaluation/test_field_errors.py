@@ -31,10 +31,10 @@ from counterface.detect.evaluate import evaluate_files, score_files
 from counterface.detect.evaluation.cautions import find_cautions, split_cautions
 from counterface.detect.evaluation.file_score import FileScore
 from counterface.detect.evaluation.measure import measure_files
-from counterface.detect.scanning import scan as scan_module
 from counterface.detect.training.recipe import DataConfig, ModelChoice, TrainConfig
 from counterface.detect.training.train import train_detector
 from counterface.errors import DatasetError
+from counterface.faces import look as look_module
 from counterface.faces.face_search import FaceSearch
 from counterface.learn.checkpoint import read_weights
 from counterface.learn.loop import LoopConfig, train
@@ -243,7 +243,7 @@ def test_a_face_without_landmarks_is_never_aligned_nor_scored(
 
     monkeypatch.setattr(FaceSearch, "find", lose_landmarks)
     aligned: list[Any] = []
-    monkeypatch.setattr(scan_module, "align", lambda *given: aligned.append(given))
+    monkeypatch.setattr(look_module, "align", lambda *given: aligned.append(given))
     (score,) = score_files([Entry(drawn_picture(tmp_path / "a.png"), 1)], tiny_config(tmp_path))
     assert aligned == []
     assert (score.logit, score.probability, score.verdict) == (None, None, "inconclusive")

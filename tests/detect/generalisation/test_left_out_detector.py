@@ -152,7 +152,7 @@ def test_the_command_prints_all_tables_and_one_bad_file_ends_nothing(
 ):
     cut = face_crops.FaceCutter._cut
 
-    def new_only(self: face_crops._Search, path: Path, sha256: str):
+    def new_only(self: face_crops.FaceCutter, path: Path, sha256: str):
         assert path.name == "broken.png"  # the others were cut before, and are kept
         return cut(self, path, sha256)
 

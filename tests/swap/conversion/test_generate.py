@@ -47,10 +47,10 @@ def test_both_backends_make_the_same_faces(name: str) -> None:
 
 def test_identities_differ_and_sizes_are_the_models() -> None:
     generator = Generator(tiny(), "onnx")
-    given = crops(generator.in_size, 1)
+    given = crops(generator.model.in_size, 1)
     [(source, mask)] = generator.generate(given, SOURCE)
     [(target, _)] = generator.generate(given, TARGET)
-    assert source.shape == (generator.out_size, generator.out_size, 3)
+    assert source.shape == (generator.model.out_size, generator.model.out_size, 3)
     assert mask is not None
     assert mask.shape == source.shape[:2]
     assert not np.array_equal(source, target)

@@ -1,4 +1,4 @@
-"""People are told apart by place and look; who is replaced is never guessed among several."""
+"""People are told apart by place and appearance; who is replaced is never guessed among several."""
 
 from __future__ import annotations
 

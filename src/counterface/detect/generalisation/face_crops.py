@@ -19,16 +19,15 @@ import pyarrow as pa
 from counterface.datasets.manifest import Entry
 from counterface.detect.generalisation.controls import file_controls
 from counterface.errors import MediaError, reason_of
-from counterface.faces.align import TEMPLATES, align, matrix_scale
-from counterface.faces.face_detector import FaceDetector, Landmarker, load_models
-from counterface.faces.face_search import FaceSearch
+from counterface.faces.align import TEMPLATES, matrix_scale
+from counterface.faces.look import FaceLook
 from counterface.files import file_sha256, make_folder
 from counterface.media import sandbox
 from counterface.media.probe import MediaInfo
 from counterface.media.sample_frames import sample_frames, square
 from counterface.project_files import parse_json, read_parquet, reading
 from counterface.table import write_table
-from counterface.types import Face, Frame, Image
+from counterface.types import Image
 
 FORMAT = 2
 STILL_FRAMES = 4  # a video of fewer is a picture that was stored as one
@@ -36,7 +35,7 @@ STILL_FRAMES = 4  # a video of fewer is a picture that was stored as one
 
 @dataclass(frozen=True)
 class CropConfig:
-    """How faces are cut; a detector or recipe says most of it."""
+    """How faces are cut; mostly taken from a detector or recipe."""
 
     template: str
     size: int
@@ -73,7 +72,7 @@ def cut_faces(
 
     Args:
         entries: pictures and videos.
-        config: how.
+        config: how faces are cut.
         folder: folder of kept crops; one Parquet file for each content.
         progress: called as (done, total, name).
 
@@ -100,7 +99,7 @@ class FaceCutter:
         """Settle how faces are cut.
 
         Args:
-            config: how.
+            config: how faces are cut.
             folder: where crops are kept, one Parquet file for each content; None keeps none.
 
         Raises:
@@ -110,7 +109,6 @@ class FaceCutter:
         self.store = None if folder is None else folder / config.key
         if self.store is not None:
             make_folder(self.store, advice="name another folder")
-        self.models: tuple[FaceDetector, Landmarker] | None = None
 
     def cut(self, path: Path, sha256: str = "") -> FaceCrops:
         """The faces of a file, from the folder where they are kept there.
@@ -134,34 +132,21 @@ class FaceCutter:
 
     def _cut(self, path: Path, sha256: str) -> FaceCrops:
         config = self.config
-        self.models = self.models or load_models("auto", "mediapipe_mesh")
         media = sandbox.probe(path)
-        finder, landmarker = self.models
-        search = FaceSearch(finder, landmarker, video=media.kind != "image")
+        look = FaceLook(media, config.template, config.size)
         sample = sample_frames(path, media, config.moments, config.together, config.step)
+        eyes = config.size / TEMPLATES[config.template][0]  # between them, in a crop
         crops: list[Image] = []
         pixels: list[float] = []
         frames = 0
         for moment in sample.moments:
             frames += len(moment)
-            part = [
-                self._largest(search.find(frame.image), frame)
-                for frame in (square(one, media) for one in moment)
-            ]
-            cut = [found for found in part if found is not None]
+            squared = [square(frame, media) for frame in moment]
+            cut = [crop for frame in squared for crop in look.cut(frame, look.find(frame)[:1])]
             if len(cut) == config.together:
-                crops.append(np.stack([image for image, _ in cut]))
-                pixels += [distance for _, distance in cut]
+                crops.append(np.stack([crop.image for crop in cut]))
+                pixels += [eyes / matrix_scale(crop.frame_to_crop) for crop in cut]
         return self._facts(path, sha256, media, crops, pixels, frames)
-
-    def _largest(self, faces: Sequence[Face], frame: Frame) -> tuple[Image, float] | None:
-        known = [face for face in faces if face.landmarks is not None]
-        if not known:
-            return None
-        face = max(known, key=lambda f: float((f.box[2] - f.box[0]) * (f.box[3] - f.box[1])))
-        crop = align(frame.image, face, self.config.template, self.config.size)
-        eyes = _eye_distance(self.config.template, self.config.size)
-        return crop.image, eyes / matrix_scale(crop.frame_to_crop)
 
     def _facts(
         self,
@@ -186,10 +171,6 @@ class FaceCutter:
         )
 
 
-def _eye_distance(template: str, size: int) -> float:
-    return size / TEMPLATES[template][0]
-
-
 def _write(faces: FaceCrops, path: Path) -> None:
     row = {
         "shape": list(faces.crops.shape),
@@ -202,7 +183,7 @@ def _write(faces: FaceCrops, path: Path) -> None:
 
 
 def _read(path: Path) -> FaceCrops:
-    advice = "delete it, and the file is looked at again"
+    advice = "delete it, and the file is cut again"
     (row,) = read_parquet(path, MediaError, advice).to_pylist()
     with reading(path, MediaError, advice):
         crops = np.frombuffer(row["crops"], np.uint8).reshape(row["shape"])

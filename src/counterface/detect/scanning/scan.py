@@ -8,11 +8,9 @@ two overlap on two cores. Nothing here prints, and nothing is written.
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -57,18 +55,18 @@ from counterface.detect.scanning.track_book import (
 )
 from counterface.errors import MediaError
 from counterface.faces.align import align
-from counterface.faces.face_detector import load_models
-from counterface.faces.face_search import FaceSearch
-from counterface.faces.link import FaceLinker
+from counterface.faces.face_detector import find_faces
+from counterface.faces.look import FaceLook
 from counterface.files import file_sha256
 from counterface.media import sandbox
 from counterface.media.notes import merge_notes
 from counterface.media.probe import MediaInfo
-from counterface.media.sample_frames import FrameSample, Moment, sample_frames, square
+from counterface.media.sample_frames import FrameSample, sample_frames, square
 from counterface.media.sandbox import Limits
 from counterface.media.tags.metadata import Metadata
+from counterface.phase_clock import PhaseClock
 from counterface.provenance.verify import Provenance
-from counterface.types import Face, Frame, Image, Progress
+from counterface.types import Crop, Face, Frame, Image, Progress
 
 THOROUGH_FRAMES = 96  # at least
 THOROUGH_FACE_DETECTOR = "full"
@@ -139,9 +137,8 @@ class Scanner:
         self.change = change or list
         sandbox.warm_up()
         self.detector = Detector.load(self.config.detector)
-        self.search(video=False).find(
-            np.zeros((64, 64, 3), np.uint8)
-        )  # loads the models now, not in the first file
+        nothing = np.zeros((64, 64, 3), np.uint8)  # loads the models now, not in the first file
+        find_faces(nothing, self.config.face_detector, self.config.landmarker)
 
     def scan(self, path: str | Path, progress: Progress | None = None) -> Report:
         """The report on one image or video.
@@ -154,7 +151,7 @@ class Scanner:
             MediaError: the file cannot be opened or decoded within its limits.
         """
         path = Path(path)
-        clock = _PhaseClock()
+        clock = PhaseClock()
         with clock.phase("probe"):
             media = sandbox.probe(path, self.config.limits)
         with clock.phase("metadata"):
@@ -172,11 +169,6 @@ class Scanner:
             with clock.phase("marks_wait"):
                 found = None if marks is None else marks.finish(digest)
         return job.result(digest, found, metadata)
-
-    def search(self, *, video: bool) -> FaceSearch:
-        """A search for faces, of one file."""
-        models = load_models(self.config.face_detector, self.config.landmarker)
-        return FaceSearch(*models, video=video)
 
 
 def scan(path: str | Path, config: ScanConfig | None = None) -> Report:
@@ -197,36 +189,6 @@ def scan(path: str | Path, config: ScanConfig | None = None) -> Report:
     return Scanner(config).scan(path)
 
 
-class _PhaseClock:
-    """Seconds of wall time by phase."""
-
-    def __init__(self) -> None:
-        self.start = time.perf_counter()
-        self.seconds: dict[str, float] = defaultdict(float)
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        before = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] += time.perf_counter() - before
-
-    def waiting(self, moments: Iterable[Moment]) -> Iterator[Moment]:
-        """The moments, with the time spent waiting for each counted as decoding."""
-        source = iter(moments)
-        while True:
-            with self.phase("decode_wait"):
-                moment = next(source, None)
-            if moment is None:
-                return
-            yield moment
-
-    def table(self) -> dict[str, float]:
-        total = time.perf_counter() - self.start
-        return {**{k: round(v, 4) for k, v in self.seconds.items()}, "total": round(total, 4)}
-
-
 class _ScanJob:
     """The state of one file's scan."""
 
@@ -235,37 +197,36 @@ class _ScanJob:
         scanner: Scanner,
         path: Path,
         media: MediaInfo,
-        clock: _PhaseClock,
+        clock: PhaseClock,
         marks: MarkJob | None,
     ) -> None:
-        config = scanner.config
-        self.scanner, self.path, self.media, self.clock = scanner, path, media, clock
-        self.marks = marks
+        self.config, self.change, self.detector = scanner.config, scanner.change, scanner.detector
+        self.path, self.media, self.clock, self.marks = path, media, clock, marks
+        config, self.info = self.config, self.detector.info
         self.book = TrackBook(
-            scanner.detector,
+            self.detector,
             mirror=config.thorough,
             pictures=config.pictures,
             batch=BATCH,
             compression=media.compression.strength,
         )
-        self.search = scanner.search(video=media.kind != "image")
+        self.look = FaceLook(
+            media, self.info.template, self.info.size, config.face_detector, config.landmarker
+        )
         self.sure_px = 0.0
-        self.linker = FaceLinker()
         self.strip = ThumbStrip(STILL_PX if media.kind == "image" else THUMB_PX)
-        self.seen: dict[int, list[tuple[Frame, Face, Image]]] = defaultdict(list)  # this moment
-        self.read = self.with_face = self.unaligned = 0
+        self.seen: dict[int, list[tuple[Frame, Crop]]] = defaultdict(list)  # this moment
+        self.read = self.with_face = 0
 
     def run(self, progress: Progress | None = None) -> None:
-        sample = choose_frames(
-            self.path, self.media, self.scanner.config, self.scanner.detector.info
-        )
+        sample = choose_frames(self.path, self.media, self.config, self.info)
         self.mode, self.requested = sample.mode, sample.requested
         expected = self.requested or frames_expected(self.media)
-        for moment in self.clock.waiting(sample.moments):
-            for frame in self.scanner.change(moment):
+        for moment in self.clock.waiting(sample.moments, "decode_wait"):
+            for frame in self.change(moment):
                 if self.marks is not None:
                     self.marks.add(frame.image, expected)
-                self._look_at(square(frame, self.media))
+                self._add(square(frame, self.media))
             self._judge_moment()
             if progress and self.mode != "image":
                 # A header may promise fewer frames than there are.
@@ -278,58 +239,52 @@ class _ScanJob:
         with self.clock.phase("score"):
             self.book.flush()
 
-    def _look_at(self, frame: Frame) -> None:
+    def _add(self, frame: Frame) -> None:
         """Find the faces of a frame and say whose they are."""
-        info = self.scanner.detector.info
         self.read += 1
         with self.clock.phase("find_faces"):
-            found = self.search.find(frame.image)
-        faces = [face for face in found if face.landmarks is not None]
-        self.unaligned += len(found) - len(faces)
-        self.sure_px = max(self.sure_px, self.search.smallest(frame.image.shape[:2]))
+            faces = self.look.find(frame)
+        self.sure_px = max(self.sure_px, self.look.search.smallest(frame.image.shape[:2]))
         self.with_face += bool(faces)
-        if self.scanner.config.pictures:
+        if self.config.pictures:
             with self.clock.phase("pictures"):
                 self.strip.add(frame)
-        if not faces:
-            return
-        with self.clock.phase("align_and_link"):
-            crops = [align(frame.image, face, info.template, info.size).image for face in faces]
-            people = self.linker.link(faces, crops)
-        for face, crop, person in zip(faces, crops, people, strict=True):
-            self.seen[person].append((frame, face, crop))
+        if faces:
+            with self.clock.phase("align_and_link"):
+                for person, crop in self.look.cut_people(frame, faces):
+                    self.seen[person].append((frame, crop))
 
     def _judge_moment(self) -> None:
         """Score each person of a moment: on one crop, or on all crops of a clip together."""
-        info = self.scanner.detector.info
         with self.clock.phase("score"):
             for person, sightings in self.seen.items():
-                crops = [crop for _, _, crop in sightings] if len(sightings) == info.frames else []
-                frame, face, _ = sightings[len(sightings) // 2]
-                look = self._look_of(frame, face) if crops else None
-                self.book.add(_sample(frame, face, crops, person, look))
+                whole = len(sightings) == self.info.frames
+                crops = np.stack([crop.image for _, crop in sightings]) if whole else None
+                frame, crop = sightings[len(sightings) // 2]
+                quality = self._quality_of(frame, crop.face) if whole else None
+                self.book.add(_sample(crop, crops, person, quality))
         self.seen.clear()
 
-    def _look_of(self, frame: Frame, face: Face) -> CropQuality | None:
+    def _quality_of(self, frame: Frame, face: Face) -> CropQuality | None:
         """How much like a sharp photograph the face looks; None where it is not asked."""
-        if not self.scanner.config.quality_gate:
+        if not self.config.quality_gate:
             return None
         with self.clock.phase("look"):
             return measure_quality(align(frame.image, face, TEMPLATE, SIDE).image)
 
     def result(self, sha256: str, marks: Provenance | None, metadata: Metadata) -> Report:
-        info = self.scanner.detector.info
+        info = self.info
         sampling = Sampling(
             mode=self.mode,
             requested=self.requested,
             read=self.read,
             with_face=self.with_face,
-            unaligned=self.unaligned,
+            unaligned=self.look.unaligned,
             sure_px=round(self.sure_px, 1),
         )
         with self.clock.phase("score"):
             tracks = self.book.close(self._rules())
-        facts = conclude(tracks, info.thresholds, self.unaligned)
+        facts = conclude(tracks, info.thresholds, self.look.unaligned)
         verdict, reasons = weigh_marks(facts.verdict, explain(facts), marks)
         notices = find_notices(self.media, sampling, tracks, info.range)
         return Report(
@@ -358,9 +313,9 @@ class _ScanJob:
             provenance=marks,
             metadata=metadata,
             sampling=sampling,
-            detector=DetectorSummary.of(info, self.scanner.detector.sha256),
-            config=self.scanner.config.model_dump(mode="json"),
-            timings_s=self.clock.table(),
+            detector=DetectorSummary.of(info, self.detector.sha256),
+            config=self.config.model_dump(mode="json"),
+            timings_s=self.clock.table(4),
             limits=LIMITS if info.weighing is None else WEIGHED_LIMITS,
             exhibits=self.book.exhibits(),
             thumbs=self.strip.thumbs(),
@@ -368,8 +323,7 @@ class _ScanJob:
 
     def _rules(self) -> Rules:
         """What a face needs in order to count."""
-        info = self.scanner.detector.info
-        strength, most = self.media.compression.strength, info.range.max_compression
+        strength, most = self.media.compression.strength, self.info.range.max_compression
         whole_file = None
         if strength > most:
             text = f"the file is compressed more strongly ({strength:.2f}) than what the detector "
@@ -377,7 +331,7 @@ class _ScanJob:
         if any(note.code == "grey" for note in self.media.notes):
             text = "the colours of the file cannot be read, and grey ones say too little"
             whole_file = SetAside(code="grey", text=text)
-        moments = -(-self.read // info.frames)
+        moments = -(-self.read // self.info.frames)
         return Rules(moments, _brief_below(self.mode, moments), whole_file)
 
 
@@ -407,21 +361,22 @@ def frames_expected(media: MediaInfo) -> int:
 
 
 def _sample(
-    frame: Frame, face: Face, crops: Sequence[Image], person: int, look: CropQuality | None
+    crop: Crop, crops: Image | None, person: int, quality: CropQuality | None
 ) -> WaitingFace:
+    face = crop.face
     left, top, right, bottom = (float(side) for side in face.box)
     yaw, pitch = (face.pose.yaw, face.pose.pitch) if face.pose else (None, None)
     return WaitingFace(
         track=person,
-        frame_index=frame.index,
-        pts_s=float(frame.pts),
+        frame_index=crop.frame_index,
+        pts_s=float(crop.pts),
         box=(left, top, right, bottom),
         face_px=face_pixels(face),
         eye_px=eye_pixels(face),
         yaw=yaw,
         pitch=pitch,
-        look=look,
-        crops=np.stack(crops) if crops else None,
+        look=quality,
+        crops=crops,
     )
 
 

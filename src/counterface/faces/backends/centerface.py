@@ -18,7 +18,7 @@ from counterface import weights
 from counterface.faces.face_detector import merge_faces, require_rgb
 from counterface.types import Face, Floats, Image
 
-MIN_SCORE = 0.3  # finds 24 px faces in 3 of 4 cases; 0.2 adds few, see docs/faces.md
+MIN_SCORE = 0.3  # at least; finds 24 px faces in 3 of 4 cases; 0.2 adds few, see docs/faces.md
 SURE_PX = 32  # height of which 9 of 10 faces are found, docs/faces.md
 STRIDE = 4  # input pixels for each output cell
 MULTIPLE = 32  # of which the input sides must be
@@ -28,14 +28,12 @@ _OUTPUTS = ["537", "538", "539", "540"]  # heat, size, offset, key points; OpenC
 class CenterFaceDetector:
     """Faces from about 24 pixels upwards, near upright; about 60 ms for 640x480."""
 
-    def __init__(self, min_score: float = MIN_SCORE, max_side: int = 1280) -> None:
+    def __init__(self, max_side: int = 1280) -> None:
         """Load the model file.
 
         Args:
-            min_score: candidates below are dropped, [0, 1].
             max_side: larger pictures are reduced to this longer side first.
         """
-        self.min_score = min_score
         self.max_side = max_side
         self._net: Any = cv2.dnn.readNetFromONNX(str(weights.path("centerface")))
 
@@ -66,7 +64,7 @@ class CenterFaceDetector:
         self, heat: Floats, size: Floats, offset: Floats, points: Floats, stretch: Floats
     ) -> list[Face]:
         """Faces in image pixels from the four output maps, (C, h, w) each; y comes before x."""
-        rows, columns = np.nonzero(heat >= self.min_score)
+        rows, columns = np.nonzero(heat >= MIN_SCORE)
         side = np.exp(size[::-1, rows, columns]).T * STRIDE  # (N, 2) width, height
         shift = offset[::-1, rows, columns].T
         centre = (np.stack([columns, rows], axis=1) + shift + 0.5) * STRIDE

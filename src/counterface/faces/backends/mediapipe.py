@@ -140,13 +140,8 @@ class MediapipeFaceDetector:
     `centerface` or `auto`.
     """
 
-    def __init__(self, min_score: float = MIN_SCORE) -> None:
-        """Load both model files.
-
-        Args:
-            min_score: candidates below are dropped, [0, 1].
-        """
-        self.min_score = min_score
+    def __init__(self) -> None:
+        """Load both model files."""
         self._models = [(s, _interpreter(s.weights), _anchor_centres(s)) for s in (_FULL, _SHORT)]
 
     def detect(self, image: Image) -> list[Face]:
@@ -181,7 +176,7 @@ class MediapipeFaceDetector:
         raw = next(o for o in outputs if o.shape[-1] == 16)
         logits = next(o for o in outputs if o.shape[-1] == 1)[:, 0]
         scores = 1 / (1 + np.exp(-np.clip(logits, -80, 80)))
-        keep = scores >= self.min_score
+        keep = scores >= MIN_SCORE
         points = raw[keep].reshape(-1, 8, 2)
         centre = points[:, 0] + centres[keep] * spec.side
         half = points[:, 1] / 2
@@ -210,13 +205,8 @@ class MediapipeMesh:
     side = 192
     margin = 1.5  # region of interest over the detector's box, as the model was trained
 
-    def __init__(self, min_presence: float = 0.5) -> None:
-        """Load the model file.
-
-        Args:
-            min_presence: a face whose presence score is below keeps no landmarks, [0, 1].
-        """
-        self.min_presence = min_presence
+    def __init__(self) -> None:
+        """Load the model file."""
         self._interpreter = _interpreter("face_landmark")
 
     def locate(self, image: Image, faces: list[Face]) -> list[Face]:
@@ -230,8 +220,7 @@ class MediapipeMesh:
 
     def _locate_one(self, image: Image, face: Face) -> Face:
         mesh = self._upright(image, face)
-        presence = 1 / (1 + np.exp(-np.clip(mesh.presence, -80, 80)))
-        if presence < self.min_presence:
+        if mesh.presence < 0:
             return face
         landmarks = mesh_to_68(mesh.dense)
         pose = pose_of(fit_rotation(landmarks[RIGID].astype(np.float64)))

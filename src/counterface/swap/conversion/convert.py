@@ -2,7 +2,7 @@
 
     convert(Path("runs/df"), Path("target.mp4"), Path("out.mp4"), ConvertConfig(person=(1,)))
 
-A video is gone over twice. The first pass finds the faces of every frame, so that people can be
+A video is read twice. The first pass finds the faces of every frame, so that people can be
 told apart and landmarks steadied with a view on the whole; the second makes and merges the new
 faces and encodes the result in segments, which are joined without encoding them again. Both keep
 what is done in a folder beside the output: the same call goes on after an interruption.
@@ -38,7 +38,7 @@ def convert(
     marker: Marker | None = None,
     progress: Progress | None = None,
 ) -> ConvertSummary:
-    """What came out; `out` is then signed, watermarked and recorded.
+    """Convert a target into `out`, signed, watermarked and recorded, and tell the outcome.
 
     An interrupted call is continued by the same call.
 

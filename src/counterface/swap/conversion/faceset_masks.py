@@ -30,11 +30,11 @@ class FacesetMasks:
     """The masks of one target."""
 
     def __init__(self, folders: Sequence[Path], target: Path, target_sha256: str) -> None:
-        """Look up the records; masks are read when they are needed.
+        """Read the records; the masks are read when they are needed.
 
         Args:
             folders: facesets that were extracted from the target.
-            target: as a message names it.
+            target: the file, as messages name it.
             target_sha256: SHA-256 of the file.
 
         Raises:

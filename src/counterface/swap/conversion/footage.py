@@ -4,14 +4,15 @@
     folder/look-000000240.parquet    ...
 
 Faces are followed within such a piece only, so what is found does not depend on where an
-interrupted look was taken up again. A minute of one face at 30 frames/s takes about 2 MB on disk.
+interrupted pass was taken up again. A minute of one face at 30 frames/s takes about 2 MB on disk.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,18 +20,18 @@ import numpy as np
 import pyarrow as pa
 from pydantic import ConfigDict, Field, model_validator
 
-from counterface.config import Record
 from counterface.errors import MediaError, SwapError
 from counterface.faces.align import align
 from counterface.faces.face_detector import box_overlaps
+from counterface.faces.follow import FollowConfig
 from counterface.faces.pose import estimate_pose
 from counterface.faces.track import CutFinder
-from counterface.faceset.follow import FaceFollower
 from counterface.media import sandbox
+from counterface.media.open_file import check_file, sniff
 from counterface.media.probe import MediaInfo
 from counterface.media.sandbox import Limits
 from counterface.table import Column, Table, write_table
-from counterface.types import Face, Floats, Frame, Image, Pose, Progress
+from counterface.types import Face, Frame, Image, Pose, Progress
 
 PIECE = 240  # frames in a file: what a kill may cost
 LOOK_EVERY = 12  # frames from one small crop of a face to the next
@@ -38,7 +39,7 @@ LOOK_SIDE = 32  # pixels; `faces.link` compares 16x16 from the middle
 _SAME = 0.4  # overlap with a box of the frame before: below, it may be somebody new
 
 
-class LookConfig(Record):
+class LookConfig(FollowConfig):
     """How faces are found in a target. The numbers of people depend on these settings."""
 
     model_config = ConfigDict(populate_by_name=True)  # `from` is a word of Python
@@ -47,17 +48,6 @@ class LookConfig(Record):
         None, alias="from", ge=0, description="start at this time, seconds on the file's clock"
     )
     to_s: float | None = Field(None, alias="to", gt=0, description="end before this time, seconds")
-    min_size: int = Field(
-        32, ge=8, description="leave out faces whose shorter side is smaller than this, pixels"
-    )
-    detect_every: int = Field(
-        5,
-        ge=1,
-        description="frames between two passes of the face detector; in between, faces are "
-        "followed",
-    )
-    face_detector: str = Field("auto", description="registered name of the face detector")
-    landmarker: str = Field("mediapipe_mesh", description="registered name of the landmarker")
     limits: Limits = Field(Limits(), description="limits of the child process that decodes")
 
     @model_validator(mode="after")
@@ -148,42 +138,29 @@ class Footage:
         return tuple(look.pts for look in self.looks)
 
 
-class Onlooker:
-    """Looks at frames given in time order."""
+FramesAt = Callable[[Sequence[Fraction]], Iterable[Frame]]  # the frames shown at ascending times
 
-    def __init__(self, config: LookConfig) -> None:
-        """Load the models."""
-        self.min_size = config.min_size
-        self.follower = FaceFollower.load(
-            config.face_detector, config.landmarker, config.detect_every
-        )
-        self.cuts = CutFinder()
-        self._boxes: Floats | None = None  # of the frame before; None at the start of a piece
 
-    def reset(self) -> None:
-        """Start a new piece with the next frame."""
-        self.follower.reset()
-        self._boxes = None
+def look_at(
+    path: Path, config: LookConfig, progress: Progress | None = None
+) -> tuple[Footage, FramesAt]:
+    """The faces of a picture or of a video, and what gives its frames once more.
 
-    def look(self, frame: Frame, *, still: bool = False) -> FrameFaces:
-        """What is in the frame, or in the picture that stands for itself."""
-        is_cut = self.cuts.is_cut(frame.image)
-        size = (frame.image.shape[0], frame.image.shape[1])
-        found = [
-            f for f in self.follower.find(frame.image, still=still) if _side(f) >= self.min_size
-        ]
-        faces = tuple(_lean(face, size) for face in found)
-        crops: tuple[Image, ...] = ()
-        if faces and (frame.index % LOOK_EVERY == 0 or self._has_newcomer(faces)):
-            crops = tuple(align(frame.image, face, "face", LOOK_SIDE).image for face in faces)
-        self._boxes = np.stack([f.box for f in faces]) if faces else np.empty((0, 4), np.float32)
-        return FrameFaces(frame.index, frame.pts, is_cut, faces, crops)
+    Args:
+        path: the file; it is decoded in a child process.
+        config: how to look.
+        progress: called as (frames, total or None, "faces") for a video.
 
-    def _has_newcomer(self, faces: tuple[Face, ...]) -> bool:
-        before = self._boxes
-        if before is None or not len(before):
-            return True
-        return any(box_overlaps(face.box, before)[0].max() < _SAME for face in faces)
+    Raises:
+        MediaError: the file cannot be decoded, or has no frame in the range.
+    """
+    if sniff(check_file(path)) == "image":
+        frame = Frame(sandbox.read_image(path, config.limits), 0, Fraction(0))
+        faces = config.follower().find(frame.image, still=True)
+        look = _kept_of(frame, faces, (), is_cut=False)
+        return Footage((look,)), lambda times: [frame] * len(times)
+    footage = look_at_video(path, config, None, progress)
+    return footage, lambda times: sandbox.frames_at(path, times, config.limits)
 
 
 def look_at_video(
@@ -229,34 +206,44 @@ def _look_on(
     total: int | None,
     progress: Progress | None,
 ) -> Iterator[list[FrameFaces]]:
-    """Piece after piece, after the last look of the piece before where there is one."""
-    onlooker = Onlooker(config)
-    piece: list[FrameFaces] = []
-    index: int | None = None
-    for frame in frames_of(path, config, last[0].pts if last else None):
-        if index is None:
-            index = last[0].index if last else frame.index
-            if last:  # known; seen again only so that a cut right after it is noticed
-                onlooker.cuts.is_cut(frame.image)
-                continue
-        else:
-            index += 1
-        if not piece:
-            onlooker.reset()
-        piece.append(onlooker.look(Frame(frame.image, index, frame.pts)))
-        if progress:
-            progress(index + 1, total, "faces")
-        if len(piece) == PIECE:
-            yield piece
-            piece = []
-    if piece:
-        yield piece
+    """Piece after piece, from the frame after the `last` one that is known."""
+    follower, cuts = config.follower(), CutFinder()
+    frames = frames_of(path, config, last[0].pts if last else None)
+    for known in islice(frames, len(last)):  # seen again so that a cut right after it is noticed
+        cuts.is_cut(known.image)
+    for piece in follower.walk(_numbered(frames, last[0].index if last else None), PIECE):
+        looks: list[FrameFaces] = []
+        for frame, faces in piece:
+            before = looks[-1].faces if looks else ()
+            looks.append(_kept_of(frame, faces, before, is_cut=cuts.is_cut(frame.image)))
+            if progress:
+                progress(frame.index + 1, total, "faces")
+        yield looks
 
 
-def look_at_image(image: Image, onlooker: Onlooker) -> Footage:
-    """The faces of one picture, RGB uint8 (H, W, 3)."""
-    onlooker.reset()
-    return Footage((onlooker.look(Frame(image, 0, Fraction(0)), still=True),))
+def _numbered(frames: Iterable[Frame], index: int | None) -> Iterator[Frame]:
+    """The frames with indices that count on from `index`, or from that of the first."""
+    for frame in frames:
+        index = frame.index if index is None else index + 1
+        yield replace(frame, index=index)
+
+
+def _kept_of(
+    frame: Frame, found: Sequence[Face], before: Sequence[Face], *, is_cut: bool
+) -> FrameFaces:
+    """What is kept of a frame's faces, given those kept of the frame before."""
+    faces = tuple(_lean(face, frame.image.shape) for face in found)
+    crops: tuple[Image, ...] = ()
+    if faces and (frame.index % LOOK_EVERY == 0 or _has_newcomer(faces, before)):
+        crops = tuple(align(frame.image, face, "face", LOOK_SIDE).image for face in faces)
+    return FrameFaces(frame.index, frame.pts, is_cut, faces, crops)
+
+
+def _has_newcomer(faces: Sequence[Face], before: Sequence[Face]) -> bool:
+    if not before:
+        return True
+    boxes = np.stack([face.box for face in before])
+    return any(box_overlaps(face.box, boxes)[0].max() < _SAME for face in faces)
 
 
 def frames_of(
@@ -298,21 +285,16 @@ def read_pieces(folder: Path) -> list[FrameFaces]:
     return looks
 
 
-def _lean(face: Face, size: tuple[int, int]) -> Face:
+def _lean(face: Face, shape: tuple[int, ...]) -> Face:
     """The face with a pose and without the points that a conversion does not need.
 
-    In the precision that is kept on disk, so that a resumed look goes on with equal values.
+    In the precision that is kept on disk, so that a resumed pass goes on with equal values.
     """
     assert face.landmarks is not None  # the follower drops faces without
-    pose = face.pose or estimate_pose(face.landmarks, size)
+    pose = face.pose or estimate_pose(face.landmarks, shape)
     return Face(
         box=face.box.astype(np.float32),
         score=float(np.float32(face.score)),
         landmarks=face.landmarks.astype(np.float32),
         pose=Pose(*(float(np.float32(angle)) for angle in (pose.yaw, pose.pitch, pose.roll))),
     )
-
-
-def _side(face: Face) -> float:
-    """The shorter side of the face's box, pixels."""
-    return float((face.box[2:] - face.box[:2]).min())

@@ -72,33 +72,18 @@ class Generator:
                 fix_convolutions(self.model)
                 self._pool = ThreadPoolExecutor(self.threads, "face", torch.set_num_threads, (1,))
 
-    @property
-    def in_size(self) -> int:
-        """Side of the crops that go in, pixels."""
-        return self.model.in_size
-
-    @property
-    def out_size(self) -> int:
-        """Side of the faces that come out, pixels."""
-        return self.model.out_size
-
-    @property
-    def template(self) -> str:
-        """The template that crops are aligned to."""
-        return self.model.template
-
     def generate(self, crops: Sequence[Image], identity: int) -> list[Made]:
         """The faces of the crops as this identity, in order.
 
         Args:
-            crops: RGB uint8 (in_size, in_size, 3) each, aligned to `template`.
+            crops: RGB uint8 (S, S, 3) each, S the model's `in_size`, aligned to its `template`.
             identity: SOURCE for a swap; 0 to N - 1 for models that know N people.
 
         Raises:
             ShapeError: crops of another shape or type, or an unknown identity.
             SwapError: the network cannot be run by ONNX Runtime, which was asked for.
         """
-        shape = (self.in_size, self.in_size, 3)
+        shape = (self.model.in_size, self.model.in_size, 3)
         for crop in crops:
             if crop.shape != shape or crop.dtype != np.uint8:
                 raise ShapeError(f"expected uint8 crops {shape}, got {crop.dtype} {crop.shape}")

@@ -41,7 +41,7 @@ class ConvertJob:
     def __init__(
         self, trained: TrainedModel, config: ConvertConfig, marker: Marker, *, redo: bool
     ) -> None:
-        """Check that the model may be used, and find out as whom.
+        """Check that the model may be used, and choose the identity that is put in.
 
         Raises:
             RightsError: an identity of the model carries no rights record.
@@ -54,7 +54,7 @@ class ConvertJob:
         self._settings = config.decides()
 
     def generator(self, *, masks: bool = False) -> Generator:
-        """Makes faces, with masks where the plan asks for them, or `masks` does."""
+        """The generator of faces, with masks where the plan or `masks` asks for them."""
         config = self.config
         masks = masks or any("learned" in kind for kind in self._mask_kinds())
         return Generator(
@@ -69,7 +69,7 @@ class ConvertJob:
         Args:
             target: the file.
             target_sha256: its hash.
-            asked: they are wanted, whatever the plan says.
+            asked: masks are wanted even where the plan asks for none.
 
         Raises:
             SwapError: it asks for them, and there are none.

@@ -1,4 +1,4 @@
-"""What is not in an output as it was in its target, in words."""
+"""In words, what an output does not keep of its target."""
 
 from __future__ import annotations
 

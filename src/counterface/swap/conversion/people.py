@@ -1,4 +1,4 @@
-"""Who is to be seen in a target: tracks joined over cuts to numbered people, and who is chosen.
+"""The people in a target: tracks joined over cuts to numbered people, and who is chosen.
 
 A track is one face followed without a break. Which tracks show one person is told from the small
 crops that the first pass kept, by the rules of `faces.link`. Two people taken for one would put a
@@ -9,7 +9,7 @@ be named. The same footage looked at with the same settings gives the same numbe
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
@@ -21,18 +21,18 @@ from pydantic import Field, model_validator
 
 from counterface.config import Record
 from counterface.errors import SwapError
-from counterface.faces.face_detector import find_faces
+from counterface.faces.face_detector import find_faces, shorter_side
 from counterface.faces.identity import (
     SAME_PERSON,
     IdentityEmbedder,
     identity_distance,
     mean_embedding,
 )
-from counterface.faces.link import ALIKE, SPOT, is_same_place, look_of
+from counterface.faces.link import ALIKE, SIDE, SPOT, appearance_of, is_same_place
 from counterface.faces.track import track_faces
 from counterface.media import sandbox
-from counterface.swap.conversion.footage import Footage
-from counterface.types import Floats, Frame, Sighting, Track
+from counterface.swap.conversion.footage import Footage, FramesAt
+from counterface.types import Floats, Sighting, Track
 from counterface.wording import counted
 
 BRIEF = 3  # sightings; with fewer a face may be a false alarm, and alone decides nothing
@@ -95,7 +95,7 @@ def find_people(footage: Footage) -> Cast:
 
 def _describe(number: int, sightings: Sequence[Sighting], brief: int) -> TargetPerson:
     times = [float(s.pts) for s in sightings]
-    sides = [float((s.face.box[2:] - s.face.box[:2]).min()) for s in sightings]
+    sides = [shorter_side(s.face) for s in sightings]
     return TargetPerson(
         number=number,
         frames=len(sightings),
@@ -111,38 +111,37 @@ class _Group:
     """Tracks that are taken for one person."""
 
     tracks: list[Track]
-    look: Floats | None  # sum of the unit vectors of all crops
+    appearance: Floats  # sum of the appearances of all crops
 
 
-def _looks(footage: Footage, tracks: Sequence[Track]) -> list[Floats | None]:
-    """The sum of each track's looks; None where no crop was kept."""
+def _appearances(footage: Footage, tracks: Sequence[Track]) -> Floats:
+    """The sum of the appearances of each track's crops, (tracks, 768); 0 where none was kept."""
     track_of = {id(s.face): track.id for track in tracks for s in track.sightings}
-    sums: list[Floats | None] = [None] * len(tracks)
+    sums = np.zeros((len(tracks), 3 * SIDE**2), np.float32)
     for look in footage.looks:
         for face, crop in zip(look.faces, look.crops, strict=False):  # most frames keep no crops
-            one, before = look_of(crop), sums[track_of[id(face)]]
-            sums[track_of[id(face)]] = one if before is None else before + one
+            sums[track_of[id(face)]] += appearance_of(crop)
     return sums
 
 
 def _join(footage: Footage, tracks: Sequence[Track]) -> list[list[int]]:
     """Track ids by person: the likest first, nobody in two places at once.
 
-    Over a cut only the look counts: another person may sit where the first one sat. Within a shot
+    Over a cut only appearance counts: another person may sit where the first one sat. Within a shot
     a face that comes back to its place may look less alike, for it may have turned away.
     """
-    looks = _looks(footage, tracks)
+    sums = _appearances(footage, tracks)
     cuts = [look.index for look in footage.looks if look.is_cut]
     shots = [bisect_right(cuts, track.sightings[0].frame_index) for track in tracks]
-    groups = [_Group([track], look) for track, look in zip(tracks, looks, strict=True)]
-    for _, one, other in sorted(_pairs(tracks, looks, shots), reverse=True):
+    groups = [_Group([track], total) for track, total in zip(tracks, sums, strict=True)]
+    for _, one, other in sorted(_pairs(tracks, sums, shots), reverse=True):
         a, b = groups[one], groups[other]
         if a is b or any(_meet(x, y) for x in a.tracks for y in b.tracks):
             continue
-        if shots[one] != shots[other] and _alike(a.look, b.look) < ALIKE:
+        if shots[one] != shots[other] and _alike(a.appearance, b.appearance) < ALIKE:
             continue  # these two tracks are alike, but not the people they have become
         a.tracks += b.tracks
-        a.look = a.look + b.look if a.look is not None and b.look is not None else a.look
+        a.appearance = a.appearance + b.appearance
         for track in b.tracks:
             groups[track.id] = a
     unique = {id(group): group for group in groups}
@@ -150,11 +149,11 @@ def _join(footage: Footage, tracks: Sequence[Track]) -> list[list[int]]:
 
 
 def _pairs(
-    tracks: Sequence[Track], looks: Sequence[Floats | None], shots: Sequence[int]
+    tracks: Sequence[Track], sums: Floats, shots: Sequence[int]
 ) -> Iterator[tuple[float, int, int]]:
     """(likeness, track, track) of those that may be one person."""
     for one, other in combinations(range(len(tracks)), 2):
-        alike = _alike(looks[one], looks[other])
+        alike = _alike(sums[one], sums[other])
         if alike >= ALIKE:
             yield alike, one, other
         elif shots[one] == shots[other] and alike >= SPOT[2]:
@@ -165,9 +164,7 @@ def _pairs(
                 yield alike, one, other
 
 
-def _alike(one: Floats | None, other: Floats | None) -> float:
-    if one is None or other is None:
-        return -1.0
+def _alike(one: Floats, other: Floats) -> float:
     lengths = float(np.linalg.norm(one)) * float(np.linalg.norm(other))
     return float(one @ other) / max(lengths, 1e-9)
 
@@ -195,9 +192,6 @@ class Choice(Record):
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)} are given; one of them says who")
         return self
-
-
-FramesAt = Callable[[Sequence[Fraction]], Iterable[Frame]]  # the frames shown at ascending times
 
 
 def choose_people(cast: Cast, choice: Choice, frames_at: FramesAt, where: str) -> frozenset[int]:
@@ -295,6 +289,5 @@ def best_moments(sightings: Sequence[Sighting], count: int) -> list[Sighting]:
 
 def _clarity(sighting: Sighting) -> float:
     face = sighting.face
-    side = float((face.box[2:] - face.box[:2]).min())
     turned = max(abs(face.pose.yaw), abs(face.pose.pitch)) if face.pose else 0.0
-    return side * float(np.cos(np.radians(min(turned, 90.0))))
+    return shorter_side(face) * float(np.cos(np.radians(min(turned, 90.0))))

@@ -5,30 +5,19 @@ A preview shows a made face, so it needs the rights and gets the marks of any ot
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from counterface.config import Record
 from counterface.errors import MediaError, SwapError
 from counterface.faces.align import crop_matrix, warp_image
 from counterface.files import file_sha256
-from counterface.media import sandbox
-from counterface.media.open_file import sniff
 from counterface.provenance.record import MadeRecord
 from counterface.provenance.rights import Rights
-from counterface.swap.conversion.footage import (
-    Footage,
-    LookConfig,
-    Onlooker,
-    look_at_image,
-    look_at_video,
-)
-from counterface.swap.conversion.people import Choice, FramesAt, choose_people, find_people
+from counterface.swap.conversion.footage import Footage, FramesAt, LookConfig, look_at
+from counterface.swap.conversion.people import Choice, choose_people, find_people
 from counterface.swap.conversion.placement import PlacedFace, SmoothConfig, place_faces
 from counterface.swap.merge.grid import parse_knob, settings_grid
 from counterface.swap.merge.merge_face import Swapped
@@ -44,7 +33,7 @@ AROUND_S = 0.4  # seconds looked at before and after: landmarks are steadied as 
 SUFFIXES = (".png", ".jpg", ".jpeg")  # pictures that hold their own credentials
 
 
-class PreviewConfig(Record):
+class PreviewConfig(Choice):
     """What is previewed, and what is tried; flags mean what they mean in a conversion."""
 
     at: float = Field(0.0, ge=0, description="moment of a video, seconds on its own clock")
@@ -54,13 +43,6 @@ class PreviewConfig(Record):
     )
     columns: str = Field(
         "erode=0,5,10", description="setting that changes to the right: NAME=VALUE,VALUE,..."
-    )
-    person: tuple[int, ...] = Field(
-        (), description="person to replace, by the number that 'counterface faces list' prints"
-    )
-    like: tuple[Path, ...] = Field((), description="pictures of the person to replace")
-    who: Literal["all", "largest"] | None = Field(
-        None, description="people to replace: everyone, or the one with the largest face"
     )
     identity: str | None = Field(
         None,
@@ -89,11 +71,6 @@ class PreviewConfig(Record):
         None, description="file with the rights record; unset: the rights.toml beside the target"
     )
 
-    @model_validator(mode="after")
-    def _check_choice(self) -> PreviewConfig:
-        Choice(person=self.person, like=self.like, who=self.who)
-        return self
-
     def conversion(self) -> ConvertConfig:
         """The conversion of which this is a preview."""
         from counterface.swap.conversion.settings import ConvertConfig
@@ -111,7 +88,7 @@ class Moment:
 
 
 def preview(model: Path, target: Path, out: Path, config: PreviewConfig) -> MadeRecord:
-    """The record of the grid, which is then in `out`: signed, watermarked and registered.
+    """Write the grid into `out`, signed, watermarked and registered, and give its record.
 
     Args:
         model: a run's folder, weights or a checkpoint.
@@ -167,51 +144,34 @@ def find_moment(target: Path, config: PreviewConfig) -> Moment:
         SwapError: no face, none that was chosen, or several people and no choice.
         MediaError: the target cannot be read, or has no frame there.
     """
-    look = LookConfig(
-        min_size=config.min_size,
-        face_detector=config.face_detector,
-        landmarker=config.landmarker,
-    )
-    if sniff(target) == "image":
-        picture = sandbox.read_image(target)
-        frame = Frame(picture, 0, Fraction(0))
-        footage = look_at_image(picture, Onlooker(look))
-        return Moment(
-            frame, _choose(target, footage, 0, config, lambda times: [frame] * len(times))
-        )
+    how: LookConfig = config.conversion()
     if not config.person:
         around = {"from_s": max(0.0, config.at - AROUND_S), "to_s": config.at + AROUND_S}
-        look = look.model_copy(update=around)
-    footage = look_at_video(target, look)
+        how = how.model_copy(update=around)
+    footage, frames_at = look_at(target, how)
     end = float(footage.times[-1])
-    if config.at > end + AROUND_S:
+    if footage.media is not None and config.at > end + AROUND_S:
         raise MediaError(f"{target}: its last frame is at {end:.2f} s, not at {config.at:g} s")
-    shown = max(
-        (x for x in footage.looks if x.pts <= config.at),
-        default=footage.looks[0],
-        key=lambda x: x.pts,
-    )
-
-    def frames_at(times: Sequence[Fraction]) -> list[Frame]:
-        return list(sandbox.frames_at(target, times))
-
+    before = [look for look in footage.looks if look.pts <= config.at]
+    shown = before[-1] if before else footage.looks[0]
     face = _choose(target, footage, shown.index, config, frames_at)
-    return Moment(frames_at([shown.pts])[0], face)
+    (frame,) = frames_at([shown.pts])
+    return Moment(frame, face)
 
 
 def make_swapped(
     generator: Generator, moment: Moment, identity: int, masks: FacesetMasks | None = None
 ) -> Swapped:
     """The new face of a moment, as merging takes it."""
-    landmarks, size = moment.face.landmarks, generator.in_size
-    matrix = crop_matrix(landmarks, generator.template, size)
+    landmarks, size = moment.face.landmarks, generator.model.in_size
+    matrix = crop_matrix(landmarks, generator.model.template, size)
     crop = warp_image(moment.frame.image, matrix, size)
     face, mask = generator.generate([crop], identity)[0]
-    made = crop_matrix(landmarks, generator.template, generator.out_size)
+    made = crop_matrix(landmarks, generator.model.template, generator.model.out_size)
     given = None
     if masks is not None:
         pts, box = moment.frame.pts, moment.face.box
-        given = masks.find(pts, box, made, generator.out_size)
+        given = masks.find(pts, box, made, generator.model.out_size)
     return Swapped(face, mask, made, landmarks, given)
 
 
@@ -219,8 +179,7 @@ def _choose(
     target: Path, footage: Footage, index: int, config: PreviewConfig, frames_at: FramesAt
 ) -> PlacedFace:
     cast = find_people(footage)
-    choice = Choice(person=config.person, like=config.like, who=config.who)
-    chosen = choose_people(cast, choice, frames_at, str(target))
+    chosen = choose_people(cast, config, frames_at, str(target))
     faces = place_faces(footage, cast, chosen, config.smooth).faces.get(index, ())
     if not faces:
         raise SwapError(

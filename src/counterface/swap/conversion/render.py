@@ -6,14 +6,11 @@ into the frame. Decoding runs in a child process besides, encoding in the caller
 
 from __future__ import annotations
 
-import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from threading import Lock
 
 from counterface.faces.align import crop_matrix, warp_image
+from counterface.phase_clock import PhaseClock
 from counterface.swap.conversion.ahead import run_ahead
 from counterface.swap.conversion.faceset_masks import FacesetMasks
 from counterface.swap.conversion.generate import Generator
@@ -27,35 +24,6 @@ from counterface.types import Frame, Image, Mask
 
 WARM = 4  # frames that steadying looks back at the start of a segment
 Faces = Mapping[int, Sequence[PlacedFace]]  # by index of the frame
-
-
-class PhaseClock:
-    """Seconds of work by phase; phases of different threads overlap in time."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = defaultdict(float)
-        self._lock = Lock()
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """A block whose time counts towards a phase."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            passed = time.perf_counter() - start
-            with self._lock:
-                self.seconds[name] += passed
-
-    def waiting(self, frames: Iterable[Frame], name: str = "decode") -> Iterator[Frame]:
-        """The frames, with the time spent waiting for each counted."""
-        source = iter(frames)
-        while True:
-            with self.phase(name):
-                frame = next(source, None)
-            if frame is None:
-                return
-            yield frame
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,14 +75,14 @@ class Renderer:
 
         Args:
             generator: makes the faces.
-            identity: as whom.
-            plan: how they are merged.
-            faces: which, by index of the frame.
-            mark: leaves the watermark in a finished picture.
+            identity: number of the person whose face is put in.
+            plan: how faces are merged.
+            faces: faces to replace, by index of the frame.
+            mark: puts the watermark into a finished picture.
             steady: share of the last output that is blended in, [0, 1); 0 is off.
             even: sides are made even, as H.264 needs them, by repeating the last row or column.
             keep_masks: parts carry their masks.
-            masks: those of facesets, where the plan asks for them.
+            masks: masks of facesets, where the plan asks for them.
             clock: counts the seconds of each phase.
         """
         self.generator, self.identity, self.plan, self.faces = generator, identity, plan, faces
@@ -136,7 +104,7 @@ class Renderer:
     def _cut(self, frame: Frame) -> _Cut:
         with self.clock.phase("align"):
             places = self.faces.get(frame.index, ())
-            size, template = self.generator.in_size, self.generator.template
+            size, template = self.generator.model.in_size, self.generator.model.template
             crops = [
                 warp_image(frame.image, crop_matrix(place.landmarks, template, size), size)
                 for place in places
@@ -149,7 +117,7 @@ class Renderer:
         if steady is not None:
             self._make([self._cut(frame) for frame in before], steady)
         waiting: list[_Cut] = []
-        for frame in self.clock.waiting(frames):
+        for frame in self.clock.waiting(frames, "decode"):
             waiting.append(self._cut(frame))
             full = sum(len(cut.crops) for cut in waiting) >= self.generator.batch
             if full or len(waiting) >= 2 * self.generator.batch:
@@ -164,7 +132,7 @@ class Renderer:
         with self.clock.phase("generate"):
             crops = [crop for cut in cuts for crop in cut.crops]
             made = iter(self.generator.generate(crops, self.identity))
-        size, template = self.generator.out_size, self.generator.template
+        size, template = self.generator.model.out_size, self.generator.model.template
         with self.clock.phase("steady" if steady else "generate"):
             for cut in cuts:
                 for place, crop in zip(cut.places, cut.crops, strict=True):

@@ -28,7 +28,7 @@ class WorkFolder:
     """What is kept of an unfinished conversion."""
 
     def __init__(self, out: Path) -> None:
-        """Name the places; nothing is written.
+        """Name the files; nothing is written yet.
 
         Args:
             out: the output; the folder lies beside it.
@@ -44,7 +44,7 @@ class WorkFolder:
         """The folder for one process.
 
         Args:
-            redo: what an earlier run left there is dropped.
+            redo: drop what an earlier run left there.
 
         Raises:
             SwapError: another process converts into the same output, or nothing can be written.

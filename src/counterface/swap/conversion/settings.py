@@ -22,16 +22,9 @@ _FILES = {"plan", "like", "masks", "rights_file"}  # told by name, or by what is
 _INDIFFERENT = {"limits", "batch", "threads", "rights", "merge"} | _FILES
 
 
-class ConvertConfig(LookConfig):
+class ConvertConfig(Choice, LookConfig):
     """How a target becomes an output."""
 
-    person: tuple[int, ...] = Field(
-        (), description="people to replace, by the numbers that 'counterface faces list' prints"
-    )
-    like: tuple[Path, ...] = Field((), description="pictures of the person to replace")
-    who: Literal["all", "largest"] | None = Field(
-        None, description="people to replace: everyone, or the one with the largest face"
-    )
     identity: str | None = Field(
         None,
         description="identity whose face is put in; needed for a model of more than two people",
@@ -110,18 +103,13 @@ class ConvertConfig(LookConfig):
     )
 
     @model_validator(mode="after")
-    def _check_choice(self) -> ConvertConfig:
-        self.choice()
+    def _check_rights(self) -> ConvertConfig:
         if self.rights is not None and self.rights_file is not None:
             raise ValueError("`rights` and `rights_file` are given; leave one out")
         return self
 
-    def choice(self) -> Choice:
-        """Who is replaced."""
-        return Choice(person=self.person, like=self.like, who=self.who)
-
     def encoder(self) -> VideoEncoder:
-        """What encodes a video.
+        """The encoder of a video.
 
         Raises:
             ConfigError: codec, bits, crf and preset do not go together.
@@ -151,7 +139,7 @@ class ConvertConfig(LookConfig):
         return plan.model_copy(update={"settings": plan.settings.model_copy(update=given)})
 
     def decides(self) -> dict[str, Any]:
-        """What the output depends on, for records and for continuing; no folder names in it."""
+        """The settings that decide the output, for records and for continuing; without folders."""
         values = self.model_dump(mode="json", exclude=_INDIFFERENT)
         plan, encoder = self.merge_plan(), self.encoder()
         crf = encoder.options.get("crf")
@@ -168,7 +156,7 @@ class ConvertConfig(LookConfig):
 
 
 class Converted(Record):
-    """What became of one target."""
+    """The outcome of one target."""
 
     target: str
     out: str
@@ -199,7 +187,7 @@ class Converted(Record):
 
 
 class ConvertSummary(Record):
-    """What became of all targets of one call."""
+    """The outcome of one call, target by target."""
 
     out: str
     files: tuple[Converted, ...]
@@ -207,5 +195,5 @@ class ConvertSummary(Record):
 
     @property
     def failed(self) -> tuple[Converted, ...]:
-        """The targets of which nothing came out."""
+        """The targets that gave no output."""
         return tuple(file for file in self.files if file.status == "failed")

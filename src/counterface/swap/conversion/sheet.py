@@ -1,9 +1,7 @@
-"""Who is to be seen in a file: a list, and a contact sheet with a few pictures of each person."""
+"""The people in a file: a list, and a contact sheet with a few pictures of each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -11,23 +9,15 @@ import numpy as np
 
 from counterface.config import Record
 from counterface.faces.align import align
-from counterface.media import sandbox
 from counterface.media.image import write_image
-from counterface.media.open_file import check_file, sniff
-from counterface.swap.conversion.footage import (
-    LookConfig,
-    Onlooker,
-    look_at_image,
-    look_at_video,
-)
+from counterface.swap.conversion.footage import FramesAt, LookConfig, look_at
 from counterface.swap.conversion.people import (
     Cast,
-    FramesAt,
     TargetPerson,
     best_moments,
     find_people,
 )
-from counterface.types import Frame, Image, Progress
+from counterface.types import Image, Progress
 from counterface.wording import counted
 
 PICTURES = 5  # of each person
@@ -38,7 +28,7 @@ _PAPER, _INK = 245, 20  # grey levels
 
 
 class PeopleSeen(Record):
-    """Who is to be seen in a file."""
+    """The people in a file."""
 
     file: str
     frames: int
@@ -51,7 +41,7 @@ def list_people(
     sheet: Path | None = None,
     progress: Progress | None = None,
 ) -> PeopleSeen:
-    """Who is to be seen, with the numbers by which a conversion with equal settings knows them.
+    """The people in a file, with the numbers that a conversion with equal settings gives them.
 
     Args:
         path: a video or a picture; decoded in a child process.
@@ -62,21 +52,8 @@ def list_people(
     Raises:
         MediaError: the file cannot be decoded, or the sheet not written.
     """
-    config = config or LookConfig()
-    if sniff(check_file(path)) == "image":
-        image = sandbox.read_image(path, config.limits)
-        footage = look_at_image(image, Onlooker(config))
-        cast = find_people(footage)
-
-        def frames_at(times: Sequence[Fraction]) -> Iterator[Frame]:
-            return (Frame(image, 0, Fraction(0)) for _ in times)
-    else:
-        footage = look_at_video(path, config, None, progress)
-        cast = find_people(footage)
-
-        def frames_at(times: Sequence[Fraction]) -> Iterator[Frame]:
-            return sandbox.frames_at(path, times, config.limits)
-
+    footage, frames_at = look_at(path, config or LookConfig(), progress)
+    cast = find_people(footage)
     if sheet is not None:
         write_image(sheet, draw_sheet(cast, frames_at))
     return PeopleSeen(file=str(path), frames=len(footage.looks), people=cast.people)

@@ -61,7 +61,7 @@ def whole_mask(rendered: Rendered) -> Mask:
 
 
 class TruthWriter:
-    """Writes what was asked for."""
+    """Writes the parts of the ground truth that were asked for."""
 
     def __init__(self, out: Path, keep: Collection[str], template: str, size: int) -> None:
         """Make the folders.

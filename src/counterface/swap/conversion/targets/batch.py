@@ -27,7 +27,7 @@ def convert_folder(
     progress: Progress | None = None,
     left_out: Counter[str] | None = None,
 ) -> Iterator[Converted]:
-    """What became of every picture and video below a folder, in natural order.
+    """The outcome of every picture and video below a folder, converted in natural order.
 
     Outputs keep their place below the folder; formats that cannot be written get a second suffix.
     A merge plan beside a video, `clip.toml` beside `clip.mp4`, wins over the one for all.

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -43,27 +43,6 @@ Write = Callable[[int, Rendered], None]  # takes the position of a frame, and th
 RecordOf = Callable[[Path, Places], MadeRecord]  # takes the output, and the faces in it
 
 
-class Output(Protocol):
-    """Takes the finished frames of one target."""
-
-    @property
-    def even(self) -> bool:
-        """Whether frames must have even sides."""
-
-    @property
-    def masks(self) -> bool:
-        """Whether frames must carry masks."""
-
-    def is_there(self, number: int, span: range) -> bool:
-        """Whether an earlier run has finished a segment."""
-
-    def segment(self, number: int, span: range) -> Any:
-        """A context in which the frames of a segment are written; gives a `Write`."""
-
-    def finish(self, record_of: RecordOf, places: Places) -> None:
-        """Put the output in place, signed and recorded."""
-
-
 @dataclass(slots=True)
 class VideoOutput:
     """A video file, and its matte where one was asked for."""
@@ -73,9 +52,11 @@ class VideoOutput:
     out: Path
     times: Sequence[Fraction]
     info: MediaInfo
+    record_of: RecordOf
+    places: Places
     target: Path | None  # the file that the pictures came from, None where there are many
 
-    even: bool = True
+    even: bool = True  # whether frames must have even sides
 
     @property
     def masks(self) -> bool:
@@ -88,7 +69,7 @@ class VideoOutput:
 
     @contextmanager
     def segment(self, number: int, span: range) -> Iterator[Write]:
-        """Encodes one segment."""
+        """Encode one segment."""
         config, times, info = self.job.config, self.times, self.info
         with ExitStack() as opened:  # closes the matte first: it is there when the segment is
             writer = opened.enter_context(
@@ -108,17 +89,18 @@ class VideoOutput:
 
             yield write
 
-    def finish(self, record_of: RecordOf, places: Places) -> None:
+    def finish(self) -> None:
         """Join, sign and record; the matte comes first."""
         config, marker = self.job.config, self.job.marker
         if config.matte:
             out, unsigned = matte_path(self.out), self.work.folder / f"matte{self.out.suffix}"
             join_segments(self.work, None, self.times, config, unsigned, "matte")
             plain = Marker(watermark=False, signer=marker.signer, home=marker.home)
-            plain.finish(unsigned, out, record_of(out, places), self.target, ())
+            record = self.record_of(out, self.places)
+            plain.finish(unsigned, out, record, self.target, ())
         join_segments(self.work, self.target, self.times, config)
         keyframes = _even_frames(self.work.unsigned)
-        record = record_of(self.out, places)
+        record = self.record_of(self.out, self.places)
         marker.finish(self.work.unsigned, self.out, record, self.target, keyframes)
 
 
@@ -133,14 +115,13 @@ class PictureOutput:
 
     job: ConvertJob
     out: Path
-    times: Sequence[Fraction]
-    names: Sequence[str]  # without suffix, one a frame
     facts: dict[str, Any]
     record_of: RecordOf
     places: Places
+    names: Sequence[str]  # without suffix, one a frame
 
     even: bool = False
-    masks: bool = False
+    masks: bool = False  # whether frames must carry masks
 
     def path(self, position: int) -> Path:
         """Where the picture of a frame lies."""
@@ -157,7 +138,7 @@ class PictureOutput:
 
     @contextmanager
     def segment(self, number: int, span: range) -> Iterator[Write]:
-        """Encodes, signs and records picture after picture."""
+        """Encode, sign and record picture after picture."""
         make_folder(self.out)
 
         def write(position: int, rendered: Rendered) -> None:
@@ -169,13 +150,16 @@ class PictureOutput:
 
         yield write
 
-    def finish(self, record_of: RecordOf, places: Places) -> None:
+    def finish(self) -> None:
         """Write the list."""
         listed = [
-            {"name": self.path(position).name, "pts": str(pts)} for position, pts, _ in places
+            {"name": self.path(position).name, "pts": str(pts)} for position, pts, _ in self.places
         ]
         values = {"kind": "picture_sequence", "format": 1, **self.facts, "pictures": listed}
         write_bytes(self.out / SEQUENCE_FILE, json.dumps(values, indent=1).encode())
+
+
+Output = VideoOutput | PictureOutput
 
 
 def is_sequence_made(job: ConvertJob, target_sha256: str, out: Path) -> bool:
@@ -207,7 +191,7 @@ def matte_path(out: Path) -> Path:
 def open_writer(
     path: Path, times: Sequence[Fraction], info: MediaInfo, config: ConvertConfig
 ) -> VideoWriter:
-    """What encodes one segment of a video; genuine clips of a data set go through it too.
+    """The writer of one segment of a video, also used for the genuine clips of a data set.
 
     Args:
         path: path of the segment.

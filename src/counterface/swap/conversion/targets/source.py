@@ -21,7 +21,7 @@ from counterface.types import Frame, Progress
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A target and what it is known by.
+    """A target and its hash.
 
     Attributes:
         path: as given.
@@ -37,7 +37,7 @@ class Source:
 
     @property
     def file(self) -> Path | None:
-        """The one file that it is; None for many pictures."""
+        """The target where it is one file; None for many pictures."""
         return None if self.pictures else self.path
 
     def decoded(self, work: WorkFolder, limits: Limits, progress: Progress) -> Path:

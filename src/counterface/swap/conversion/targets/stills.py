@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 from counterface.errors import ConfigError
 from counterface.files import file_sha256, make_folder
 from counterface.media import sandbox
-from counterface.swap.conversion.footage import Onlooker, look_at_image
+from counterface.swap.conversion.footage import look_at
 from counterface.swap.conversion.job import ConvertJob
 from counterface.swap.conversion.notes import note_picture
 from counterface.swap.conversion.people import choose_people, find_people
@@ -17,7 +16,6 @@ from counterface.swap.conversion.placement import place_faces
 from counterface.swap.conversion.render import Renderer
 from counterface.swap.conversion.settings import Converted
 from counterface.swap.conversion.truth import TruthWriter
-from counterface.types import Frame
 
 KINDS = {".png", ".jpg", ".jpeg"}  # those that carry their credentials inside
 
@@ -26,13 +24,12 @@ class StillConverter:
     """Converts picture after picture with one model."""
 
     def __init__(self, job: ConvertJob) -> None:
-        """Load the face models."""
+        """Load the model."""
         self.job = job
-        self.onlooker = Onlooker(job.config)
         self.generator = job.generator()
 
     def convert(self, target: Path, out: Path, top: Path | None = None) -> Converted:
-        """What became of one picture.
+        """Convert one picture, and tell the outcome.
 
         Args:
             target: the picture.
@@ -51,14 +48,9 @@ class StillConverter:
             return Converted(target=str(target), out=str(out), status="already", frames=1)
         rights = job.target_rights(target, sha256, top)
         masks = job.masks(target, sha256)
-        image = sandbox.read_image(target, job.config.limits)
-        footage = look_at_image(image, self.onlooker)
+        footage, frames_at = look_at(target, job.config)
         cast = find_people(footage)
-
-        def frames_at(times: Sequence[Fraction]) -> Iterator[Frame]:
-            return (Frame(image, 0, Fraction(0)) for _ in times)
-
-        chosen = choose_people(cast, job.config.choice(), frames_at, str(target))
+        chosen = choose_people(cast, job.config, frames_at, str(target))
         placement = place_faces(footage, cast, chosen, job.config.smooth)
         keep = job.config.keep
         renderer = Renderer(
@@ -71,7 +63,7 @@ class StillConverter:
             keep_masks="masks" in keep,
             masks=masks,
         )
-        (rendered,) = renderer.render([Frame(image, 0, Fraction(0))])
+        (rendered,) = renderer.render(frames_at([Fraction(0)]))
         info = sandbox.probe(target, job.config.limits)
         notes = [*(note.text for note in info.notes), *note_picture(info)]
         if renderer.maskless:
@@ -79,7 +71,8 @@ class StillConverter:
         places = [(0, Fraction(0), placement.faces[0])]
         make_folder(out.parent)
         if keep:
-            truth = TruthWriter(out, keep, self.generator.template, self.generator.out_size)
+            model = self.generator.model
+            truth = TruthWriter(out, keep, model.template, model.out_size)
             truth.write_frame(0, rendered)
             truth.write_matrices(places)
         record = job.record(target, sha256, rights, out, places, notes)

@@ -1,8 +1,7 @@
-"""One video on its way: looked at, its people chosen, made in segments, finished."""
+"""One video: look at it, choose people, make its segments, finish it."""
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
@@ -15,6 +14,7 @@ from counterface.errors import ConfigError, MediaError
 from counterface.media import sandbox
 from counterface.media.beside.plan import Companions, plan_companions
 from counterface.media.probe import MediaInfo
+from counterface.phase_clock import PhaseClock
 from counterface.provenance.record import MadeRecord
 from counterface.swap.conversion.faceset_masks import FacesetMasks
 from counterface.swap.conversion.footage import (
@@ -27,7 +27,7 @@ from counterface.swap.conversion.job import ConvertJob, Places
 from counterface.swap.conversion.notes import note_changes, note_picture
 from counterface.swap.conversion.people import Cast, choose_people, find_people
 from counterface.swap.conversion.placement import Placement, place_faces
-from counterface.swap.conversion.render import WARM, PhaseClock, Rendered, Renderer
+from counterface.swap.conversion.render import WARM, Rendered, Renderer
 from counterface.swap.conversion.segments import WorkFolder, split_times
 from counterface.swap.conversion.settings import Converted
 from counterface.swap.conversion.targets.outputs import (
@@ -75,8 +75,7 @@ class VideoConversion:
         self.decoded = target  # the file that frames are read from
 
     def run(self) -> Converted:
-        """What became of it."""
-        start = time.perf_counter()
+        """Convert it, and tell the outcome."""
         source = open_source(self.target, self.config.rate())
         if self._is_made(source.sha256):
             self.work.remove()  # a kill came after the last step
@@ -98,7 +97,7 @@ class VideoConversion:
                 self.notes += note_picture(first_info)
             info = info or self._probe(self.decoded)
             footage, cast = self._look(source.sha256, info)
-            chosen = choose_people(cast, self.config.choice(), self._frames_at, str(self.target))
+            chosen = choose_people(cast, self.config, self._frames_at, str(self.target))
             with self.clock.phase("people"):
                 placement = place_faces(footage, cast, chosen, self.config.smooth)
             self.work.start(self.job.facts(source.sha256))
@@ -115,14 +114,13 @@ class VideoConversion:
             self.progress(len(places), len(places), "joining, signing")
             with self.clock.phase("finish"):
                 self._truth().write_matrices(places)
-                output.finish(record_of, places)
+                output.finish()
             self.work.remove()
-        seconds = {**self.clock.seconds, "total": time.perf_counter() - start}
         return result.model_copy(
             update={
                 "people": tuple(sorted(chosen)),
                 "notes": tuple(self.notes),
-                "seconds": {name: round(value, 3) for name, value in seconds.items()},
+                "seconds": self.clock.table(3),
             }
         )
 
@@ -170,17 +168,19 @@ class VideoConversion:
         record_of: RecordOf,
     ) -> Output:
         if not self.config.pictures:
-            return VideoOutput(self.job, self.work, self.out, footage.times, info, source.file)
+            return VideoOutput(
+                self.job, self.work, self.out, footage.times, info, record_of, places, source.file
+            )
         names = [f"{position:06d}" for position in range(len(places))]
         if source.pictures:
             named = [source.pictures[look.index] for look in footage.looks]
             stems = [path.stem for path in named]
             names = stems if len(set(stems)) == len(stems) else [path.name for path in named]
         facts = self.job.facts(source.sha256)
-        return PictureOutput(self.job, self.out, footage.times, names, facts, record_of, places)
+        return PictureOutput(self.job, self.out, facts, record_of, places, names)
 
     def _look(self, sha256: str, info: MediaInfo) -> tuple[Footage, Cast]:
-        """What the first pass finds."""
+        """The faces and people of the first pass."""
         names = set(LookConfig.model_fields) - {"limits"}
         look = self.config.model_dump(mode="json", include=names)
         folder = self.work.open_look({"target": sha256, **look})
@@ -193,7 +193,7 @@ class VideoConversion:
         return sandbox.frames_at(self.decoded, times, self.config.limits)
 
     def _make_segments(self, footage: Footage, placement: Placement, output: Output) -> Converted:
-        """The second pass: every segment is on disk; what was done, in numbers."""
+        """Make every segment, the second pass, and count what was done."""
         config, looks = self.config, footage.looks
         count = sum(len(faces) for faces in placement.faces.values())
         generator = self.job.generator()
@@ -236,7 +236,7 @@ class VideoConversion:
     def _write_segments(
         self, footage: Footage, spans: Sequence[range], renderer: Renderer, output: Output
     ) -> int:
-        """How many segments an earlier run had finished; now all are."""
+        """Make the segments that are missing, and count those that an earlier run had finished."""
         config, looks = self.config, footage.looks
         truth = self._truth()
         frames: Iterator[Frame] | None = None

@@ -1,26 +1,27 @@
-"""Following: the detector rests between its looks, and nothing it would find stays lost."""
+"""Following: the detector rests between its passes, and nothing it would find stays lost."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from counterface.faceset.follow import FaceFollower
-from counterface.types import Face
+from counterface.faces.follow import FaceFollower
+from counterface.types import Face, Frame
 
 SIDE = 24  # of a square "face", pixels
 
 
 class SquareDetector:
-    """Finds white squares on black, and counts its looks."""
+    """Finds white squares on black, and counts its passes."""
 
     def __init__(self) -> None:
-        self.looks = 0
+        self.passes = 0
 
     def detect(self, image: np.ndarray) -> list[Face]:
-        self.looks += 1
+        self.passes += 1
         return [Face(box=box, score=0.9) for box in squares(image)]
 
 
@@ -74,14 +75,14 @@ def test_a_moving_face_keeps_its_own_landmarks_while_the_detector_rests(detector
         (face,) = follow.find(draw((20 + 5 * step, 40)))
         assert face.box[0] == pytest.approx(20 + 5 * step, abs=1)
         assert face.landmarks is not None
-    assert detector.looks == 4
+    assert detector.passes == 4
 
 
 def test_detecting_in_every_frame_is_every_frame(detector: SquareDetector):
     follow = follower(detector, every=1)
     for _ in range(7):
         follow.find(draw((20, 40)))
-    assert detector.looks == 7
+    assert detector.passes == 7
 
 
 def test_a_lost_face_is_looked_for_at_once(detector: SquareDetector):
@@ -89,7 +90,7 @@ def test_a_lost_face_is_looked_for_at_once(detector: SquareDetector):
     follow.find(draw((20, 40)))
     (face,) = follow.find(draw((200, 40)))  # too far to follow
     assert face.box[0] == 200
-    assert detector.looks == 2
+    assert detector.passes == 2
 
 
 def test_a_newcomer_is_found_within_the_detectors_interval(detector: SquareDetector):
@@ -99,11 +100,11 @@ def test_a_newcomer_is_found_within_the_detectors_interval(detector: SquareDetec
     assert counts == [1, 1, 1, 2]
 
 
-def test_after_a_cut_the_detector_looks_even_if_the_old_place_still_fits(detector: SquareDetector):
+def test_after_a_cut_the_detector_works_even_if_the_old_place_still_fits(detector: SquareDetector):
     follow = follower(detector, every=50)
     follow.find(draw((20, 40)))
     follow.find(draw((20, 40)))
-    assert detector.looks == 1
+    assert detector.passes == 1
     assert len(follow.find(draw((20, 40), (200, 40), paper=90))) == 2
 
 
@@ -126,7 +127,25 @@ def test_after_reset_nothing_is_remembered(detector: SquareDetector):
     follow.find(draw((20, 40)))
     follow.reset()
     assert follow.find(draw()) == []
-    assert detector.looks == 2
+    assert detector.passes == 2
+
+
+def test_no_face_is_followed_from_one_piece_of_a_walk_into_the_next(detector: SquareDetector):
+    images = [draw((20, 40))] * 7
+    images[4] = draw((21, 40))
+    frames = [Frame(image, index, Fraction(index, 25)) for index, image in enumerate(images)]
+    pieces = [list(piece) for piece in follower(detector, every=50).walk(frames, 3)]
+    assert [[frame.index for frame, _ in piece] for piece in pieces] == [[0, 1, 2], [3, 4, 5], [6]]
+    assert [face.box[0] for piece in pieces for _, (face,) in piece] == [20, 20, 20, 20, 21, 20, 20]
+    assert detector.passes == 3
+
+
+def test_a_face_is_followed_while_it_is_too_small_to_be_told(detector: SquareDetector):
+    follow = FaceFollower(detector, SquareLandmarker(), 50, min_size=SIDE - 0.5)
+    large = draw((20, 40))
+    large[40 : 40 + SIDE + 1, 20 : 20 + SIDE + 1] = 255
+    assert [len(follow.find(image)) for image in (draw((20, 40)), large)] == [0, 1]
+    assert detector.passes == 1
 
 
 def test_the_largest_face_comes_first(detector: SquareDetector):

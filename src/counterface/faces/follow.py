@@ -1,18 +1,23 @@
 """Faces in every frame of a video, with the face detector at work in only some of them.
 
-In between, the landmarks of a face in one frame tell where to look for its landmarks in the next;
-every frame gets landmarks of its own. The detector looks again every few frames, after a cut, and
+In between, the landmarks of a face in one frame tell where its landmarks are searched for in the
+next; every frame gets landmarks of its own. The detector works every few frames, after a cut, and
 when a face was lost: thoroughly in the first frame, after a cut and every `THOROUGH_EVERY` frames,
-quickly otherwise. MediaPipe's video mode works in the same way.
+quickly otherwise. MediaPipe's video mode works in the same way. For a few frames of a file there is
+`faces.look`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import chain, islice
 
 import cv2
 import numpy as np
+from pydantic import Field
 
+from counterface.config import Record
 from counterface.faces.face_detector import (
     INSIDE,
     SAME_FACE_IOU,
@@ -20,13 +25,15 @@ from counterface.faces.face_detector import (
     Landmarker,
     SteppedFaceDetector,
     box_overlaps,
+    largest_first,
+    load_models,
     merge_faces,
     search_frame,
     search_picture,
+    shorter_side,
 )
 from counterface.faces.landmarks import eye_centres
-from counterface.registry import FACE_DETECTORS, LANDMARKERS
-from counterface.types import Face, Floats, Image
+from counterface.types import Face, Floats, Frame, Image
 
 NARROWER, LOWER = 0.953, 0.055  # BlazeFace's square against the box of the mesh, in its longer side
 CUT = 24.0  # mean change of a thumbnail's grey values; talking heads stay under 6
@@ -34,35 +41,70 @@ THOROUGH_EVERY = 32  # frames; at 720p 3 ms for each frame
 _THUMBNAIL = (32, 18)
 
 
+class FollowConfig(Record):
+    """How faces are found in every frame."""
+
+    min_size: int = Field(
+        32, ge=8, description="leave out faces whose shorter side is smaller than this, pixels"
+    )
+    detect_every: int = Field(
+        5,
+        ge=1,
+        description="frames between two passes of the face detector; in between, faces are "
+        "followed",
+    )
+    face_detector: str = Field("auto", description="registered name of the face detector")
+    landmarker: str = Field("mediapipe_mesh", description="registered name of the landmarker")
+
+    def follower(self) -> FaceFollower:
+        """A follower with these settings and this thread's models.
+
+        Raises:
+            RegistryError: no face detector or landmarker of that name.
+            WeightsError: a model file cannot be found or fetched.
+        """
+        models = load_models(self.face_detector, self.landmarker)
+        return FaceFollower(*models, self.detect_every, self.min_size)
+
+
 class FaceFollower:
     """Finds the faces of frames that are given in time order."""
 
     def __init__(
-        self, face_detector: FaceDetector, landmarker: Landmarker, detect_every: int = 5
+        self,
+        face_detector: FaceDetector,
+        landmarker: Landmarker,
+        detect_every: int = 5,
+        min_size: float = 0,
     ) -> None:
         """Know no face yet.
 
         Args:
             face_detector: finds faces.
             landmarker: locates their landmarks; a face that it does not confirm is dropped.
-            detect_every: frames from one look of the detector to the next; 1 = every frame.
+            detect_every: frames from one pass of the detector to the next; 1 = every frame.
+            min_size: faces whose shorter side is smaller are followed, but left out of what is
+                found, pixels.
         """
         self.face_detector = face_detector
         self.landmarker = landmarker
         self.detect_every = detect_every
+        self.min_size = min_size
         self.reset()
 
-    @classmethod
-    def load(cls, face_detector: str, landmarker: str, detect_every: int) -> FaceFollower:
-        """A follower with the models of these names, loaded.
+    def walk(
+        self, frames: Iterable[Frame], length: int
+    ) -> Iterator[Iterator[tuple[Frame, list[Face]]]]:
+        """The frames with their faces, as `find` gives them, in pieces of `length` frames.
 
-        Raises:
-            RegistryError: no face detector or landmarker of that name.
-            WeightsError: a model file cannot be found or fetched.
+        No face is followed from one piece into the next, so what is found does not depend on where
+        an interrupted walk was taken up again. A piece is used up before the next is asked for.
         """
-        return cls(
-            FACE_DETECTORS.load(face_detector)(), LANDMARKERS.load(landmarker)(), detect_every
-        )
+        source = iter(frames)
+        for first in source:
+            self.reset()
+            piece = chain((first,), islice(source, length - 1))
+            yield ((frame, self.find(frame.image)) for frame in piece)
 
     def reset(self) -> None:
         """Treat the next frame as the first of a video."""
@@ -83,7 +125,13 @@ class FaceFollower:
         if still:
             self.reset()
             found = search_picture(image, self.face_detector, self.landmarker)
-            return sorted(_with_own_boxes(found), key=lambda face: -_area(face.box))
+            faces = largest_first(_with_own_boxes(found))
+        else:
+            faces = self._faces = largest_first(self._follow(image))
+        return [face for face in faces if shorter_side(face) >= self.min_size]
+
+    def _follow(self, image: Image) -> list[Face]:
+        """The faces of the next frame of a video, small ones too."""
         if self._is_cut(image):
             self._faces, self._since_detection = [], self.detect_every
             self._since_thorough = THOROUGH_EVERY
@@ -94,8 +142,7 @@ class FaceFollower:
         if len(followed) < len(before) or self._since_detection >= self.detect_every:
             followed = self._with_newcomers(image, followed)
             self._since_detection = 0
-        self._faces = sorted(followed, key=lambda face: -_area(face.box))
-        return self._faces
+        return followed
 
     def _with_newcomers(self, image: Image, followed: list[Face]) -> list[Face]:
         """The followed faces, with the score the detector gives them now, and those only it sees.
@@ -169,7 +216,3 @@ def _box_of(face: Face) -> Floats:
 def _is_same(found: Face, face: Face) -> bool:
     union, inside = box_overlaps(found.box, face.box[None])
     return bool(union[0] >= SAME_FACE_IOU or inside[0] >= INSIDE)
-
-
-def _area(box: Floats) -> float:
-    return float(np.prod(np.maximum(box[2:] - box[:2], 0)))
