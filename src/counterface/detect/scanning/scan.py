@@ -8,11 +8,9 @@ two overlap on two cores. Nothing here prints, and nothing is written.
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -64,9 +62,10 @@ from counterface.files import file_sha256
 from counterface.media import sandbox
 from counterface.media.notes import merge_notes
 from counterface.media.probe import MediaInfo
-from counterface.media.sample_frames import FrameSample, Moment, sample_frames, square
+from counterface.media.sample_frames import FrameSample, sample_frames, square
 from counterface.media.sandbox import Limits
 from counterface.media.tags.metadata import Metadata
+from counterface.phase_clock import PhaseClock
 from counterface.provenance.verify import Provenance
 from counterface.types import Face, Frame, Image, Progress
 
@@ -154,7 +153,7 @@ class Scanner:
             MediaError: the file cannot be opened or decoded within its limits.
         """
         path = Path(path)
-        clock = _PhaseClock()
+        clock = PhaseClock()
         with clock.phase("probe"):
             media = sandbox.probe(path, self.config.limits)
         with clock.phase("metadata"):
@@ -197,36 +196,6 @@ def scan(path: str | Path, config: ScanConfig | None = None) -> Report:
     return Scanner(config).scan(path)
 
 
-class _PhaseClock:
-    """Seconds of wall time by phase."""
-
-    def __init__(self) -> None:
-        self.start = time.perf_counter()
-        self.seconds: dict[str, float] = defaultdict(float)
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        before = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] += time.perf_counter() - before
-
-    def waiting(self, moments: Iterable[Moment]) -> Iterator[Moment]:
-        """The moments, with the time spent waiting for each counted as decoding."""
-        source = iter(moments)
-        while True:
-            with self.phase("decode_wait"):
-                moment = next(source, None)
-            if moment is None:
-                return
-            yield moment
-
-    def table(self) -> dict[str, float]:
-        total = time.perf_counter() - self.start
-        return {**{k: round(v, 4) for k, v in self.seconds.items()}, "total": round(total, 4)}
-
-
 class _ScanJob:
     """The state of one file's scan."""
 
@@ -235,7 +204,7 @@ class _ScanJob:
         scanner: Scanner,
         path: Path,
         media: MediaInfo,
-        clock: _PhaseClock,
+        clock: PhaseClock,
         marks: MarkJob | None,
     ) -> None:
         config = scanner.config
@@ -261,7 +230,7 @@ class _ScanJob:
         )
         self.mode, self.requested = sample.mode, sample.requested
         expected = self.requested or frames_expected(self.media)
-        for moment in self.clock.waiting(sample.moments):
+        for moment in self.clock.waiting(sample.moments, "decode_wait"):
             for frame in self.scanner.change(moment):
                 if self.marks is not None:
                     self.marks.add(frame.image, expected)
@@ -360,7 +329,7 @@ class _ScanJob:
             sampling=sampling,
             detector=DetectorSummary.of(info, self.scanner.detector.sha256),
             config=self.scanner.config.model_dump(mode="json"),
-            timings_s=self.clock.table(),
+            timings_s=self.clock.table(4),
             limits=LIMITS if info.weighing is None else WEIGHED_LIMITS,
             exhibits=self.book.exhibits(),
             thumbs=self.strip.thumbs(),
