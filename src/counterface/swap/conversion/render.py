@@ -6,14 +6,10 @@ into the frame. Decoding runs in a child process besides, encoding in the caller
 
 from __future__ import annotations
 
-import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from threading import Lock
 
-from counterface.faces.align import crop_matrix, warp_image
+from counterface.phase_clock import PhaseClock
 from counterface.swap.conversion.ahead import run_ahead
 from counterface.swap.conversion.faceset_masks import FacesetMasks
 from counterface.swap.conversion.generate import Generator
@@ -29,42 +25,12 @@ WARM = 4  # frames that steadying looks back at the start of a segment
 Faces = Mapping[int, Sequence[PlacedFace]]  # by index of the frame
 
 
-class PhaseClock:
-    """Seconds of work by phase; phases of different threads overlap in time."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = defaultdict(float)
-        self._lock = Lock()
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """A block whose time counts towards a phase."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            passed = time.perf_counter() - start
-            with self._lock:
-                self.seconds[name] += passed
-
-    def waiting(self, frames: Iterable[Frame], name: str = "decode") -> Iterator[Frame]:
-        """The frames, with the time spent waiting for each counted."""
-        source = iter(frames)
-        while True:
-            with self.phase(name):
-                frame = next(source, None)
-            if frame is None:
-                return
-            yield frame
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class MergedFace:
     """One face that was put into a frame."""
 
     place: PlacedFace
     target: Image  # (S, S, 3), what the model saw
-    swapped: Swapped  # what it made, with the matrix for its size
     mask: Mask | None  # (H, W) of the padded frame, where it was asked for
 
 
@@ -86,42 +52,22 @@ class _Cut:
     made: list[Swapped] = field(default_factory=list)
 
 
+@dataclass(slots=True)
 class Renderer:
     """Everything that turns frames of one target into frames of the output."""
 
-    def __init__(
-        self,
-        generator: Generator,
-        identity: int,
-        plan: MergePlan,
-        faces: Faces,
-        mark: Callable[[Image], Image],
-        *,
-        steady: float = 0.0,
-        even: bool = True,
-        keep_masks: bool = False,
-        masks: FacesetMasks | None = None,
-        clock: PhaseClock | None = None,
-    ) -> None:
-        """Render nothing yet.
-
-        Args:
-            generator: makes the faces.
-            identity: as whom.
-            plan: how they are merged.
-            faces: which, by index of the frame.
-            mark: leaves the watermark in a finished picture.
-            steady: share of the last output that is blended in, [0, 1); 0 is off.
-            even: sides are made even, as H.264 needs them, by repeating the last row or column.
-            keep_masks: parts carry their masks.
-            masks: those of facesets, where the plan asks for them.
-            clock: counts the seconds of each phase.
-        """
-        self.generator, self.identity, self.plan, self.faces = generator, identity, plan, faces
-        self.mark, self.steady, self.even, self.keep_masks = mark, steady, even, keep_masks
-        self.masks, self.maskless = masks, 0  # faces that had none, and were given the hull
-        self.clock = clock or PhaseClock()
-        self.flicker: list[tuple[float, float]] = []  # of each segment: before, after
+    generator: Generator
+    identity: int  # whose face is put in
+    plan: MergePlan
+    faces: Faces
+    mark: Callable[[Image], Image]  # leaves the watermark in a finished picture
+    steady: float = 0.0  # share of the last output that is blended in, [0, 1); 0 is off
+    even: bool = True  # make sides even, as H.264 needs them, by repeating the last row or column
+    keep_masks: bool = False  # parts carry their masks
+    masks: FacesetMasks | None = None  # those of facesets, where the plan asks for them
+    clock: PhaseClock = field(default_factory=PhaseClock)
+    maskless: int = 0  # faces that had no faceset mask, and were given the hull
+    flicker: list[tuple[float, float]] = field(default_factory=list)  # of segments: before, after
 
     def render(self, frames: Iterable[Frame], before: Sequence[Frame] = ()) -> Iterator[Rendered]:
         """The finished frames of one segment, in order; equal inputs give equal bits.
@@ -136,11 +82,7 @@ class Renderer:
     def _cut(self, frame: Frame) -> _Cut:
         with self.clock.phase("align"):
             places = self.faces.get(frame.index, ())
-            size, template = self.generator.in_size, self.generator.template
-            crops = [
-                warp_image(frame.image, crop_matrix(place.landmarks, template, size), size)
-                for place in places
-            ]
+            crops = [self.generator.cut(frame.image, place.landmarks) for place in places]
         return _Cut(frame, places, crops)
 
     def _generated(self, frames: Iterable[Frame], before: Sequence[Frame]) -> Iterator[_Cut]:
@@ -149,7 +91,7 @@ class Renderer:
         if steady is not None:
             self._make([self._cut(frame) for frame in before], steady)
         waiting: list[_Cut] = []
-        for frame in self.clock.waiting(frames):
+        for frame in self.clock.waiting(frames, "decode"):
             waiting.append(self._cut(frame))
             full = sum(len(cut.crops) for cut in waiting) >= self.generator.batch
             if full or len(waiting) >= 2 * self.generator.batch:
@@ -164,14 +106,13 @@ class Renderer:
         with self.clock.phase("generate"):
             crops = [crop for cut in cuts for crop in cut.crops]
             made = iter(self.generator.generate(crops, self.identity))
-        size, template = self.generator.out_size, self.generator.template
         with self.clock.phase("steady" if steady else "generate"):
             for cut in cuts:
                 for place, crop in zip(cut.places, cut.crops, strict=True):
                     image, mask = next(made)
                     if steady is not None:
                         image = steady.blend(place.track, image, crop)
-                    matrix = crop_matrix(place.landmarks, template, size)
+                    matrix = self.generator.frame_to_face(place.landmarks)
                     cut.made.append(Swapped(image, mask, matrix, place.landmarks))
         return cuts
 
@@ -187,7 +128,7 @@ class Renderer:
                     merged = merge_face(image, made, settings, place.motion)
                     image = merged.frame
                     mask = merged.mask if self.keep_masks else None
-                    parts.append(MergedFace(place, crop, made, mask))
+                    parts.append(MergedFace(place, crop, mask))
                 image = make_even(image) if self.even else image
             with self.clock.phase("watermark"):
                 image = self.mark(image)

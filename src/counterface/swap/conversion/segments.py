@@ -28,11 +28,7 @@ class WorkFolder:
     """What is kept of an unfinished conversion."""
 
     def __init__(self, out: Path) -> None:
-        """Name the places; nothing is written.
-
-        Args:
-            out: the output; the folder lies beside it.
-        """
+        """Name the places beside the output; nothing is written."""
         self.out = out
         self.folder = out.with_name(f".{out.name}.convert")
         self.look = self.folder / "look"
@@ -41,10 +37,7 @@ class WorkFolder:
 
     @contextmanager
     def opened(self, *, redo: bool = False) -> Iterator[WorkFolder]:
-        """The folder for one process.
-
-        Args:
-            redo: what an earlier run left there is dropped.
+        """The folder for one process; `redo` drops what an earlier run left there.
 
         Raises:
             SwapError: another process converts into the same output, or nothing can be written.

@@ -32,12 +32,7 @@ class StillConverter:
         self.generator = job.generator()
 
     def convert(self, target: Path, out: Path, top: Path | None = None) -> Converted:
-        """What became of one picture.
-
-        Args:
-            target: the picture.
-            out: what to write.
-            top: a folder above the target whose `rights.toml` counts too.
+        """What became of one picture; a `rights.toml` in the folder `top` above it counts too.
 
         Raises:
             CounterfaceError: it cannot be read, shows nobody or several people, carries no rights
@@ -58,7 +53,7 @@ class StillConverter:
         def frames_at(times: Sequence[Fraction]) -> Iterator[Frame]:
             return (Frame(image, 0, Fraction(0)) for _ in times)
 
-        chosen = choose_people(cast, job.config.choice(), frames_at, str(target))
+        chosen = choose_people(cast, job.config, frames_at, str(target))
         placement = place_faces(footage, cast, chosen, job.config.smooth)
         keep = job.config.keep
         renderer = Renderer(
