@@ -116,7 +116,7 @@ def test_bootstrap_covers_the_truth_as_often_as_it_says() -> None:
         rng = np.random.default_rng(seed)
         labels = np.arange(120) % 2
         scores = rng.normal(labels, 1.0)
-        found = metrics.bootstrap(metrics.auc, labels, scores, rounds=200, level=0.9, seed=seed)
+        found = metrics.bootstrap(metrics.auc, labels, scores, rounds=100, level=0.9, seed=seed)
         assert found.low <= found.value <= found.high
         covered += found.low <= 0.7602 <= found.high
     assert 0.8 <= covered / 60 <= 0.99

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from counterface.faces.align import crop_matrix, warp_image
 from counterface.faceset.store import Faceset
 from counterface.swap.perceptual import PerceptualDistance
 from counterface.swap.quality import QualityConfig, measure_quality, ssim_map
+from counterface.types import Image
 
 FRAMES = 6
 
@@ -75,20 +77,26 @@ def test_a_covered_face_is_told_from_the_rest_of_the_frame(
 def test_files_of_different_length_or_size_are_refused(
     clip: list[ClipFrame], source: Path, tmp_path: Path
 ) -> None:
-    target = write_clip(tmp_path / "target.mp4", clip[:3])
+    quick = QualityConfig(source_crops=1)
+
+    def write(name: str, change: Callable[[Image], Image]) -> Path:
+        frames = [replace(c, frame=replace(c.frame, image=change(c.frame.image))) for c in clip[:3]]
+        return write_clip(tmp_path / name, frames)
+
+    target = write("target.mp4", np.copy)
     longer = write_clip(tmp_path / "longer.mp4", clip)
     with pytest.raises(SwapError, match="no partner"):
-        measure_quality(longer, target, source)
-    small = write_clip(tmp_path / "small.mp4", draw_clip([1], 3, 240, 240))
+        measure_quality(longer, target, source, quick)
+    small = write("small.mp4", lambda image: np.ascontiguousarray(image[:, 40:280]))
     with pytest.raises(SwapError, match="240x240"):
-        measure_quality(small, target, source)
-    blank = [replace(c, frame=replace(c.frame, image=c.frame.image * 0)) for c in clip[:3]]
+        measure_quality(small, target, source, quick)
     told: list[int] = []
     with pytest.raises(SwapError, match="no face was found in any of 3 frames"):
         measure_quality(
-            write_clip(tmp_path / "blank.mp4", blank),
+            write("blank.mp4", np.zeros_like),
             target,
             source,
+            quick,
             progress=lambda done, _total, _name: told.append(done),
         )
     assert told == [1, 2, 3]  # a long search is seen to go on

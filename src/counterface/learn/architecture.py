@@ -31,7 +31,7 @@ class Architecture(nn.Module):
     config: Record
 
     def __init__(self, config: Record) -> None:
-        """Keeps the options; the subclass adds its parts."""
+        """Keep the options; the subclass adds its parts."""
         super().__init__()
         self.config = config
 
@@ -40,7 +40,6 @@ def settle_options(registry: Registry, name: str, options: Mapping[str, Any] | N
     """All options of an architecture, its `Config`.
 
     Args:
-        registry: of its kind.
         name: in the registry; where it is also a preset's, that preset's options are the defaults.
         options: fields of the `Config`; what is left out has its default.
 
@@ -61,15 +60,12 @@ def load_tensors(
     error: type[CounterfaceError],
     what: str,
 ) -> None:
-    """Fills a net, which may be on the meta device, with what `checkpoint.read_weights` gives.
+    """Fill a net, which may be on the meta device, with what `checkpoint.read_weights` gives.
 
     Args:
         net: built from the file's options.
         states: tensors by module and name.
         module: the net's name in the file.
-        path: of the file, for errors.
-        error: their type.
-        what: the architecture, for errors.
 
     Raises:
         CounterfaceError: of the type `error`: the tensors are not those of the net.

@@ -115,13 +115,10 @@ def read_weights(
         CounterfaceError: one of the type `error`: the file cannot be read.
     """
     tensors, record = _read(path, error)
-    kind = "ema" if any(name.startswith("ema/") for name in tensors) else "module"
     states: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        head, _, rest = name.partition("/")
-        if head == kind:
-            module, _, key = rest.partition("/")
-            states.setdefault(module, {})[key] = tensor
+    for name, tensor in (_below("ema/", tensors) or _below("module/", tensors)).items():
+        module, _, key = name.partition("/")
+        states.setdefault(module, {})[key] = tensor
     return states, record
 
 
@@ -158,10 +155,8 @@ def unpack_modules(
         TrainingError: a tensor is missing, left over, or of another shape.
     """
     for name, module in modules.items():
-        head = f"{kind}/{name}/"
-        state = {k.removeprefix(head): v for k, v in tensors.items() if k.startswith(head)}
         try:
-            module.load_state_dict(state)
+            module.load_state_dict(_below(f"{kind}/{name}/", tensors))
         except RuntimeError as error:
             raise TrainingError(
                 f"the checkpoint's {kind} {name!r} does not fit the model: {error}"
@@ -193,18 +188,14 @@ def unpack_optimizer(
     state: dict[int, dict[str, Any]] = {
         int(index): dict(values) for index, values in record["scalars"].items()
     }
-    head = f"optimizer/{name}/"
-    for full, tensor in tensors.items():
-        if full.startswith(head):
-            index, _, key = full.removeprefix(head).partition("/")
-            state.setdefault(int(index), {})[key] = tensor
-    groups = [
-        {
-            **optimizer.defaults,  # for options that the writing version's rule did not have yet
-            **{k: tuple(v) if k == "betas" else v for k, v in group.items()},
-        }
-        for group in record["groups"]
-    ]
+    for place, tensor in _below(f"optimizer/{name}/", tensors).items():
+        index, _, key = place.partition("/")
+        state.setdefault(int(index), {})[key] = tensor
+    # the defaults are for options that the writing version's rule did not have yet
+    groups = [{**optimizer.defaults, **group} for group in record["groups"]]
+    for group in groups:
+        if "betas" in group:
+            group["betas"] = tuple(group["betas"])
     try:
         optimizer.load_state_dict({"state": state, "param_groups": groups})
     except (ValueError, KeyError) as error:
@@ -216,6 +207,11 @@ def unpack_optimizer(
             if isinstance(value, Tensor) and value.shape == weight.shape:
                 # in the weight's memory order (channels last, say), or the step becomes slow
                 values[key] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
+
+
+def _below(head: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names start so, by the rest of their names."""
+    return {k.removeprefix(head): t for k, t in tensors.items() if k.startswith(head)}
 
 
 def _write(path: Path, tensors: Mapping[str, Tensor], record: dict[str, Any]) -> None:

@@ -30,9 +30,7 @@ class FeatureConfig(Record):
 
     backbone: str = Field("resnet50", description="any timm model with feature maps")
     weights: Path | None = Field(
-        None,
-        description="weights of the backbone, .safetensors; unset: timm's, if they are on this "
-        "machine",
+        None, description="weights of the backbone, .safetensors; unset: timm's in the hub's cache"
     )
     side: int = Field(224, ge=64, le=512, description="side that pictures are enlarged to, pixels")
 
@@ -72,7 +70,7 @@ class FeatureNet(nn.Module):
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> FeatureNet:
-        """Stays in eval mode: its statistics are not to move."""
+        """The net, which stays in eval mode: its statistics are not to move."""
         return super().train(False)
 
     def forward(self, images: Tensor) -> dict[int, Tensor]:

@@ -9,7 +9,7 @@ very losses it would have had. Several GPUs or machines: the same command by `ac
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,12 +37,12 @@ from counterface.learn.run import (
 from counterface.learn.run_log import RunLog
 from counterface.learn.schedule import lr_factor
 from counterface.learn.task import Examples, Schedules, Task, Validates
-from counterface.learn.watch import StepClock, StopOnSignal, leave_signals_to_parent
+from counterface.learn.watch import StepClock, leave_signals_to_parent, stop_on_signal
 from counterface.learn.winograd import use_winograd
 
 Progress = Callable[[int, dict[str, float]], None]  # step, what was logged
 OnStep = Callable[[int, dict[str, nn.Module]], None]  # finished steps, the live modules
-__all__ = ["LoopConfig", "TrainResult", "seed_everything", "train"]
+__all__ = ["LoopConfig", "TrainResult", "modes_kept", "seed_everything", "train"]
 
 
 def train(
@@ -61,9 +61,7 @@ def train(
     """How the run ended; `out` then holds checkpoints, weights, `run.json` and logs.
 
     Args:
-        task: what is learnt.
         dataset: examples by index, for every index below `steps * batch_size`.
-        config: how.
         out: the run's own folder; made where absent.
         resume: continue from the newest checkpoint in `out`; False refuses a folder that has one.
         progress: called with the step and its numbers at each log line and validation.
@@ -89,7 +87,7 @@ def train(
     peaks = {name: [group["lr"] for group in o.param_groups] for name, o in optimizers.items()}
     average = Average(modules, config.ema_decay)
     main = accelerator.is_main_process
-    run = Run(out, config, modules, optimizers, average, about or {}, main=main)
+    run = Run(out, config, modules, optimizers, average, about or {}, main)
     changed = run.restore(resume=resume, differences=differences, instead=instead)
     if run.patience_is_over:
         return run.finish("early")
@@ -99,7 +97,7 @@ def train(
         log.write("changed", state.step, changed)
     clock = StepClock()
     ended: Ended = "finished"
-    with StopOnSignal() as stop:
+    with stop_on_signal() as stop:
         for batch in _batches(dataset, config, state.step, accelerator):
             clock.lap("data")
             seed_everything(config.seed, state.step, accelerator.process_index)
@@ -116,13 +114,15 @@ def train(
                 line = _mean_of_all(accelerator, state.flush())
                 line |= {"lr_factor": factor, **clock.rates(config.batch_size)}
                 _tell(log, progress, "train", state.step, line)
-            if isinstance(task, Validates) and (last or _due(state.step, config.validate_every)):
+            due = config.validate_every and state.step % config.validate_every == 0
+            if isinstance(task, Validates) and (last or due):
                 _same_everywhere(accelerator, average.modules)
                 metrics = _validate(task, average)
                 run.judge(metrics)
                 _tell(log, progress, "validate", state.step, metrics)
-            if on_step is not None and main:
-                _call_hook(on_step, state.step, modules)
+            if on_step is not None and run.main:
+                with modes_kept(modules), torch.no_grad():
+                    on_step(state.step, modules)
             asked = _anyone(accelerator, stop.asked)
             stops = last or run.patience_is_over or asked
             if stops or state.step % config.checkpoint_every == 0:
@@ -259,19 +259,14 @@ def _batches(
 
 def _validate(task: Validates, average: Average) -> dict[str, float]:
     """The task's metrics of the averaged modules; the live ones come back in the mode they had."""
-    with _modes_kept(average.modules), torch.no_grad():
+    with modes_kept(average.modules), torch.no_grad():
         for module in average.modules.values():
             module.eval()
         return {name: float(value) for name, value in task.validate(average.modules).items()}
 
 
-def _call_hook(on_step: OnStep, step: int, modules: dict[str, nn.Module]) -> None:
-    with _modes_kept(modules), torch.no_grad():
-        on_step(step, modules)
-
-
 @contextmanager
-def _modes_kept(modules: dict[str, nn.Module]) -> Iterator[None]:
+def modes_kept(modules: Mapping[str, nn.Module]) -> Iterator[None]:
     """A block after which every part is in train or eval mode as it was before."""
     modes = [(part, part.training) for m in modules.values() for part in m.modules()]
     yield
@@ -288,10 +283,6 @@ def _tell(
     log.write(kind, step, values)
     if progress is not None:
         progress(step, values)
-
-
-def _due(step: int, every: int) -> bool:
-    return every > 0 and step % every == 0
 
 
 def _same_everywhere(accelerator: Accelerator, modules: dict[str, nn.Module]) -> None:

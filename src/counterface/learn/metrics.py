@@ -58,8 +58,7 @@ def auc(labels: ArrayLike, scores: ArrayLike) -> float:
 
 def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
     """The mean precision over the fakes found, by steps, without interpolation."""
-    recall, precision = precision_recall_curve(labels, scores)
-    return float(np.sum(np.diff(recall) * precision[1:]))
+    return score_metrics(labels, scores)["ap"]
 
 
 def precision_recall_curve(labels: ArrayLike, scores: ArrayLike) -> tuple[Array, Array]:
@@ -76,16 +75,7 @@ def precision_recall_curve(labels: ArrayLike, scores: ArrayLike) -> tuple[Array,
 
 def equal_error_rate(labels: ArrayLike, scores: ArrayLike) -> float:
     """The error rate where misses and false alarms are equally frequent, between points linear."""
-    fpr, tpr, _ = roc_curve(labels, scores)
-    return _equal_error(fpr, tpr)
-
-
-def _equal_error(fpr: Array, tpr: Array) -> float:
-    gap = fpr - (1.0 - tpr)  # rises from -1 to 1
-    after = int(np.argmax(gap >= 0))
-    before = after - 1
-    share = -gap[before] / (gap[after] - gap[before])
-    return float(fpr[before] + share * (fpr[after] - fpr[before]))
+    return score_metrics(labels, scores)["eer"]
 
 
 def tpr_at_fpr(labels: ArrayLike, scores: ArrayLike, max_fpr: float) -> float:
@@ -167,10 +157,13 @@ def score_metrics(labels: ArrayLike, scores: ArrayLike) -> dict[str, float]:
     truth, values = _both_classes(labels, scores)
     fpr, tpr, _ = roc_curve(truth, values)  # once: resampling comes here a thousand times
     hits, alarms = tpr[1:] * truth.sum(), fpr[1:] * (truth.size - truth.sum())
+    gap = fpr - (1.0 - tpr)  # rises from -1 to 1
+    after = int(np.argmax(gap >= 0))
+    share = -gap[after - 1] / (gap[after] - gap[after - 1])
     return {
         "auc": _area(fpr, tpr),
         "ap": float(np.sum(np.diff(tpr) * hits / (hits + alarms))),
-        "eer": _equal_error(fpr, tpr),
+        "eer": float(fpr[after - 1] + share * (fpr[after] - fpr[after - 1])),
         "tpr_at_1_fpr": float(tpr[fpr <= 0.01].max()),
         "tpr_at_5_fpr": float(tpr[fpr <= 0.05].max()),
     }
@@ -206,13 +199,11 @@ def bootstrap(
     would make the interval far too narrow.
 
     Args:
-        metric: called with labels and scores.
         labels: (N,) 0 or 1.
         scores: (N,).
         groups: (N,) video or person of each; None takes each item as its own.
         rounds: resamples; one without both classes is left out, and the count says so.
         level: share of the resamples inside the interval.
-        seed: seed of the resampling.
 
     Raises:
         ShapeError: the shapes differ, or no resample could be measured.
@@ -221,15 +212,16 @@ def bootstrap(
     names = np.arange(truth.size) if groups is None else np.asarray(groups)
     if names.shape != truth.shape:
         raise ShapeError(f"groups have shape {names.shape}, labels {truth.shape}")
-    found = []
-    for index in resample_groups(names, rounds, seed):
-        if 0 < truth[index].sum() < index.size:
-            found.append(metric(truth[index], values[index]))
-    if not found:
+
+    def measure(index: Index) -> dict[str, float]:
+        both = 0 < truth[index].sum() < index.size
+        return {"metric": metric(truth[index], values[index])} if both else {}
+
+    found = bootstrap_numbers(measure, names, rounds=rounds, level=level, seed=seed).get("metric")
+    if found is None or not found.rounds:
         count = len(np.unique(names))
         raise ShapeError(f"none of {rounds} resamples of {count} groups held both classes")
-    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(metric(truth, values)), float(low), float(high), len(found))
+    return found
 
 
 def bootstrap_numbers(

@@ -40,9 +40,7 @@ def make_optimizer(
     """The optimizer, in its one-kernel version where torch has one for these weights.
 
     Args:
-        name: which rule.
         params: float weights, or groups of them as torch takes them.
-        lr: the peak learning rate.
         betas: decay of the moments of adam, adamw and adabelief.
         eps: what is added to the denominator; None = the rule's usual value.
         weight_decay: decoupled (adamw, adabelief) or added to the gradient (the others).

@@ -35,9 +35,7 @@ class LoopConfig(Record):
 
     steps: int = Field(1000, ge=1, description="steps of the whole run")
     batch_size: int = Field(32, ge=1, description="examples in a step, over all processes")
-    schedule: Schedule = Field(
-        "cosine", description="course of the learning rate after the warm-up"
-    )
+    schedule: Schedule = Field("cosine", description="course of the learning rate after warm-up")
     warmup: int = Field(0, ge=0, description="steps of linear learning-rate warm-up")
     final_lr: float = Field(
         0.0, ge=0, le=1, description="learning rate at the end of the cosine, share of the peak"
@@ -52,9 +50,7 @@ class LoopConfig(Record):
         "fp32", description="precision of the losses; bf16 = autocast"
     )
     seed: int = Field(0, ge=0, description="seed for everything random outside the data set")
-    validate_every: int = Field(
-        0, ge=0, description="steps between validations; 0 = only at the end"
-    )
+    validate_every: int = Field(0, ge=0, description="steps between validations; 0 = at the end")
     monitor: str = Field("loss", description="the validation metric that picks the best weights")
     monitor_mode: Literal["min", "max"] = Field("min", description="which way is better")
     early_stop_patience: int = Field(
@@ -67,16 +63,12 @@ class LoopConfig(Record):
         0.0, ge=0, description="stop when a loss is this many times its median; 0 = off"
     )
     log_every: int = Field(50, ge=1, description="steps that one log line averages")
-    workers: int = Field(
-        0, ge=0, description="processes that prepare examples; 0 = the training process"
-    )
+    workers: int = Field(0, ge=0, description="additional processes that prepare examples")
     tensorboard: bool = Field(True, description="write a log for TensorBoard as well")
     device: Device = Field(
         "auto", description="device: auto (an accelerator if present), cpu, gpu, cuda, cuda:1, mps"
     )
-    winograd: bool = Field(
-        True, description="compute wide convolutions with fewer products on a CPU"
-    )
+    winograd: bool = Field(True, description="use fewer products for wide convolutions on a CPU")
     memory_format: Literal["auto", "contiguous", "channels_last"] = Field(
         "auto",
         description="order of feature maps in memory, which changes speed alone; auto = as "

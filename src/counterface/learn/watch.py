@@ -6,10 +6,11 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from statistics import median
-from types import FrameType, TracebackType
-from typing import Any
+from types import FrameType
 
 from counterface.errors import StoppedBySignal
 
@@ -80,42 +81,42 @@ class StepClock:
         return rates
 
 
-class StopOnSignal:
-    """Stops a run politely: the first signal asks, the second one insists.
+@dataclass
+class StopRequest:
+    """Whether a run was asked to stop."""
 
-    Inside the block, SIGINT and SIGTERM set `asked`; a second one raises `StoppedBySignal`.
-
-    Handlers can be set in the main thread only; elsewhere the block changes nothing.
-    """
-
-    def __init__(self) -> None:
-        self.number: int | None = None  # of the signal that asked
-        self._before: dict[int, Any] = {}
+    number: int | None = None  # of the signal that asked
 
     @property
     def asked(self) -> bool:
         """Whether a signal came."""
         return self.number is not None
 
-    def __enter__(self) -> StopOnSignal:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._ask)
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+@contextmanager
+def stop_on_signal() -> Iterator[StopRequest]:
+    """A block in which SIGINT and SIGTERM ask a run to stop; a second one insists.
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+    Handlers can be set in the main thread only; elsewhere the block changes nothing.
+
+    Raises:
+        StoppedBySignal: the second signal came.
+    """
+    request = StopRequest()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if request.asked:
             raise StoppedBySignal(number)
-        self.number = number
+        request.number = number
+
+    in_main = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGINT, signal.SIGTERM) if in_main else ()
+    before = {number: signal.signal(number, ask) for number in numbers}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def leave_signals_to_parent(worker: int) -> None:

@@ -83,7 +83,6 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int 
         x: float (B, C, H, W); H and W even where the stride is 2.
         weight: (K, C, 3, 3) for stride 1, (K, C, 5, 5) for stride 2.
         bias: (K,).
-        stride: 1 or 2.
 
     Returns:
         (B, K, H / stride, W / stride), channels last.

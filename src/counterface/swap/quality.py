@@ -6,7 +6,8 @@ identity, landmark and pose error, and what viewers complain of: shaking, seams,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from counterface.faceset.store import Faceset
 from counterface.media.beside.sound import Likeness
 from counterface.swap.perceptual import PerceptualDistance
 from counterface.swap.same_moments import pair_frames, sound_likeness
-from counterface.types import Face, Floats, Frame, Image, Progress
+from counterface.types import Face, Floats, Image, Progress
 from counterface.wording import counted
 
 _SAME_FACE = 0.3  # overlap of the target's box and the result's, intersection over union
@@ -48,9 +49,7 @@ class QualityConfig(Record):
     from_s: float = Field(
         0, alias="from", ge=0, description="time in the target at which the result begins, seconds"
     )
-    source_crops: int = Field(
-        32, ge=1, description="number of crops of the source that are embedded"
-    )
+    source_crops: int = Field(32, ge=1, description="number of source crops that are embedded")
 
 
 class Statistic(Record):
@@ -69,12 +68,8 @@ class ReportCard(Record):
     target: str
     source_faceset: str
     frames: int = Field(description="number of frames measured")
-    faces: int = Field(
-        description="number of frames in which the target's face was found in the result too"
-    )
-    ssim_inside: Statistic | None = Field(
-        description="SSIM of result and target in the face; 1 = equal"
-    )
+    faces: int = Field(description="number of frames with the face found in both files")
+    ssim_inside: Statistic | None = Field(description="SSIM with the target in the face; 1 = equal")
     ssim_outside: Statistic | None = Field(description="the same away from the face; 1 = untouched")
     perceptual: Statistic | None = Field(description="feature distance to the target; 0 = equal")
     identity_to_source: Statistic | None = Field(
@@ -84,8 +79,7 @@ class ReportCard(Record):
         description="embedding distance to the target; over 0.6 = another person"
     )
     source_to_target: float | None = Field(
-        description="embedding distance of the two people themselves, which a perfect swap would "
-        "reach"
+        description="embedding distance of the two people themselves, the goal of a swap"
     )
     landmark_error: Statistic | None = Field(
         description="mean distance of the landmarks, in outer eye distances"
@@ -93,13 +87,9 @@ class ReportCard(Record):
     landmark_error_px: Statistic | None = Field(
         description="mean distance of the landmarks, pixels of the frame"
     )
-    pose_error: Statistic | None = Field(
-        description="root of the sum of the squared angles, degrees"
-    )
-    jitter_target: float | None = Field(
-        description="jitter of the target's landmarks, in face sizes"
-    )
-    jitter_out: float | None = Field(description="jitter of the result's landmarks, in face sizes")
+    pose_error: Statistic | None = Field(description="root of the sum of squared angles, degrees")
+    jitter_target: float | None = Field(description="jitter of the target's landmarks, face sizes")
+    jitter_out: float | None = Field(description="jitter of the result's landmarks, face sizes")
     seam_target: Statistic | None = Field(
         description="colour step at the mask's edge in the target, delta E"
     )
@@ -109,26 +99,6 @@ class ReportCard(Record):
         "identical part (of a cut), different, left out; none where the target has "
         "none"
     )
-
-
-@dataclass
-class _CardTally:
-    """Values by the card's field names, and landmarks for the jitter."""
-
-    values: dict[str, list[float]] = field(default_factory=dict)
-    points: list[tuple[Floats, Floats, Fraction]] = field(default_factory=list)
-    source: list[Floats] = field(default_factory=list)
-    target: list[Floats] = field(default_factory=list)
-
-    def add(self, name: str, value: float) -> None:
-        self.values.setdefault(name, []).append(value)
-
-    def number(self, name: str) -> Statistic | None:
-        values = self.values.get(name)
-        if not values:
-            return None
-        low, high = np.percentile(values, [5, 95])
-        return Statistic(mean=float(np.mean(values)), p5=low, p95=high, frames=len(values))
 
 
 def measure_quality(
@@ -144,7 +114,6 @@ def measure_quality(
         out: the converted video or picture, or a folder of pictures of a video.
         target: what it was made from, frame for frame.
         source: a faceset of the person whose face was put in.
-        config: how closely to look.
         progress: called as (frames, None, what).
 
     Raises:
@@ -155,10 +124,13 @@ def measure_quality(
     """
     config = config or QualityConfig()
     embedder, perceptual = IdentityEmbedder(), PerceptualDistance()
-    tally = _CardTally(source=_source_embeddings(source, embedder, config.source_crops))
+    person = _embed_person(source, embedder, config.source_crops)
     models = load_models("auto", "mediapipe_mesh")
     searches = FaceSearch(*models), FaceSearch(*models)
     frames = 0
+    values: dict[str, list[float]] = defaultdict(list)  # by the card's field names
+    points: list[tuple[Floats, Floats, Fraction]] = []  # landmarks of result and target, time
+    seen: list[Floats] = []  # embeddings of the target
     for count, (made, real) in enumerate(pair_frames(out, target, config.from_s)):
         if count % config.every:
             continue
@@ -168,48 +140,54 @@ def measure_quality(
         found = _same_face(made.image, real.image, searches)
         if found is None:
             continue
-        _compare(tally, made, real, found, perceptual)
-        if (len(tally.points) - 1) % config.identity_every == 0:
-            _compare_identity(tally, made, real, found, embedder)
-    if not tally.points:
+        after, before = (_landmarks(face) for face in found)
+        measured = _compare(made.image, real.image, found, perceptual)
+        if len(points) % config.identity_every == 0:
+            result = embedder.embed_landmarks(made.image, after)
+            seen.append(embedder.embed_landmarks(real.image, before))
+            measured["identity_to_source"] = identity_distance(result, person)
+            measured["identity_to_target"] = identity_distance(result, seen[-1])
+        points.append((after, before, real.pts))
+        for name, value in measured.items():
+            values[name].append(value)
+    if not points:
         raise SwapError(
             f"{out}: no face was found in any of {counted(frames, 'frame')} where {target} shows "
             "one; of a matte name the video beside it; a model of few steps makes no face yet"
         )
-    return _card(tally, out, target, source, frames)
-
-
-def _card(tally: _CardTally, out: Path, target: Path, source: Path, frames: int) -> ReportCard:
-    """The tally, summed up."""
-    names = [
-        name
-        for name, info in ReportCard.model_fields.items()
-        if info.annotation == (Statistic | None)
-    ]
-    people = None
-    if tally.target:
-        people = identity_distance(mean_embedding(tally.source), mean_embedding(tally.target))
-    shakes: dict[str, float | None] = {"jitter_target": None, "jitter_out": None}
-    if len(tally.points) > 2:
-        times = [pts for _, _, pts in tally.points]
-        shakes["jitter_target"] = jitter([t[INNER] for t, _, _ in tally.points], times)
-        shakes["jitter_out"] = jitter([o[INNER] for _, o, _ in tally.points], times)
-    numbers = {name: tally.number(name) for name in names}
+    jitter_out, jitter_target = _jitters(points)
+    statistics = [n for n, f in ReportCard.model_fields.items() if f.annotation == Statistic | None]
     return ReportCard(
         out=str(out),
         target=str(target),
         source_faceset=str(source),
         frames=frames,
-        faces=len(tally.points),
-        source_to_target=people,
+        faces=len(points),
+        source_to_target=identity_distance(person, mean_embedding(seen)),
+        jitter_target=jitter_target,
+        jitter_out=jitter_out,
         sound=sound_likeness(out, target),
-        **numbers,
-        **shakes,
+        **{name: _statistic(values[name]) for name in statistics},
     )
 
 
-def _source_embeddings(source: Path, embedder: IdentityEmbedder, most: int) -> list[Floats]:
-    """Embeddings of crops that cover the faceset evenly."""
+def _statistic(values: Sequence[float]) -> Statistic | None:
+    if not values:
+        return None
+    low, high = np.percentile(values, [5, 95])
+    return Statistic(mean=float(np.mean(values)), p5=low, p95=high, frames=len(values))
+
+
+def _jitters(points: Sequence[tuple[Floats, Floats, Fraction]]) -> tuple[float | None, ...]:
+    """The jitter of the result's and of the target's landmarks; None of too few frames."""
+    if len(points) < 3:
+        return None, None
+    after, before, times = zip(*points, strict=True)
+    return tuple(jitter([face[INNER] for face in faces], times) for faces in (after, before))
+
+
+def _embed_person(source: Path, embedder: IdentityEmbedder, most: int) -> Floats:
+    """The mean embedding of crops that cover the faceset evenly."""
     faceset = Faceset.open(source)
     if not len(faceset):
         raise FacesetError(f"{source} has no crops; extract some")
@@ -219,7 +197,7 @@ def _source_embeddings(source: Path, embedder: IdentityEmbedder, most: int) -> l
         row = faceset.rows[int(index)]
         points = warp_points(row.landmarks, row.frame_to_crop)
         found.append(embedder.embed_landmarks(faceset.read(row).image, points))
-    return found
+    return mean_embedding(found)
 
 
 def _same_face(
@@ -241,48 +219,32 @@ def _same_face(
 
 
 def _compare(
-    tally: _CardTally,
-    made: Frame,
-    real: Frame,
-    faces: tuple[Face, Face],
-    perceptual: PerceptualDistance,
-) -> None:
-    """Add one frame's numbers, without identity."""
+    made: Image, real: Image, faces: tuple[Face, Face], perceptual: PerceptualDistance
+) -> dict[str, float]:
+    """The numbers of one frame that need no identity, by the card's field names."""
     after, before = (_landmarks(face) for face in faces)
-    tally.points.append((before, after, real.pts))
-    mask = hull_mask(before, real.image.shape[:2], "whole")
+    mask = hull_mask(before, real.shape[:2], "whole")
     grown = int(_OUTSIDE * np.sqrt(mask.sum())) | 1
     near = cv2.dilate(mask, np.ones((grown, grown), np.uint8))
-    likeness = ssim_map(made.image, real.image)
-    if mask.any():
-        tally.add("ssim_inside", float(likeness[mask > 0].mean()))
-    if not near.all():
-        tally.add("ssim_outside", float(likeness[near == 0].mean()))
-    crops = [warp_image(f.image, crop_matrix(before, "face", _CROP), _CROP) for f in (made, real)]
-    tally.add("perceptual", perceptual(*crops))
+    likeness = ssim_map(made, real)
+    crops = [warp_image(image, crop_matrix(before, "face", _CROP), _CROP) for image in (made, real)]
     off = float(np.linalg.norm(after[INNER] - before[INNER], axis=1).mean())
-    tally.add("landmark_error_px", off)
-    tally.add("landmark_error", off / interocular(before))
-    poses = [face.pose for face in faces]
-    if poses[0] is not None and poses[1] is not None:
-        turns = [getattr(poses[0], a) - getattr(poses[1], a) for a in ("yaw", "pitch", "roll")]
-        tally.add("pose_error", float(np.linalg.norm(turns)))
-    tally.add("seam_out", colour_seam(made.image, mask))
-    tally.add("seam_target", colour_seam(real.image, mask))
-
-
-def _compare_identity(
-    tally: _CardTally,
-    made: Frame,
-    real: Frame,
-    faces: tuple[Face, Face],
-    embedder: IdentityEmbedder,
-) -> None:
-    result = embedder.embed_landmarks(made.image, _landmarks(faces[0]))
-    target = embedder.embed_landmarks(real.image, _landmarks(faces[1]))
-    tally.target.append(target)
-    tally.add("identity_to_source", identity_distance(result, mean_embedding(tally.source)))
-    tally.add("identity_to_target", identity_distance(result, target))
+    found = {
+        "perceptual": perceptual(*crops),
+        "landmark_error_px": off,
+        "landmark_error": off / interocular(before),
+        "seam_out": colour_seam(made, mask),
+        "seam_target": colour_seam(real, mask),
+    }
+    if mask.any():
+        found["ssim_inside"] = float(likeness[mask > 0].mean())
+    if not near.all():
+        found["ssim_outside"] = float(likeness[near == 0].mean())
+    one, other = (face.pose for face in faces)
+    if one is not None and other is not None:
+        turns = [one.yaw - other.yaw, one.pitch - other.pitch, one.roll - other.roll]
+        found["pose_error"] = float(np.linalg.norm(turns))
+    return found
 
 
 def _landmarks(face: Face) -> Floats:

@@ -99,11 +99,16 @@ def _listed(folder: Path) -> list[tuple[Path, Fraction]]:
         with reading(path, SwapError, "convert again"):
             listed = [(str(p["name"]), Fraction(str(p["pts"]))) for p in values["pictures"]]
         return [(folder / Path(name).name, pts) for name, pts in listed]
-    found = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES]
-    pictures = sorted((p for p in found if p.name[0] != "."), key=natural_key)
+    pictures = numbered_pictures(folder)
     if not pictures:
         raise SwapError(f"{folder} holds no pictures; name a file or a folder of numbered pictures")
     return [(picture, Fraction(number)) for number, picture in enumerate(pictures)]
+
+
+def numbered_pictures(folder: Path) -> list[Path]:
+    """The pictures of a folder, but not those inside its folders, in natural order."""
+    found = (p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+    return sorted((p for p in found if p.name[0] != "."), key=natural_key)
 
 
 def _of_one_size(made: Frame, real: Frame, out: Path, target: Path) -> Frame:

@@ -85,7 +85,7 @@ class SwapModel(Architecture):
         code_shape: tuple[int, int, int],
         identities: int = 2,
     ) -> None:
-        """Sets the attributes above; the subclass adds its parts."""
+        """Set the attributes above; the subclass adds its parts."""
         super().__init__(config)
         self.identities = identities
         self.in_size, self.out_size = in_size, out_size
@@ -190,7 +190,11 @@ def build_model(
         takes = "2" if kind.MAX_IDENTITIES == 2 else f"2 to {kind.MAX_IDENTITIES}"
         hint = "; 'many' takes more" if identities > 2 and kind.MAX_IDENTITIES == 2 else ""
         raise ConfigError(f"swap model {name!r} takes {takes} identities, got {identities}{hint}")
-    config = settle_options(SWAP_MODELS, name, options)
+    return make_model(kind, settle_options(SWAP_MODELS, name, options), identities)
+
+
+def make_model(kind: type[SwapModel], config: SwapConfig, identities: int = 2) -> SwapModel:
+    """A new model of a class; only one that can know more than two people is told how many."""
     if kind.MAX_IDENTITIES == 2:
         return kind(config)  # type: ignore[call-arg]  # subclasses take their config alone
     return kind(config, identities=identities)  # type: ignore[call-arg]  # or this besides
@@ -252,13 +256,12 @@ class TrainedModel:
 
 
 def read_model(path: Path, device: str | torch.device = "cpu") -> TrainedModel:
-    """The trained model in a file or run folder.
+    """The trained model in a file or run folder, on a device.
 
     Args:
-        path: A weights file, a checkpoint, or a run's folder: there `best.safetensors` where the
+        path: a weights file, a checkpoint, or a run's folder: there `best.safetensors` where the
             run judged one, otherwise what has seen most steps of `last.safetensors` and the
             newest checkpoint.
-        device: Where the weights go.
 
     Raises:
         SwapError: nothing to read there, not a swap model, or not of the architecture it names.

@@ -21,6 +21,7 @@ import numpy as np
 from counterface.errors import ShapeError
 from counterface.faces.face_detector import FaceDetector, Landmarker, box_overlaps
 from counterface.faces.landmarks import interocular
+from counterface.testing.refusal import check_refused
 from counterface.types import Face, Floats, Image
 
 HALF = 0.4  # boxes of one face by two detectors: some include the forehead, some the ears
@@ -54,11 +55,7 @@ def check_face_detector(detector: object, image: Image, box: Sequence[float]) ->
         detector.detect(np.zeros((*size, 3), np.uint8))  # must not raise
     wrongs: list[Any] = [image[..., 0], image.astype(np.float32), np.zeros((0, 5, 3), np.uint8)]
     for wrong in wrongs:
-        try:
-            detector.detect(wrong)
-        except ShapeError:
-            continue
-        raise AssertionError(f"no ShapeError for {wrong.dtype} {wrong.shape}")
+        check_refused(ShapeError, f"{wrong.dtype} {wrong.shape}", detector.detect, wrong)
 
 
 def check_landmarker(landmarker: object, image: Image, face: Face, tolerance: float = 0.12) -> None:
@@ -133,7 +130,7 @@ def check_dataset_reader(kind: Any, folder: Path) -> None:
         entries = parts.check_reading(kind, folder)
         parts.check_manifest(entries, Path(place) / "manifest.parquet")
         for wrong in (Path(place) / "absent", Path(mkdtemp(dir=place))):
-            parts.check_refused(kind, wrong)
+            parts.check_no_tree(kind, wrong)
 
 
 def check_swap_model(kind: Any, identities: int = 2) -> None:
@@ -204,11 +201,7 @@ def check_color_transfer(transfer: Any) -> None:
         assert transfer(one, two, mask).shape == one.shape, "a flat colour was not taken"
     wrongs: list[Any] = [face[..., 0], face.astype(np.float32)]
     for wrong in wrongs:
-        try:
-            transfer(wrong, like)
-        except ShapeError:
-            continue
-        raise AssertionError(f"no ShapeError for {wrong.dtype} {wrong.shape}")
+        check_refused(ShapeError, f"{wrong.dtype} {wrong.shape}", transfer, wrong, like)
 
 
 def _check_face(face: Face) -> None:

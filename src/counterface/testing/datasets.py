@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from counterface.datasets.manifest import Entry, read_manifest, write_manifest
 from counterface.datasets.readers.layout import DatasetReader
 from counterface.errors import DatasetError
+from counterface.testing.refusal import check_refused
 
 
 def check_options(kind: Any) -> None:
@@ -19,11 +20,7 @@ def check_options(kind: Any) -> None:
     for name, field in kind.model_fields.items():
         assert field.description, f"option {name!r} has no description"
         assert not field.is_required(), f"option {name!r} has no default"
-    try:
-        kind(no_such_option=1)
-    except ValidationError:
-        return
-    raise AssertionError("an option that it does not have was taken")
+    check_refused(ValidationError, "an unknown option", lambda: kind(no_such_option=1))
 
 
 def check_reading(kind: Any, folder: Path) -> list[Entry]:
@@ -51,16 +48,12 @@ def check_manifest(entries: list[Entry], path: Path) -> None:
     assert told == kept, "what was read does not survive a manifest"
 
 
-def check_refused(kind: Any, folder: Path) -> None:
+def check_no_tree(kind: Any, folder: Path) -> None:
     """Fail if a folder that is absent or empty is not refused with the expected tree."""
-    try:
-        kind().read(folder)
-    except DatasetError as error:
-        said, tree = str(error), error.tree
-    else:
-        raise AssertionError(f"{folder.name!r}: an empty or absent folder was read")
-    assert tree == kind.expected, "the error does not show the expected tree"
-    assert "found" in said, "the error does not say what was found instead"
+    what = f"{folder.name!r}, which is absent or empty"
+    error = check_refused(DatasetError, what, kind().read, folder)
+    assert error.tree == kind.expected, "the error does not show the expected tree"
+    assert "found" in str(error), "the error does not say what was found instead"
 
 
 def _names(folder: Path) -> list[str]:

@@ -19,6 +19,7 @@ from counterface.detect.models.detector_model import DetectorModel
 from counterface.detect.training.export import describe_net, export_detector
 from counterface.errors import ShapeError
 from counterface.testing import architecture as shared
+from counterface.testing.refusal import check_refused
 
 RTOL, ATOL = 1e-3, 1e-4  # convolutions sum in another order in another batch
 
@@ -45,7 +46,7 @@ def pictures(model: DetectorModel, count: int = 2) -> Tensor:
 
 
 def check_config(kind: type[DetectorModel]) -> None:
-    """Beside `check_options`: the docstring explains the map."""
+    """Check the options, and that the docstring explains the map."""
     assert "activation" in (kind.__doc__ or ""), "the docstring does not say what the map means"
     shared.check_options(kind)
 
@@ -84,15 +85,11 @@ def check_errors(model: DetectorModel) -> None:
         wrongs.append(images[:, 1:])
     for wrong in wrongs:
         for verb in (model, model.embedding):
-            try:
-                verb(wrong)
-            except ShapeError:
-                continue
-            raise AssertionError(f"no ShapeError for {tuple(wrong.shape)}")
+            check_refused(ShapeError, str(tuple(wrong.shape)), verb, wrong)
 
 
 def check_gradients(model: DetectorModel) -> None:
-    """Both outputs together teach every weight that is not frozen."""
+    """Check that both outputs together teach every weight that is not frozen."""
     shared.shake(model.train())
     logit, activation = model(pictures(model, 4))
     shared.check_taught(model, logit.sum() + activation.square().sum())

@@ -20,11 +20,6 @@ from counterface.swap.conversion.preview import PreviewConfig, find_moment, prev
 RIGHTS = Rights(shown="a drawn face", basis="synthetic", reference="tests/actors.py")
 
 
-@pytest.fixture(autouse=True)
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COUNTERFACE_HOME", str(tmp_path / "home"))
-
-
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_df(tmp_path_factory.mktemp("model") / "df.safetensors", RIGHTS)

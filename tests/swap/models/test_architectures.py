@@ -151,6 +151,6 @@ def test_adaptive_normalisation_takes_each_channel_to_the_identitys_own_mean():
     config = ManyConfig(**Many.TINY)
     block = ModulatedResidual(8, config)
     style = torch.randn(1, config.identity_dims)
-    styled = block._styled(0, torch.randn(2, 8, 16, 16) * 3 + 1, style)
+    styled = block.styled(0, torch.randn(2, 8, 16, 16) * 3 + 1, style)
     shift = block.styles[0](style)[:, 8:]
     assert torch.allclose(styled.mean((2, 3)), shift.expand(2, -1), atol=1e-4)

@@ -232,7 +232,7 @@ def test_true_face_of_many_people_favours_nobody(make_batch: MakeBatch) -> None:
 
 
 def test_true_face_needs_one_code() -> None:
-    with pytest.raises(ConfigError, match=r"LIAE has not.*df"):
+    with pytest.raises(ConfigError, match=r"LIAE does not have.*df"):
         AutoencoderTask(tiny("liae"), SwapLossConfig(true_face_power=0.01), FAST)
 
 

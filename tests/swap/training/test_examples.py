@@ -153,7 +153,7 @@ def test_mirrored_crops_are_there_only_where_asked_for(people: People) -> None:
 
 
 def which(examples: SwapExamples, identity: int, place: int, stream: int = 0) -> int:
-    return examples._orders[identity].at(stream, place)
+    return examples.orders[identity].at(stream, place)
 
 
 def test_every_crop_comes_once_a_round_and_rounds_differ(people: People) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
 
 _END = object()
-_PATIENCE_S = 0.1  # how soon a stage notices that nobody wants its items any more
 
 
 def run_ahead(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
@@ -21,42 +20,16 @@ def run_ahead(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
 
     Args:
         items: drawn from in the thread only.
-        depth: how many may wait, > 0: bounds the memory.
+        depth: how many are made ahead, > 0: bounds the memory.
     """
-    waiting: queue.Queue[object] = queue.Queue(depth)
-    stopped = threading.Event()
-    failure: list[BaseException] = []
-
-    def put(item: object) -> bool:
-        while not stopped.is_set():
-            try:
-                waiting.put(item, timeout=_PATIENCE_S)
-            except queue.Full:
-                continue
-            return True
-        return False
-
-    def make() -> None:
-        source = iter(items)
-        try:
-            for item in source:
-                if not put(item):
-                    break
-        except BaseException as error:  # noqa: BLE001  (handed over to the caller)
-            failure.append(error)
-        finally:
-            close = getattr(source, "close", None)
-            if close is not None:
-                close()
-            put(_END)
-
-    thread = threading.Thread(target=make, name="ahead", daemon=True)
-    thread.start()
+    source = iter(items)
+    pool = ThreadPoolExecutor(1, "ahead")
     try:
-        while (item := waiting.get()) is not _END:
-            yield item  # type: ignore[misc]  # the queue holds items and the end
-        if failure:
-            raise failure[0]
+        waiting = deque(pool.submit(next, source, _END) for _ in range(depth))
+        while (item := waiting.popleft().result()) is not _END:
+            waiting.append(pool.submit(next, source, _END))
+            yield item  # type: ignore[misc]  # the end is no item
     finally:
-        stopped.set()
-        thread.join()
+        pool.shutdown(cancel_futures=True)
+        if isinstance(source, Generator):
+            source.close()

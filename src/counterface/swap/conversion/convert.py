@@ -46,7 +46,6 @@ def convert(
         model: a run's folder, a weights file, or a model that was read.
         target: a video, a picture, a folder of both, or with `fps` a folder of numbered pictures.
         out: the video or picture to write, or the folder for pictures or for all.
-        config: the settings.
         redo: begin again what was begun, or is done.
         marker: what signs and marks; the local identity by default.
         progress: called as (frames or pictures, total or None, what is going on).

@@ -15,12 +15,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from counterface.errors import FacesetError, SwapError
+from counterface.errors import SwapError
 from counterface.faces.align import invert
 from counterface.faces.face_detector import box_overlaps
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset
 from counterface.media.sandbox import read_image
+from counterface.swap.training.crop_store import read_mask
 from counterface.types import Floats, Mask
 
 SAME_FACE = 0.4  # overlap of the boxes; the two were found by two runs of a detector
@@ -73,20 +74,9 @@ class FacesetMasks:
         if overlaps[nearest] < SAME_FACE:
             return None
         folder, row = rows[nearest]
-        mask = _read(folder, row)
+        assert row.mask is not None  # only such rows are kept
+        mask = read_mask(folder / row.mask, read_image(folder / row.file).shape[:2])
         here = np.vstack([invert(row.frame_to_crop), [0, 0, 1]])
         matrix = frame_to_crop.astype(np.float64) @ here
         moved = cv2.warpAffine(mask, matrix, (size, size), flags=cv2.INTER_LINEAR)
         return np.asarray(np.clip(moved, 0, 1), dtype=np.float32)
-
-
-def _read(folder: Path, row: Row) -> Mask:
-    assert row.mask is not None
-    mask = read_image(folder / row.mask)[..., 0]
-    crop = read_image(folder / row.file)
-    if mask.shape != crop.shape[:2]:
-        raise FacesetError(
-            f"{folder / row.mask} is {mask.shape[1]}x{mask.shape[0]}, its crop is "
-            f"{crop.shape[1]}x{crop.shape[0]}; delete it or restore it"
-        )
-    return np.asarray(mask.astype(np.float32) / np.float32(255))

@@ -7,7 +7,6 @@ bfloat16 was eight times slower, for the cores measured lack its instructions.
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,10 +20,11 @@ from torch import Tensor, nn
 
 from counterface.device import count_cores, onnx_options
 from counterface.errors import ShapeError, SwapError
+from counterface.faces.align import crop_matrix, warp_image
 from counterface.learn.winograd import fix_convolutions
 from counterface.swap.models.blocks import Decoder
 from counterface.swap.swap_model import SwapModel, TrainedModel
-from counterface.types import Image, Mask
+from counterface.types import Floats, Image, Mask
 
 Backend = Literal["auto", "torch", "onnx"]
 
@@ -32,6 +32,7 @@ BATCH = 8
 MOST_THREADS = 8
 CLOSE = 1 / 255  # the two backends may differ by one grey level
 
+Batch = NDArray[np.float32]
 Made = tuple[Image, Mask | None]  # face RGB uint8 (R, R, 3), learned mask (R, R) or None
 
 
@@ -58,6 +59,8 @@ class Generator:
         """
         self.trained = trained
         self.model: SwapModel = trained.model
+        self.in_size, self.out_size = self.model.in_size, self.model.out_size  # sides, pixels
+        self.template = self.model.template
         self.batch, self.threads = batch, threads or min(MOST_THREADS, count_cores())
         self.backend: Literal["torch", "onnx"] = "onnx" if backend == "onnx" else "torch"
         self._on_cpu = next(self.model.parameters()).device.type == "cpu"
@@ -72,18 +75,26 @@ class Generator:
                 fix_convolutions(self.model)
                 self._pool = ThreadPoolExecutor(self.threads, "face", torch.set_num_threads, (1,))
 
+    def cut(self, image: Image, landmarks: Floats) -> Image:
+        """The crop (in_size, in_size, 3) of the face with these landmarks (68, 2)."""
+        return warp_image(image, crop_matrix(landmarks, self.template, self.in_size), self.in_size)
+
+    def frame_to_face(self, landmarks: Floats) -> Floats:
+        """`frame_to_crop` (2, 3) of the face that is made for these landmarks (68, 2)."""
+        return crop_matrix(landmarks, self.template, self.out_size)
+
     def generate(self, crops: Sequence[Image], identity: int) -> list[Made]:
         """The faces of the crops as this identity, in order.
 
         Args:
-            crops: RGB uint8 (S, S, 3) each, S the model's `in_size`, aligned to its `template`.
+            crops: RGB uint8 (in_size, in_size, 3) each, aligned to `template`.
             identity: SOURCE for a swap; 0 to N - 1 for models that know N people.
 
         Raises:
             ShapeError: crops of another shape or type, or an unknown identity.
             SwapError: the network cannot be run by ONNX Runtime, which was asked for.
         """
-        shape = (self.model.in_size, self.model.in_size, 3)
+        shape = (self.in_size, self.in_size, 3)
         for crop in crops:
             if crop.shape != shape or crop.dtype != np.uint8:
                 raise ShapeError(f"expected uint8 crops {shape}, got {crop.dtype} {crop.shape}")
@@ -98,9 +109,7 @@ class Generator:
             made += _unpack(*self._run(scaled, identity))
         return made
 
-    def _run(
-        self, images: NDArray[np.float32], identity: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    def _run(self, images: Batch, identity: int) -> tuple[Batch, Batch | None]:
         """The network on (B, 3, S, S): faces (B, 3, R, R) and masks (B, 1, R, R) or None."""
         if self.backend == "onnx":
             if identity not in self._sessions:
@@ -114,9 +123,7 @@ class Generator:
         masks = [mask for _, mask in made if mask is not None]
         return np.concatenate([face for face, _ in made]), np.concatenate(masks) if masks else None
 
-    def _forward(
-        self, images: NDArray[np.float32], identity: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    def _forward(self, images: Batch, identity: int) -> tuple[Batch, Batch | None]:
         """As `_run`, by torch, in the thread that calls."""
         device = next(self.model.parameters()).device
         tensor = torch.from_numpy(images).to(device, memory_format=torch.channels_last)
@@ -144,7 +151,6 @@ def export_session(model: SwapModel, identity: int, threads: int = 1) -> Any:
     Args:
         model: on the CPU, in eval mode; not changed.
         identity: built into the session.
-        threads: number of threads of the session.
 
     Raises:
         SwapError: the network cannot be exported, or the copy's faces differ by over 1/255.
@@ -182,28 +188,22 @@ def export_session(model: SwapModel, identity: int, threads: int = 1) -> Any:
 def _export(net: nn.Module, example: Tensor, outputs: int) -> bytes:
     names = ["face", "mask"][:outputs]
     stream = BytesIO()
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the shape checks are Python, and hold for any batch
-            torch.onnx.export(
-                net,
-                (example,),
-                stream,  # type: ignore[arg-type]  # a stream is taken without dynamo
-                input_names=["image"],
-                output_names=names,
-                dynamic_axes={name: {0: "batch"} for name in ("image", *names)},
-                opset_version=18,
-                dynamo=False,
-            )
-    finally:
-        logger.setLevel(level)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the shape checks are Python, and hold for any batch
+        torch.onnx.export(
+            net,
+            (example,),
+            stream,  # type: ignore[arg-type]  # a stream is taken without dynamo
+            input_names=["image"],
+            output_names=names,
+            dynamic_axes={name: {0: "batch"} for name in ("image", *names)},
+            opset_version=18,
+            dynamo=False,
+        )
     return stream.getvalue()
 
 
-def _unpack(faces: NDArray[np.float32], masks: NDArray[np.float32] | None) -> list[Made]:
+def _unpack(faces: Batch, masks: Batch | None) -> list[Made]:
     levels = np.clip(faces * 255 + 0.5, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
     images: list[Image] = [np.ascontiguousarray(face) for face in levels]
     if masks is None:

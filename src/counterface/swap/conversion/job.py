@@ -41,7 +41,7 @@ class ConvertJob:
     def __init__(
         self, trained: TrainedModel, config: ConvertConfig, marker: Marker, *, redo: bool
     ) -> None:
-        """Check that the model may be used, and choose the identity that is put in.
+        """Check that the model may be used, and choose the identity.
 
         Raises:
             RightsError: an identity of the model carries no rights record.
@@ -52,9 +52,13 @@ class ConvertJob:
         require_model_rights(trained)
         self.plan = config.merge_plan()
         self._settings = config.decides()
+        about = trained.about
+        self._model = MadeModel(
+            name=about.model, sha256=trained.sha256, step=trained.step, options=about.options
+        )
 
     def generator(self, *, masks: bool = False) -> Generator:
-        """The generator of faces, with masks where the plan or `masks` asks for them."""
+        """What makes faces, with masks where the plan or `masks` asks for them."""
         config = self.config
         masks = masks or any("learned" in kind for kind in self._mask_kinds())
         return Generator(
@@ -64,15 +68,10 @@ class ConvertJob:
     def masks(
         self, target: Path, target_sha256: str, *, asked: bool = False
     ) -> FacesetMasks | None:
-        """The masks of the target's facesets; None where the plan never asks for them.
-
-        Args:
-            target: the file.
-            target_sha256: its hash.
-            asked: masks are wanted even where the plan asks for none.
+        """The masks of the target's facesets; None where neither plan nor `asked` wants them.
 
         Raises:
-            SwapError: it asks for them, and there are none.
+            SwapError: they are wanted, and there are none.
             FacesetError: a folder that was named is no faceset.
         """
         if not asked and "faceset" not in self._mask_kinds():
@@ -84,10 +83,9 @@ class ConvertJob:
 
     def facts(self, target_sha256: str) -> dict[str, Any]:
         """All that an output depends on, as plain JSON values."""
-        model = self._model()
         return {
             "target": target_sha256,
-            "model": model.sha256,
+            "model": self._model.sha256,
             "tool": f"counterface {__version__}",
             "settings": self._settings,
         }
@@ -114,7 +112,7 @@ class ConvertJob:
         return MadeRecord(
             output=MadeOutput(name=out.name),
             inputs=tuple(inputs),
-            models=(self._model(),),
+            models=(self._model,),
             settings=self._settings,
             rights=(*of_model, MadeRights(of="target", rights=rights)),
             frames=tuple(self._swaps(index, pts, faces) for index, pts, faces in places if faces),
@@ -154,13 +152,9 @@ class ConvertJob:
     def target_rights(self, target: Path, target_sha256: str, top: Path | None = None) -> Rights:
         """The rights record of the target's footage.
 
-        The one that was given, else that of `rights.toml` beside it, else that of a faceset which
-        the model was trained on and which was extracted from this very file.
-
-        Args:
-            target: the file.
-            target_sha256: its hash.
-            top: a folder above it whose `rights.toml` counts too.
+        The record that was given, else that of a `rights.toml` beside the target or in the folder
+        `top` above it, else that of a faceset which the model was trained on and which was
+        extracted from this very file.
 
         Raises:
             RightsError: there is none; the text says how to add one.
@@ -202,32 +196,17 @@ class ConvertJob:
             for used in identity.facesets
         ]
 
-    def _model(self) -> MadeModel:
-        about = self.trained.about
-        return MadeModel(
-            name=about.model,
-            sha256=self.trained.sha256,
-            step=self.trained.step,
-            options=about.options,
-        )
-
     def _swaps(self, index: int, pts: Fraction, faces: Sequence[PlacedFace]) -> FrameSwaps:
-        model = self.trained.model
-        return FrameSwaps(
-            index=index,
-            pts=pts,
-            swaps=tuple(
-                SwapPlace(
-                    track=face.track,
-                    box=tuple(float(v) for v in face.box),
-                    matrix=tuple(
-                        tuple(float(v) for v in row)
-                        for row in crop_matrix(face.landmarks, model.template, model.out_size)
-                    ),
-                )
-                for face in faces
-            ),
-        )
+        template, size = self.trained.model.template, self.trained.model.out_size
+        swaps = [
+            SwapPlace(
+                track=face.track,
+                box=face.box.tolist(),
+                matrix=crop_matrix(face.landmarks, template, size).tolist(),
+            )
+            for face in faces
+        ]
+        return FrameSwaps(index=index, pts=pts, swaps=tuple(swaps))
 
 
 def choose_identity(trained: TrainedModel, name: str | None) -> int:

@@ -16,14 +16,7 @@ _COLOURS = {"4:0:0": 0, "4:1:0": 1, "4:1:1": 1, "4:2:0": 1, "4:4:0": 2, "4:2:2":
 def note_changes(
     info: MediaInfo, config: ConvertConfig, out: Path, lost: Sequence[str]
 ) -> Iterator[str]:
-    """One line for each thing that changes.
-
-    Args:
-        info: facts of the target.
-        config: settings of the conversion.
-        out: the file to write.
-        lost: what of the streams and tags beside the pictures the container cannot hold.
-    """
+    """One line for each thing that changes; `lost` is what the container cannot hold."""
     yield from _note_pixels(info, config)
     if info.rotation:
         yield f"stored turned by {info.rotation} degrees, written upright"

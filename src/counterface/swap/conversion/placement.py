@@ -22,9 +22,7 @@ class SmoothConfig(Record):
     """How landmarks are steadied over time, before faces are aligned by them."""
 
     cutoff: float = Field(
-        MIN_CUTOFF,
-        ge=0,
-        description="cut-off frequency for a face at rest, Hz; lower is steadier; 0 = off",
+        MIN_CUTOFF, ge=0, description="cut-off frequency at rest, Hz; lower is steadier; 0 = off"
     )
     beta: float = Field(
         BETA,

@@ -11,14 +11,20 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from counterface.config import Record
 from counterface.errors import MediaError, SwapError
-from counterface.faces.align import crop_matrix, warp_image
 from counterface.files import file_sha256
 from counterface.provenance.record import MadeRecord
-from counterface.provenance.rights import Rights
 from counterface.swap.conversion.footage import Footage, FramesAt, LookConfig, look_at
-from counterface.swap.conversion.people import Choice, choose_people, find_people
+from counterface.swap.conversion.people import choose_people, find_people
 from counterface.swap.conversion.placement import PlacedFace, SmoothConfig, place_faces
+from counterface.swap.conversion.settings import (
+    ConvertConfig,
+    FacesetMaskFolders,
+    ReplaceConfig,
+    TargetRights,
+    TargetRightsFile,
+)
 from counterface.swap.merge.grid import parse_knob, settings_grid
 from counterface.swap.merge.merge_face import Swapped
 from counterface.swap.merge.settings import MergeSettings
@@ -27,14 +33,13 @@ from counterface.types import Frame
 if TYPE_CHECKING:
     from counterface.swap.conversion.faceset_masks import FacesetMasks
     from counterface.swap.conversion.generate import Generator
-    from counterface.swap.conversion.settings import ConvertConfig
 
 AROUND_S = 0.4  # seconds looked at before and after: landmarks are steadied as in a conversion
 SUFFIXES = (".png", ".jpg", ".jpeg")  # pictures that hold their own credentials
 
 
-class PreviewConfig(Choice):
-    """What is previewed, and what is tried; flags mean what they mean in a conversion."""
+class TriedConfig(Record):
+    """The moment that is previewed, and the settings that are tried."""
 
     at: float = Field(0.0, ge=0, description="moment of a video, seconds on its own clock")
     rows: str = Field(
@@ -44,13 +49,12 @@ class PreviewConfig(Choice):
     columns: str = Field(
         "erode=0,5,10", description="setting that changes to the right: NAME=VALUE,VALUE,..."
     )
-    identity: str | None = Field(
-        None,
-        description="identity whose face is put in; needed for a model of more than two people",
-    )
-    plan: Path | None = Field(
-        None, description="merge plan, TOML; its settings at that moment are used"
-    )
+
+
+class PreviewConfig(ReplaceConfig, TriedConfig):
+    """What is previewed, and what is tried; flags mean what they mean in a conversion."""
+
+    plan: Path | None = Field(None, description="merge plan, TOML: the settings of that moment")
     merge: MergeSettings = Field(
         MergeSettings(),
         description="settings that are the same in the whole grid; override the plan's [settings]",
@@ -61,20 +65,12 @@ class PreviewConfig(Choice):
     )
     face_detector: str = Field("auto", description="registered name of the face detector")
     landmarker: str = Field("mediapipe_mesh", description="registered name of the landmarker")
-    masks: tuple[Path, ...] = Field(
-        (),
-        description="facesets of the target with masks, for merge mask 'faceset'; none named: "
-        "those that the model was trained on",
-    )
-    rights: Rights | None = Field(None, description="rights record of the target's footage")
-    rights_file: Path | None = Field(
-        None, description="file with the rights record; unset: the rights.toml beside the target"
-    )
+    masks: FacesetMaskFolders = ()
+    rights: TargetRights = None
+    rights_file: TargetRightsFile = None
 
     def conversion(self) -> ConvertConfig:
         """The conversion of which this is a preview."""
-        from counterface.swap.conversion.settings import ConvertConfig
-
         shared = set(type(self).model_fields) & set(ConvertConfig.model_fields)
         return ConvertConfig(**{name: getattr(self, name) for name in shared})
 
@@ -94,7 +90,6 @@ def preview(model: Path, target: Path, out: Path, config: PreviewConfig) -> Made
         model: a run's folder, weights or a checkpoint.
         target: a video or picture.
         out: a PNG or JPEG to write.
-        config: the moment, whose face, and what is tried.
 
     Raises:
         ConfigError: rows, columns, the identity or the plan cannot be used.
@@ -163,16 +158,14 @@ def make_swapped(
     generator: Generator, moment: Moment, identity: int, masks: FacesetMasks | None = None
 ) -> Swapped:
     """The new face of a moment, as merging takes it."""
-    landmarks, size = moment.face.landmarks, generator.model.in_size
-    matrix = crop_matrix(landmarks, generator.model.template, size)
-    crop = warp_image(moment.frame.image, matrix, size)
-    face, mask = generator.generate([crop], identity)[0]
-    made = crop_matrix(landmarks, generator.model.template, generator.model.out_size)
+    frame, place = moment.frame, moment.face
+    crop = generator.cut(frame.image, place.landmarks)
+    ((face, mask),) = generator.generate([crop], identity)
+    matrix = generator.frame_to_face(place.landmarks)
     given = None
     if masks is not None:
-        pts, box = moment.frame.pts, moment.face.box
-        given = masks.find(pts, box, made, generator.model.out_size)
-    return Swapped(face, mask, made, landmarks, given)
+        given = masks.find(frame.pts, place.box, matrix, generator.out_size)
+    return Swapped(face, mask, matrix, place.landmarks, given)
 
 
 def _choose(

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from counterface.faces.align import crop_matrix, warp_image
 from counterface.phase_clock import PhaseClock
 from counterface.swap.conversion.ahead import run_ahead
 from counterface.swap.conversion.faceset_masks import FacesetMasks
@@ -32,7 +31,6 @@ class MergedFace:
 
     place: PlacedFace
     target: Image  # (S, S, 3), what the model saw
-    swapped: Swapped  # what it made, with the matrix for its size
     mask: Mask | None  # (H, W) of the padded frame, where it was asked for
 
 
@@ -54,42 +52,22 @@ class _Cut:
     made: list[Swapped] = field(default_factory=list)
 
 
+@dataclass(slots=True)
 class Renderer:
     """Everything that turns frames of one target into frames of the output."""
 
-    def __init__(
-        self,
-        generator: Generator,
-        identity: int,
-        plan: MergePlan,
-        faces: Faces,
-        mark: Callable[[Image], Image],
-        *,
-        steady: float = 0.0,
-        even: bool = True,
-        keep_masks: bool = False,
-        masks: FacesetMasks | None = None,
-        clock: PhaseClock | None = None,
-    ) -> None:
-        """Render nothing yet.
-
-        Args:
-            generator: makes the faces.
-            identity: number of the person whose face is put in.
-            plan: how faces are merged.
-            faces: faces to replace, by index of the frame.
-            mark: puts the watermark into a finished picture.
-            steady: share of the last output that is blended in, [0, 1); 0 is off.
-            even: sides are made even, as H.264 needs them, by repeating the last row or column.
-            keep_masks: parts carry their masks.
-            masks: masks of facesets, where the plan asks for them.
-            clock: counts the seconds of each phase.
-        """
-        self.generator, self.identity, self.plan, self.faces = generator, identity, plan, faces
-        self.mark, self.steady, self.even, self.keep_masks = mark, steady, even, keep_masks
-        self.masks, self.maskless = masks, 0  # faces that had none, and were given the hull
-        self.clock = clock or PhaseClock()
-        self.flicker: list[tuple[float, float]] = []  # of each segment: before, after
+    generator: Generator
+    identity: int  # whose face is put in
+    plan: MergePlan
+    faces: Faces
+    mark: Callable[[Image], Image]  # leaves the watermark in a finished picture
+    steady: float = 0.0  # share of the last output that is blended in, [0, 1); 0 is off
+    even: bool = True  # make sides even, as H.264 needs them, by repeating the last row or column
+    keep_masks: bool = False  # parts carry their masks
+    masks: FacesetMasks | None = None  # those of facesets, where the plan asks for them
+    clock: PhaseClock = field(default_factory=PhaseClock)
+    maskless: int = 0  # faces that had no faceset mask, and were given the hull
+    flicker: list[tuple[float, float]] = field(default_factory=list)  # of segments: before, after
 
     def render(self, frames: Iterable[Frame], before: Sequence[Frame] = ()) -> Iterator[Rendered]:
         """The finished frames of one segment, in order; equal inputs give equal bits.
@@ -104,11 +82,7 @@ class Renderer:
     def _cut(self, frame: Frame) -> _Cut:
         with self.clock.phase("align"):
             places = self.faces.get(frame.index, ())
-            size, template = self.generator.model.in_size, self.generator.model.template
-            crops = [
-                warp_image(frame.image, crop_matrix(place.landmarks, template, size), size)
-                for place in places
-            ]
+            crops = [self.generator.cut(frame.image, place.landmarks) for place in places]
         return _Cut(frame, places, crops)
 
     def _generated(self, frames: Iterable[Frame], before: Sequence[Frame]) -> Iterator[_Cut]:
@@ -132,14 +106,13 @@ class Renderer:
         with self.clock.phase("generate"):
             crops = [crop for cut in cuts for crop in cut.crops]
             made = iter(self.generator.generate(crops, self.identity))
-        size, template = self.generator.model.out_size, self.generator.model.template
         with self.clock.phase("steady" if steady else "generate"):
             for cut in cuts:
                 for place, crop in zip(cut.places, cut.crops, strict=True):
                     image, mask = next(made)
                     if steady is not None:
                         image = steady.blend(place.track, image, crop)
-                    matrix = crop_matrix(place.landmarks, template, size)
+                    matrix = self.generator.frame_to_face(place.landmarks)
                     cut.made.append(Swapped(image, mask, matrix, place.landmarks))
         return cuts
 
@@ -155,7 +128,7 @@ class Renderer:
                     merged = merge_face(image, made, settings, place.motion)
                     image = merged.frame
                     mask = merged.mask if self.keep_masks else None
-                    parts.append(MergedFace(place, crop, made, mask))
+                    parts.append(MergedFace(place, crop, mask))
                 image = make_even(image) if self.even else image
             with self.clock.phase("watermark"):
                 image = self.mark(image)

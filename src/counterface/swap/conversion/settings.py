@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -21,23 +21,36 @@ from counterface.swap.merge.settings import MergeSettings
 _FILES = {"plan", "like", "masks", "rights_file"}  # told by name, or by what is in them
 _INDIFFERENT = {"limits", "batch", "threads", "rights", "merge"} | _FILES
 
+FacesetMaskFolders = Annotated[
+    tuple[Path, ...],
+    Field(
+        description="facesets of the target with masks, for merge mask 'faceset'; none named: "
+        "those that the model was trained on"
+    ),
+]
+TargetRights = Annotated[Rights | None, Field(description="rights record of the target's footage")]
+TargetRightsFile = Annotated[
+    Path | None,
+    Field(description="file with the rights record; unset: the rights.toml beside the target"),
+]
 
-class ConvertConfig(Choice, LookConfig):
-    """How a target becomes an output."""
+
+class ReplaceConfig(Choice):
+    """Who is replaced, and whose face is put in."""
 
     identity: str | None = Field(
-        None,
-        description="identity whose face is put in; needed for a model of more than two people",
+        None, description="identity whose face is put in; needed if the model knows more than two"
     )
+
+
+class ConvertConfig(ReplaceConfig, LookConfig):
+    """How a target becomes an output."""
+
     plan: Path | None = Field(None, description="merge plan, TOML: settings that change over time")
     merge: MergeSettings = Field(
         MergeSettings(), description="merge settings; override the plan's [settings]"
     )
-    masks: tuple[Path, ...] = Field(
-        (),
-        description="facesets of the target with masks, for merge mask 'faceset'; none named: "
-        "those that the model was trained on",
-    )
+    masks: FacesetMaskFolders = ()
     smooth: SmoothConfig = Field(SmoothConfig(), description="steadying of landmarks over time")
     steady: float = Field(
         0.0,
@@ -51,12 +64,8 @@ class ConvertConfig(Choice, LookConfig):
         description="engine that runs the model; auto = torch, the faster one where measured",
     )
     batch: int = Field(8, ge=1, le=256, description="number of faces in one run of the model")
-    threads: int = Field(
-        0, ge=0, le=64, description="threads of the model on a CPU; 0 = one a core, at most 8"
-    )
-    device: Device = Field(
-        "cpu", description="device of the model under torch: cpu, gpu, cuda, cuda:1, mps"
-    )
+    threads: int = Field(0, ge=0, le=64, description="threads on a CPU; 0 = one a core, at most 8")
+    device: Device = Field("cpu", description="device for torch: cpu, gpu, cuda, cuda:1, mps")
     codec: Literal["h264", "h265", "prores"] = Field(
         "h264", description="video codec; ProRes needs .mov or .mkv"
     )
@@ -64,10 +73,7 @@ class ConvertConfig(Choice, LookConfig):
         None, ge=8, le=10, description="bits of a video sample; unset: 8, or 10 for ProRes"
     )
     crf: float | None = Field(
-        None,
-        ge=0,
-        le=51,
-        description="quality of H.264 (18 if unset) or H.265 (20); lower is better",
+        None, ge=0, le=51, description="quality of H.264 (unset: 18) or H.265 (20); lower is better"
     )
     preset: str | None = Field(
         None,
@@ -83,24 +89,20 @@ class ConvertConfig(Choice, LookConfig):
         le=1000,
         description="frame rate; makes one video of a TARGET that is a folder of numbered pictures",
     )
-    matte: bool = Field(
-        False, description="write OUT.matte beside a video: white where the face is new"
-    )
+    matte: bool = Field(False, description="write OUT.matte too: white where the face is new")
     quality: int = Field(95, ge=50, le=100, description="JPEG quality of pictures")
     sound: bool = Field(True, description="copy the target's sound, bit for bit")
     segment_s: float = Field(
         10.0,
         ge=0.5,
         le=600,
-        description="length of a segment, seconds: what an interruption may cost",
+        description="length of segments, seconds: what an interruption may cost",
     )
     keep: tuple[Literal["masks", "crops", "matrices"], ...] = Field(
         (), description="what to write beside the output about where and how faces were replaced"
     )
-    rights: Rights | None = Field(None, description="rights record of the target's footage")
-    rights_file: Path | None = Field(
-        None, description="file with the rights record; unset: the rights.toml beside the target"
-    )
+    rights: TargetRights = None
+    rights_file: TargetRightsFile = None
 
     @model_validator(mode="after")
     def _check_rights(self) -> ConvertConfig:
@@ -109,7 +111,7 @@ class ConvertConfig(Choice, LookConfig):
         return self
 
     def encoder(self) -> VideoEncoder:
-        """The encoder of a video.
+        """What encodes a video.
 
         Raises:
             ConfigError: codec, bits, crf and preset do not go together.
@@ -139,7 +141,7 @@ class ConvertConfig(Choice, LookConfig):
         return plan.model_copy(update={"settings": plan.settings.model_copy(update=given)})
 
     def decides(self) -> dict[str, Any]:
-        """The settings that decide the output, for records and for continuing; without folders."""
+        """What the output depends on, for records and for continuing; without names of folders."""
         values = self.model_dump(mode="json", exclude=_INDIFFERENT)
         plan, encoder = self.merge_plan(), self.encoder()
         crf = encoder.options.get("crf")
@@ -156,7 +158,7 @@ class ConvertConfig(Choice, LookConfig):
 
 
 class Converted(Record):
-    """The outcome of one target."""
+    """What became of one target."""
 
     target: str
     out: str
@@ -168,8 +170,7 @@ class Converted(Record):
     people: tuple[int, ...] = Field((), description="numbers of the people who were replaced")
     filled: int = Field(0, description="number of faces filled in where none was found")
     jitter_before: float | None = Field(
-        None,
-        description="jitter of the landmarks, as a share of the face size; None: too few frames",
+        None, description="jitter of the landmarks, share of the face size; None: too few frames"
     )
     jitter_after: float | None = Field(None, description="the same after smoothing")
     flicker_before: float | None = Field(
@@ -181,13 +182,12 @@ class Converted(Record):
     segments_kept: int = Field(0, description="segments kept from an earlier, interrupted run")
     notes: tuple[str, ...] = ()
     seconds: dict[str, float] = Field(
-        default_factory=dict,
-        description="seconds by phase, which overlap in time; total is the clock's",
+        default_factory=dict, description="seconds by phase, which overlap; total is the clock's"
     )
 
 
 class ConvertSummary(Record):
-    """The outcome of one call, target by target."""
+    """What became of all targets of one call."""
 
     out: str
     files: tuple[Converted, ...]
@@ -195,5 +195,5 @@ class ConvertSummary(Record):
 
     @property
     def failed(self) -> tuple[Converted, ...]:
-        """The targets that gave no output."""
+        """The targets of which nothing came out."""
         return tuple(file for file in self.files if file.status == "failed")

@@ -45,7 +45,6 @@ def list_people(
 
     Args:
         path: a video or a picture; decoded in a child process.
-        config: how to look.
         sheet: a picture of everybody is written here (.png, .jpg).
         progress: called as (frames, total or None, "faces").
 
@@ -60,12 +59,7 @@ def list_people(
 
 
 def draw_sheet(cast: Cast, frames_at: FramesAt) -> Image:
-    """The sheet, RGB uint8: a row for each person; without anybody a line that says so.
-
-    Args:
-        cast: everybody.
-        frames_at: gives the frames of the target at ascending times.
-    """
+    """The sheet, RGB uint8: a row for each person; without anybody a line that says so."""
     rows = [_draw_row(cast, person, frames_at) for person in cast.people[:MOST_PEOPLE]]
     if not rows:
         rows = [_title("no face was found")]

@@ -108,16 +108,11 @@ class SteadyFaces:
         share = self.alpha * explained * np.exp(-((apart / _FLICKER) ** 2))
         blended = np.clip(np.round(generated + share[..., None] * difference), 0, 255)
         out = np.asarray(blended, dtype=np.uint8)
-        self._tally(explained, generated, _move(last.generated, flow), out, moved)
+        before = _move(last.generated, flow).astype(np.float32) - generated
+        flickers = [np.abs(change).mean(axis=2) for change in (before, moved - out)]
+        self._sums += [float((explained * flicker).sum()) for flicker in flickers]
+        self._weight += float(explained.sum())
         return out
-
-    def _tally(
-        self, weight: Floats, generated: Image, moved: Image, out: Image, moved_out: Floats
-    ) -> None:
-        before = np.abs(moved.astype(np.float32) - generated).mean(axis=2)
-        after = np.abs(moved_out - out).mean(axis=2)
-        self._sums += [float((weight * before).sum()), float((weight * after).sum())]
-        self._weight += float(weight.sum())
 
 
 def _grey(image: Image, size: int) -> Image:

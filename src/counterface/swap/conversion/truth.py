@@ -61,16 +61,12 @@ def whole_mask(rendered: Rendered) -> Mask:
 
 
 class TruthWriter:
-    """Writes the parts of the ground truth that were asked for."""
+    """Writes the ground truth of one output that is to be kept."""
 
     def __init__(self, out: Path, keep: Collection[str], template: str, size: int) -> None:
-        """Make the folders.
+        """Make the folders for what is to be kept: any of "masks", "crops" and "matrices".
 
-        Args:
-            out: the output that it belongs to.
-            keep: of "masks", "crops", "matrices".
-            template: template of the crops.
-            size: size of the faces that the model makes, pixels.
+        Template and size are those of the faces that the model makes.
 
         Raises:
             SwapError: the folders cannot be made.
@@ -82,12 +78,7 @@ class TruthWriter:
                 make_folder(self.folder / name, SwapError)
 
     def write_frame(self, index: int, rendered: Rendered) -> None:
-        """Write the masks and crops of one frame.
-
-        Args:
-            index: index of the frame in the output.
-            rendered: the finished frame; its parts carry masks where those are kept.
-        """
+        """Write the masks and crops of one frame, by its index in the output."""
         image = rendered.frame.image
         if "masks" in self.keep:
             path = self.folder / "masks" / f"{index:06d}.png"
@@ -102,10 +93,9 @@ class TruthWriter:
                 write_image(stem.with_name(stem.name + "_after.png"), after)
 
     def write_matrices(self, frames: Sequence[tuple[int, Fraction, Sequence[PlacedFace]]]) -> None:
-        """Write the table of all replaced faces, where it was asked for.
+        """Write the table of all replaced faces, where it is to be kept.
 
-        Args:
-            frames: index in the output, time in the output (seconds), faces.
+        `frames` are their index in the output, their time there (seconds), and their faces.
         """
         if "matrices" not in self.keep:
             return

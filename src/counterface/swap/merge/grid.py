@@ -57,7 +57,6 @@ def settings_grid(
 
     Args:
         frame: RGB uint8 (H, W, 3).
-        swapped: the face, made for this frame.
         base: every other setting.
         rows: the setting that changes from row to row, or None for one row.
         columns: the setting that changes from column to column, or None for one column.
@@ -68,9 +67,13 @@ def settings_grid(
             than 400 cells.
         SwapError: a mask that is not there.
     """
-    _check(rows, columns)
+    if rows and columns and rows.name == columns.name:
+        raise ConfigError(f"rows and columns both change {rows.name!r}; choose another for one")
     down, across = _tries(rows), _tries(columns)
-    settings = [[_with(base, {**row, **column}) for column in across] for row in down]
+    if not 1 <= (count := len(down) * len(across)) <= MAX_CELLS:
+        raise ConfigError(f"the grid would have {count} cells; 1 to {MAX_CELLS} can be drawn")
+    plain = base.model_dump()
+    settings = [[validate(MergeSettings, plain | r | c, "grid") for c in across] for r in down]
     region = _close_up(frame, swapped)
     cells = [
         [_cell(merge_face(frame, swapped, one, motion).frame[region.window]) for one in line]
@@ -79,24 +82,12 @@ def settings_grid(
     return _lay_out(cells, _labels(rows), _labels(columns))
 
 
-def _check(rows: Knob | None, columns: Knob | None) -> None:
-    if rows and columns and rows.name == columns.name:
-        raise ConfigError(f"rows and columns both change {rows.name!r}; choose another for one")
-    count = len(rows.values if rows else "1") * len(columns.values if columns else "1")
-    if not 1 <= count <= MAX_CELLS:
-        raise ConfigError(f"the grid would have {count} cells; 1 to {MAX_CELLS} can be drawn")
-
-
 def _tries(knob: Knob | None) -> list[dict[str, Any]]:
     return [{knob.name: value} for value in knob.values] if knob else [{}]
 
 
 def _labels(knob: Knob | None) -> list[tuple[str, str]]:
     return [(knob.name, str(value)) for value in knob.values] if knob else []
-
-
-def _with(base: MergeSettings, changes: dict[str, Any]) -> MergeSettings:
-    return validate(MergeSettings, base.model_dump() | changes, "grid")
 
 
 def _close_up(frame: Image, swapped: Swapped) -> Region:
@@ -129,21 +120,18 @@ def _lay_out(
 ) -> Image:
     """The cells, all of one size, with row labels to the left and column labels on top."""
     height, width = cells[0][0].shape[:2]
-    left = max((_width(text) for label in rows for text in label), default=0) + 2 * _GAP
-    wide = max(width, max((_width(text) for label in columns for text in label), default=0))
+    left = _width(rows) + 2 * _GAP
+    wide = max(width, _width(columns))
     tall = max(height, 2 * _LINE)
     top = 2 * _LINE + _GAP if columns else _GAP
     size = (top + len(cells) * (tall + _GAP), left + len(cells[0]) * (wide + _GAP), 3)
     sheet = np.full(size, _PAPER, np.uint8)
-    for index, (name, value) in enumerate(columns):
-        x = left + index * (wide + _GAP)
-        _write(sheet, name, x, _LINE - 5)
-        _write(sheet, value, x, 2 * _LINE - 5)
+    for index, label in enumerate(columns):
+        _write(sheet, label, left + index * (wide + _GAP), 0)
+    for index, label in enumerate(rows):
+        _write(sheet, label, _GAP, top + index * (tall + _GAP))
     for index, line in enumerate(cells):
         y = top + index * (tall + _GAP)
-        if rows:
-            _write(sheet, rows[index][0], _GAP, y + _LINE - 5)
-            _write(sheet, rows[index][1], _GAP, y + 2 * _LINE - 5)
         for place, cell in enumerate(line):
             x = left + place * (wide + _GAP)
             sheet[y : y + height, x : x + width] = cell
@@ -153,9 +141,15 @@ def _lay_out(
 _FONT, _FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.45
 
 
-def _width(text: str) -> int:
-    return int(cv2.getTextSize(text, _FONT, _FONT_SCALE, 1)[0][0]) + 2
+def _width(labels: Sequence[tuple[str, str]]) -> int:
+    """The width of the widest line, pixels; 0 without labels."""
+    lines = [text for label in labels for text in label]
+    sizes = [cv2.getTextSize(text, _FONT, _FONT_SCALE, 1)[0] for text in lines]
+    return max((int(width) + 2 for width, _ in sizes), default=0)
 
 
-def _write(sheet: Image, text: str, x: int, y: int) -> None:
-    cv2.putText(sheet, text, (x, y), _FONT, _FONT_SCALE, (_INK,) * 3, 1, cv2.LINE_AA)
+def _write(sheet: Image, label: tuple[str, str], x: int, y: int) -> None:
+    """Write the two lines of a label below a place."""
+    for number, text in enumerate(label, start=1):
+        place = (x, y + number * _LINE - 5)
+        cv2.putText(sheet, text, place, _FONT, _FONT_SCALE, (_INK,) * 3, 1, cv2.LINE_AA)

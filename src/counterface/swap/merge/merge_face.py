@@ -63,8 +63,6 @@ def merge_face(
 
     Args:
         frame: RGB uint8 (H, W, 3); not changed.
-        swapped: the face, made for this frame.
-        settings: every knob.
         motion: (2,) xy pixels by which the face moved since the last frame, for `motion_blur`.
 
     Raises:
@@ -77,11 +75,13 @@ def merge_face(
     region = crop_region(matrix, size, frame.shape[:2], _GRID)
     if region is None:
         return _unchanged(frame, "the face lies outside the frame")
-    plain = _choose(swapped, settings, size)
     face_share = face_size(swapped.landmarks, swapped.frame_to_crop) / size
-    shaped = (
-        plain if settings.blend == "raw" else shape_mask(plain, settings, face_share * MASK_SIZE)
-    )
+    if settings.blend == "raw":
+        plain = shaped = np.ones((MASK_SIZE, MASK_SIZE), np.float32)
+    else:
+        place = swapped.landmarks, swapped.frame_to_crop, size
+        plain = choose_mask(settings, *place, swapped.mask, swapped.faceset_mask)
+        shaped = shape_mask(plain, settings, face_share * MASK_SIZE)
     mask = _warp_mask(shaped, shift_matrix(matrix, region), size, region)
     mask = cloned_mask(mask) if settings.blend == "seamless" else mask
     seen = mask_region(mask, _GRID)
@@ -162,19 +162,6 @@ def _scaled(swapped: Swapped, scale: float) -> Floats:
     matrix[:, :2] /= scale
     matrix[:, 2] = moved - matrix[:, :2] @ centre
     return matrix.astype(np.float32)
-
-
-def _choose(swapped: Swapped, settings: MergeSettings, size: int) -> Mask:
-    if settings.blend == "raw":
-        return np.ones((MASK_SIZE, MASK_SIZE), np.float32)
-    return choose_mask(
-        settings,
-        swapped.landmarks,
-        swapped.frame_to_crop,
-        size,
-        swapped.mask,
-        swapped.faceset_mask,
-    )
 
 
 def _warp_mask(mask: Mask, frame_to_crop: Floats, size: int, region: Region) -> Mask:

@@ -41,17 +41,11 @@ class Span(Record):
 
     model_config = ConfigDict(extra="allow")  # the settings that it changes
 
-    from_s: FiniteFloat = Field(0.0, ge=0, description="start of the span, seconds")
-    to_s: FiniteFloat | None = Field(
-        None, description="end of the span, seconds; unset: the end of the video"
-    )
-    track: int | None = Field(
-        None, ge=0, description="number of the person it is for; unset: everyone"
-    )
+    from_s: FiniteFloat = Field(0.0, ge=0, description="start, seconds")
+    to_s: FiniteFloat | None = Field(None, description="end, seconds; unset: the end of the video")
+    track: int | None = Field(None, ge=0, description="number of the person; unset: everyone")
     ramp_s: FiniteFloat = Field(
-        0.0,
-        ge=0,
-        description="time over which numbers glide in at the start, and out at the end, seconds",
+        0.0, ge=0, description="time in which numbers glide in, and out at the end, seconds"
     )
 
     @property
@@ -101,9 +95,7 @@ class Span(Record):
 class MergePlan(Record):
     """How faces are merged, moment by moment."""
 
-    settings: MergeSettings = Field(
-        MergeSettings(), description="settings that hold outside all spans"
-    )
+    settings: MergeSettings = Field(MergeSettings(), description="settings outside all spans")
     span: tuple[Span, ...] = Field((), description="changes over time; a later one wins")
 
     @field_validator("span", mode="before")

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from counterface.config import Record
-from counterface.faces.mask import MASK_KINDS
 from counterface.registry import COLOR_TRANSFERS
+from counterface.wording import unknown_name
 
+HullKind = Literal["whole", "no_forehead", "inner", "lower", "upper", "mouth"]  # of `faces.mask`
 MaskKind = Literal["hull", "learned", "learned_x_hull", "faceset", "none"]
 Blend = Literal["overlay", "seamless", "raw"]
+
+
+def _known_transfer(name: str) -> str:
+    if name not in (known := COLOR_TRANSFERS.names()):
+        raise ValueError(unknown_name("colour transfer", name, known))
+    return name
+
+
+ColorTransfer = Annotated[str, AfterValidator(_known_transfer)]
 
 
 class MergeSettings(Record):
@@ -33,19 +43,12 @@ class MergeSettings(Record):
         "learned_x_hull: the product of both; faceset: a mask that comes with the "
         "face; none: the whole crop",
     )
-    hull: str = Field("whole", description=f"region of the landmarks: {', '.join(MASK_KINDS)}")
+    hull: HullKind = Field("whole", description="region of the landmarks")
     erode: float = Field(
-        4.0,
-        ge=-30,
-        le=30,
-        description="amount by which the mask is shrunk, % of the face; negative grows it",
+        4.0, ge=-30, le=30, description="shrinkage of the mask, % of the face; negative grows it"
     )
-    blur: float = Field(
-        10.0, ge=0, le=50, description="width of the mask's soft edge, % of the face"
-    )
-    edge: float = Field(
-        5.0, ge=0, le=50, description="width of the fade to the crop's border, % of the crop"
-    )
+    blur: float = Field(10.0, ge=0, le=50, description="width of the soft edge, % of the face")
+    edge: float = Field(5.0, ge=0, le=50, description="fade to the crop's border, % of the crop")
     cut_top: float = Field(
         0.0, ge=0, le=90, description="height cut off the mask at the top, % of the crop"
     )
@@ -60,12 +63,10 @@ class MergeSettings(Record):
     )
     opacity: float = Field(100.0, ge=0, le=100, description="opacity of the new face, %")
 
-    color_transfer: str = Field(
+    color_transfer: ColorTransfer = Field(
         "rct", description=f"colours of the face: {', '.join(sorted(COLOR_TRANSFERS.built_in))}"
     )
-    color_strength: float = Field(
-        100.0, ge=0, le=100, description="strength of the colour transfer, %"
-    )
+    color_strength: float = Field(100.0, ge=0, le=100, description="strength of colour transfer, %")
 
     face_scale: float = Field(
         100.0, ge=50, le=150, description="size of the new face about its centre, %"
@@ -85,10 +86,7 @@ class MergeSettings(Record):
         1.0, gt=0, le=10, description="radius of sharpening, % of the face"
     )
     denoise: float = Field(
-        0.0,
-        ge=0,
-        le=60,
-        description="smooth away differences smaller than this, grey levels; 0 = off",
+        0.0, ge=0, le=60, description="smooth away differences below this, grey levels; 0 = off"
     )
     motion_blur: float = Field(
         0.0,
@@ -98,11 +96,7 @@ class MergeSettings(Record):
         "camera's shutter",
     )
     resolution: float = Field(
-        100.0,
-        ge=5,
-        le=100,
-        description="size that the face is scaled down to before it is scaled up again, %; 100 = "
-        "off",
+        100.0, ge=5, le=100, description="size the face is scaled to and back from, %; 100 = off"
     )
     resolution_filter: Literal["area", "bicubic"] = Field(
         "area",
@@ -110,28 +104,8 @@ class MergeSettings(Record):
         "like a bad scaler",
     )
     noise: float = Field(
-        0.0,
-        ge=0,
-        le=50,
-        description="strength of the grain added to the face, grey levels; 0 = off",
+        0.0, ge=0, le=50, description="strength of grain added to the face, grey levels; 0 = off"
     )
     jpeg_quality: int = Field(
-        100,
-        ge=1,
-        le=100,
-        description="quality of a JPEG compression of the face; 100 = off, 75 = usual, 30 = poor",
+        100, ge=1, le=100, description="JPEG quality of the face; 100 = off, 75 = usual, 30 = poor"
     )
-
-    @field_validator("hull")
-    @classmethod
-    def _known_hull(cls, hull: str) -> str:
-        if hull not in MASK_KINDS:
-            raise ValueError(f"known regions are {', '.join(MASK_KINDS)}")
-        return hull
-
-    @field_validator("color_transfer")
-    @classmethod
-    def _known_transfer(cls, name: str) -> str:
-        if name not in COLOR_TRANSFERS.names():
-            raise ValueError(f"known transfers are {', '.join(COLOR_TRANSFERS.names())}")
-        return name

@@ -185,7 +185,7 @@ class SelfAttention(nn.Module):
         """x and what it attends to, same shape."""
         maps = (self.query(x), self.key(x), self.value(x))
         # in float32, (B, 1, places, channels): half precision was 5 times slower here on a CPU
-        q, k, v = (m.float().flatten(2).transpose(1, 2).unsqueeze(1) for m in maps)
+        q, k, v = (m.float().flatten(2).transpose(1, 2).contiguous().unsqueeze(1) for m in maps)
         # with equal widths torch takes its kernel that does not hold places x places numbers
         room = (0, v.shape[-1] - q.shape[-1])
         q, k = functional.pad(q, room), functional.pad(k, room)

@@ -26,7 +26,7 @@ from counterface.swap.swap_model import SwapConfig, SwapModel
 
 
 class DFConfig(SwapConfig):
-    """The architecture; the defaults are those of SAEHD with no flag set. `liae` takes the same."""
+    """Options of `df` and `liae`; the defaults are those of SAEHD with no flag set."""
 
     resolution: int = Field(
         128, ge=64, le=640, multiple_of=16, description="side of input and output, pixels"
@@ -83,7 +83,6 @@ class DF(SwapModel):
     INTERS: ClassVar = ("inter",)
 
     def __init__(self, config: DFConfig | None = None) -> None:
-        """Start from fresh weights."""
         config = config or DFConfig()
         shape = code_shape(config, config.ae_dims)
         size = config.resolution

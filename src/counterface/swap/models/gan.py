@@ -28,16 +28,12 @@ Norm = Literal["instance", "group", "none"]
 
 
 class GANConfig(SwapConfig):
-    """The architecture; the defaults are the published one."""
+    """Options of the architecture; the defaults are the published ones."""
 
     resolution: Literal[64, 128, 256] = Field(64, description="side of input and output, pixels")
-    width: int = Field(
-        64, ge=8, le=256, multiple_of=8, description="channels of the first convolution"
-    )
+    width: int = Field(64, ge=8, le=256, multiple_of=8, description="channels of the first layer")
     code: int = Field(1024, ge=8, le=8192, description="length of the flat code")
-    norm: Norm = Field(
-        "instance", description="normalisation after convolutions, for each picture alone"
-    )
+    norm: Norm = Field("instance", description="normalisation of each picture after convolutions")
 
 
 class GAN(SwapModel):
@@ -51,7 +47,6 @@ class GAN(SwapModel):
     TRAINED_BY: ClassVar = "gan"
 
     def __init__(self, config: GANConfig | None = None) -> None:
-        """Start from fresh weights."""
         config = config or GANConfig()
         w, size = config.width, config.resolution
         super().__init__(config, in_size=size, out_size=size, code_shape=(8 * w, 8, 8))

@@ -28,7 +28,6 @@ class LIAE(Inters):
     TINY: ClassVar = DF.TINY
 
     def __init__(self, config: DFConfig | None = None) -> None:
-        """Start from fresh weights."""
         config = config or DFConfig()
         half, size = 2 * config.ae_dims, config.resolution  # channels of one inter's map
         shape = code_shape(config, 2 * half)

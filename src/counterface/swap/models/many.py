@@ -34,16 +34,13 @@ Modulation = Literal["adain", "film"]
 
 
 class ManyConfig(SwapConfig):
-    """The architecture."""
+    """Options of the architecture."""
 
     resolution: int = Field(
         64, ge=64, le=512, multiple_of=16, description="side of input and output, pixels"
     )
     ae_dims: int = Field(
-        64,
-        ge=8,
-        le=1024,
-        description="length of a picture's code; a short one forgets the identity",
+        64, ge=8, le=1024, description="length of a picture's code; a short one forgets who it is"
     )
     e_dims: int = Field(64, ge=8, le=256, description="channels of the encoder's first layer")
     d_dims: int = Field(
@@ -67,7 +64,6 @@ class Many(SwapModel):
     INTERS: ClassVar = ("inter",)
 
     def __init__(self, config: ManyConfig | None = None, identities: int = 2) -> None:
-        """Fresh weights for so many identities."""
         config = config or ManyConfig()
         size, channels = config.resolution, config.ae_dims
         side = size // 16
@@ -150,11 +146,12 @@ class ModulatedResidual(nn.Module):
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """The features in the identity's style, same shape."""
-        out = self.middle(self._styled(0, x, style))
-        styled: Tensor = self.last(x + self._styled(1, out, style))
+        out = self.middle(self.styled(0, x, style))
+        styled: Tensor = self.last(x + self.styled(1, out, style))
         return styled
 
-    def _styled(self, step: int, x: Tensor, style: Tensor) -> Tensor:
+    def styled(self, step: int, x: Tensor, style: Tensor) -> Tensor:
+        """The features after one of the two convolutions, scaled and shifted by the identity."""
         x = self.convs[step](x)
         if self.adaptive:
             x = functional.instance_norm(x)

@@ -33,28 +33,26 @@ SIZE = 64  # of models without the option `resolution`
 
 
 class SmallConfig(SwapConfig):
-    """The architecture; the defaults are the published one."""
+    """Options of the architecture; the defaults are the published ones."""
 
-    width: int = Field(
-        128, ge=8, le=512, multiple_of=8, description="channels of the first convolution"
-    )
+    width: int = Field(128, ge=8, le=512, multiple_of=8, description="channels of the first layer")
     code: int = Field(1024, ge=8, le=8192, description="length of a flat code, numbers")
 
 
 class MaskedConfig(SmallConfig):
-    """The architecture; the defaults are the published one."""
+    """Options of the architecture; the defaults are the published ones."""
 
     mask: bool = Field(False, description="a decoder also learns a mask")
 
 
 class LightweightConfig(MaskedConfig):
-    """The architecture; the defaults are the published one."""
+    """Options of the architecture; the defaults are the published ones."""
 
     code: int = Field(512, ge=8, le=8192, description="length of a flat code, numbers")
 
 
 class SizedConfig(SmallConfig):
-    """The architecture; the defaults are the published one."""
+    """Options of the architecture; the defaults are the published ones."""
 
     resolution: Literal[64, 128] = Field(128, description="side of input and output, pixels")
     code: int = Field(512, ge=8, le=8192, description="length of a flat code, numbers")
@@ -75,7 +73,6 @@ class Original(SwapModel):
     RESIDUALS: ClassVar[int] = 0  # so many doublings are followed by one
 
     def __init__(self, config: SmallConfig | None = None) -> None:
-        """Fresh weights."""
         config = config or self.Config()
         w, size = config.width, getattr(config, "resolution", SIZE)
         side, code = size // 16, self.MAP * w
@@ -124,7 +121,6 @@ class IAE(Inters):
     DOUBLINGS: ClassVar[tuple[float, ...]] = (4, 2, 1, 0.5)
 
     def __init__(self, config: SmallConfig | None = None) -> None:
-        """Fresh weights."""
         config = config or self.Config()
         w, size = config.width, getattr(config, "resolution", SIZE)
         side = size // 16

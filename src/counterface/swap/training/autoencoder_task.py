@@ -29,7 +29,7 @@ _OUTSIDE = 0.02  # weight of the error outside the mask beside a discriminator, 
 
 
 class SwapLossConfig(Record):
-    """What counts, and how much. The defaults are DeepFaceLab's."""
+    """Weights of the losses, and what they count. The defaults are DeepFaceLab's."""
 
     dssim: float = Field(10.0, ge=0, description="weight of structural dissimilarity")
     mse: float = Field(10.0, ge=0, description="weight of the mean squared error of RGB")
@@ -45,36 +45,25 @@ class SwapLossConfig(Record):
     eyes_weight: float = Field(1.0, ge=1, description="weight of a pixel of the eyes")
     mouth_weight: float = Field(1.0, ge=1, description="weight of a pixel of the mouth")
     face_style_power: float = Field(
-        0.0,
-        ge=0,
-        le=100,
-        description="pull of the swapped face's colours toward the target's; 0 = off",
+        0.0, ge=0, le=100, description="pull of the swap's colours to the target's; 0 = off"
     )
     bg_style_power: float = Field(
-        0.0,
-        ge=0,
-        le=100,
-        description="pull of the swap's surroundings toward the target's; 0 = off",
+        0.0, ge=0, le=100, description="pull of the swap's surroundings to the target's; 0 = off"
     )
     gan_power: float = Field(
         0.0, ge=0, le=5, description="weight of a patch discriminator, typical 0.1; 0 = none"
     )
     gan_patch_size: int = Field(
-        0,
-        ge=0,
-        le=640,
-        description="side of the patches that it judges, pixels; 0 = resolution / 8",
+        0, ge=0, le=640, description="side of the patches it judges, pixels; 0 = resolution / 8"
     )
-    gan_dims: int = Field(
-        16, ge=4, le=512, description="channels of the patch discriminator's first layer"
-    )
+    gan_dims: int = Field(16, ge=4, le=512, description="channels of its first layer")
     true_face_power: float = Field(
         0.0, ge=0, le=1, description="weight of a discriminator of codes, typical 0.01; 0 = none"
     )
 
 
 class SwapOptimizerConfig(Record):
-    """How the weights are moved. The defaults are faceswap's."""
+    """The optimizer. The defaults are faceswap's."""
 
     name: OptimizerName = Field("adam", description="optimizer")
     lr: float = Field(5e-5, gt=0, le=1, description="peak learning rate")
@@ -82,10 +71,7 @@ class SwapOptimizerConfig(Record):
     beta2: float = Field(0.999, ge=0, lt=1, description="decay of the gradient's spread")
     weight_decay: float = Field(0.0, ge=0, description="pull of weights toward zero")
     lr_dropout: float = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description="share of the weights that a step updates, 0.3 in DeepFaceLab; 0 = all",
+        0.0, ge=0, lt=1, description="share of weights updated a step, 0.3 in DeepFaceLab; 0 = all"
     )
 
     def build(self, params: Weights, lr: float | None = None) -> Optimizer:
@@ -111,7 +97,6 @@ class AutoencoderTask:
         model: SwapModel,
         loss: SwapLossConfig,
         optimizer: SwapOptimizerConfig,
-        *,
         compile: bool = False,
     ) -> None:
         """Build the discriminators that the settings ask for, with fresh weights.
@@ -130,7 +115,7 @@ class AutoencoderTask:
             if not model.SHARED_CODE:
                 raise ConfigError(
                     f"true_face_power {loss.true_face_power} needs one code for both people, which "
-                    f"{type(model).__name__} has not; set it to 0, or train 'df'"
+                    f"{type(model).__name__} does not have; set it to 0, or train 'df'"
                 )
             people = model.identities if model.MAX_IDENTITIES > 2 else 1
             channels, side, _ = model.code_shape
@@ -142,16 +127,13 @@ class AutoencoderTask:
 
     def optimizers(self) -> dict[str, Optimizer]:
         """An optimizer for each module."""
-        return {
-            name: self.optimizer.build(module.parameters())
-            for name, module in self.modules().items()
-        }
+        return {n: self.optimizer.build(m.parameters()) for n, m in self.modules().items()}
 
     def losses(
         self, batch: Mapping[str, Any], step: int, log: dict[str, float | Tensor]
     ) -> Iterator[tuple[str, Tensor]]:
         """The model's loss, the sum over both sides, then each discriminator's."""
-        both = _Both.of(batch, self.loss)
+        both = _Both(batch, self.loss)
         codes = self._codes(both)
         made = self._made(codes, both)
         with full_precision(both.truth):
@@ -179,10 +161,8 @@ class AutoencoderTask:
             return self.decode(codes, both.identity)
         source, target = codes.chunk(2)
         one, other = self.decode(source, SOURCE), self.decode(target, TARGET)
-        mask = None
-        if one.mask is not None and other.mask is not None:
-            mask = torch.cat([one.mask, other.mask])
-        return Generated(torch.cat([one.image, other.image]), mask)
+        masks = [made.mask for made in (one, other) if made.mask is not None]
+        return Generated(torch.cat([one.image, other.image]), torch.cat(masks) if masks else None)
 
     def _reconstruction(
         self, made: Generated, both: _Both, log: dict[str, float | Tensor]
@@ -194,25 +174,22 @@ class AutoencoderTask:
             weight = losses.priority_weight(
                 both.eyes, both.mouth, config.eyes_weight, config.mouth_weight
             )
-        parts: dict[str, tuple[float, Callable[[], Tensor]]] = {
-            "dssim": (config.dssim, lambda: losses.dssim(image, truth, weight)),
-            "mse": (config.mse, lambda: losses.mse(image, truth, weight)),
-            "l1": (config.l1, lambda: losses.l1(image, truth, weight)),
-            "eyes_mouth": (
-                config.eyes_mouth_prio,
-                lambda: losses.l1(made.image, both.truth, torch.maximum(both.eyes, both.mouth)),
-            ),
-        }
         total = image.new_zeros(())
-        for name, (power, measure) in parts.items():
+
+        def add(name: str, power: float, measure: Callable[..., Tensor], *given: Any) -> None:
+            nonlocal total
             if power:
-                value = measure()
+                value = measure(*given)
                 log[name] = value.detach()
                 total = total + 2 * power * value  # a mean over both sides; DeepFaceLab adds them
-        if made.mask is not None and config.mask:
-            value = losses.mse(made.mask, both.mask)
-            log["mask"] = value.detach()
-            total = total + 2 * config.mask * value
+
+        add("dssim", config.dssim, losses.dssim, image, truth, weight)
+        add("mse", config.mse, losses.mse, image, truth, weight)
+        add("l1", config.l1, losses.l1, image, truth, weight)
+        parts = torch.maximum(both.eyes, both.mouth)
+        add("eyes_mouth", config.eyes_mouth_prio, losses.l1, made.image, both.truth, parts)
+        if made.mask is not None:
+            add("mask", config.mask, losses.mse, made.mask, both.mask)
         with torch.no_grad():
             errors = (image - truth).abs().mean((1, 2, 3)).chunk(2)
             log["error_source"], log["error_target"] = errors[0].mean(), errors[1].mean()
@@ -221,7 +198,7 @@ class AutoencoderTask:
     def _styles(
         self, codes: Tensor, made: Generated, both: _Both, log: dict[str, float | Tensor]
     ) -> Tensor:
-        """The swap's colours; the code learns nothing from them, the decoder does."""
+        """The losses of the swap's colours, which teach the decoder but not the code."""
         config, zero = self.loss, codes.new_zeros((), dtype=torch.float32)
         if not (config.face_style_power or config.bg_style_power):
             return zero
@@ -249,7 +226,7 @@ class AutoencoderTask:
     def _against_critics(
         self, codes: Tensor, made: Generated, both: _Both, log: dict[str, float | Tensor]
     ) -> Tensor:
-        """What the model is told by the discriminators, which learn nothing here."""
+        """The model's losses against the discriminators, which learn nothing here."""
         half = len(codes) // 2
         total = codes.new_zeros((), dtype=torch.float32)
         if (critic := self.critics.get(DISCRIMINATOR)) is not None:
@@ -269,7 +246,7 @@ class AutoencoderTask:
         return total
 
     def _look_alike(self, critic: nn.Module, codes: Tensor) -> Tensor:
-        """The source's codes taken for the target's; of many people, nobody's code told apart."""
+        """The loss of source codes that are told from the target's; of many people, of any code."""
         if self.model.MAX_IDENTITIES > 2:
             return losses.name_of(critic(codes), None)
         return losses.toward(critic(codes[: len(codes) // 2]), 1.0)
@@ -290,7 +267,9 @@ class AutoencoderTask:
 class _Both:
     """A batch with its two sides joined along B, the source's half first."""
 
-    def __init__(self, joined: Mapping[str, Tensor], loss: SwapLossConfig) -> None:
+    def __init__(self, batch: Mapping[str, Mapping[str, Tensor]], loss: SwapLossConfig) -> None:
+        source, target = batch["source"], batch["target"]
+        joined = {key: torch.cat([source[key], target[key]]) for key in source}
         self.warped, self.truth = joined["warped"], joined["target"]
         self.mask, self.eyes, self.mouth = joined["mask"], joined["eyes"], joined["mouth"]
         self.identity = joined["identity"]
@@ -299,11 +278,6 @@ class _Both:
             if loss.masked_training
             else torch.ones_like(self.mask)
         )
-
-    @classmethod
-    def of(cls, batch: Mapping[str, Mapping[str, Tensor]], loss: SwapLossConfig) -> _Both:
-        source, target = batch["source"], batch["target"]
-        return cls({key: torch.cat([source[key], target[key]]) for key in source}, loss)
 
 
 def full_precision(like: Tensor) -> torch.autocast:

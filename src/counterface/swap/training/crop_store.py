@@ -6,8 +6,11 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from counterface.errors import FacesetError, MediaError, ShapeError, TrainingError
 from counterface.faces.align import TEMPLATES, crop_matrix
@@ -15,9 +18,10 @@ from counterface.faces.pose import estimate_pose
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset
 from counterface.media.sandbox import read_image
-from counterface.swap.training.warp import Matrix, compose, invert, reduce_picture
+from counterface.swap.training.warp import Matrix, compose, invert, move_points, reduce_picture
 from counterface.types import Floats, Image, Mask
 
+MOST_LANDMARKS = 2000  # sets that are looked through; of a larger faceset, evenly spaced ones
 BAD_SHARE = 0.1  # of an identity's crops; more unreadable ones than this stop the training
 
 _log = logging.getLogger(__name__)
@@ -55,7 +59,6 @@ class CropStore:
             template: alignment of the model's frame.
             size: the most pixels a side that the model sees of the frame.
             max_blur: crops with more are left out, [0, 1].
-            masks: whether mask files are read.
 
         Raises:
             FacesetError: no crop is left.
@@ -75,9 +78,10 @@ class CropStore:
         self._bad: set[int] = set()
 
     def __len__(self) -> int:
-        """How many crops there are."""
+        """Number of crops."""
         return len(self.crops)
 
+    @cached_property
     def yaws(self) -> Floats:
         """How far each head is turned, degrees, > 0 to image right."""
         poses = [
@@ -86,11 +90,22 @@ class CropStore:
         ]
         return np.array([pose.yaw for pose in poses], np.float32)
 
+    @cached_property
+    def by_yaw(self) -> NDArray[np.intp]:
+        """The numbers of the crops, from the head that is turned furthest to image left on."""
+        return np.argsort(self.yaws, kind="stable")
+
+    @cached_property
+    def some_landmarks(self) -> tuple[NDArray[np.intp], Floats]:
+        """The numbers of up to 2000 crops, evenly spaced, and their landmarks (M, 68, 2)."""
+        count = min(len(self), MOST_LANDMARKS)
+        numbers = np.linspace(0, len(self) - 1, count).round().astype(np.intp)
+        return numbers, np.stack([self.landmarks(int(number)) for number in numbers])
+
     def landmarks(self, number: int) -> Floats:
         """The landmarks of a crop in the model's frame, unit coordinates, (68, 2)."""
         row = self.crops[number][1]
-        unit = _source_to_unit(row, self.template)
-        return np.asarray(row.landmarks @ unit[:, :2].T + unit[:, 2], dtype=np.float32)
+        return move_points(row.landmarks, _source_to_unit(row, self.template))
 
     def read(self, number: int) -> tuple[int, Picture]:
         """A crop, or the next one that can be read, and its number.
@@ -126,7 +141,7 @@ class CropStore:
         image = faceset.read(row).image
         mask: Mask | None = None
         if self.masks and row.mask is not None:
-            mask = _read_mask(faceset, row.mask, image.shape[:2])
+            mask = read_mask(faceset.folder / row.mask, image.shape[:2])
         unit_to_source = invert(_source_to_unit(row, self.template))
         matrix = compose(row.frame_to_crop.astype(np.float64), unit_to_source)
         if mask is not None:
@@ -166,21 +181,26 @@ def _source_to_unit(row: Row, template: str) -> Matrix:
 
 
 def _require_room(faceset: Faceset, template: str, size: int) -> None:
-    have, folder = faceset.header, faceset.folder
-    if TEMPLATES[have.template][0] >= TEMPLATES[template][0]:
-        return
-    raise ShapeError(
-        f"{folder} holds {have.template!r} crops, which show less than the {template!r} that the "
-        f"model sees; extract again: counterface faceset extract FOOTAGE {folder}-{template} "
-        f"--template {template} --size {max(size, 256)}"
-    )
+    have, folder = faceset.header.template, faceset.folder
+    if TEMPLATES[have][0] < TEMPLATES[template][0]:
+        raise ShapeError(
+            f"{folder} holds {have!r} crops, which show less than the {template!r} that the model "
+            f"sees; extract again: counterface faceset extract FOOTAGE {folder}-{template} "
+            f"--template {template} --size {max(size, 256)}"
+        )
 
 
-def _read_mask(faceset: Faceset, name: str, shape: tuple[int, ...]) -> Mask:
-    mask = read_image(faceset.folder / name)[..., 0]
+def read_mask(path: Path, shape: tuple[int, ...]) -> Mask:
+    """The mask of a faceset's crop, float32 in [0, 1].
+
+    Raises:
+        FacesetError: its size is not that of its crop.
+        MediaError: it cannot be read.
+    """
+    mask = read_image(path)[..., 0]
     if mask.shape != shape:
         raise FacesetError(
-            f"{faceset.folder / name} is {mask.shape[1]}x{mask.shape[0]}, its crop is "
+            f"{path} is {mask.shape[1]}x{mask.shape[0]}, its crop is "
             f"{shape[1]}x{shape[0]}; delete it or restore it"
         )
     return np.asarray(mask.astype(np.float32) / np.float32(255))

@@ -56,7 +56,6 @@ class PatchUNet(nn.Module):
         Args:
             patch_size: side of the patch that a bottom logit sees, about, pixels.
             dims: features of the first layer; each halving of the side doubles them, up to 512.
-            channels: number of channels of the pictures.
         """
         super().__init__()
         self.strides = patch_strides(patch_size)

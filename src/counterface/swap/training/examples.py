@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, NamedTuple, TypedDict
 
 import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from counterface.config import Record
 from counterface.errors import TrainingError
@@ -18,8 +19,9 @@ from counterface.faces.landmarks import LEFT_EYE, MIRRORED, MOUTH, RIGHT_EYE
 from counterface.faces.mask import fill_convex, hull_points
 from counterface.faceset.store import Faceset
 from counterface.registry import COLOR_TRANSFERS
+from counterface.swap.merge.settings import ColorTransfer, HullKind
 from counterface.swap.training.crop_store import CropStore, Picture, PictureCache
-from counterface.swap.training.order import EvenOrder, Order, ShuffledOrder, pair_of
+from counterface.swap.training.order import EvenOrder, ShuffledOrder, pair_of
 from counterface.swap.training.retouch import jitter_lab, shift_hsv, spread_contrast
 from counterface.swap.training.warp import (
     Matrix,
@@ -29,21 +31,21 @@ from counterface.swap.training.warp import (
     grid_warp,
     invert,
     landmark_warp,
+    move_points,
     nearest,
     no_warp,
     random_move,
     reduce_picture,
     sample_input,
     sample_target,
+    scale_of,
 )
 from counterface.types import Floats, Image, Mask
-from counterface.wording import unknown_name
 
 WarpKind = Literal["grid", "cell", "landmarks", "none"]
-MaskKind = Literal["whole", "no_forehead", "inner", "lower", "upper", "mouth", "faceset", "none"]
+MaskKind = Literal[HullKind, "faceset", "none"]
 
 NEAR = 10  # landmark sets of the other person that the landmark warp chooses among, as dfaker
-MOST_OTHERS = 2000  # landmark sets that are looked through; of a larger faceset, evenly spaced ones
 PART_GROWTH = 1 / 32  # of the side: how far eyes and mouth are widened, as DeepFaceLab
 
 
@@ -59,7 +61,7 @@ class Side(TypedDict):
 
 
 class Recipe(NamedTuple):
-    """What a warp's authors put before it."""
+    """The random moves that a warp's authors put before it."""
 
     rotation: float
     zoom: float
@@ -67,12 +69,7 @@ class Recipe(NamedTuple):
     flip: float
 
 
-RECIPES: dict[WarpKind, Recipe] = {
-    "grid": Recipe(10.0, 0.05, 0.05, 0.5),
-    "cell": Recipe(10.0, 0.15, 0.05, 0.4),
-    "landmarks": Recipe(10.0, 0.05, 0.05, 0.5),
-    "none": Recipe(10.0, 0.05, 0.05, 0.5),
-}
+CELL_RECIPE, USUAL_RECIPE = Recipe(10.0, 0.15, 0.05, 0.4), Recipe(10.0, 0.05, 0.05, 0.5)
 
 
 class ExamplesConfig(Record):
@@ -105,9 +102,7 @@ class ExamplesConfig(Record):
         "'cell', else 0.5",
     )
     random_source_flip: bool = Field(
-        False,
-        description="mirror source crops at random, which loses what tells left from right in a "
-        "face",
+        False, description="mirror source crops at random, which loses a face's asymmetry"
     )
     random_target_flip: bool = Field(True, description="mirror target crops at random")
     hsv_power: float = Field(
@@ -126,7 +121,7 @@ class ExamplesConfig(Record):
     clahe: float = Field(
         0.0, ge=0, le=1, description="chance of local contrast equalisation; faceswap: 0.5"
     )
-    color_transfer: str = Field(
+    color_transfer: ColorTransfer = Field(
         "none",
         description="how a source crop's colours are moved toward those of a random target crop: "
         "none, average, rct, lct, mkl, histogram, idt, sot, mix",
@@ -137,8 +132,7 @@ class ExamplesConfig(Record):
         "holds it; item: another target crop each time",
     )
     even_yaw: bool = Field(
-        False,
-        description="draw evenly over the yaw of the heads, in 128 bins, instead of over crops",
+        False, description="draw evenly over 128 bins of yaw instead of over crops"
     )
     mask: MaskKind = Field(
         "whole",
@@ -154,20 +148,11 @@ class ExamplesConfig(Record):
     max_blur: float = Field(
         1.0, ge=0, le=1, description="leave out crops with a higher blur measure; 1 keeps all"
     )
-    cache_mb: float = Field(
-        512.0, ge=0, description="memory for decoded crops, MiB for each worker process"
-    )
-
-    @field_validator("color_transfer")
-    @classmethod
-    def _known_transfer(cls, value: str) -> str:
-        if value not in (known := COLOR_TRANSFERS.names()):
-            raise ValueError(unknown_name("colour transfer", value, known))
-        return value
+    cache_mb: float = Field(512.0, ge=0, description="memory for decoded crops, MiB a process")
 
     def recipe(self) -> Recipe:
-        """The moves before the warp: what is set, and the warp's own where nothing is."""
-        own = RECIPES[self.warp]
+        """The moves before the warp: those that are set, else those of the warp's authors."""
+        own = CELL_RECIPE if self.warp == "cell" else USUAL_RECIPE
         given = {name: getattr(self, name) for name in Recipe._fields}
         return own._replace(**{name: value for name, value in given.items() if value is not None})
 
@@ -196,7 +181,6 @@ class SwapExamples:
         Args:
             identities: the facesets of each person, all with a rights record, of the model's
                 template or a wider one; sizes may differ.
-            config: how examples are made.
             template: alignment of the model's frame.
             in_size: side of the model's input, pixels.
             out_size: side of its output, pixels.
@@ -214,21 +198,11 @@ class SwapExamples:
         template_points(template, out_size)
         self.config, self.template = config, template
         self.in_size, self.out_size, self.seed = in_size, out_size, seed
-        self.stores = [
-            CropStore(
-                facesets,
-                template,
-                max(in_size, out_size),
-                config.max_blur,
-                masks=config.mask == "faceset",
-            )
-            for facesets in identities
-        ]
-        self._orders = [self._order(number) for number in range(len(self.stores))]
+        side, masks = max(in_size, out_size), config.mask == "faceset"
+        self.stores = [CropStore(f, template, side, config.max_blur, masks) for f in identities]
+        self.orders = [self._order(number) for number in range(len(self.stores))]
         self._cache = PictureCache(config.cache_mb)
         self._neighbours: dict[tuple[int, int, int], NDArray[np.intp]] = {}
-        self._all_landmarks: dict[int, Floats] = {}
-        self._previews: dict[int, NDArray[np.intp]] = {}
 
     def __getitem__(self, index: int) -> dict[str, Side]:
         """The example of an index, whatever was asked for before: `source` and `target`.
@@ -257,18 +231,16 @@ class SwapExamples:
         if index < 0 or not 0 <= identity < len(self.stores):
             raise IndexError(f"no crop {index} of identity {identity} of {len(self.stores)}")
         store = self.stores[identity]
-        if identity not in self._previews:
-            self._previews[identity] = np.argsort(store.yaws(), kind="stable")
         golden = (np.sqrt(5) - 1) / 2  # multiples of it, modulo 1, leave no gap for long
         place = int((0.5 + index * golden) % 1 * len(store))
-        _, picture = self._picture(identity, int(self._previews[identity][place]))
+        _, picture = self._picture(identity, int(store.by_yaw[place]))
         return self._side(picture, picture.image, identity, np.eye(2, 3), False, no_warp())
 
-    def _order(self, number: int) -> Order:
+    def _order(self, number: int) -> EvenOrder | ShuffledOrder:
         store, key = self.stores[number], (self.seed, number)
-        return (
-            EvenOrder(store.yaws(), key) if self.config.even_yaw else ShuffledOrder(len(store), key)
-        )
+        if self.config.even_yaw:
+            return EvenOrder(store.yaws, key)
+        return ShuffledOrder(len(store), key)
 
     def _picture(self, identity: int, number: int) -> tuple[int, Picture]:
         return self._cache.get((identity, number), lambda: self._load(identity, number))
@@ -277,13 +249,13 @@ class SwapExamples:
         found, picture = self.stores[identity].read(number)
         if self.config.blur_outside_mask:
             image = _blur_outside(picture, self._mask_in(picture), self.out_size)
-            picture = Picture(image, picture.frame_to_picture, picture.landmarks, picture.mask)
+            picture = replace(picture, image=image)
         return found, picture
 
     def _draw(self, role: int, identity: int, other: int, index: int, place: int) -> Side:
         """One side of an example; `role` 0 is the source."""
         rng = np.random.default_rng((self.seed, index, role))
-        number = self._orders[identity].at(role if len(self.stores) > 2 else 0, place)
+        number = self.orders[identity].at(role if len(self.stores) > 2 else 0, place)
         number, picture = self._picture(identity, number)
         recipe = self.config.recipe()
         flips = (self.config.random_source_flip, self.config.random_target_flip)[role]
@@ -303,24 +275,18 @@ class SwapExamples:
             near = self._near(identity, number, other)
             chosen = int(near[rng.integers(len(near))])
             pair = (self.stores[identity].landmarks(number), self.stores[other].landmarks(chosen))
-            own, toward = (_apply(points, move) for points in pair)
-            return landmark_warp(own, toward)
-        makers: dict[str, Callable[[Generator], Warp]] = {"grid": grid_warp, "cell": cell_warp}
-        maker = makers.get(self.config.warp)
-        return maker(rng) if maker else no_warp()
+            return landmark_warp(*(move_points(points, move) for points in pair))
+        if self.config.warp == "none":
+            return no_warp()
+        return grid_warp(rng) if self.config.warp == "grid" else cell_warp(rng)
 
     def _near(self, identity: int, number: int, other: int) -> NDArray[np.intp]:
         """Crops of the other person whose landmarks lie nearest."""
         key = (identity, number, other)
         if key not in self._neighbours:
-            store = self.stores[other]
-            count = min(len(store), MOST_OTHERS)
-            looked = np.linspace(0, len(store) - 1, count).round().astype(np.intp)
-            if other not in self._all_landmarks:
-                found = [store.landmarks(int(place)) for place in looked]
-                self._all_landmarks[other] = np.stack(found)
             own = self.stores[identity].landmarks(number)
-            self._neighbours[key] = looked[nearest(own, self._all_landmarks[other], NEAR)]
+            numbers, theirs = self.stores[other].some_landmarks
+            self._neighbours[key] = numbers[nearest(own, theirs, NEAR)]
         return self._neighbours[key]
 
     def _recolored(
@@ -339,7 +305,7 @@ class SwapExamples:
         fixed = np.random.default_rng((self.seed, identity, number, other))
 
         def make() -> tuple[int, Picture]:
-            return number, Picture(transfer(fixed), picture.frame_to_picture, picture.landmarks)
+            return number, replace(picture, image=transfer(fixed), mask=None)
 
         return self._cache.get((identity, number, other), make)[1].image
 
@@ -365,16 +331,17 @@ class SwapExamples:
         """The arrays of one side; nothing in here is random."""
         size = self.out_size
         moved_to_picture = compose(picture.frame_to_picture, invert(move))
-        landmarks = _apply(picture.landmarks, compose(warp.frame_to_target, move)) * size - 0.5
+        moved = move_points(picture.landmarks, compose(warp.frame_to_target, move))
+        landmarks = moved * size - 0.5
         if mirrored:
             landmarks = landmarks[MIRRORED]
         small, frame_to_small = reduce_picture(image, picture.frame_to_picture, self.in_size)
         moved_to_small = compose(frame_to_small, invert(move))
         warped = sample_input(small, warp, moved_to_small, self.in_size)
         target = sample_target(image, warp, moved_to_picture, size)
-        given = None
-        if picture.mask is not None:
-            given = sample_target(picture.mask, warp, moved_to_picture, size)
+        given = picture.mask
+        if given is not None:
+            given = sample_target(given, warp, moved_to_picture, size)
         grow = PART_GROWTH * size
         eyes = [fill_convex(landmarks[eye], (size, size), grow) for eye in (LEFT_EYE, RIGHT_EYE)]
         return {
@@ -396,7 +363,7 @@ class SwapExamples:
 
     def _mask_in(self, picture: Picture) -> Mask:
         """The mask over a whole picture, hard-edged."""
-        landmarks = _apply(picture.landmarks, picture.frame_to_picture)
+        landmarks = move_points(picture.landmarks, picture.frame_to_picture)
         return _region(self.config.mask, landmarks, picture.mask, picture.image.shape[:2])
 
 
@@ -413,18 +380,13 @@ def _region(kind: str, landmarks: Floats, given: Mask | None, shape: tuple[int, 
 
 def _blur_outside(picture: Picture, mask: Mask, out_size: int) -> Image:
     """The picture, its outside blurred without letting the inside bleed out."""
-    matrix = picture.frame_to_picture
-    pixels = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))  # of the picture, in the frame
+    pixels = scale_of(picture.frame_to_picture)  # of the picture, in the frame
     sigma = max(1.0, out_size / 128) * pixels / out_size
     outside = (1 - mask)[..., None]
     spread = cv2.GaussianBlur(picture.image * outside, (0, 0), sigma)
     weight = np.maximum(cv2.GaussianBlur(1 - mask, (0, 0), sigma)[..., None], 1e-3)
     mixed = picture.image * (1 - outside) + spread / weight * outside
     return np.asarray(np.clip(mixed + 0.5, 0, 255), dtype=np.uint8)
-
-
-def _apply(points: Floats, matrix: Matrix) -> Floats:
-    return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], dtype=np.float32)
 
 
 def _to_planes(image: Image) -> Floats:

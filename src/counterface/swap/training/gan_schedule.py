@@ -17,20 +17,13 @@ from counterface.config import Record
 class GanPhase(Record):
     """A part of the training, from its start to the next one's."""
 
-    start: float = Field(
-        ge=0, le=1, description="start of the phase, as a share of the schedule's steps"
-    )
+    start: float = Field(ge=0, le=1, description="start, as a share of the schedule's steps")
     perceptual: bool = Field(False, description="whether the perceptual loss is on")
     hinge: float = Field(
-        0.0,
-        ge=0,
-        le=1,
-        description="value that masks are pushed up to; 0 = they are pushed down by their mean",
+        0.0, ge=0, le=1, description="floor that masks are pushed up to; 0 = down by their mean"
     )
     lr: float = Field(1.0, gt=0, description="factor of the recipe's learning rates")
-    swap_decoders: bool = Field(
-        False, description="exchange the weights of the two people's decoders at the start"
-    )
+    swap_decoders: bool = Field(False, description="exchange the decoders' weights at the start")
 
 
 PHASES = (
@@ -48,11 +41,9 @@ PHASES = (
 class GanSchedule(Record):
     """The phases and the steps that they are shares of; the last one goes on after the end."""
 
-    steps: int = Field(
-        40_000, ge=1, description="steps of the whole schedule, whatever the length of the run"
-    )
+    steps: int = Field(40_000, ge=1, description="steps of the schedule, whatever the run's length")
     phases: tuple[GanPhase, ...] = Field(
-        PHASES, min_length=1, description="phases in rising order of their start"
+        PHASES, min_length=1, description="phases, by rising start"
     )
 
     @field_validator("phases")

@@ -40,9 +40,7 @@ class GanConfig(Record):
     """Weights of the losses; the defaults are the original's."""
 
     adversarial: float = Field(0.1, ge=0, description="weight of fooling the discriminator")
-    reconstruction: float = Field(
-        1.0, ge=0, description="weight of L1, of the smaller outputs as well"
-    )
+    reconstruction: float = Field(1.0, ge=0, description="weight of L1, smaller outputs included")
     edges: float = Field(0.1, ge=0, description="weight of L1 between first differences")
     eyes: float = Field(30.0, ge=0, description="weight of L1 inside the eyes")
     perceptual: tuple[float, float, float, float] = Field(
@@ -54,9 +52,7 @@ class GanConfig(Record):
     mixup: float = Field(
         0.2, gt=0, description="both parameters of the Beta distribution of the mixtures"
     )
-    discriminator_lr: float = Field(
-        2e-4, gt=0, description="peak learning rate of the discriminators"
-    )
+    discriminator_lr: float = Field(2e-4, gt=0, description="discriminators' peak learning rate")
     features: FeatureConfig = FeatureConfig()
     schedule: GanSchedule = GanSchedule()
 
@@ -119,12 +115,15 @@ class GanTask:
             made = self.model(side["warped"], identity)
             if made.mask is None or made.raw is None:
                 raise ConfigError(f"{type(self.model).__name__} gives no mask to lay a face over")
+            fixed = Generated(made.image.detach(), raw=made.raw.detach())
             with full_precision(made.image):
-                judged = self._judge(critic, side, _detached(made))
+                scores, share = self._scores(critic, side, fixed)
+                judged = 2 * losses.least_squares(scores, share)  # the original adds two means
             yield f"discriminator_{name}", judged
             with full_precision(made.image), frozen(critic):
-                total = self._fool(critic, side, made)
-                total = total + self._compare(side, made, phase, log)
+                scores, share = self._scores(critic, side, made)
+                fooled = 2 * losses.least_squares(scores, 1 - share)  # it should say the opposite
+                total = self.config.adversarial * fooled + self._compare(side, made, phase, log)
             yield f"generator_{name}", total
 
     @torch.no_grad()
@@ -139,17 +138,12 @@ class GanTask:
         for p, q in zip(one.parameters(), other.parameters(), strict=True):
             states[0][p], states[1][q] = states[1][q], states[0][p]
 
-    def _judge(self, critic: nn.Module, side: Mapping[str, Tensor], made: Generated) -> Tensor:
-        """The discriminator's loss: it is to say what share of a mixture is true."""
+    def _scores(
+        self, critic: nn.Module, side: Mapping[str, Tensor], made: Generated
+    ) -> tuple[Tensor, Tensor]:
+        """The discriminator's scores of new mixtures, and the share of the true in each."""
         mixtures, share = self._mixtures(side, made)
-        scores = critic(mixtures, torch.cat([side["warped"]] * 2))
-        return 2 * losses.least_squares(scores, share)  # the original adds two means
-
-    def _fool(self, critic: nn.Module, side: Mapping[str, Tensor], made: Generated) -> Tensor:
-        """The generator's loss: the discriminator should say the opposite."""
-        mixtures, share = self._mixtures(side, made)
-        scores = critic(mixtures, torch.cat([side["warped"]] * 2))
-        return 2 * self.config.adversarial * losses.least_squares(scores, 1 - share)
+        return critic(mixtures, torch.cat([side["warped"]] * 2)), share
 
     def _mixtures(self, side: Mapping[str, Tensor], made: Generated) -> tuple[Tensor, Tensor]:
         """True and made faces mixed, (2B, 3, R, R), and the share of the true, (2B, 1, 1, 1).
@@ -191,10 +185,8 @@ class GanTask:
             value = self._perceptual(made, truth)
             log["perceptual"] = value.detach()
             total = total + value
-        log["l1"], log["mask_mean"] = (
-            losses.l1(made.image, truth).detach(),
-            made.mask.detach().mean(),
-        )
+        log["l1"] = losses.l1(made.image, truth).detach()
+        log["mask_mean"] = made.mask.detach().mean()
         return total
 
     def _perceptual(self, made: Generated, truth: Tensor) -> Tensor:
@@ -202,11 +194,5 @@ class GanTask:
         assert made.raw is not None
         net = self._features.to(truth.device)
         powers = dict(zip((32, 8, 4, 2), self.config.perceptual, strict=True))
-        return 2 * perceptual_loss(
-            net, torch.cat([made.image, made.raw]), torch.cat([truth] * 2), powers
-        )
-
-
-def _detached(made: Generated) -> Generated:
-    raw = None if made.raw is None else made.raw.detach()
-    return Generated(made.image.detach(), raw=raw)
+        pictures = torch.cat([made.image, made.raw])
+        return 2 * perceptual_loss(net, pictures, torch.cat([truth] * 2), powers)

@@ -130,7 +130,6 @@ def background_style(pictures: Tensor, truth: Tensor, masks: Tensor) -> Tensor:
     """What a swap changed outside the face: DSSIM + MSE there (DeepFaceLab's bg_style_power).
 
     Args:
-        truth: the target picture.
         masks: (B, 1, H, W), 1 = face.
     """
     outside = 1 - masks

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,19 +10,11 @@ from counterface.types import Floats
 YAW_BINS, YAW_REACH = 128, 68.75  # DeepFaceLab: 128 bins from -1.2 to 1.2 rad, the last ones open
 
 
-class Order(Protocol):
-    """The crops of one person in an order without end."""
-
-    def at(self, stream: int, place: int) -> int:
-        """The crop at a place of one of its orders; `stream` names which."""
-        ...
-
-
 class ShuffledOrder:
-    """Every item once in each round, each round shuffled anew."""
+    """Every item once in each round, each round shuffled anew; one such order for each stream."""
 
     def __init__(self, count: int, key: tuple[int, ...]) -> None:
-        """Of `count` items; another key gives another order."""
+        """Order `count` items; another key gives another order."""
         self._count, self._key = count, key
         self._last: dict[int, tuple[int, NDArray[np.intp]]] = {}  # by stream: the round last asked
 
@@ -47,7 +37,7 @@ class EvenOrder:
     """
 
     def __init__(self, yaws: Floats, key: tuple[int, ...]) -> None:
-        """Of crops with these yaws, degrees (N,)."""
+        """Order the crops with these yaws, degrees (N,)."""
         edges = np.linspace(-YAW_REACH, YAW_REACH, YAW_BINS + 1)[1:-1]
         bins = np.digitize(yaws, edges)
         self._members = [np.flatnonzero(bins == one) for one in np.unique(bins)]
@@ -60,9 +50,8 @@ class EvenOrder:
     def at(self, stream: int, place: int) -> int:
         """The crop at a place."""
         chosen = self._bins.at(stream, place)
-        return int(
-            self._members[chosen][self._within[chosen].at(stream, place // len(self._within))]
-        )
+        within = self._within[chosen].at(stream, place // len(self._within))
+        return int(self._members[chosen][within])
 
 
 def pair_of(index: int, count: int, seed: int) -> tuple[tuple[int, int], int]:

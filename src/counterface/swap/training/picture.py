@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from counterface.errors import TrainingError
 from counterface.files import make_folder, write_bytes
+from counterface.learn.loop import modes_kept
 from counterface.learn.run_log import read_log
 from counterface.media.image import encode_image
 from counterface.types import Image, Mask
@@ -53,18 +54,13 @@ Curve = Mapping[str, Sequence[tuple[int, float]]]  # loss name -> (step, value),
 def draw_preview(rows: Sequence[PreviewRow], curve: Curve, title: str = "") -> Image:
     """The whole picture, RGB uint8 (H, W, 3): a row of faces for each entry, the curve beside.
 
-    Args:
-        rows: At least one.
-        curve: The losses so far; may be empty.
-        title: Written above the curve.
+    There is at least one row; the curve may be empty.
     """
     faces = _faces(rows)
-    wide, high = CHART
-    chart = draw_curve(curve, wide, max(high, faces.shape[0]), title)
-    if faces.shape[0] < chart.shape[0]:
-        below = np.full((chart.shape[0] - faces.shape[0], faces.shape[1], 3), 250, np.uint8)
-        faces = np.concatenate([faces, below])
-    return np.concatenate([faces, chart], axis=1)
+    wide, high = CHART[0], max(CHART[1], len(faces))
+    below = ((0, high - len(faces)), (0, 0), (0, 0))
+    faces = np.pad(faces, below, constant_values=250)
+    return np.concatenate([faces, draw_curve(curve, wide, high, title)], axis=1)
 
 
 def draw_curve(curve: Curve, width: int, height: int, title: str = "") -> Image:
@@ -129,62 +125,40 @@ def to_image(picture: Tensor) -> Image:
     return np.asarray(values.permute(1, 2, 0).contiguous().cpu().numpy())
 
 
+@dataclass(frozen=True, slots=True)
 class Preview:
-    """A hook of the training loop that writes the picture every so many steps.
+    """A hook of the training loop that writes the picture every so many steps."""
 
-    Args:
-        rows: Makes the rows from the live modules; called without gradients, in eval mode.
-        out: The run's folder; `preview.png` there is replaced atomically.
-        every: Steps between pictures; the first step has one too. 0 = never.
-        history: Also keep each as `previews/step-00001000.jpg`.
-        board: Also show it in TensorBoard.
-    """
-
-    def __init__(
-        self,
-        rows: Callable[[], Sequence[PreviewRow]],
-        out: Path,
-        every: int,
-        *,
-        history: bool = False,
-        board: bool = False,
-    ) -> None:
-        self.rows, self.out, self.every = rows, out, every
-        self.history, self.board = history, board
+    rows: Callable[[], Sequence[PreviewRow]]  # called without gradients, all modules in eval mode
+    out: Path  # folder of the run; `preview.png` there is replaced atomically
+    every: int  # steps between pictures; the first step has one too; 0 = never
+    history: bool = False  # also keep each as `previews/step-00001000.jpg`
+    board: bool = False  # also show it in TensorBoard
 
     def __call__(self, step: int, modules: Mapping[str, nn.Module]) -> None:
         """Draw at the first step and at every `every`-th."""
         if self.every and (step == 1 or step % self.every == 0):
             self.write(step, modules)
 
-    def write(self, step: int, modules: Mapping[str, nn.Module]) -> Path:
-        """The path of the picture of this step, written now."""
-        parts = [part for module in modules.values() for part in module.modules()]
-        modes = [part.training for part in parts]
-        for module in modules.values():
-            module.eval()
-        with torch.no_grad():
+    def write(self, step: int, modules: Mapping[str, nn.Module]) -> None:
+        """Write the picture of this step."""
+        with modes_kept(modules), torch.no_grad():
+            for module in modules.values():
+                module.eval()
             rows = self.rows()
-        for part, training in zip(parts, modes, strict=True):
-            part.training = training
         picture = draw_preview(rows, read_curve(self.out), f"step {step:,}".replace(",", " "))
         make_folder(self.out, TrainingError)
-        path = self.out / "preview.png"
-        write_bytes(path, encode_image(picture, "PNG"), TrainingError)
+        write_bytes(self.out / "preview.png", encode_image(picture, "PNG"), TrainingError)
         if self.history:
             make_folder(self.out / "previews", TrainingError)
             name = f"step-{step:08d}.jpg"
             write_bytes(self.out / "previews" / name, encode_image(picture, "JPEG"), TrainingError)
         if self.board:
-            self._show(picture, step)
-        return path
+            from torch.utils.tensorboard import SummaryWriter  # imports for a second: only if asked
 
-    def _show(self, picture: Image, step: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter  # imports for a second: only if asked
-
-        board = SummaryWriter(str(self.out / "tensorboard"))
-        board.add_image("preview", picture, step, dataformats="HWC")
-        board.close()
+            board = SummaryWriter(str(self.out / "tensorboard"))
+            board.add_image("preview", picture, step, dataformats="HWC")
+            board.close()
 
 
 def _running_median(values: Sequence[float]) -> list[float]:
@@ -201,7 +175,7 @@ def _faces(rows: Sequence[PreviewRow]) -> Image:
         cells = [row.source, row.source_again, row.target, row.target_again, row.swap]
         if masks:
             cells.append(_grey(row.mask if row.mask is not None else np.zeros((1, 1), np.float32)))
-        lines.append(np.concatenate([_framed(_fit(cell)) for cell in cells], axis=1))
+        lines.append(np.concatenate([_fit(cell) for cell in cells], axis=1))
     return np.concatenate(lines)
 
 
@@ -210,26 +184,20 @@ def _titles(titles: Sequence[str]) -> Image:
     pen = ImageDraw.Draw(picture)
     for number, title in enumerate(titles):
         x = number * (CELL + GAP) + CELL / 2
-        pen.text((x, HEAD - 6), title, fill=_INK, font=_font(12), anchor="ms")
+        pen.text((x, HEAD - 6), title, fill=_INK, font=ImageFont.load_default(12), anchor="ms")
     return np.asarray(picture)
 
 
 def _fit(image: Image) -> Image:
+    """The face in its cell, with the gap to the right and below."""
     larger = image.shape[0] > CELL
     way = cv2.INTER_AREA if larger else cv2.INTER_NEAREST  # every pixel of a small face is shown
     if not larger and CELL % image.shape[0]:
         way = cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (CELL, CELL), interpolation=way), np.uint8)
-
-
-def _framed(cell: Image) -> Image:
+    cell = cv2.resize(image, (CELL, CELL), interpolation=way)
     return np.asarray(np.pad(cell, ((0, GAP), (0, GAP), (0, 0)), constant_values=250), np.uint8)
 
 
 def _grey(mask: Mask) -> Image:
     grey: NDArray[np.uint8] = np.round(np.clip(mask, 0, 1) * 255).astype(np.uint8)
     return np.repeat(grey[..., None], 3, axis=2)
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)

@@ -25,7 +25,6 @@ def shift_hsv(image: Image, power: float, rng: Generator) -> Image:
     Args:
         image: RGB uint8 (H, W, 3).
         power: strength of the change of hue, saturation and value, [0, 1]; 0.3 is much.
-        rng: the only source of chance.
     """
     turn, saturation, value = rng.uniform(-power / 2, power / 2, 3) * (256, 255, 255)
     levels = np.arange(256)
@@ -44,7 +43,6 @@ def jitter_lab(image: Image, lightness: float, color: float, rng: Generator) -> 
         image: RGB uint8 (H, W, 3).
         lightness: the most for L, [0, 1].
         color: the most for a and b, [0, 1].
-        rng: the only source of chance.
     """
     shares = rng.uniform(-1, 1, 3) * (lightness, color, color)
     levels = np.arange(256)

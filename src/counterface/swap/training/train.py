@@ -1,4 +1,4 @@
-"""Trains a swap model from a recipe: facesets in, a run's folder with model and picture out.
+"""Train a swap model from a recipe: facesets in, a run's folder with model and picture out.
 
     train_swap(SwapTrainConfig(source=(Path("a"),), target=(Path("b"),), out=Path("runs/df")))
 
@@ -13,6 +13,8 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,7 +46,7 @@ from counterface.swap.training.autoencoder_task import (
     SwapLossConfig,
     SwapOptimizerConfig,
 )
-from counterface.swap.training.examples import ExamplesConfig, Side, SwapExamples
+from counterface.swap.training.examples import ExamplesConfig, SwapExamples
 from counterface.swap.training.gan_task import GanConfig, GanTask
 from counterface.swap.training.picture import Preview, PreviewRow, to_image
 from counterface.swap.training.same_run import find_other_run
@@ -61,19 +63,13 @@ _SWITCHES = ("loss.gan_power", "loss.true_face_power")  # 0 or not: another set 
 
 
 class SwapTrainConfig(Settings):
-    """A swap model's training, whole."""
+    """All settings of a swap model's training."""
 
     model: str = Field("df", description="registered name of the architecture")
-    preset: str = Field(
-        "", description="named set of the model's options: quick96 or saehd; '' = none"
-    )
-    options: dict[str, Any] = Field(
-        {}, description="options of the model, which override the preset's"
-    )
+    preset: str = Field("", description="named set of options: quick96 or saehd; '' = none")
+    options: dict[str, Any] = Field({}, description="options of the model; override the preset's")
     source: tuple[Path, ...] = Field((), description="facesets of the person who gives the face")
-    target: tuple[Path, ...] = Field(
-        (), description="facesets of the person whose face is replaced"
-    )
+    target: tuple[Path, ...] = Field((), description="facesets of the person to be replaced")
     identities: dict[str, tuple[Path, ...]] = Field(
         {}, description="facesets by name, for all people that 'many' learns"
     )
@@ -174,8 +170,7 @@ def train_swap(config: SwapTrainConfig, progress: Progress | None = None) -> Tra
     if model.TRAINED_BY == "gan":
         task = GanTask(model, config.gan, config.optimizer)
     else:
-        compile = config.loop.compile
-        task = AutoencoderTask(model, config.loss, config.optimizer, compile=compile)
+        task = AutoencoderTask(model, config.loss, config.optimizer, config.loop.compile)
     about = SwapAbout.of(config.model, model, _about(people)).model_dump(mode="json")
     preview = Preview(
         lambda: preview_rows(model, examples, config.preview_rows),
@@ -202,9 +197,8 @@ def open_people(people: Mapping[str, Sequence[Path]]) -> dict[str, list[Faceset]
         RightsError: one without a rights record.
     """
     found = {name: [Faceset.open(folder) for folder in folders] for name, folders in people.items()}
-    for facesets in found.values():
-        for faceset in facesets:
-            faceset.require_rights()
+    for faceset in chain.from_iterable(found.values()):
+        faceset.require_rights()
     return found
 
 
@@ -232,12 +226,9 @@ def start_from(model: SwapModel, config: SwapTrainConfig) -> None:
     for name, part in model.named_children():
         if name in fresh:
             continue
-        theirs = parts[name].state_dict()
-        mine = part.state_dict()
+        mine, theirs = part.state_dict(), parts[name].state_dict()
         if given.model.identities != model.identities:
-            theirs = {
-                key: t if t.shape == mine[key].shape else mine[key] for key, t in theirs.items()
-            }
+            theirs = {k: t if t.shape == mine[k].shape else mine[k] for k, t in theirs.items()}
         part.load_state_dict(theirs)
     _log.info("started from %s, step %d; afresh: %s", given.path, given.step, sorted(fresh) or "-")
 
@@ -255,17 +246,10 @@ def preview_rows(model: SwapModel, examples: SwapExamples, rows: int) -> list[Pr
         who = [torch.tensor([pair[k] for pair in pairs], device=device) for k in (0, 1)]
     again, other, swap = model(source, who[0]), model(target, who[1]), model(target, who[0])
     masks = [None] * rows if swap.mask is None else [m[0].float().cpu().numpy() for m in swap.mask]
-    return [
-        PreviewRow(
-            source=_truth(sides[0][row]),
-            source_again=to_image(again.image[row]),
-            target=_truth(sides[1][row]),
-            target_again=to_image(other.image[row]),
-            swap=to_image(swap.image[row]),
-            mask=masks[row],
-        )
-        for row in range(rows)
-    ]
+    faces = [[to_image(torch.from_numpy(s["target"])) for s in side] for side in sides]
+    made = [[to_image(picture) for picture in batch.image] for batch in (again, other, swap)]
+    columns = faces[0], made[0], faces[1], made[1], made[2], masks  # as a row has them
+    return [PreviewRow(*row) for row in zip(*columns, strict=True)]
 
 
 def find_changes(config: SwapTrainConfig) -> dict[str, tuple[Any, Any]]:
@@ -300,14 +284,14 @@ def _instead(out: Path) -> str:
     return f"train into another folder with init_from = {str(out)!r}"
 
 
+@dataclass
 class _Hook:
     """Called after each step: the settings are written once the run really goes on by them."""
 
-    def __init__(
-        self, config: SwapTrainConfig, changes: Mapping[str, tuple[Any, Any]], preview: Preview
-    ) -> None:
-        self.config, self.changes, self.preview = config, changes, preview
-        self.last = 0
+    config: SwapTrainConfig
+    changes: Mapping[str, tuple[Any, Any]]
+    preview: Preview
+    last: int = 0  # step
 
     def __call__(self, step: int, modules: dict[str, nn.Module]) -> None:
         if not self.last:
@@ -341,7 +325,3 @@ def _about(people: Mapping[str, Sequence[Faceset]]) -> tuple[IdentityAbout, ...]
         )
         for name, facesets in people.items()
     )
-
-
-def _truth(side: Side) -> Any:
-    return to_image(torch.from_numpy(side["target"]))

@@ -62,7 +62,6 @@ def random_move(
     """A random similarity about the middle of the frame (2, 3), and whether it mirrors.
 
     Args:
-        rng: the only source of chance.
         rotation: the most, degrees to either side.
         zoom: scale is drawn from 1 / (1 + zoom) to 1 + zoom.
         shift: the most, as a share of the side, each way in x and y.
@@ -133,7 +132,6 @@ def input_map(warp: Warp, frame_to_picture: Matrix, size: int) -> Floats:
     """The sampling map of the input, float32 (size, size, 2): xy pixels of the picture.
 
     Args:
-        warp: warp of the frame.
         frame_to_picture: (2, 3), unit coordinates of the frame to pixels of the picture.
         size: side of the input, pixels.
     """
@@ -160,11 +158,12 @@ def sample_target(
     picture: NDArray[Pixel], warp: Warp, frame_to_picture: Matrix, size: int
 ) -> NDArray[Pixel]:
     """The model's target, of the picture's type: (size, size, 3) uint8, or a mask (size, size)."""
-    matrix = target_matrix(warp, frame_to_picture, size)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    edge = cv2.BORDER_REFLECT_101
     out: NDArray[Pixel] = cv2.warpAffine(
-        picture, matrix, (size, size), flags=flags, borderMode=edge
+        picture,
+        target_matrix(warp, frame_to_picture, size),
+        (size, size),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REFLECT_101,
     )
     return out
 
@@ -177,7 +176,7 @@ def reduce_picture(
     As small as it may be for a frame of `size` pixels to lose nothing; bilinear sampling of a
     picture that shrinks by more than 2 would alias.
     """
-    scale = size / float(np.sqrt(abs(np.linalg.det(frame_to_picture[:, :2]))))
+    scale = size / scale_of(frame_to_picture)
     if scale > 0.5:
         return picture, frame_to_picture
     step = 1 << int(np.log2(1 / scale))
@@ -198,6 +197,16 @@ def invert(matrix: Matrix) -> Matrix:
     """The inverse of a 2x3 matrix, float64."""
     turn = np.linalg.inv(matrix[:, :2])
     return np.column_stack([turn, -turn @ matrix[:, 2]])
+
+
+def scale_of(matrix: Matrix) -> float:
+    """How much longer a 2x3 similarity makes what it moves."""
+    return float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+
+
+def move_points(points: Floats, matrix: Matrix) -> Floats:
+    """Points (N, 2) moved by a 2x3 matrix."""
+    return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], dtype=np.float32)
 
 
 def pixels_to_unit(size: int) -> Matrix:

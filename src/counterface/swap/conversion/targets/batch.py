@@ -33,9 +33,6 @@ def convert_folder(
     A merge plan beside a video, `clip.toml` beside `clip.mp4`, wins over the one for all.
 
     Args:
-        job: model and settings.
-        folder: folder of the targets.
-        out: the folder to write.
         progress: called as (files, of how many, name).
         left_out: counts by suffix the files that are neither pictures nor videos.
 
@@ -64,7 +61,10 @@ def convert_folder(
                 make_folder(place.parent)
                 own = _with_plan(job, path)
                 done = VideoConversion(own, path, place, None, top=folder).run()
-                yield _noted(done, own, job)
+                if own is not job:
+                    note = f"merge plan {path.with_suffix('.toml').name}"
+                    done = done.model_copy(update={"notes": (*done.notes, note)})
+                yield done
         except (CounterfaceError, OSError) as error:
             if is_disk_full(error):  # it would fail for all that follow
                 raise
@@ -99,9 +99,3 @@ def _with_plan(job: ConvertJob, path: Path) -> ConvertJob:
         return job
     config = job.config.model_copy(update={"plan": plan})
     return ConvertJob(job.trained, config, job.marker, redo=job.redo)
-
-
-def _noted(done: Converted, own: ConvertJob, job: ConvertJob) -> Converted:
-    if own is job or own.config.plan is None:
-        return done
-    return done.model_copy(update={"notes": (*done.notes, f"merge plan {own.config.plan.name}")})

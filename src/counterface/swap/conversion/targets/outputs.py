@@ -51,25 +51,18 @@ class VideoOutput:
     work: WorkFolder
     out: Path
     times: Sequence[Fraction]
-    info: MediaInfo
     record_of: RecordOf
     places: Places
+    info: MediaInfo
     target: Path | None  # the file that the pictures came from, None where there are many
 
-    even: bool = True  # whether frames must have even sides
-
-    @property
-    def masks(self) -> bool:
-        """Whether a matte is made."""
-        return self.job.config.matte
-
     def is_there(self, number: int, span: range) -> bool:
-        """Whether the segment is finished; its matte was before."""
+        """Whether an earlier run has finished the segment; its matte was finished before it."""
         return self.work.segment(number).exists()
 
     @contextmanager
     def segment(self, number: int, span: range) -> Iterator[Write]:
-        """Encode one segment."""
+        """A block in which one segment is encoded, by the function that it gives."""
         config, times, info = self.job.config, self.times, self.info
         with ExitStack() as opened:  # closes the matte first: it is there when the segment is
             writer = opened.enter_context(
@@ -90,14 +83,13 @@ class VideoOutput:
             yield write
 
     def finish(self) -> None:
-        """Join, sign and record; the matte comes first."""
+        """Put the output in place, joined, signed and recorded; the matte comes first."""
         config, marker = self.job.config, self.job.marker
         if config.matte:
             out, unsigned = matte_path(self.out), self.work.folder / f"matte{self.out.suffix}"
             join_segments(self.work, None, self.times, config, unsigned, "matte")
             plain = Marker(watermark=False, signer=marker.signer, home=marker.home)
-            record = self.record_of(out, self.places)
-            plain.finish(unsigned, out, record, self.target, ())
+            plain.finish(unsigned, out, self.record_of(out, self.places), self.target, ())
         join_segments(self.work, self.target, self.times, config)
         keyframes = _even_frames(self.work.unsigned)
         record = self.record_of(self.out, self.places)
@@ -115,13 +107,10 @@ class PictureOutput:
 
     job: ConvertJob
     out: Path
-    facts: dict[str, Any]
+    names: Sequence[str]  # without suffix, one a frame
     record_of: RecordOf
     places: Places
-    names: Sequence[str]  # without suffix, one a frame
-
-    even: bool = False
-    masks: bool = False  # whether frames must carry masks
+    facts: dict[str, Any]
 
     def path(self, position: int) -> Path:
         """Where the picture of a frame lies."""
@@ -138,7 +127,7 @@ class PictureOutput:
 
     @contextmanager
     def segment(self, number: int, span: range) -> Iterator[Write]:
-        """Encode, sign and record picture after picture."""
+        """A block in which the function that it gives encodes, signs and records each picture."""
         make_folder(self.out)
 
         def write(position: int, rendered: Rendered) -> None:
@@ -152,14 +141,9 @@ class PictureOutput:
 
     def finish(self) -> None:
         """Write the list."""
-        listed = [
-            {"name": self.path(position).name, "pts": str(pts)} for position, pts, _ in self.places
-        ]
+        listed = [{"name": self.path(at).name, "pts": str(pts)} for at, pts, _ in self.places]
         values = {"kind": "picture_sequence", "format": 1, **self.facts, "pictures": listed}
         write_bytes(self.out / SEQUENCE_FILE, json.dumps(values, indent=1).encode())
-
-
-Output = VideoOutput | PictureOutput
 
 
 def is_sequence_made(job: ConvertJob, target_sha256: str, out: Path) -> bool:
@@ -191,13 +175,9 @@ def matte_path(out: Path) -> Path:
 def open_writer(
     path: Path, times: Sequence[Fraction], info: MediaInfo, config: ConvertConfig
 ) -> VideoWriter:
-    """The writer of one segment of a video, also used for the genuine clips of a data set.
+    """What encodes one segment of a video; genuine clips of a data set go through it too.
 
-    Args:
-        path: path of the segment.
-        times: times of all frames of the video, seconds.
-        info: facts of the target.
-        config: says codec, quality and speed.
+    `times` are those of all frames of the video, seconds, not of the segment alone.
     """
     aspect = 1 / info.pixel_aspect if info.rotation in (90, 270) else info.pixel_aspect
     return VideoWriter(
@@ -227,15 +207,9 @@ def join_segments(
     out: Path | None = None,
     kind: str = "segment",
 ) -> None:
-    """Join all frames, and what travels along, into `work.unsigned` (or `out`).
+    """Join all segments into `work.unsigned` (or `out`), with the sound and so on of `target`.
 
-    Args:
-        work: holds the segments.
-        target: whose sound, subtitles and so on travel along; None: nothing does.
-        times: times of all frames, seconds.
-        config: settings of the conversion.
-        out: another file to write.
-        kind: kind of segments.
+    Without a target nothing travels along. `times` are those of all frames, seconds.
     """
     shift = time_shift(config, times)
     pieces = [

@@ -10,12 +10,11 @@ from pathlib import Path
 from counterface.errors import MediaError
 from counterface.files import file_sha256
 from counterface.media import sandbox
-from counterface.media.find_media import natural_key
-from counterface.media.image import IMAGE_SUFFIXES
 from counterface.media.open_file import check_file
 from counterface.media.sandbox import Limits
 from counterface.media.video_writer import VideoWriter
 from counterface.swap.conversion.segments import WorkFolder
+from counterface.swap.same_moments import numbered_pictures
 from counterface.types import Frame, Progress
 
 
@@ -71,23 +70,14 @@ class Source:
 
 
 def open_source(path: Path, rate: Fraction | None) -> Source:
-    """The target of one conversion.
-
-    Args:
-        path: a file, or where a rate is given a folder.
-        rate: pictures a second.
+    """The target of one conversion: a file, or a folder of pictures at this rate.
 
     Raises:
         MediaError: the file or the pictures cannot be read, or there are none.
     """
     if rate is None:
         return Source(path, (), file_sha256(check_file(path)), None)
-    pictures = tuple(
-        sorted(
-            (p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.name[0] != "."),
-            key=natural_key,
-        )
-    )
+    pictures = tuple(numbered_pictures(path))
     if not pictures:
         raise MediaError(f"{path} holds no pictures; fps is for a folder of numbered ones")
     digest = hashlib.sha256()

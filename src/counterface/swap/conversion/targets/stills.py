@@ -29,12 +29,9 @@ class StillConverter:
         self.generator = job.generator()
 
     def convert(self, target: Path, out: Path, top: Path | None = None) -> Converted:
-        """Convert one picture, and tell the outcome.
+        """Convert one picture, and give the outcome.
 
-        Args:
-            target: the picture.
-            out: what to write.
-            top: a folder above the target whose `rights.toml` counts too.
+        A `rights.toml` in the folder `top` above it counts too.
 
         Raises:
             CounterfaceError: it cannot be read, shows nobody or several people, carries no rights
@@ -71,8 +68,7 @@ class StillConverter:
         places = [(0, Fraction(0), placement.faces[0])]
         make_folder(out.parent)
         if keep:
-            model = self.generator.model
-            truth = TruthWriter(out, keep, model.template, model.out_size)
+            truth = TruthWriter(out, keep, self.generator.template, self.generator.out_size)
             truth.write_frame(0, rendered)
             truth.write_matrices(places)
         record = job.record(target, sha256, rights, out, places, notes)

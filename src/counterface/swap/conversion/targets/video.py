@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from fractions import Fraction
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -27,11 +27,10 @@ from counterface.swap.conversion.job import ConvertJob, Places
 from counterface.swap.conversion.notes import note_changes, note_picture
 from counterface.swap.conversion.people import Cast, choose_people, find_people
 from counterface.swap.conversion.placement import Placement, place_faces
-from counterface.swap.conversion.render import WARM, Rendered, Renderer
+from counterface.swap.conversion.render import WARM, Renderer
 from counterface.swap.conversion.segments import WorkFolder, split_times
 from counterface.swap.conversion.settings import Converted
 from counterface.swap.conversion.targets.outputs import (
-    Output,
     PictureOutput,
     RecordOf,
     VideoOutput,
@@ -59,7 +58,6 @@ class VideoConversion:
         """Read nothing yet.
 
         Args:
-            job: model and settings.
             target: a video, or a folder of pictures where the settings give a rate.
             out: the file, or the folder for pictures.
             progress: called as (frames, total or None, what is going on).
@@ -75,7 +73,7 @@ class VideoConversion:
         self.decoded = target  # the file that frames are read from
 
     def run(self) -> Converted:
-        """Convert it, and tell the outcome."""
+        """Convert it, and give the outcome."""
         source = open_source(self.target, self.config.rate())
         if self._is_made(source.sha256):
             self.work.remove()  # a kill came after the last step
@@ -84,9 +82,7 @@ class VideoConversion:
         rights = self.job.target_rights(first, source.sha256, self.top)
 
         def record_of(out: Path, places: Places) -> MadeRecord:
-            return self.job.record(
-                self.target, source.sha256, rights, out, places, tuple(self.notes)
-            )
+            return self.job.record(self.target, source.sha256, rights, out, places, self.notes)
 
         info = None if source.pictures else self._probe(self.target)
         self.masks = self.job.masks(self.target, source.sha256)
@@ -97,7 +93,8 @@ class VideoConversion:
                 self.notes += note_picture(first_info)
             info = info or self._probe(self.decoded)
             footage, cast = self._look(source.sha256, info)
-            chosen = choose_people(cast, self.config, self._frames_at, str(self.target))
+            frames_at = partial(sandbox.frames_at, self.decoded, limits=self.config.limits)
+            chosen = choose_people(cast, self.config, frames_at, str(self.target))
             with self.clock.phase("people"):
                 placement = place_faces(footage, cast, chosen, self.config.smooth)
             self.work.start(self.job.facts(source.sha256))
@@ -110,10 +107,12 @@ class VideoConversion:
                 for position, look in enumerate(footage.looks)
             ]
             output = self._output(source, footage, info, places, record_of)
+            model = self.job.trained.model
+            self.truth = TruthWriter(self.out, self.config.keep, model.template, model.out_size)
             result = self._make_segments(footage, placement, output)
             self.progress(len(places), len(places), "joining, signing")
             with self.clock.phase("finish"):
-                self._truth().write_matrices(places)
+                self.truth.write_matrices(places)
                 output.finish()
             self.work.remove()
         return result.model_copy(
@@ -125,10 +124,10 @@ class VideoConversion:
         )
 
     def _is_made(self, sha256: str) -> bool:
-        """Whether the output is there already; its name fits what is to be written.
+        """Whether the output is there already.
 
         Raises:
-            ConfigError: it does not.
+            ConfigError: its name does not fit what is to be written.
             SwapError: what is there was made otherwise.
         """
         config, encoder = self.config, self.config.encoder()
@@ -148,7 +147,7 @@ class VideoConversion:
         return self.job.is_made(sha256, self.out)
 
     def _probe(self, path: Path) -> MediaInfo:
-        """The facts of the file that is decoded; what changes is in the notes."""
+        """The facts of the file that is decoded, once the notes say what changes."""
         info = sandbox.probe(path, self.config.limits)
         lost: tuple[str, ...] = ()
         if path == self.target and not self.config.pictures:
@@ -166,10 +165,10 @@ class VideoConversion:
         info: MediaInfo,
         places: Places,
         record_of: RecordOf,
-    ) -> Output:
+    ) -> VideoOutput | PictureOutput:
         if not self.config.pictures:
             return VideoOutput(
-                self.job, self.work, self.out, footage.times, info, record_of, places, source.file
+                self.job, self.work, self.out, footage.times, record_of, places, info, source.file
             )
         names = [f"{position:06d}" for position in range(len(places))]
         if source.pictures:
@@ -177,7 +176,7 @@ class VideoConversion:
             stems = [path.stem for path in named]
             names = stems if len(set(stems)) == len(stems) else [path.name for path in named]
         facts = self.job.facts(source.sha256)
-        return PictureOutput(self.job, self.out, facts, record_of, places, names)
+        return PictureOutput(self.job, self.out, names, record_of, places, facts)
 
     def _look(self, sha256: str, info: MediaInfo) -> tuple[Footage, Cast]:
         """The faces and people of the first pass."""
@@ -189,10 +188,9 @@ class VideoConversion:
         with self.clock.phase("people"):
             return footage, find_people(footage)
 
-    def _frames_at(self, times: Sequence[Fraction]) -> Iterator[Frame]:
-        return sandbox.frames_at(self.decoded, times, self.config.limits)
-
-    def _make_segments(self, footage: Footage, placement: Placement, output: Output) -> Converted:
+    def _make_segments(
+        self, footage: Footage, placement: Placement, output: VideoOutput | PictureOutput
+    ) -> Converted:
         """Make every segment, the second pass, and count what was done."""
         config, looks = self.config, footage.looks
         count = sum(len(faces) for faces in placement.faces.values())
@@ -204,8 +202,8 @@ class VideoConversion:
             placement.faces,
             self.job.marker.mark_frame,
             steady=config.steady,
-            even=output.even,
-            keep_masks=output.masks or "masks" in config.keep,
+            even=not config.pictures,
+            keep_masks=config.matte or "masks" in config.keep,
             masks=self.masks,
             clock=self.clock,
         )
@@ -234,11 +232,18 @@ class VideoConversion:
         )
 
     def _write_segments(
-        self, footage: Footage, spans: Sequence[range], renderer: Renderer, output: Output
+        self,
+        footage: Footage,
+        spans: Sequence[range],
+        renderer: Renderer,
+        output: VideoOutput | PictureOutput,
     ) -> int:
-        """Make the segments that are missing, and count those that an earlier run had finished."""
-        config, looks = self.config, footage.looks
-        truth = self._truth()
+        """Make the segments that are missing, and count those that an earlier run had finished.
+
+        Raises:
+            MediaError: there are fewer frames than in the first pass.
+        """
+        config, total = self.config, len(footage.looks)
         frames: Iterator[Frame] | None = None
         last: deque[Frame] = deque(maxlen=WARM if config.steady else 0)
         kept = 0
@@ -253,14 +258,20 @@ class VideoConversion:
                 last.extend(islice(frames, span.start - begin))
             before = list(last)
             own = _remember(islice(frames, len(span)), last)
+            done = span.start
             with output.segment(number, span) as write:
-                for rendered in self._counted(renderer.render(own, before), span, len(looks)):
-                    position = rendered.frame.index - looks[0].index
+                for done, rendered in enumerate(renderer.render(own, before), span.start + 1):
                     if config.keep:  # first: a picture that is there has all that belongs to it
                         with self.clock.phase("keep"):
-                            truth.write_frame(position, rendered)
+                            self.truth.write_frame(done - 1, rendered)
                     with self.clock.phase("encode"):
-                        write(position, rendered)
+                        write(done - 1, rendered)
+                    self.progress(done, total, "frames")
+                if done < span.stop:
+                    raise MediaError(
+                        f"{self.target} ends after {done} frames, the first pass saw {total}; was "
+                        "the file changed? Add --redo to begin again"
+                    )
         return kept
 
     def _frames_from(self, footage: Footage, begin: int) -> Iterator[Frame]:
@@ -278,27 +289,6 @@ class VideoConversion:
                     f"pass, now comes {float(frame.pts):.6f} s; add --redo to begin again"
                 )
             yield Frame(frame.image, look.index, frame.pts)
-
-    def _counted(self, frames: Iterable[Rendered], span: range, total: int) -> Iterator[Rendered]:
-        """The frames of a segment, told to `progress`.
-
-        Raises:
-            MediaError: there are fewer than in the first pass.
-        """
-        done = span.start
-        for done, frame in enumerate(frames, start=span.start + 1):
-            yield frame
-            self.progress(done, total, "frames")
-        if done < span.stop:
-            raise MediaError(
-                f"{self.target} ends after {done} frames, the first pass saw "
-                f"{total}; was the file "
-                "changed? Add --redo to begin again"
-            )
-
-    def _truth(self) -> TruthWriter:
-        model = self.job.trained.model
-        return TruthWriter(self.out, self.config.keep, model.template, model.out_size)
 
 
 def _remember(frames: Iterable[Frame], last: deque[Frame]) -> Iterator[Frame]:
