@@ -1,4 +1,7 @@
-"""Tracked files name no package index, no path of one machine, and nothing is far too long."""
+"""Tracked files name no package index, no path of one machine; nothing is far too long.
+
+A Markdown table ends with an empty line: text right below it would become a row.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 500, 60
@@ -45,6 +49,10 @@ def complaints(path: Path) -> Iterator[str]:
                     yield f"{path}:{number}: names {what}: {found[0]}"
     if path.suffix == ".py":
         yield from too_long(path, text)
+    if path.suffix == ".md":
+        for number, (above, line) in enumerate(pairwise(text.splitlines()), 2):
+            if above.startswith("|") and line.strip() and not line.startswith("|"):
+                yield f"{path}:{number}: text right below a table: {line[:40]}; add an empty line"
 
 
 def too_long(path: Path, text: str) -> Iterator[str]:

@@ -24,4 +24,4 @@ def write_section(name: str, lines: Iterable[str]) -> None:
     page = RESULTS.read_text(encoding="utf-8")
     before, rest = page.split(begin)
     text = "\n".join(lines)
-    RESULTS.write_text(f"{before}{begin}\n{text}\n{end}{rest.split(end)[1]}", encoding="utf-8")
+    RESULTS.write_text(f"{before}{begin}\n{text}\n\n{end}{rest.split(end)[1]}", encoding="utf-8")

@@ -43,6 +43,15 @@ def test_ordinary_text_passes(tmp_path: Path) -> None:
     assert not list(check_tree.complaints(path))
 
 
+def test_text_right_below_a_table_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "page.md"
+    path.write_text("| a |\n|---|\n| 1 |\n\n## Next\n")
+    assert not list(check_tree.complaints(path))
+    path.write_text("| a |\n|---|\n| 1 |\n## Next\n")
+    (found,) = check_tree.complaints(path)
+    assert ":4:" in found
+
+
 def test_a_long_function_is_found_and_its_docstring_does_not_count(tmp_path: Path) -> None:
     path = tmp_path / "long.py"
     doc = '    """First.\n' + "\n    more" * 40 + '\n    """\n'
