@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
@@ -212,3 +214,17 @@ def test_what_is_transparent_is_said(
     assert [note.code for note in notes] == (["transparent"] if said else [])
     assert said is None or said in notes[0].text
     assert alpha or (image[:, 48:] == 255).all()
+
+
+def test_threads_that_read_at_once_leave_the_limit_of_pillow_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    write_image(path, np.zeros((8, 8, 3), np.uint8))
+    usual, pause = PIL.Image.MAX_IMAGE_PIXELS, sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda _: read_image(path), range(100)))
+        assert usual == PIL.Image.MAX_IMAGE_PIXELS
+    finally:
+        sys.setswitchinterval(pause)
+        PIL.Image.MAX_IMAGE_PIXELS = usual

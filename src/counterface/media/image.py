@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,8 @@ STORED_SIZE = "counterface_stored_size"  # in Pillow's `info`
 _MOST_LEFTOVERS = 500_000_000  # bytes of a damaged file that are read into memory
 _SUBFILE_TYPE, _REDUCED = 254, 1  # tag of TIFF, and its bit for a smaller copy
 _UNSTATED = ColorTags()
+_lock = Lock()
+_lifted: list[int | None] = []  # Pillow's own limit, once for each block that lifts it
 PAGES = "The file holds several pictures; only the first was looked at."
 FILM = "A video lies behind the picture, as in motion photos; only the picture was looked at."
 _DAMAGE = (OSError, ValueError, SyntaxError, TypeError, IndexError, KeyError, struct.error)
@@ -188,14 +191,22 @@ def open_picture(file: Path, max_pixels: int = MAX_PIXELS) -> Any:
 
 @contextmanager
 def _any_size() -> Iterator[None]:
-    """A block within which Pillow has no limits of size: those of `open_picture` are stricter."""
+    """A block within which Pillow has no limits of size: those of `open_picture` are stricter.
+
+    Pillow has one limit for all threads: the first block lifts it, and the last puts it back.
+    """
     import PIL.Image
 
-    usual, PIL.Image.MAX_IMAGE_PIXELS = PIL.Image.MAX_IMAGE_PIXELS, None
+    with _lock:
+        _lifted.append(_lifted[0] if _lifted else PIL.Image.MAX_IMAGE_PIXELS)
+        PIL.Image.MAX_IMAGE_PIXELS = None
     try:
         yield
     finally:
-        PIL.Image.MAX_IMAGE_PIXELS = usual
+        with _lock:
+            usual = _lifted.pop()
+            if not _lifted:
+                PIL.Image.MAX_IMAGE_PIXELS = usual
 
 
 def _halve(picture: Any) -> tuple[int, int]:
