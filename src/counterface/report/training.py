@@ -50,13 +50,15 @@ def write_training(run: Path, *, html: Path | None = None, png: Path | None = No
         png: folder for the charts.
 
     Raises:
-        ConfigError: the folder holds neither, or matplotlib is not installed.
+        ConfigError: the folder holds neither, no fold was trained, or matplotlib is not installed.
         MediaError: they cannot be written there.
     """
     report = read_folds(run)
     logs = find_logs(run)
     rows = fold_rows(report) if report else []
     lines = [row for log in logs.values() for row in log]
+    if not rows and not logs:
+        raise ConfigError(f"{run / FOLDS_FILE}: holds no folds; train them first")
 
     def draw() -> Figures:
         if rows:

@@ -90,6 +90,8 @@ def test_compare_and_robustness(folder: Path, capsys):
 
 def test_curves_and_wrong_use(folder: Path, capsys):
     (folder / "run").mkdir()
+    (folder / "empty").mkdir()
+    (folder / "empty" / "folds.json").write_text('{"groupings": []}')
     row = {"kind": "train", "step": 3, "loss": 0.5}
     (folder / "run" / "log.jsonl").write_text(json.dumps(row) + "\n")
     assert main(["detect", "curves", str(folder / "run")]) == 0
@@ -100,6 +102,7 @@ def test_curves_and_wrong_use(folder: Path, capsys):
         (["evaluate", str(folder / "good.csv"), "--split", "val"], "has the splits test"),
         (["robustness", str(folder / "good.csv"), "--kinds", "fog"], "fog"),
         (["curves", str(folder)], "holds no log.jsonl"),
+        (["curves", str(folder / "empty"), "--html", str(folder / "e.html")], "holds no folds"),
     ):
         assert main(["detect", *words]) == 1
         assert says in capsys.readouterr().err

@@ -98,8 +98,8 @@ def calibrate(
 
     Args:
         detector: ONNX file; its calibration is replaced.
-        manifest: CSV with the columns file and label (real or fake), optional method, group and
-            origin.
+        manifest: A data set's list, .parquet or .csv: columns file and label (real or fake),
+            optional method, group and origin.
         jobs: Processes that scan.
     """
     from counterface.datasets.manifest import read_manifest
