@@ -35,11 +35,11 @@ full: .venv/full  ## Add what training and swapping need (counterface[train]; ab
 
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --durations=20 -rs -n logical --maxprocesses 8 --dist worksteal
 
-test: .venv/full  ## Run the test suite
+test: .venv/full  ## Run the tests that take under a second or two
 	$(PYTEST)
 
-test-all: .venv/full  ## Run the slow tests too
-	$(PYTEST) -m 'not gpu'
+test-all: .venv/full  ## Run the slow tests too, as .ci/run does
+	$(PYTEST) -m 'not gpu and not exhaustive'
 
 lint: .venv/full  ## Check format, style, types, import directions, and what the files mention
 	$(BIN)/ruff format --check .

@@ -45,6 +45,7 @@ def test_what_replaces_a_file_is_there_whole_and_alone_or_not_at_all(tmp_path: P
         assert left_behind(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_signed_picture_is_there_with_all_its_marks_or_not_at_all(tmp_path: Path):
     image = np.random.default_rng(5).integers(0, 256, (128, 128, 3), np.uint8)
     out, marker = tmp_path / "out" / "a.png", Marker()

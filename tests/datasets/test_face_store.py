@@ -121,6 +121,7 @@ def test_a_picture_has_no_clip_and_a_clip_needs_all_its_frames(files: Path, tmp_
     assert [(file.status, file.clips) for file in summary.files] == [("done", 0)]
 
 
+@pytest.mark.slow
 def test_the_person_seen_most_is_another_than_the_largest(tmp_path: Path):
     """One face is larger but leaves halfway; the smaller one stays."""
     clip = actors.draw_clip((1, 2), 8, 480, 270)

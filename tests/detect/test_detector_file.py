@@ -65,6 +65,7 @@ def test_any_bytes_are_judged(content):
     assert find_fault(content) is None or isinstance(find_fault(content), str)
 
 
+@pytest.mark.slow
 def test_a_loop_without_end_is_stopped(tmp_path, monkeypatch):
     def loop(model):
         one = helper.make_tensor("n", onnx.TensorProto.INT64, [], [2**62])

@@ -149,6 +149,7 @@ def test_every_file_is_scored_or_says_why_not(tmp_path: Path):
     assert clip.low <= clip.probability <= clip.high
 
 
+@pytest.mark.slow
 def test_calibrating_a_file_changes_its_numbers_and_not_its_logits(
     pictures: list[Entry], tmp_path: Path
 ):

@@ -102,6 +102,7 @@ def found_of(faces: list[Face], actors: list) -> int:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("width", "height", "side", "count"),
     [(640, 480, 48, 3), (1400, 800, 56, 4), (2560, 1440, 90, 1)],
@@ -224,6 +225,7 @@ def test_public_name_and_errors() -> None:
     assert find_faces(np.zeros((50, 80, 3), np.uint8)) == []
 
 
+@pytest.mark.slow
 def test_threads_do_not_share_an_interpreter() -> None:
     images = [draw_actor(i).image for i in range(4)]
     alone = [find_faces(image)[0].box for image in images]

@@ -47,6 +47,7 @@ def test_noise_on_a_still_face_is_more_than_halved() -> None:
     assert error(steady[10:], truth[10:]) < 0.6 * error(noisy[10:], truth[10:])
 
 
+@pytest.mark.slow
 def test_noise_on_a_moving_face_falls_without_lag_that_costs_more() -> None:
     drawn = [item.actors[0].landmarks for item in draw_clip([1], 26, fps=Fraction(25))]
     truth = [*drawn, *drawn[-2:0:-1]]  # there and back: drawing is slow

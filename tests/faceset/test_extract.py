@@ -110,6 +110,7 @@ def steps(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         return disk_steps(lambda: extract(clip, folder, SMALL), folder)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks, to kill what it forked")
 @pytest.mark.parametrize(
     ("event", "file", "nth"),

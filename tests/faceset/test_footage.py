@@ -15,6 +15,7 @@ from counterface.faceset.store import Faceset
 pytestmark = pytest.mark.footage
 
 
+@pytest.mark.slow
 def test_following_agrees_with_detecting_in_every_frame(footage: Path, tmp_path: Path):
     clip = footage / "clips_talking_heads" / "real3dportrait_may_5s.mp4"
     rows = {}

@@ -123,6 +123,7 @@ def test_costs_a_fraction_of_reading_everything(tmp_path: Path) -> None:
     assert seeking < (time.process_time() - start) / 3
 
 
+@pytest.mark.slow
 @pytest.mark.footage
 def test_real_clips_equal_reading_from_the_start(footage: Path) -> None:
     clips = sorted((footage / "clips_talking_heads").glob("*.mp4"), key=lambda p: p.stat().st_size)

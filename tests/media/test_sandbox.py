@@ -141,6 +141,7 @@ def test_stopping_early_leaves_a_usable_process(clip: Path, started: list[int]) 
     assert len(started) == 1
 
 
+@pytest.mark.slow
 def test_two_videos_at_once(clip: Path) -> None:
     pairs = zip(sandbox.read_video(clip), sandbox.read_video(clip), strict=True)
     assert all(np.array_equal(a.image, b.image) for a, b in pairs)
@@ -192,6 +193,7 @@ def test_a_hang_ends_at_the_wall_clock_limit(clip: Path, act, before: str) -> No
     assert time.monotonic() - start < 20
 
 
+@pytest.mark.slow
 def test_a_busy_loop_ends_at_the_cpu_limit(clip: Path, act) -> None:
     act("while True: pass")
     with pytest.raises(MediaError, match=r"a\.mp4.*no result within cpu_s=1 s of CPU"):
@@ -246,6 +248,7 @@ def test_the_child_can_write_no_file(clip: Path, tmp_path: Path, act) -> None:
     assert written.stat().st_size == 0
 
 
+@pytest.mark.slow
 def test_what_libraries_print_does_not_reach_the_parent(clip: Path, act) -> None:
     act("print('x' * 10_000, flush=True); os.write(1, b'noise')")
     assert list(sandbox.read_video(clip)) == []
@@ -265,6 +268,7 @@ def test_limits_are_strict() -> None:
         Limits(wall_s=0)
 
 
+@pytest.mark.slow
 def test_warming_up_starts_one_process(clip: Path, started: list[int]) -> None:
     sandbox.warm_up()
     assert len(started) == 1
@@ -320,6 +324,7 @@ os.kill(os.getpid(), signal.SIGKILL)
         assert not Path(f"/proc/{child}/stat").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="macOS has no such limit")
 def test_a_hard_limit_on_address_space_is_kept_or_named(clip: Path, tmp_path: Path) -> None:
     program = """

@@ -112,6 +112,7 @@ def test_frames_over_the_pixel_limit_are_refused(tmp_path: Path) -> None:
         next(read_video(path, max_pixels=1000))
 
 
+@pytest.mark.slow
 def test_a_long_stream_does_not_grow_memory(tmp_path: Path) -> None:
     images = [draw(i, 320, 240) for i in range(40)] * 10
     path = write_clip(tmp_path / "a.mp4", images, options={"preset": "ultrafast"})

@@ -43,6 +43,7 @@ def whole(tmp_path_factory) -> dict[str, Path]:
     return made
 
 
+@pytest.mark.slow
 def test_what_lies_behind_the_end_is_no_loss(whole, tmp_path: Path) -> None:
     for path in (*whole.values(), write_gif(tmp_path / "a.gif")):
         before, longer = probe(path), tmp_path / f"longer{path.suffix}"

@@ -133,6 +133,7 @@ def flipped(data: bytes, place: int) -> bytes:
     return bytes(changed)
 
 
+@pytest.mark.slow
 def test_a_flipped_byte_in_any_box_of_an_mp4_is_noticed(
     signed: dict[str, Path], signer: Signer, tmp_path: Path
 ):
@@ -150,7 +151,8 @@ def test_a_flipped_byte_in_any_box_of_an_mp4_is_noticed(
     assert tally["invalid"] > 400
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("suffix", [*EMBEDDED, *SIDECAR])
 def test_every_flipped_byte_is_noticed(
     signed: dict[str, Path], signer: Signer, tmp_path: Path, suffix: str
@@ -187,6 +189,7 @@ def test_a_flipped_byte_by_way_of_the_child_process(
         assert says in found.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["jpg", "png", "mkv"])
 def test_flipped_bytes_in_the_manifest_of_other_kinds_are_noticed(
     signed: dict[str, Path], signer: Signer, tmp_path: Path, suffix: str
@@ -204,6 +207,7 @@ def test_flipped_bytes_in_the_manifest_of_other_kinds_are_noticed(
         assert found.state == "invalid", (place, found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["mp4", "jpg"])
 def test_credentials_of_the_target_travel_along_and_are_covered(
     raw: dict[str, Path], signed: dict[str, Path], signer: Signer, tmp_path: Path, suffix: str

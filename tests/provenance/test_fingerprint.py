@@ -184,6 +184,7 @@ def fill(folder: Path, writer: int) -> None:
         KnownFakes(folder).add(f"{writer}-{n}", f"file {n}", hashes, kind="video")
 
 
+@pytest.mark.slow
 def test_many_writers_lose_nothing(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     writers = [context.Process(target=fill, args=(tmp_path, n)) for n in range(2)]

@@ -328,6 +328,7 @@ def test_what_the_headline_says_is_not_said_again():
     assert "Another reason." in text
 
 
+@pytest.mark.slow
 def test_a_face_past_the_line_that_does_not_count_is_not_cut_off_by_many_that_do():
     clear = [[-3.0 + 0.01 * i, -3.1, -3.2] for i in range(20)]
     report = a_report("crowd.mp4", *clear, [3.0, 3.1, 3.2])

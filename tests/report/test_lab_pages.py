@@ -107,6 +107,7 @@ def test_one_class_alone_still_has_a_page(tmp_path: Path):
     assert "not measured" in check_page(tmp_path / "a.html")
 
 
+@pytest.mark.slow
 def test_a_cross_table_and_a_comparison_have_pages(tmp_path: Path):
     columns = [[evaluated(2.0, "one"), evaluated(0.2, "one")], [evaluated(1.0, "two")] * 2]
     matrix = cross_table(columns)
@@ -120,6 +121,7 @@ def test_a_cross_table_and_a_comparison_have_pages(tmp_path: Path):
     assert "first is better" in check_page(tmp_path / "pair.html")
 
 
+@pytest.mark.slow
 def test_a_robustness_run_has_a_page_with_every_setting(tmp_path: Path):
     kinds = ("jpeg", "blur")
     plan = [None, *(Degradation(kind, s) for kind in kinds for s in STRENGTHS)]
@@ -144,6 +146,7 @@ def log_of(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_has_curves_and_says_where_it_was_best(tmp_path: Path):
     run = log_of(tmp_path / "run")
     rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
@@ -167,6 +170,7 @@ def test_steps_are_whole_and_values_are_read_off_the_axis() -> None:
     assert axes.yaxis.get_offset_text().get_text() == ""
 
 
+@pytest.mark.slow
 def test_folds_stand_side_by_side(tmp_path: Path):
     def grouping(by: str, value: float) -> dict:
         one = {"metrics": {"auc": value, "accuracy": value}, "unseen": {"auc": 0.61}}

@@ -78,6 +78,7 @@ def test_no_request_leaves_and_no_foreign_script_runs(browser, page_file):
 WIDTH = "document.documentElement.scrollWidth"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_sticks_out_at_any_width(browser, page_file, scheme):
     page, _, _ = open_page(browser, page_file, color_scheme=scheme)
@@ -86,6 +87,7 @@ def test_nothing_sticks_out_at_any_width(browser, page_file, scheme):
         assert page.evaluate(WIDTH) <= width
 
 
+@pytest.mark.slow
 def test_the_frame_under_the_cursor_is_shown(browser, page_file):
     page, _, wrong = open_page(browser, page_file)
     timeline = page.locator(".timeline").first
@@ -139,6 +141,7 @@ def test_every_word_has_the_contrast_of_wcag_aa(browser, page_file, scheme):
     assert page.evaluate(CONTRAST) == []
 
 
+@pytest.mark.slow
 def test_print_is_light_and_starts_each_file_on_its_own_page(browser, page_file):
     page, _, _ = open_page(browser, page_file, color_scheme="dark")
     page.emulate_media(media="print", color_scheme="dark")
@@ -153,6 +156,7 @@ def names(page):
     return page.locator(".files tbody tr:visible a").all_inner_texts()
 
 
+@pytest.mark.slow
 def test_the_overview_sorts_and_filters(browser, many_file):
     page, asked, wrong = open_page(browser, many_file)
     assert names(page) == ["b10.mp4", "b9.mp4", "a.mp4", "broken.mp4"]
@@ -181,6 +185,7 @@ def test_without_script_the_overview_is_whole(browser, many_file):
     assert page.locator("article").count() == 4
 
 
+@pytest.mark.slow
 def test_pictures_of_many_faces_stick_out_nowhere(browser, tmp_path):
     reports = [
         a_still("group.jpg", *([[3.0]] * 12)),
@@ -206,6 +211,7 @@ UNEVEN = """
 """
 
 
+@pytest.mark.slow
 def test_no_picture_is_stretched(browser, tmp_path):
     reports = [a_still("group.jpg", [9.0], [9.0]), a_report("a.mp4", [9.0] * 8), a_report("b.mp4")]
     write_html(reports, tmp_path / "page.html")
@@ -234,6 +240,7 @@ def ink_against_paper(png: bytes) -> float:
 TALLEST = "Math.max(...[...document.querySelectorAll('.numbers tr')].map(r => r.offsetHeight))"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_charts_of_a_lab_page_follow_the_paper_and_nothing_is_asked_for(browser, lab_file, scheme):
     page, asked, wrong = open_page(

@@ -53,6 +53,7 @@ def test_a_copy_is_equal_in_everything(clip: list[ClipFrame], source: Path, tmp_
     assert card.sound == "none"
 
 
+@pytest.mark.slow
 def test_a_covered_face_is_told_from_the_rest_of_the_frame(
     clip: list[ClipFrame], source: Path, tmp_path: Path
 ) -> None:
@@ -74,6 +75,7 @@ def test_a_covered_face_is_told_from_the_rest_of_the_frame(
     assert card.perceptual.mean > 0.01
 
 
+@pytest.mark.slow
 def test_files_of_different_length_or_size_are_refused(
     clip: list[ClipFrame], source: Path, tmp_path: Path
 ) -> None:

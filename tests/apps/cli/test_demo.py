@@ -62,6 +62,7 @@ def test_all_clips_move_alike() -> None:
     assert float(first[-1].pts) == pytest.approx(demo_files.SECONDS - 1 / demo_files.FPS)
 
 
+@pytest.mark.slow
 def test_the_whole_demonstration(
     tmp_path: Path,
     portrait: np.ndarray,

@@ -57,6 +57,7 @@ def test_evaluate_says_numbers_and_outcomes(folder: Path, capsys):
     assert "failed: 0 real, 1 fake" in text
 
 
+@pytest.mark.slow
 def test_evaluate_against_others_and_across_sets(folder: Path, capsys):
     words = ("--detector", folder / "one.onnx", "--against", folder / "two.onnx")
     page = folder / "page.html"
@@ -74,6 +75,7 @@ def test_evaluate_against_others_and_across_sets(folder: Path, capsys):
     assert len(lines[-1]["cells"]) == 2
 
 
+@pytest.mark.slow
 def test_compare_and_robustness(folder: Path, capsys):
     pair = (folder / "one.onnx", folder / "two.onnx", folder / "good.csv")
     code, text, _ = run(capsys, folder, "compare", *pair)

@@ -69,6 +69,7 @@ def test_a_video_is_converted(
     assert "already" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_part_by_a_recipe_and_flags_that_win(
     model: Path, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,6 +90,7 @@ def test_a_part_by_a_recipe_and_flags_that_win(
     assert (settings["from_s"], settings["to_s"], settings["crf"]) == (0.25, 0.5, 30.0)
 
 
+@pytest.mark.slow
 def test_several_people_are_listed_and_one_is_chosen(
     model: Path, clip: Path, pair: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -174,6 +176,7 @@ def test_a_device_that_is_not_there_is_one_line(
     assert line.startswith("counterface: device 'cuda:77' cannot be used")
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_what_is_done_goes_on(
     model: Path,
     clip: Path,

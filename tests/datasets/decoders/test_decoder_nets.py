@@ -146,6 +146,7 @@ def test_taef2_reads_its_tensors_by_name_and_no_others(tmp_path: Path):
         read_taef2(tmp_path / "bad.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.footage
 def test_taef2_redraws_faces_at_30_to_34_decibels(footage: Path):
     """The published figure for faces; wrong layers or a wrong order lie far below."""

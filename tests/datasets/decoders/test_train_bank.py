@@ -17,6 +17,7 @@ from counterface.datasets.decoders.train_bank import DecodersConfig, train_decod
 ROOT = Path(__file__).resolve().parents[3]
 
 
+@pytest.mark.slow
 def test_a_bank_is_trained_once_and_redraws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     tiny = DecoderNet(up="nearest", halvings=2, code=4, side=32)

@@ -47,6 +47,7 @@ def codes(scores: list[FileScore]) -> set[str]:
 # 1. Videos grouped by the name of their folder: four methods' videos fall into one.
 
 
+@pytest.mark.slow
 def test_videos_of_one_name_under_four_methods_stay_four_videos(tmp_path: Path):
     methods = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")
     items = [Entry(drawn_picture(tmp_path / "real.png", 1), 0, "talking", "youtube:033")]
@@ -117,6 +118,7 @@ def test_the_learning_rate_moves_with_every_step(tmp_path: Path):
 # 4. The best epoch chosen on the test set.
 
 
+@pytest.mark.slow
 def test_labels_of_the_test_split_choose_nothing(tmp_path: Path):
     """With every test label turned round, the same step is best, with the same weights."""
     model = ModelChoice(
@@ -156,6 +158,7 @@ def test_labels_of_the_test_split_choose_nothing(tmp_path: Path):
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_the_threshold_is_the_detectors_own_whatever_the_test_labels_are():
     scores = some_scores()
     turned = [s.model_copy(update={"label": 1 - s.label}) for s in scores]
@@ -193,6 +196,7 @@ def test_every_crop_of_every_batch_is_scored(tmp_path: Path, count: int):
     assert logits == pytest.approx(alone, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_every_file_and_frame_is_in_the_numbers():
     for count in (2, 6, 18, 40):
         scores = some_scores(count)
@@ -270,6 +274,7 @@ def encoded(path: Path, crf: int) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_compression_that_the_file_contradicts_is_said(tmp_path: Path):
     names = {1: "raw", 23: "c23", 40: "c40"}
     items = [Entry(encoded(tmp_path / f"{crf}.mp4", crf), 1) for crf in names]
@@ -306,6 +311,7 @@ def test_celeb_dfs_list_is_read_the_right_way_round(tmp_path: Path):
         load_reader("celeb_df").read(tmp_path)
 
 
+@pytest.mark.slow
 def test_classes_that_look_inverted_are_said_and_chance_is_not():
     good = some_scores(80, 2.5)
     inverted = [s.model_copy(update={"label": 1 - s.label}) for s in good]

@@ -74,6 +74,7 @@ def test_a_witness_that_separates_speaks_and_one_that_does_not_is_silent_there()
     assert fit_weights(turned, told()).bins[0].slopes[1] == 0  # never turned round
 
 
+@pytest.mark.slow
 def test_many_votes_recover_the_odds():
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1], 600)
@@ -219,6 +220,7 @@ def test_the_line_follows_the_file_that_decides():
     assert fit_lines(sure, told(), 0.5).bins[0].line == NEVER
 
 
+@pytest.mark.slow
 def test_the_whole_fit_keeps_its_promise_and_its_numbers_are_those_of_a_scan():
     scores = some((3.0, 0.0), GOOD, count=80) + some((2.0, 2.0), POOR, seed=1, count=80)
     off = [heard(0, 9.0, 9.0, in_range=False)] * 30  # set aside: moves nothing

@@ -123,6 +123,7 @@ def test_means_are_those_of_the_levels_and_losses_are_paired():
     assert high - low < 0.1  # the same noise on both sides of the difference cancels
 
 
+@pytest.mark.slow
 def test_a_run_over_files_continues_and_agrees_with_itself(tmp_path: Path):
     items = []
     for person in range(2):

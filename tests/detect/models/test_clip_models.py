@@ -164,6 +164,7 @@ class _ResNet3DOnBackbone(ResNet3D):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [_DifferencesOnBackbone, _ResNet3DOnBackbone])
 def test_a_backbone_may_read_the_frames_of_clips(kind: type[DetectorModel]):
     check_detector_model(kind)
@@ -196,6 +197,7 @@ class _OnBackbone(ConvLSTM):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_backbone_may_read_the_frames_of_the_conv_lstm():
     check_detector_model(_OnBackbone)
 

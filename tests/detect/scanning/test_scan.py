@@ -92,6 +92,7 @@ def test_two_people_are_two_tracks_and_the_worse_decides(pair, tmp_path):
     assert "2 faces were followed, 2 count" in result.reasons[0]
 
 
+@pytest.mark.slow
 def test_a_cut_never_puts_two_people_into_one_track(tmp_path):
     path = drawn_clip(tmp_path / "cut.mp4", (3, 4), 24, cut_at=12)  # they change places at 0.5 s
     result = scan(path, tiny_config(tmp_path, frames=12))
@@ -255,6 +256,7 @@ def test_an_error_that_names_no_file_gets_the_name(clip, tmp_path, monkeypatch):
     assert failure.error == f"{clip}: no frame"
 
 
+@pytest.mark.slow
 def test_many_processes_find_what_one_finds(clip, picture, tmp_path):
     config = tiny_config(tmp_path, frames=4)
     bad = tmp_path / "empty.mp4"

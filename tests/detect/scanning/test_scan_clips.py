@@ -31,6 +31,7 @@ def config(tmp_path: Path) -> ScanConfig:
     return ScanConfig(frames=6, detector=str(path), quality_gate=False)
 
 
+@pytest.mark.slow
 def test_each_person_is_judged_on_his_own_neighbouring_crops_in_order(clip, config):
     result = scan(clip, config)
     media = probe(clip)

@@ -119,6 +119,7 @@ def test_evaluation_measures_the_detector_and_not_the_marks(
     assert score.probability is not None
 
 
+@pytest.mark.slow
 def test_a_camera_s_credentials_are_shown_and_change_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -71,6 +71,7 @@ def test_workers_end_with_a_killed_parent_and_import_nothing_local(tmp_path: Pat
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_file_that_kills_its_worker_is_named_and_costs_no_other(
     place: int, monkeypatch: pytest.MonkeyPatch

@@ -79,6 +79,7 @@ def test_the_loaded_file_gives_the_nets_scores(make, tmp_path: Path):
         assert np.allclose(maps, wanted_maps.numpy(), atol=1e-3, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_file_has_the_nets_witnesses_where_they_are_named(tmp_path: Path):
     net = evidence_sum().eval()
     named = [WitnessInfo(name=name, looks_for="a trace", question="swap") for name in "abc"]
@@ -181,6 +182,7 @@ def test_an_uncalibrated_file_says_so_and_calls_only_the_extreme():
     assert INFO.thresholds.no_manipulation_found <= 0.01
 
 
+@pytest.mark.slow
 def test_weights_in_16_bits_halve_the_file_and_keep_the_scores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -138,6 +138,7 @@ def tinted(tmp_path_factory) -> list[Entry]:
     return entries
 
 
+@pytest.mark.slow
 def test_a_detector_file_learns_families_and_a_scan_tells_them(tmp_path: Path, tinted):
     path = tmp_path / "own.onnx"
     export_detector(Colours(), uncalibrated("colours", "whole_face", 64), path)

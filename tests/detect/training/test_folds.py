@@ -65,6 +65,7 @@ def recipe(store: tuple[Path, list[Entry]], out: Path, **changes: Any) -> TrainC
     return TrainConfig(**(given | changes))
 
 
+@pytest.mark.slow
 def test_a_grid_is_learnt_and_the_weights_say_what_they_are(store, tmp_path: Path):
     loop = LOOP.model_copy(update={"steps": 40, "validate_every": 10})
     result = train_detector(recipe(store, tmp_path / "run", loop=loop))
@@ -96,6 +97,7 @@ def test_no_other_split_is_looked_at(store, tmp_path: Path, monkeypatch: pytest.
     assert not read & test
 
 
+@pytest.mark.slow
 def test_a_labelled_run_that_was_cut_off_ends_with_the_same_weights(store, tmp_path: Path):
     whole = train_detector(recipe(store, tmp_path / "whole"))
 
@@ -115,6 +117,7 @@ def test_a_labelled_run_that_was_cut_off_ends_with_the_same_weights(store, tmp_p
     assert (whole.best_step, whole.best_score) == (again.best_step, again.best_score)
 
 
+@pytest.mark.slow
 def test_epochs_become_steps_and_patience_ends_a_run(store, tmp_path: Path):
     config = recipe(store, tmp_path / "run", epochs=2, loop=LOOP)
     pool = open_pool(config)
@@ -195,6 +198,7 @@ def test_folds_keep_together_what_they_say(store, tmp_path: Path):
     assert parted["identity"] == (1, 1)
 
 
+@pytest.mark.slow
 def test_cross_validation_reports_each_way_and_goes_on_after_a_stop(
     store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
@@ -262,6 +266,7 @@ def test_a_run_is_exported_with_its_card(store, tmp_path: Path, capsys: pytest.C
     assert np.allclose(detector.score(crops)[0], wanted, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_two_runs_fuse_to_the_mean_of_their_calibrated_logits(
     store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -98,6 +98,7 @@ def test_a_run_that_was_cut_off_ends_with_the_same_weights(folders: Path, tmp_pa
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_the_autoencoder_is_trained_once_and_used(folders: Path, tmp_path: Path):
     told: list[str] = []
     loop = LOOP.model_copy(update={"steps": 1})

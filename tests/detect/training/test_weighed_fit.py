@@ -130,6 +130,7 @@ def people(entries: Sequence[Entry]) -> set[str]:
     return {name for entry in entries for name in entry.identities}
 
 
+@pytest.mark.slow
 def test_what_judges_a_fold_is_in_none_of_its_fits(config: FitConfig, work: Work):
     run(config)
     whole = read_manifest(config.manifest or Path())
@@ -153,6 +154,7 @@ def test_what_judges_a_fold_is_in_none_of_its_fits(config: FitConfig, work: Work
     assert not any(e.path.name == "shut.png" for part in work.fitted for e in part)
 
 
+@pytest.mark.slow
 def test_the_file_says_what_its_witnesses_are_worth_and_the_table_stands_beside_it(
     config: FitConfig, work: Work, tmp_path: Path
 ):
@@ -177,6 +179,7 @@ def test_the_file_says_what_its_witnesses_are_worth_and_the_table_stands_beside_
     assert found.met[0].fakes > 0
 
 
+@pytest.mark.slow
 def test_a_second_call_makes_nothing_anew_and_other_heads_tune_nothing(
     config: FitConfig, work: Work
 ):
@@ -188,6 +191,7 @@ def test_a_second_call_makes_nothing_anew_and_other_heads_tune_nothing(
     assert (len(work.fitted), work.tuned) == (5, [])
 
 
+@pytest.mark.slow
 def test_a_call_that_was_stopped_goes_on_where_it_was(config: FitConfig, work: Work):
     work.stop_at = 3
     with pytest.raises(StoppedBySignal, match="while fold 2 was tuned"):
@@ -199,6 +203,7 @@ def test_a_call_that_was_stopped_goes_on_where_it_was(config: FitConfig, work: W
     assert [c.out.parent.name for c in work.tuned[3:]] == ["fold_2", "fold_3", "run"]
 
 
+@pytest.mark.slow
 def test_a_run_is_not_taken_for_one_on_another_list(config: FitConfig, work: Work):
     run(config)
     entries = read_manifest(config.manifest or Path())[:-4]
@@ -207,6 +212,7 @@ def test_a_run_is_not_taken_for_one_on_another_list(config: FitConfig, work: Wor
         run(config)
 
 
+@pytest.mark.slow
 def test_a_run_from_elsewhere_is_taken_and_the_table_says_so(config: FitConfig, work: Work):
     taken = config.out / "fold_1" / "tuned"
     taken.mkdir(parents=True)
@@ -277,6 +283,7 @@ def test_a_tuning_without_faces_is_refused(config: FitConfig):
         run(config.model_copy(update={"faces": None}))
 
 
+@pytest.mark.slow
 def test_a_tuning_has_no_share_for_a_family_that_its_fold_lacks(config: FitConfig, work: Work):
     assert config.tuning is not None
     recipe = read_config(TrainConfig, config.tuning.recipe)

@@ -118,6 +118,7 @@ def test_the_output_says_what_it_is(
     assert str(tmp_path) not in record_path(out).read_text()
 
 
+@pytest.mark.slow
 def test_several_people_and_nothing_said_is_an_error_and_nothing_is_written(
     pair: Path, tmp_path: Path
 ) -> None:
@@ -135,6 +136,7 @@ def test_several_people_and_nothing_said_is_an_error_and_nothing_is_written(
     assert run(pair, tmp_path / "all.mp4", who="all").faces == 8
 
 
+@pytest.mark.slow
 def test_rotation_odd_sizes_and_ten_bits_are_dealt_with_and_noted(tmp_path: Path) -> None:
     images = [np.ascontiguousarray(image[:191, :255]) for image in draw_images(frames=12)[:6]]
     even = [image[:190, :254] for image in images]
@@ -187,6 +189,7 @@ def killed_after(monkeypatch: pytest.MonkeyPatch, segments: int) -> None:
     monkeypatch.setattr(outputs_module.VideoWriter, "close", close)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steady", [0.0, 0.5])
 def test_a_killed_and_continued_conversion_equals_an_uninterrupted_one(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steady: float

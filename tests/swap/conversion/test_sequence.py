@@ -58,6 +58,7 @@ def test_pictures_become_a_video_in_natural_order(pictures: Path, tmp_path: Path
         run(pictures, out, fps=23.976)
 
 
+@pytest.mark.slow
 def test_pictures_become_pictures_of_the_same_names_and_size(
     pictures: Path, tmp_path: Path
 ) -> None:
@@ -73,6 +74,7 @@ def test_pictures_become_pictures_of_the_same_names_and_size(
         assert np.abs(made.astype(int) - given).mean() < 4
 
 
+@pytest.mark.slow
 def test_each_picture_of_a_video_is_signed_marked_and_recorded(tmp_path: Path) -> None:
     clip = write_target(tmp_path / "a.mp4", IMAGES[:3], sound_s=0.2)
     done = run(clip, tmp_path / "out", pictures="jpg", quality=97)
@@ -94,6 +96,7 @@ class _KilledError(Exception):
     pass
 
 
+@pytest.mark.slow
 def test_killed_pictures_go_on_and_equal_uninterrupted_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +143,7 @@ def test_what_cannot_be_a_sequence_is_told(pictures: Path, tmp_path: Path) -> No
         run(clip, tmp_path / "out", pictures="png", matte=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["out.mp4", "out.mov"])
 def test_the_matte_is_white_where_the_face_is_new(tmp_path: Path, name: str) -> None:
     clip, out = write_target(tmp_path / "a.mp4", IMAGES[:3], sound_s=0.1), tmp_path / name

@@ -179,6 +179,7 @@ def test_many_people_are_told_by_their_numbers(make_batch: MakeBatch) -> None:
     assert total(task, batch).item() == pytest.approx(20 * by_hand.item(), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_the_discriminator_and_the_model_learn_apart(make_batch: MakeBatch) -> None:
     model = tiny("lightweight")
     task = AutoencoderTask(model, NONE.model_copy(update={"gan_power": 0.1}), FAST)

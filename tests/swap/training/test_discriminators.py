@@ -63,6 +63,7 @@ def test_a_patch_unet_judges_patches_and_pixels(patch: int):
         net(torch.rand(1, 3, 65, 64))
 
 
+@pytest.mark.slow
 def test_a_patch_unet_learns_to_tell_sharp_from_blurred():
     net = PatchUNet(8, dims=8)
     optimizer = torch.optim.Adam(net.parameters(), 3e-3)

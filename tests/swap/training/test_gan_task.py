@@ -204,6 +204,7 @@ def learn(task: GanTask, batch: Any, steps: int) -> list[dict[str, float]]:
     return history
 
 
+@pytest.mark.slow
 def test_generators_learn_and_discriminators_see_it(batch: Any) -> None:
     history = learn(make(GanConfig(perceptual=(0, 0, 0, 0))), batch, 30)
     for name in ("generator_source", "generator_target"):
@@ -262,6 +263,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]
     return run(tmp_path_factory.mktemp("whole"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_at", [4, 5, 6])  # before the exchange, right at it, after it
 def test_resuming_around_the_exchange_changes_nothing(
     stop_at: int, tmp_path: Path, uninterrupted: dict[str, Tensor]

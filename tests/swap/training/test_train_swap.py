@@ -102,12 +102,14 @@ def test_it_learns_and_leaves_a_model_that_says_what_it_is(
     assert read_image(config.out / "preview.png").shape[0] >= 260
 
 
+@pytest.mark.slow
 def test_df_learns(people: dict[str, Path], tmp_path: Path) -> None:
     config = recipe(people, tmp_path, "df", loop={"steps": 10, "batch_size": 1})
     train_swap(config)
     assert min(losses(tmp_path)[-3:]) < 0.85 * losses(tmp_path)[0]
 
 
+@pytest.mark.slow
 def test_many_learns_three_people(people: dict[str, Path], tmp_path: Path) -> None:
     everyone = {name: (people[name],) for name in "abc"}
     config = recipe(
@@ -119,6 +121,7 @@ def test_many_learns_three_people(people: dict[str, Path], tmp_path: Path) -> No
     assert [p.name for p in read_model(tmp_path).about.identities] == ["a", "b", "c"]
 
 
+@pytest.mark.slow
 def test_gan_learns(people: dict[str, Path], tmp_path: Path) -> None:
     train_swap(recipe(people, tmp_path, "gan", loop={"steps": 4, "batch_size": 1}))
     seen = losses(tmp_path, "loss_generator_target")
@@ -207,6 +210,7 @@ def test_a_loop_table_keeps_the_other_defaults_of_swap_training() -> None:
     assert (loop.batch_size, loop.schedule, loop.steps) == (16, "constant", 100_000)
 
 
+@pytest.mark.slow
 def test_pretrained_weights_start_a_run_but_not_its_inter(
     people: dict[str, Path], tmp_path: Path
 ) -> None:

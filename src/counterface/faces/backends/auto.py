@@ -28,6 +28,7 @@ from counterface.types import Face, Image
 STILL_MP = 6.0  # about 1.5 s on one core
 VIDEO_MP = (0.5, 2.0)  # half the frame's pixels within these: what decoding costs grows as they do
 TILE = (1280, 960)  # width, height: 0.3 GB of memory
+NEAR = 0.05  # of a box: closer to an inner edge of a tile, it may be that of half a face
 OVERLAP = 160  # pixels of tiles; larger faces are found in the whole picture
 
 
@@ -155,13 +156,15 @@ def _starts(length: int, tile: int) -> list[int]:
 
 
 def _is_cut(face: Face, tile: Image, x: int, y: int, width: int, height: int) -> bool:
+    """Whether an inner edge of the tile cuts the face; the box of half a face ends beside it."""
     left, top, right, bottom = face.box
     high, wide = tile.shape[:2]
+    near = max(2.0, NEAR * float(max(right - left, bottom - top)))
     return bool(
-        (x > 0 and left < 1)
-        or (y > 0 and top < 1)
-        or (x + wide < width and right > wide - 2)
-        or (y + high < height and bottom > high - 2)
+        (x > 0 and left < near)
+        or (y > 0 and top < near)
+        or (x + wide < width and right > wide - near)
+        or (y + high < height and bottom > high - near)
     )
 
 
