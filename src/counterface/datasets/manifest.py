@@ -23,6 +23,8 @@ from counterface.table import Int8, Int32, Table, read_about, write_table
 FORMAT = 1
 LABELS = ("real", "fake")  # by label
 SPLITS = ("train", "val", "test")
+SHOWN = 40  # characters of a wrong value that an error repeats
+LONGEST_NAME = 4000  # characters
 _LABEL_OF = {"real": 0, "0": 0, "0.0": 0, "fake": 1, "1": 1, "1.0": 1}
 _SEPARATORS = ",;\t|"
 _OLD_NAMES = {"file": "path", "group": "source"}  # of columns in a CSV
@@ -196,15 +198,18 @@ def _entry(record: dict[str, Any], path: Path, number: int) -> Entry:
     texts = {name: str(record.get(name) or "").strip() for name in _TEXTS}
     label = read_label(str(record["label"] if record["label"] is not None else ""))
     if label is None:
-        raise ConfigError(f"{where}: label {record['label']!r}; use real or fake")
+        raise ConfigError(f"{where}: label {str(record['label'])[:SHOWN]!r}; use real or fake")
     name = str(record["path"] or "").strip()
     if not name:
         raise ConfigError(f"{where}: no file is named")
+    if len(name) > LONGEST_NAME:
+        raise ConfigError(f"{where}: a name of {len(name)} characters; no file can have it")
     if texts["split"] not in ("", *SPLITS):
-        raise ConfigError(f"{where}: split {texts['split']!r}; use {', '.join(SPLITS)} or nothing")
+        split = texts["split"][:SHOWN]
+        raise ConfigError(f"{where}: split {split!r}; use {', '.join(SPLITS)} or nothing")
     repeat = str(record.get("repeat") or 1)
     if not repeat.isdigit() or int(repeat) < 1:
-        raise ConfigError(f"{where}: repeat {repeat!r}; use a whole number, at least 1")
+        raise ConfigError(f"{where}: repeat {repeat[:SHOWN]!r}; use a whole number, at least 1")
     mask = record.get("mask")
     return Entry(
         path=path.parent / name,

@@ -89,7 +89,7 @@ def read_commits(folder: Path) -> list[tuple[pa.Table, tuple[SourceRecord, ...]]
         FacesetError: one cannot be read.
     """
     found = []
-    for path in _commit_files(folder):
+    for path in commit_files(folder):
         try:
             found.append(_read_commit(path))
         except FacesetError as error:
@@ -133,17 +133,17 @@ def recover(folder: Path) -> None:
 
 def drop_commits(folder: Path) -> None:
     """Delete the commits; call when all that they hold is in the faceset's own files."""
-    for path in _commit_files(folder):
+    for path in commit_files(folder):
         path.unlink()
     shutil.rmtree(folder / WORK_FOLDER, ignore_errors=True)
 
 
-def _commit_files(folder: Path) -> list[Path]:
+def commit_files(folder: Path) -> list[Path]:
     return sorted((folder / WORK_FOLDER).glob("commit-*.parquet"))
 
 
 def _next_commit(folder: Path) -> Path:
-    last = _commit_files(folder)[-1:]
+    last = commit_files(folder)[-1:]
     number = int(last[0].stem.split("-")[1]) + 1 if last else 0
     return folder / WORK_FOLDER / f"commit-{number:09d}.parquet"
 

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from counterface.errors import FacesetError, RightsError, ShapeError
 from counterface.faces.align import template_points
-from counterface.faceset.commits import drop_commits, read_commits, recover
+from counterface.faceset.commits import commit_files, drop_commits, read_commits, recover
 from counterface.faceset.header import (
     HEADER_FILE,
     RESTORE,
@@ -94,9 +94,10 @@ class Faceset:
         rows = table_to_rows(table, str(folder / ROWS_FILE))
         strays = tuple(sorted(present - {row.file for row in rows}))
         if strays and not allow_strays:
+            tables = _listed([ROWS_FILE, *(path.name for path in commit_files(folder))])
             raise FacesetError(
-                f"{folder}: {len(strays)} pictures have no row ({_listed(strays)}); delete them, "
-                f"or take them in with 'counterface faceset adopt {folder}'"
+                f"{folder}: {len(strays)} pictures have no row in {tables} ({_listed(strays)}); "
+                f"delete them, or take them in with 'counterface faceset adopt {folder}'"
             )
         kept = sorted((row for row in rows if row.file in present), key=_order)
         return cls(folder, header, tuple(kept), len(rows) - len(kept), strays)

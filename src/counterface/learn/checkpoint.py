@@ -57,7 +57,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
         TrainingError: not a checkpoint of this project, damaged, cut short, or of another format.
     """
     tensors, record = _read(path)
-    return Checkpoint(int(record["step"]), tensors, record)
+    step = record.get("step")
+    if not isinstance(step, int):
+        raise TrainingError(f"{path}: its record names no step; delete it, the one before is used")
+    return Checkpoint(step, tensors, record)
 
 
 def checkpoints(folder: Path) -> list[Path]:
