@@ -139,6 +139,7 @@ def drop_commits(folder: Path) -> None:
 
 
 def commit_files(folder: Path) -> list[Path]:
+    """The commits that wait to be merged, oldest first."""
     return sorted((folder / WORK_FOLDER).glob("commit-*.parquet"))
 
 

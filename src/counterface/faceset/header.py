@@ -125,8 +125,8 @@ def migrate(values: dict[str, Any], table: pa.Table, where: Path) -> tuple[Heade
         step = MIGRATIONS.get(version)
         if step is None:
             raise FacesetError(
-                f"{where / HEADER_FILE} has format {version}, and there is no way to format {version + 1}; "
-                "extract it again"
+                f"{where / HEADER_FILE} has format {version}, and there is no way to format "
+                f"{version + 1}; extract it again"
             )
         lifting = f"cannot be lifted from format {version}"
         with reading(where, FacesetError, RESTORE, what=lifting):
