@@ -198,7 +198,8 @@ def _entry(record: dict[str, Any], path: Path, number: int) -> Entry:
     texts = {name: str(record.get(name) or "").strip() for name in _TEXTS}
     label = read_label(str(record["label"] if record["label"] is not None else ""))
     if label is None:
-        raise ConfigError(f"{where}: label {str(record['label'])[:SHOWN]!r}; use real or fake")
+        shown = record["label"] and str(record["label"])[:SHOWN]
+        raise ConfigError(f"{where}: label {shown!r}; use real or fake")
     name = str(record["path"] or "").strip()
     if not name:
         raise ConfigError(f"{where}: no file is named")
