@@ -86,7 +86,7 @@ def draw_actor(
     return deepcopy(_drawn_actor(identity, pose, expression, size))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _drawn_actor(identity: int, pose: Pose, expression: Expression, size: int) -> Actor:
     canvas = _background(identity, size, size)
     centre = np.array([size / 2, size * 0.44])
@@ -159,7 +159,7 @@ def draw_clip(
     ]
 
 
-@lru_cache(maxsize=96)
+@lru_cache(maxsize=400)
 def _drawn_frame(
     identities: tuple[int, ...], width: int, height: int, fps: Fraction, index: int, after: bool
 ) -> ClipFrame:

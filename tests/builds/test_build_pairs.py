@@ -27,6 +27,8 @@ from counterface.provenance.record import read_record, record_path
 from counterface.provenance.verify import verify_file
 from counterface.types import Image
 
+pytestmark = pytest.mark.slow  # one build of four people serves them all
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -196,7 +198,6 @@ def killed_at(patch: pytest.MonkeyPatch, module: Any, name: str, after: int) -> 
     patch.setattr(module, name, call)
 
 
-@pytest.mark.slow
 def test_killed_at_any_stage_it_goes_on_to_the_same_frames(
     folder: Path, config: BuildConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,7 +223,6 @@ def test_killed_at_any_stage_it_goes_on_to_the_same_frames(
     assert hidden == []
 
 
-@pytest.mark.slow
 def test_a_clip_that_shows_nobody_does_not_end_the_build(
     folder: Path, tmp_path: Path, config: BuildConfig
 ) -> None:

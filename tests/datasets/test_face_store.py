@@ -43,6 +43,7 @@ def entries(folder: Path, *names: str) -> list[Entry]:
     return [Entry(folder / name, number % 2) for number, name in enumerate(names)]
 
 
+@pytest.mark.slow
 def test_a_clip_is_consecutive_frames_and_its_crops_are_a_scans(files: Path, tmp_path: Path):
     summary = store_faces(entries(files, "clip.mp4"), tmp_path / "store", CLIPS)
     assert [(file.status, file.clips) for file in summary.files] == [("done", 2)]

@@ -62,6 +62,7 @@ def test_the_area_is_the_share_of_pairs_in_the_right_order():
     assert found.auc[1] <= found.auc[0] <= found.auc[2]
 
 
+@pytest.mark.slow
 def test_files_of_one_person_widen_the_interval():
     once = some()
     often = [score for score in once for _ in range(6)]  # each file six times, one group

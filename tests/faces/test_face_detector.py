@@ -60,6 +60,7 @@ def test_faces_come_largest_first() -> None:
     assert found[0].box[0] > 300 > found[1].box[2]
 
 
+@pytest.mark.slow
 def test_two_people_are_two_faces_in_every_frame() -> None:
     for item in draw_clip([1, 2], frames=6, width=480, height=270):
         assert len(find_faces(item.frame.image)) == 2

@@ -40,6 +40,7 @@ def clip() -> list[ClipFrame]:
     return draw_clip([1, 2], frames=12, width=480, height=270, cut_at=6)
 
 
+@pytest.mark.slow
 def test_detected_people_are_followed_and_split_at_the_cut(clip: list[ClipFrame]) -> None:
     finder = CutFinder()
     cuts = [item.frame.index for item in clip if finder.is_cut(item.frame.image)]

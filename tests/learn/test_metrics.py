@@ -109,6 +109,7 @@ def test_torchmetrics_agrees(seed: int) -> None:
         assert found[name] == pytest.approx(float(value), abs=2e-6), name
 
 
+@pytest.mark.slow
 def test_bootstrap_covers_the_truth_as_often_as_it_says() -> None:
     # two unit normals 1 apart: AUC = Phi(1 / sqrt 2) = 0.7602
     covered = 0

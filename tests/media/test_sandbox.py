@@ -147,6 +147,7 @@ def test_two_videos_at_once(clip: Path) -> None:
     assert all(np.array_equal(a.image, b.image) for a, b in pairs)
 
 
+@pytest.mark.slow
 def test_threads_do_not_mix_their_frames(clip: Path, tmp_path: Path) -> None:
     other = write_clip(tmp_path / "b.mp4", [255 - draw(i) for i in range(30)])
     right = []
@@ -162,6 +163,7 @@ def test_threads_do_not_mix_their_frames(clip: Path, tmp_path: Path) -> None:
     assert right == [True] * 3
 
 
+@pytest.mark.slow
 def test_a_memory_limit_holds_after_a_larger_one_too(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     write_image(path, np.zeros((2000, 2000, 3), np.uint8))  # 12 MB, from a file of 12 kB

@@ -65,6 +65,7 @@ def _fingerprint(home: Path) -> str:
     return describe_signer(local_signer(home)).fingerprint
 
 
+@pytest.mark.slow
 def test_processes_that_make_it_at_once_get_the_same(tmp_path: Path):
     # not forked: a lock that another thread holds at that moment stays shut in the child
     context = get_context("spawn")

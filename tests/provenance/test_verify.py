@@ -124,6 +124,7 @@ def test_a_mirrored_copy_is_known(maker: Path, tmp_path: Path):
     assert found.watermark.state == "found"
 
 
+@pytest.mark.slow
 def test_a_changed_file_is_altered_whatever_was_changed(maker: Path, tmp_path: Path):
     data = bytearray((maker / "out.mp4").read_bytes())
     out = tmp_path / "out.mp4"

@@ -98,6 +98,7 @@ def some_scores_like(found: Evaluation) -> list:
     ]
 
 
+@pytest.mark.slow
 def test_one_class_alone_still_has_a_page(tmp_path: Path):
     reals = [s for s in some_scores(20) if s.label == 0]
     write_evaluation(evaluate_files(reals, 0.6, rounds=100), html=tmp_path / "a.html")

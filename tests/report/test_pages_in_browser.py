@@ -135,6 +135,7 @@ CONTRAST = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_word_has_the_contrast_of_wcag_aa(browser, page_file, scheme):
     page, _, _ = open_page(browser, page_file, color_scheme=scheme)
@@ -178,6 +179,7 @@ def test_the_overview_sorts_and_filters(browser, many_file):
     assert [a for a in asked if not a.startswith("data:")] == [many_file.as_uri()]
 
 
+@pytest.mark.slow
 def test_without_script_the_overview_is_whole(browser, many_file):
     page, _, _ = open_page(browser, many_file, java_script_enabled=False)
     assert names(page) == ["b10.mp4", "b9.mp4", "a.mp4", "broken.mp4"]

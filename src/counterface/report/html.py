@@ -10,6 +10,7 @@ import base64
 import hashlib
 import unicodedata
 from collections.abc import Callable, Sequence
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -85,8 +86,11 @@ def show_container(names: str, file_name: str) -> str:
     return suffix if suffix in family else family[0]
 
 
+@cache
 def load_template(name: str, **filters: Callable[..., Any]) -> Template:
-    """A template of the reports; it escapes what it shows, and refuses a name without a value.
+    """A template of the reports, compiled once a process.
+
+    It escapes what it shows, and refuses a name without a value.
 
     Args:
         name: file in `templates`.

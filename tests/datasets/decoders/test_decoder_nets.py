@@ -125,6 +125,7 @@ def test_a_nested_code_is_kept_in_part_and_follows_the_generator(tmp_path: Path)
     assert any(not np.array_equal(made[0], other) for other in made[2:])
 
 
+@pytest.mark.slow
 def test_taef2_reads_its_tensors_by_name_and_no_others(tmp_path: Path):
     torch.manual_seed(0)
     net = Taef2()

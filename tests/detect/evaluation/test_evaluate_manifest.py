@@ -95,6 +95,7 @@ def test_other_files_are_not_the_test_and_are_not_logged(folder: Path, config: E
         )
 
 
+@pytest.mark.slow
 def test_a_cross_table_holds_the_evaluations_it_is_made_of(folder: Path, config: EvaluateConfig):
     manifests = [folder / "manifest.parquet", folder / "plain.csv"]
     detectors = [str(folder / "good.onnx"), str(folder / "bad.onnx")]

@@ -119,6 +119,7 @@ def test_a_drawing_is_inconclusive_and_called_so(tmp_path: Path):
     assert "not photographed" in found.reasons[0]
 
 
+@pytest.mark.slow
 def test_the_gate_is_on_unless_it_is_switched_off(tmp_path: Path):
     assert ScanConfig().quality_gate
     clip = drawn_clip(tmp_path / "clip.mp4", frames=12)

@@ -102,6 +102,7 @@ def test_a_cut_never_puts_two_people_into_one_track(tmp_path):
     assert max(len(track.frames) for track in result.tracks) == 12  # one is known on both sides
 
 
+@pytest.mark.slow
 def test_every_frame_can_be_looked_at_and_is_told(whole):
     result, told = whole
     assert result.sampling.mode == "all"

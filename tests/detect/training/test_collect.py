@@ -55,6 +55,7 @@ def test_a_crop_is_what_a_scan_cuts(items: list[Entry]):
     assert np.array_equal(crop, align(image, find_faces(image)[0], "whole_face", 64).image)
 
 
+@pytest.mark.slow
 def test_frames_are_spread_over_the_clip(items: list[Entry]):
     few, _ = collect(items[3:4], 2)
     more, _ = collect(items[3:4], 6)

@@ -167,6 +167,7 @@ def test_a_sharpness_aware_step_goes_down_the_slope_of_the_worst_point_nearby():
     assert log["crop_loss"] == pytest.approx(math.log(1 + math.exp(-1.0)), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_the_second_pass_of_a_sharpness_aware_step_leaves_batch_norms_alone():
     torch.manual_seed(0)
     examples = batch(0, 255)

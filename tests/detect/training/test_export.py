@@ -199,6 +199,7 @@ def test_weights_in_16_bits_halve_the_file_and_keep_the_scores(
     assert np.allclose(maps, near_maps, atol=5e-2, rtol=5e-2)
 
 
+@pytest.mark.slow
 def test_small_weights_stay_in_32_bits(tmp_path: Path):
     export_detector(witness(), INFO, tmp_path / "half.onnx", half=True)
     for tensor in onnx.load(tmp_path / "half.onnx").graph.initializer:
@@ -206,6 +207,7 @@ def test_small_weights_stay_in_32_bits(tmp_path: Path):
             assert numpy_helper.to_array(tensor).size >= LARGE
 
 
+@pytest.mark.slow
 def test_a_weight_that_16_bits_cannot_hold_stays_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

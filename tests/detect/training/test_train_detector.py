@@ -81,6 +81,7 @@ class Stopped(Exception):
     """As if the machine had lost power."""
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_off_ends_with_the_same_weights(folders: Path, tmp_path: Path):
     whole = train_detector(recipe(folders, tmp_path / "whole"))
 

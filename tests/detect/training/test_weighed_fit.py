@@ -226,6 +226,7 @@ def test_a_run_from_elsewhere_is_taken_and_the_table_says_so(config: FitConfig, 
     assert "fold 1" in found.cautions[-1].text
 
 
+@pytest.mark.slow
 def test_where_witnesses_tell_nothing_the_table_is_kept(
     config: FitConfig, work: Work, monkeypatch: pytest.MonkeyPatch
 ):
@@ -240,6 +241,7 @@ def test_where_witnesses_tell_nothing_the_table_is_kept(
     assert len(found.rows) == 4
 
 
+@pytest.mark.slow
 def test_what_a_voter_met_weighs_nothing(config: FitConfig, work: Work, tmp_path: Path):
     whole = read_manifest(config.manifest or Path())
     met = [e for e in whole if e.origin in ("collection 0", "collection 1")]

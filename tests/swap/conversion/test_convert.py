@@ -89,6 +89,7 @@ def test_only_the_face_changes(clip: Path, tmp_path: Path) -> None:
         assert 0.05 < (mask > 0).mean() < 0.5
 
 
+@pytest.mark.slow
 def test_times_and_sound_are_the_targets(tmp_path: Path) -> None:
     steps = [1800 + 74 * (i * 7 % 90) for i in range(12)]
     uneven = [Fraction(n, 90_000) for n in np.cumsum(steps)]
@@ -212,6 +213,7 @@ def test_a_killed_and_continued_conversion_equals_an_uninterrupted_one(
     assert not WorkFolder(pieces).folder.exists()
 
 
+@pytest.mark.slow
 def test_what_is_done_is_not_done_again_nor_overwritten(clip: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
     run(clip, out, to_s=0.25)

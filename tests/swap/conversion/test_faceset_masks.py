@@ -83,6 +83,7 @@ def test_a_mask_of_another_size_is_refused(clip: Path, faceset: Path) -> None:
         masks.find(row.pts, row.box, crop_matrix(row.landmarks, "face", 64), 64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", [True, False])
 def test_a_conversion_uses_them_and_the_hull_where_there_is_none(
     clip: Path, faceset: Path, tmp_path: Path, named: bool

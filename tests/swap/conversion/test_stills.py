@@ -57,6 +57,7 @@ def test_a_picture_is_converted_marked_and_recorded(
     assert not [p for p in out.parent.iterdir() if p.name.startswith(".")]
 
 
+@pytest.mark.slow
 def test_one_bad_picture_never_ends_the_batch(tmp_path: Path) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     (folder / "sub").mkdir(parents=True)

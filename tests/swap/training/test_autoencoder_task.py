@@ -81,6 +81,7 @@ def touched(model: SwapModel) -> set[str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", AUTOENCODERS)
 def test_every_model_learns_its_batch(name: str, make_batch: MakeBatch) -> None:
     model = tiny(name)

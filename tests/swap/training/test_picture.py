@@ -98,6 +98,7 @@ def test_tensors_become_images() -> None:
     assert to_image(picture)[..., 0].tolist() == [[0, 0], [128, 255]]
 
 
+@pytest.mark.slow
 def test_the_hook_draws_when_due_and_leaves_the_modes_alone(tmp_path: Path) -> None:
     module = nn.Sequential(nn.Dropout(), nn.Linear(2, 2))
     module[0].eval()

@@ -129,6 +129,7 @@ def test_gan_learns(people: dict[str, Path], tmp_path: Path) -> None:
     assert read_model(tmp_path).about.model == "gan"
 
 
+@pytest.mark.slow
 def test_going_on_is_exact_and_changes_are_noted(people: dict[str, Path], tmp_path: Path) -> None:
     train_swap(recipe(people, tmp_path / "whole", loop={"steps": 6}))
     train_swap(recipe(people, tmp_path / "parts", loop={"steps": 3, "checkpoint_every": 3}))
