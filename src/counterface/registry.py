@@ -139,3 +139,14 @@ DATASET_READERS = Registry(
         "csv": f"{_READERS}.csv_list:CsvList",
     },
 )
+
+CUES = Registry(
+    "cue",
+    "counterface.cues",
+    {
+        "face_noise": "counterface.detect.cues.noise:FaceNoise",
+        "color_noise": "counterface.detect.cues.noise:ColorNoise",
+        "mask_boundary": "counterface.detect.cues.boundary:MaskBoundary",
+        "landmark_jitter": "counterface.detect.cues.jitter:LandmarkJitter",
+    },
+)

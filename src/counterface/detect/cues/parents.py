@@ -1,0 +1,71 @@
+"""What cues of one kind share: which faces are good enough, and how one value comes of many."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from counterface.detect.cues.cue import (
+    Measured,
+    NotApplicable,
+    PersonView,
+    Reads,
+    Still,
+    Window,
+)
+
+
+class StillCue:
+    """A cue that measures one still after the other and takes the median."""
+
+    name: str
+    title: str
+    unit: str = ""
+    looks_for: str
+    source: str
+    reads: Reads = "stills"
+    min_eye_px: float = 24.0  # between the centres of the eyes; smaller faces are left out
+    nothing: str = "no picture shows the whole face and enough of what lies around it"
+
+    def measure_still(self, still: Still) -> float | None:
+        """The measure of one still; None where it cannot be taken."""
+        raise NotImplementedError
+
+    def measure(self, person: PersonView) -> Measured | NotApplicable:
+        """The median over the stills."""
+        large = [still for still in person.stills if still.eye_px >= self.min_eye_px]
+        if not large:
+            return NotApplicable(
+                f"the eyes are less than {self.min_eye_px:g} pixels apart in every picture"
+            )
+        found = [self.measure_still(still) for still in large]
+        values = [value for value in found if value is not None and np.isfinite(value)]
+        return Measured(float(np.median(values))) if values else NotApplicable(self.nothing)
+
+
+class WindowCue:
+    """A cue that looks at consecutive frames of one person."""
+
+    name: str
+    title: str
+    unit: str = ""
+    looks_for: str
+    source: str
+    reads: Reads = "window"
+    min_frames: int = 24
+    nothing: str = "too little can be measured in the consecutive frames"
+
+    def measure_window(self, window: Window) -> Measured | None:
+        """The measure of a window of `min_frames` or more; None where it cannot be taken."""
+        raise NotImplementedError
+
+    def measure(self, person: PersonView) -> Measured | NotApplicable:
+        """The measure of the person's window."""
+        if person.window is None:
+            return NotApplicable("there are no consecutive frames of this person")
+        count = len(person.window.pts)
+        if count < self.min_frames:
+            return NotApplicable(f"{count} consecutive frames are fewer than {self.min_frames}")
+        found = self.measure_window(person.window)
+        if found is None or not np.isfinite(found.value):
+            return NotApplicable(self.nothing)
+        return found

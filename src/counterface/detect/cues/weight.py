@@ -1,0 +1,145 @@
+"""What a cue's number is worth: a log-likelihood ratio with an interval, from a stored line.
+
+For each cue a logistic line was fitted on labelled files, with genuine and manipulated ones
+weighing the same, so that its log-odds are a log-likelihood ratio: how much likelier such a number
+is for a manipulated face. The covariance of the line's two parameters, from bootstrap samples of
+whole people and methods, gives the interval. A number beyond what the fit has seen is drawn in to
+its edge, and no cue says more than `MOST`. `benchmarks/cues.py` fits and measures.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from math import sqrt
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import Field
+
+from counterface.config import Record
+
+MOST = 2.0  # log-odds
+_RIDGE = 1e-2  # of the slope, for z-scored values
+_STEPS = 50  # of Newton's method; it needs about six
+
+
+class CueWeight(Record):
+    """The line of one cue, and what it rests on."""
+
+    name: str
+    middle: float = Field(description="median of the values, in the cue's unit")
+    spread: float = Field(gt=0, description="spread of the values, in the cue's unit")
+    low: float = Field(description="least value that the fit has seen, 1st percentile")
+    high: float = Field(description="largest value that the fit has seen, 99th percentile")
+    slope: float = Field(description="log-odds for one spread")
+    offset: float = Field(description="log-odds at the middle")
+    covariance: tuple[float, float, float] = Field(
+        description="variance of the slope, of the offset, and their covariance"
+    )
+    counts: bool = Field(description="whether the cue enters the verdict; else it is only shown")
+    auc: tuple[float, float, float] = Field(
+        description="AUC on files that the fit had not seen, and its 95 % interval"
+    )
+    real: int = Field(ge=0, description="number of genuine files")
+    fake: int = Field(ge=0, description="number of manipulated files")
+
+
+class Ratio(NamedTuple):
+    """A log-likelihood ratio and its 95 % interval, in log-odds; over 0 speaks for manipulation."""
+
+    value: float
+    low: float
+    high: float
+
+
+def weigh(value: float, weight: CueWeight) -> Ratio:
+    """What a cue's value says."""
+    z = (min(max(value, weight.low), weight.high) - weight.middle) / weight.spread
+    of_slope, of_offset, joint = weight.covariance
+    half = 1.96 * sqrt(max(0.0, z * z * of_slope + of_offset + 2 * z * joint))
+    said = weight.slope * z + weight.offset
+    low, middle, high = (min(max(x, -MOST), MOST) for x in (said - half, said, said + half))
+    return Ratio(middle, low, high)
+
+
+@cache
+def read_weights() -> dict[str, CueWeight]:
+    """The weights that come with the package, by name of the cue."""
+    text = files("counterface.detect.data").joinpath("cues.json").read_text(encoding="utf-8")
+    found = [CueWeight.model_validate(values) for values in json.loads(text)["cues"]]
+    return {weight.name: weight for weight in found}
+
+
+def fit_weight(
+    name: str,
+    values: ArrayLike,
+    labels: ArrayLike,
+    groups: Sequence[str],
+    *,
+    auc: tuple[float, float, float],
+    samples: int = 200,
+) -> CueWeight:
+    """The weight of a cue from labelled files.
+
+    Args:
+        name: the cue.
+        values: (N,), one a file.
+        labels: (N,), 1 = manipulated; both classes are there.
+        groups: (N,), files of one group are drawn together: whole people or methods.
+        auc: AUC on files that no fit has seen, with its interval; the cue counts where the
+            interval lies on one side of 0.5.
+        samples: bootstrap samples.
+    """
+    x, y = np.asarray(values, np.float64), np.asarray(labels, np.float64)
+    middle = float(np.median(x))
+    spread = float(1.4826 * np.median(np.abs(x - middle))) or float(x.std()) or 1.0
+    low, high = (float(v) for v in np.percentile(x, [1, 99]))
+    z = (np.clip(x, low, high) - middle) / spread
+    line = _fit_line(z, y)
+    rng = np.random.default_rng(0)
+    names, member = np.unique(np.asarray(groups), return_inverse=True)
+    drawn = []
+    while len(drawn) < samples:
+        times = np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names))[member]
+        if (times[y == 1].sum() > 0) and (times[y == 0].sum() > 0):
+            drawn.append(_fit_line(z, y, times.astype(np.float64)))
+    moved = np.cov(np.array(drawn).T)
+    return CueWeight(
+        name=name,
+        middle=middle,
+        spread=spread,
+        low=low,
+        high=high,
+        slope=float(line[0]),
+        offset=float(line[1]),
+        covariance=(float(moved[0, 0]), float(moved[1, 1]), float(moved[0, 1])),
+        counts=not auc[1] <= 0.5 <= auc[2],
+        auc=auc,
+        real=int((y == 0).sum()),
+        fake=int((y == 1).sum()),
+    )
+
+
+def _fit_line(
+    z: NDArray[np.float64], labels: NDArray[np.float64], times: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Slope and offset of the logistic line, both classes weighing the same, by Newton's method."""
+    times = np.ones_like(z) if times is None else times
+    weights = np.where(
+        labels == 1, times / times[labels == 1].sum(), times / times[labels == 0].sum()
+    )
+    design = np.stack([z, np.ones_like(z)], axis=1)
+    line = np.zeros(2)
+    for _ in range(_STEPS):
+        p = 1 / (1 + np.exp(-design @ line))
+        gradient = design.T @ (weights * (p - labels)) + [_RIDGE * line[0], 0.0]
+        curve = design.T @ (design * (weights * p * (1 - p))[:, None]) + np.diag([_RIDGE, 1e-9])
+        step = np.linalg.solve(curve, gradient)
+        line -= step
+        if np.abs(step).max() < 1e-9:
+            break
+    return line

@@ -1,0 +1,91 @@
+"""The contract of a cue, as a plain function for plug-in authors and for our own tests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from counterface.detect.cues.cue import Cue, Measured, NotApplicable, PersonView, Still, Window
+from counterface.registry import CUES
+
+
+def check_cue(name: str, cue: Cue, person: PersonView) -> None:
+    """Pass if a cue keeps the promises of `detect.cues.cue.Cue`.
+
+    Args:
+        name: the name under which it is registered.
+        cue: made by calling its registered class without arguments.
+        person: a large face in at least six stills and 48 consecutive frames.
+    """
+    assert cue.name == name, f"its name is {cue.name!r}, it is registered as {name!r}"
+    for field in ("title", "looks_for", "source"):
+        assert getattr(cue, field).strip(), f"{field} is empty"
+    assert cue.reads in ("stills", "window"), f"it reads {cue.reads!r}"
+    kept = [still.image.copy() for still in person.stills]
+    crops = None if person.window is None else person.window.crops.copy()
+    found = cue.measure(person)
+    assert isinstance(found, Measured | NotApplicable), f"measure gave {type(found).__name__}"
+    assert found == cue.measure(person), "a second call gave something else"
+    assert all(np.array_equal(a, s.image) for a, s in zip(kept, person.stills, strict=True))
+    assert person.window is None or np.array_equal(crops, person.window.crops)
+    _check_result(found, person)
+    for poor in (PersonView(()), *_poor(person)):
+        _check_result(cue.measure(poor), poor)
+    assert isinstance(cue.measure(PersonView(())), NotApplicable), "of nothing it says something"
+
+
+def load_cue(name: str) -> Cue:
+    """The registered cue of this name.
+
+    Raises:
+        RegistryError: there is none, or it cannot be loaded.
+    """
+    cue: Cue = CUES.load(name)()
+    return cue
+
+
+def _check_result(found: Measured | NotApplicable, person: PersonView) -> None:
+    if isinstance(found, NotApplicable):
+        assert found.reason.strip(), "it does not apply, and says not why"
+        assert not found.reason.endswith("."), "the reason stands within a sentence"
+        return
+    assert np.isfinite(found.value), f"the value is {found.value}"
+    times = [time for time, _ in found.series]
+    assert times == sorted(times), "the series is not in time order"
+    assert all(np.isfinite(value) for _, value in found.series), "the series holds no number"
+    if person.window is not None and times:
+        first, last = person.window.pts[[0, -1]]
+        assert first <= times[0] <= times[-1] <= last, "the series leaves the window"
+
+
+def _poor(person: PersonView) -> list[PersonView]:
+    """What a cue must bear: small, black, flat and cut-off faces, few frames and still ones."""
+    stills = person.stills
+    views = [
+        PersonView(tuple(_shrunk(still) for still in stills)),
+        PersonView(tuple(replace(still, image=np.zeros_like(still.image)) for still in stills)),
+        PersonView(tuple(replace(still, image=np.full_like(still.image, 200)) for still in stills)),
+        PersonView(tuple(_moved(still) for still in stills)),
+    ]
+    window = person.window
+    if window is not None:
+        still = Window(
+            np.repeat(window.crops[:1], len(window.pts), axis=0),
+            np.repeat(window.landmarks[:1], len(window.pts), axis=0),
+            window.pts,
+        )
+        first = Window(window.crops[:1], window.landmarks[:1], window.pts[:1])
+        views += [PersonView((), still), PersonView((), first)]
+        views.append(PersonView((), replace(window, crops=np.zeros_like(window.crops))))
+    return views
+
+
+def _shrunk(still: Still) -> Still:
+    small = np.ascontiguousarray(still.image[::8, ::8])
+    return Still(small, still.landmarks / 8, still.corner)
+
+
+def _moved(still: Still) -> Still:
+    """The face half outside its picture."""
+    return replace(still, landmarks=still.landmarks - np.float32(still.image.shape[1] / 2))
