@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from counterface.detect.cues.cue import Cue, Measured, NotApplicable, PersonView, Still, Window
 from counterface.registry import CUES
@@ -22,13 +25,12 @@ def check_cue(name: str, cue: Cue, person: PersonView) -> None:
     for field in ("title", "looks_for", "source"):
         assert getattr(cue, field).strip(), f"{field} is empty"
     assert cue.reads in ("stills", "window"), f"it reads {cue.reads!r}"
-    kept = [still.image.copy() for still in person.stills]
-    crops = None if person.window is None else person.window.crops.copy()
+    kept = deepcopy(person)
     found = cue.measure(person)
     assert isinstance(found, Measured | NotApplicable), f"measure gave {type(found).__name__}"
     assert found == cue.measure(person), "a second call gave something else"
-    assert all(np.array_equal(a, s.image) for a, s in zip(kept, person.stills, strict=True))
-    assert person.window is None or np.array_equal(crops, person.window.crops)
+    for before, now in zip(_arrays(kept), _arrays(person), strict=True):
+        assert np.array_equal(before, now), "it changed what it was shown"
     _check_result(found, person)
     for poor in (PersonView(()), *_poor(person)):
         _check_result(cue.measure(poor), poor)
@@ -81,9 +83,17 @@ def _poor(person: PersonView) -> list[PersonView]:
     return views
 
 
+def _arrays(person: PersonView) -> list[NDArray[Any]]:
+    found: list[NDArray[Any]] = [still.image for still in person.stills]
+    found += [still.landmarks for still in person.stills]
+    if person.window is not None:
+        found += [person.window.crops, person.window.landmarks, person.window.pts]
+    return found
+
+
 def _shrunk(still: Still) -> Still:
     small = np.ascontiguousarray(still.image[::8, ::8])
-    return Still(small, still.landmarks / 8, still.corner)
+    return Still(small, (still.landmarks / 8).astype(np.float32), still.corner)
 
 
 def _moved(still: Still) -> Still:

@@ -102,7 +102,7 @@ def fit_weight(
     line = _fit_line(z, y)
     rng = np.random.default_rng(0)
     names, member = np.unique(np.asarray(groups), return_inverse=True)
-    drawn = []
+    drawn: list[NDArray[np.float64]] = []
     while len(drawn) < samples:
         times = np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names))[member]
         if (times[y == 1].sum() > 0) and (times[y == 0].sum() > 0):
