@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 from drawn_reports import a_failure, a_report, a_still, a_weighed
 
@@ -26,7 +27,19 @@ def test_a_report_survives_its_json():
 
 def test_reports_of_before_are_read_and_written_as_they_were():
     for line in BEFORE:
-        assert Report.model_validate_json(line).to_json() == line
+        written = json.loads(Report.model_validate_json(line).to_json())
+        assert without_newer(written, json.loads(line)) == json.loads(line)
+
+
+def without_newer(written: Any, before: Any) -> Any:
+    """The value without fields that came later, which are empty in what was written before."""
+    if isinstance(written, list) and isinstance(before, list):
+        return [without_newer(a, b) for a, b in zip(written, before, strict=True)]
+    if not isinstance(written, dict) or not isinstance(before, dict):
+        return written
+    newer = written.keys() - before.keys()
+    assert all(written[name] in (None, []) for name in newer)
+    return {name: without_newer(written[name], before[name]) for name in written.keys() - newer}
 
 
 def test_reports_are_made_as_before():

@@ -113,6 +113,26 @@ class FaceQuality(Record):
     promise: Promise | None = Field(None, description="what holds for genuine files at this line")
 
 
+class CueFinding(Record):
+    """What one cue says of one person; see docs/cues.md."""
+
+    name: str
+    title: str
+    looks_for: str = Field(description="words that complete 'looks for ...'")
+    value: float | None = Field(None, description="measure; null: not applicable")
+    unit: str = Field(description="unit of the value; empty: a plain number")
+    log_odds: float | None = Field(
+        None, description="log-likelihood ratio for manipulation; null: no weight"
+    )
+    low: float | None = Field(None, description="lower end of the ratio's 95 % interval")
+    high: float | None = Field(None, description="upper end of the ratio's 95 % interval")
+    says: Literal["for", "against", "neither", "no weight", "not applicable"]
+    text: str = Field(description="the same in one sentence")
+    series: tuple[tuple[float, float], ...] = Field(
+        (), description="course over time: seconds and measure"
+    )
+
+
 class TrackFinding(Record):
     """One person's faces and what they add up to."""
 
@@ -150,6 +170,9 @@ class TrackFinding(Record):
         "not known",
     )
     frames: tuple[FrameScore, ...]
+    cues: tuple[CueFinding, ...] = Field(
+        (), description="what each cue says; it does not enter the verdict"
+    )
 
 
 class Notice(Record):

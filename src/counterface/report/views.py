@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
@@ -38,6 +39,13 @@ VERDICTS: dict[str, tuple[str, str]] = {  # state -> headline, what it means; gr
         "There was no face to judge, so nothing is said about this file.",
     ),
     "failed": ("Could not be scanned", "The file could not be opened or decoded."),
+}
+_SAYS = {
+    "for": "for manipulation",
+    "against": "against it",
+    "neither": "for neither",
+    "no weight": "without weight",
+    "not applicable": "not applicable",
 }
 _SENTENCES = re.compile(r"(?<=[.!?]) (?=[A-Z])")
 MARKED = "A mark that only its maker can leave says so, whatever its faces look like."
@@ -191,4 +199,11 @@ def _track_view(report: Report, track: TrackFinding) -> dict[str, Any]:
         "most": most,
         "least": least,
         "notices": [n for n in report.notices if n.track == track.id],
+        "cue_tally": _tally_cues(track),
     }
+
+
+def _tally_cues(track: TrackFinding) -> str:
+    """How many cues say what, in the order of `_SAYS`."""
+    counts = Counter[str](cue.says for cue in track.cues)
+    return ", ".join(f"{counts[says]} {words}" for says, words in _SAYS.items() if counts[says])

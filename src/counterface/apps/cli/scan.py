@@ -190,7 +190,7 @@ def describe(report: Report) -> list[str]:
     first = [_notice_line(notice) for notice in notices if notice.level == "trust"]
     rest = [_notice_line(notice) for notice in notices if notice.level != "trust"]
     reasons = [f"  {reason}" for reason in report.reasons]
-    heard = describe_witnesses(report)
+    heard = [*describe_witnesses(report), *describe_cues(report)]
     own = [*reasons, *heard, *describe_family(report), *rest, *describe_metadata(report)]
     return [name, f"  {headline}", *first, *own, *describe_marks(report)]
 
@@ -228,6 +228,14 @@ def describe_witnesses(report: Report) -> list[str]:
     face = report.headline.face if report.headline else report.decided_by
     said = next((track.witnesses for track in report.tracks if track.id == face), ())
     return [f"    {one.text}" for one in said]
+
+
+def describe_cues(report: Report) -> list[str]:
+    """One line for each cue that speaks for or against manipulation of the same face."""
+    face = report.headline.face if report.headline else report.decided_by
+    cues = next((track.cues for track in report.tracks if track.id == face), ())
+    said = [f"    {cue.text}" for cue in cues if cue.says in ("for", "against")]
+    return ["  Other cues, which do not enter the verdict:", *said] if said else []
 
 
 def describe_family(report: Report) -> list[str]:

@@ -36,6 +36,7 @@ from counterface.detect.scanning.conclusion import (
     write_headline,
 )
 from counterface.detect.scanning.crop_quality import SIDE, TEMPLATE, CropQuality, measure_quality
+from counterface.detect.scanning.evidence import EvidenceBook, choose_cues
 from counterface.detect.scanning.marks import (
     MarkJob,
     look_for_marks,
@@ -94,6 +95,11 @@ class ScanConfig(Record):
     quality_gate: bool = Field(
         True, description="give no verdict on faces that are too soft or look drawn"
     )
+    cues: str = Field(
+        "default",
+        description="cues to look at beside the detector: none, default (those with a weight), "
+        "all, or names with commas between",
+    )
     pictures: bool = Field(True, description="keep thumbnails and crops for a report")
     limits: Limits = Field(
         default=Limits(), description="limits of the process that opens the file"
@@ -130,6 +136,7 @@ class Scanner:
 
         Raises:
             DetectorError: the detector file cannot be used.
+            ConfigError: no cue of that name.
             RegistryError: no face detector or landmarker of that name.
             WeightsError: a third-party model file cannot be found or fetched.
         """
@@ -137,6 +144,7 @@ class Scanner:
         self.change = change or list
         sandbox.warm_up()
         self.detector = Detector.load(self.config.detector)
+        self.cues = choose_cues(self.config.cues)
         nothing = np.zeros((64, 64, 3), np.uint8)  # loads the models now, not in the first file
         find_faces(nothing, self.config.face_detector, self.config.landmarker)
 
@@ -213,6 +221,7 @@ class _ScanJob:
         self.look = FaceLook(
             media, self.info.template, self.info.size, config.face_detector, config.landmarker
         )
+        self.evidence = EvidenceBook(scanner.cues)
         self.sure_px = 0.0
         self.strip = ThumbStrip(STILL_PX if media.kind == "image" else THUMB_PX)
         self.seen: dict[int, list[tuple[Frame, Crop]]] = defaultdict(list)  # this moment
@@ -253,6 +262,7 @@ class _ScanJob:
             with self.clock.phase("align_and_link"):
                 for person, crop in self.look.cut_people(frame, faces):
                     self.seen[person].append((frame, crop))
+                    self.evidence.add(person, frame, crop.face)
 
     def _judge_moment(self) -> None:
         """Score each person of a moment: on one crop, or on all crops of a clip together."""
@@ -284,6 +294,11 @@ class _ScanJob:
         )
         with self.clock.phase("score"):
             tracks = self.book.close(self._rules())
+        with self.clock.phase("cues"):
+            said = self.evidence.findings(self.path, self.media, self.config.limits)
+        tracks = tuple(
+            track.model_copy(update={"cues": tuple(said.get(track.id, ()))}) for track in tracks
+        )
         facts = conclude(tracks, info.thresholds, self.look.unaligned)
         verdict, reasons = weigh_marks(facts.verdict, explain(facts), marks)
         notices = find_notices(self.media, sampling, tracks, info.range)

@@ -1,0 +1,188 @@
+"""The cues of a scan: what they are shown of each person, and what they say, in words and numbers.
+
+Stills of every person are kept while frames stream past. Consecutive frames are read once more, of
+the main person alone, around the middle of that person's time in the file.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from counterface.detect.cues.cue import Cue, Measured, NotApplicable, PersonView, Still, Window
+from counterface.detect.cues.view import cut_still, make_window
+from counterface.detect.cues.weight import CueWeight, read_weights, weigh
+from counterface.detect.findings import CueFinding
+from counterface.errors import ConfigError, MediaError
+from counterface.faces.face_detector import box_overlaps
+from counterface.faces.follow import FollowConfig
+from counterface.media import sandbox
+from counterface.media.probe import MediaInfo
+from counterface.media.sample_frames import square
+from counterface.media.sandbox import Limits
+from counterface.registry import CUES
+from counterface.types import Face, Frame
+from counterface.wording import unknown_name
+
+STILLS = 6  # of each person
+WINDOW_S = 2.0  # length of the window, seconds
+MOST_FRAMES = 64  # of a window
+DETECT_EVERY = 8  # frames between two passes of the face detector in the window
+FAINT = 0.2  # log-odds: below, a cue speaks neither way
+_SAME = 0.3  # overlap with the box before: below, it is somebody else
+
+
+def choose_cues(names: str) -> tuple[Cue, ...]:
+    """The cues that are asked for: "none", "default" and "all", or names with commas between.
+
+    "default" are those that have a weight, "all" every registered one.
+
+    Raises:
+        ConfigError: no cue of that name.
+    """
+    known = CUES.names()
+    if names == "none":
+        return ()
+    if names == "all":
+        wanted = known
+    elif names == "default":
+        weights = read_weights()
+        wanted = [name for name in known if name in weights and weights[name].counts]
+    else:
+        wanted = [name.strip() for name in names.split(",") if name.strip()]
+    for name in wanted:
+        if name not in known:
+            raise ConfigError(unknown_name("cue", name, ("none", "default", "all", *known)))
+    return tuple(CUES.load(name)() for name in wanted)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """One person: how often and how large, where at each time, and the stills that were kept."""
+
+    size: float = 0.0
+    boxes: list[tuple[float, Face]] = field(default_factory=list)  # by time, seconds
+    stills: list[Still] = field(default_factory=list)
+    every: int = 1
+
+
+class EvidenceBook:
+    """Collects what the cues of one file are shown."""
+
+    def __init__(self, cues: Sequence[Cue]) -> None:
+        """Start empty; without cues nothing is kept."""
+        self.cues = cues
+        self._people: dict[int, _Seen] = defaultdict(_Seen)
+
+    def add(self, person: int, frame: Frame, face: Face) -> None:
+        """Take a sighting of a person, in time order; stills are thinned evenly."""
+        if not self.cues or face.landmarks is None:
+            return
+        seen = self._people[person]
+        width, height = face.box[2:] - face.box[:2]
+        seen.size += float(width * height)
+        if len(seen.boxes) % seen.every == 0:
+            seen.stills.append(cut_still(frame, face))
+            if len(seen.stills) >= 2 * STILLS:
+                seen.stills, seen.every = seen.stills[::2], seen.every * 2
+        seen.boxes.append((float(frame.pts), face))
+
+    def findings(self, path: Path, media: MediaInfo, limits: Limits) -> dict[int, list[CueFinding]]:
+        """What the cues say of each person, by the person's number.
+
+        The window is missing where the file cannot be read a second time.
+        """
+        if not self._people:
+            return {}
+        main = max(self._people, key=lambda number: self._people[number].size)
+        window = None
+        if media.kind != "image" and any(cue.reads == "window" for cue in self.cues):
+            window = read_window(path, media, self._people[main].boxes, limits)
+        weights = read_weights() if media.kind != "image" else {}
+        return {
+            number: [
+                state(cue, cue.measure(view), weights.get(cue.name))
+                for view in [PersonView(_spread(seen.stills), window if number == main else None)]
+                for cue in self.cues
+            ]
+            for number, seen in self._people.items()
+        }
+
+
+def read_window(
+    path: Path, media: MediaInfo, seen: Sequence[tuple[float, Face]], limits: Limits
+) -> Window | None:
+    """Consecutive frames of one person around the middle of the times at which it was seen.
+
+    Args:
+        path: the file.
+        media: facts of the file.
+        seen: times, seconds, and the faces of the person, in time order.
+        limits: limits of the process that decodes.
+    """
+    middle, face = seen[len(seen) // 2]
+    start = Fraction(max(0.0, middle - WINDOW_S / 2)).limit_denominator(1000)
+    follower = FollowConfig(detect_every=DETECT_EVERY).follower()
+    box, found = face.box, list[tuple[Frame, Face]]()
+    try:
+        frames = sandbox.read_video(path, limits, start=start)
+        for read in islice(frames, MOST_FRAMES):
+            if float(read.pts - start) > WINDOW_S:
+                break
+            frame = square(read, media)
+            faces = follower.find(frame.image)
+            overlap = box_overlaps(box, np.stack([f.box for f in faces]))[0] if faces else [0.0]
+            if max(overlap) < (_SAME if found else 0.0):
+                if found:
+                    break  # the person is gone, or the shot is over
+                continue
+            nearest = faces[int(np.argmax(overlap))] if faces else None
+            if nearest is None:
+                continue
+            box = nearest.box
+            found.append((frame, nearest))
+    except MediaError:
+        if not found:
+            return None
+    return make_window(found) if found else None
+
+
+def state(cue: Cue, found: Measured | NotApplicable, weight: CueWeight | None) -> CueFinding:
+    """What a cue says, as a report has it."""
+    told = {"name": cue.name, "title": cue.title, "looks_for": cue.looks_for, "unit": cue.unit}
+    lead = f"{cue.title!r}, which looks for {cue.looks_for}"
+    if isinstance(found, NotApplicable):
+        text = f"{lead}, is not applicable because {found.reason}."
+        return CueFinding(**told, says="not applicable", text=text)
+    value = {"value": found.value, "series": found.series}
+    if weight is None or not weight.counts:
+        text = f"{lead}, was looked at ({found.value:.2g}) and has no weight."
+        return CueFinding(**told, **value, says="no weight", text=text)
+    ratio = weigh(found.value, weight)
+    says, verb = "neither", "speaks neither for nor against manipulation"
+    if abs(ratio.value) >= FAINT:
+        says = "for" if ratio.value > 0 else "against"
+        verb = f"speaks {says} manipulation"
+    span = f"{ratio.low:+.1f} to {ratio.high:+.1f}"
+    return CueFinding(
+        **told,
+        **value,
+        log_odds=ratio.value,
+        low=ratio.low,
+        high=ratio.high,
+        says=says,
+        text=f"{lead}, {verb} ({ratio.value:+.1f}, {span}).",
+    )
+
+
+def _spread(stills: Sequence[Still]) -> tuple[Still, ...]:
+    """At most `STILLS`, evenly spread."""
+    if len(stills) <= STILLS:
+        return tuple(stills)
+    return tuple(stills[n] for n in np.linspace(0, len(stills) - 1, STILLS).round().astype(int))

@@ -1,0 +1,69 @@
+"""A weight says what values are worth: signed, with an honest interval, and never too much."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from counterface.detect.cues.weight import MOST, CueWeight, fit_weight, read_weights, weigh
+
+SURE = (0.9, 0.8, 1.0)
+
+
+def fitted(shift: float, count: int = 400, seed: int = 0) -> CueWeight:
+    """Of normal values whose mean is `shift` higher in fakes: the true ratio is a line."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % 2
+    values = rng.normal(size=count) + shift * labels
+    return fit_weight("drawn", values, labels, [str(n) for n in range(count)], auc=SURE)
+
+
+def test_the_ratio_of_two_normals_is_recovered() -> None:
+    weight = fitted(1.0, 4000)
+    for value in (-0.5, 0.5, 1.5):
+        ratio = weigh(value, weight)
+        assert ratio.value == pytest.approx(value - 0.5, abs=0.12)
+        assert ratio.low <= ratio.value <= ratio.high
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+    ratios = [weigh(1.2, fitted(1.0, 200, seed)) for seed in range(40)]
+    assert sum(ratio.low <= 0.7 <= ratio.high for ratio in ratios) >= 34
+
+
+def test_more_of_one_class_is_no_evidence() -> None:
+    rng = np.random.default_rng(1)
+    labels = (np.arange(900) % 9 == 0).astype(int)
+    weight = fit_weight("x", rng.normal(size=900), labels, [str(n) for n in range(900)], auc=SURE)
+    assert abs(weigh(0.0, weight).value) < 0.2
+
+
+def test_nothing_says_more_than_the_limit_nor_goes_beyond_what_was_seen() -> None:
+    weight = fitted(3.0)
+    far = weigh(1e9, weight)
+    assert far.value <= MOST
+    assert far == weigh(weight.high, weight)
+    assert weigh(-1e9, weight).value >= -MOST
+
+
+@pytest.mark.parametrize(
+    ("auc", "counts"),
+    [((0.6, 0.52, 0.7), True), ((0.4, 0.3, 0.48), True), ((0.6, 0.49, 0.7), False)],
+)
+def test_a_cue_counts_where_its_interval_leaves_chance_out(
+    auc: tuple[float, float, float], counts: bool
+) -> None:
+    assert fit_weight("x", [0, 1, 2, 3], [0, 1, 0, 1], list("abcd"), auc=auc).counts is counts
+
+
+def test_equal_values_give_a_weight_that_says_nothing() -> None:
+    weight = fit_weight("x", [5.0] * 8, [0, 1] * 4, list("abcdefgh"), auc=(0.5, 0.4, 0.6))
+    assert weigh(5.0, weight).value == pytest.approx(0, abs=1e-6)
+
+
+def test_the_weights_of_the_package_are_of_registered_cues() -> None:
+    from counterface.registry import CUES
+
+    for name, weight in read_weights().items():
+        assert name in CUES.names()
+        assert weight.real > 0 < weight.fake
