@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -66,12 +67,14 @@ def test_a_part_found_by_seeking_is_that_part(suffix: str, tmp_path: Path) -> No
     wave = np.concatenate([click(0.5, 1.0, 48_000) * (n + 1) / 8 for n in range(8)])
     path = write_heard(tmp_path / f"a{suffix}", wave, frames=200)
     whole, _ = listen(path)
-    begin = float(whole.start) + 5.25
-    part, _ = listen(path, start=begin, duration=1.5)
-    first = round((float(part.start) - float(whole.start)) * whole.rate)
-    same = whole.samples[first : first + len(part.samples)]
-    assert np.abs(part.samples - same).max() < 0.05  # the grid lies up to half a sample elsewhere
-    assert np.abs(part.samples).max() > 0.3
+    for click_number in (2, 5):
+        begin = float(whole.start) + click_number + 0.25
+        part, _ = listen(path, start=begin, duration=0.5)
+        first = round((float(part.start) - float(whole.start)) * whole.rate)
+        same = replace(part, samples=whole.samples[first : first + len(part.samples)])
+        # The grid of samples may lie elsewhere, and Matroska and FLV round times to 1 ms.
+        assert click_time(part) == pytest.approx(click_time(same), abs=0.0015)
+        assert np.abs(part.samples).max() == pytest.approx(np.abs(same.samples).max(), rel=0.1)
 
 
 def test_the_sandbox_gives_what_the_plain_reader_gives(tmp_path: Path) -> None:
