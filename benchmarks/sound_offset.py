@@ -17,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "media"))
 
 from drawn_sources import CODECS, packets, write_piece, write_source
 
+from counterface.media.beside.join import join_pieces
 from counterface.media.beside.plan import Companions
-from counterface.media.join import join_pieces
 from counterface.media.video_reader import read_video
 
 RATES = {

@@ -31,8 +31,8 @@ from counterface.faceset.store import Faceset
 from counterface.files import locked, replacing
 from counterface.learn.checkpoint import Checkpoint, keep_backup, write_checkpoint, write_weights
 from counterface.learn.run_log import RunLog
+from counterface.media.beside.join import Piece, join_pieces
 from counterface.media.image import write_image
-from counterface.media.join import Piece, join_pieces
 from counterface.media.video_writer import VideoWriter
 from counterface.provenance.fingerprint import KnownFakes, hash_image
 from counterface.provenance.mark import Marker

@@ -80,6 +80,8 @@ LIGHT = (  # the modules of those folders that a scan or an evaluation needs
     "counterface.detect.scanning.scan",
     "counterface.detect.scanning.scan_files",
     "counterface.detect.scanning.track_book",
+    "counterface.detect.sound.log_mel",
+    "counterface.detect.sound.speech",
     "counterface.swap.merge.degrade",
     "counterface.swap.merge.grid",
     "counterface.swap.merge.mask",

@@ -133,6 +133,15 @@ _TABLE = (
         ),
     ),
     WeightFile(
+        "silero_vad",
+        "silero_vad_16k_sequence.onnx",
+        "9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85",
+        1_246_165,
+        "MIT (Silero Team)",
+        "Silero VAD: where somebody speaks, 16 kHz, many steps in one call",
+        (WheelMember("silero-vad==6.2.3", "silero_vad/data/silero_vad_16k_sequence.onnx"),),
+    ),
+    WeightFile(
         "taef2",
         "taef2.safetensors",
         "883b24fc3f2758156d47162300241e8133f841f449c4040de7fab2eb464b79c6",

@@ -12,8 +12,8 @@ import av
 import numpy as np
 from drawn_media import draw
 
+from counterface.media.beside.join import Piece, time_base_of
 from counterface.media.beside.subtitle_text import ASS_HEADER, packet_of
-from counterface.media.join import Piece, time_base_of
 from counterface.media.video_writer import VideoWriter
 from counterface.types import Frame
 

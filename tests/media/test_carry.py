@@ -20,9 +20,9 @@ from drawn_sources import (
     write_source,
 )
 
+from counterface.media.beside.join import join_pieces
 from counterface.media.beside.plan import Companions, plan_companions
 from counterface.media.beside.sound import compare_sound
-from counterface.media.join import join_pieces
 from counterface.media.video_reader import read_video
 
 RATES = {

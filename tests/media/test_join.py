@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from counterface.errors import MediaError
+from counterface.media.beside.join import MAX_RATE, Piece, join_pieces, movie_rate, time_base_of
 from counterface.media.beside.plan import Companions, plan_companions
-from counterface.media.join import MAX_RATE, Piece, join_pieces, movie_rate, time_base_of
 from counterface.media.probe import probe
 from counterface.media.video_reader import read_video
 from counterface.media.video_writer import VideoWriter

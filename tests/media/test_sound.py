@@ -10,9 +10,9 @@ import pytest
 from drawn_media import write_clip
 from drawn_sources import write_piece, write_source
 
+from counterface.media.beside.join import join_pieces
 from counterface.media.beside.plan import Companions
 from counterface.media.beside.sound import compare_sound, hash_sound
-from counterface.media.join import join_pieces
 
 TIMES = [Fraction(i, 5) for i in range(8)]
 

@@ -12,7 +12,7 @@ import pytest
 from drawn_media import draw
 
 from counterface.errors import ConfigError, MediaError
-from counterface.media.join import Piece, join_pieces, time_base_of
+from counterface.media.beside.join import Piece, join_pieces, time_base_of
 from counterface.media.stream.encoder import choose_encoder
 from counterface.media.stream.pixel_layout import PixelLayout, read_pixel_layout
 from counterface.media.video_reader import VideoReader

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from counterface.errors import MediaError
 from counterface.files import make_folder
+from counterface.media.beside.join import time_base_of
 from counterface.media.image import read_image
-from counterface.media.join import time_base_of
 from counterface.media.video_reader import read_video
 from counterface.media.video_writer import VideoWriter
 from counterface.swap.conversion.truth import truth_folder

@@ -20,10 +20,16 @@ from counterface.config import Record
 from counterface.errors import MediaError
 from counterface.media.decoder_process import parent
 from counterface.media.decoder_process.parent import warm_up as warm_up
-from counterface.media.decoder_process.wire import Message, unpack_info, unpack_note
+from counterface.media.decoder_process.wire import (
+    Message,
+    unpack_info,
+    unpack_note,
+    unpack_sound,
+)
 from counterface.media.notes import MediaNote, Tell
 from counterface.media.open_file import check_file, show
 from counterface.media.probe import MediaInfo
+from counterface.media.sound import MAX_SOUND_S, RATE, Sound, Wanted, join_parts
 from counterface.media.tags.metadata import Metadata, clean
 from counterface.types import Frame, Image
 
@@ -46,6 +52,7 @@ class Limits(Record):
 
 
 DEFAULT_LIMITS = Limits()
+_Answer = Frame | MediaInfo | MediaNote | Metadata | Sound
 
 
 def read_image(
@@ -106,6 +113,57 @@ def frames_at(
     yield from _frames(request, path, limits, tell)
 
 
+def read_sound(
+    path: str | os.PathLike[str],
+    rate: int = RATE,
+    start: Fraction | float | None = None,
+    duration: Fraction | float | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    tell: Tell | None = None,
+    *,
+    longest: float = MAX_SOUND_S,
+) -> Sound | None:
+    """The sound of a file, mono, decoded in a child process; None where the file has none.
+
+    Of several streams the one marked as the default is read, else the first that can be decoded.
+    Where `start` or the end lies outside the sound, what is there is given, if need be no sample.
+
+    Args:
+        path: the file; of a damaged one, what can be decoded is read.
+        rate: samples a second of the result, 1,000 to 192,000.
+        start: the time from which on it is read, seconds on the file's own clock (as `Frame.pts`);
+            None for the start of the sound.
+        duration: the length that is read, seconds; None for all of it.
+        limits: the limits of what decoding may cost; time counts from one part of 10 s to the next.
+        tell: is called with what must be known of the sound, once it has been read.
+        longest: the length in seconds at which reading ends, whatever `duration` is; a note tells
+            where there is more.
+
+    Raises:
+        ConfigError: a rate, time or length that no sound has.
+        MediaError: the file cannot be opened, its sound cannot be decoded, a limit was reached, or
+            the decoder crashed.
+    """
+    wanted = Wanted.checked(rate, start, duration, longest)
+    request: Message = {
+        "do": "sound",
+        "rate": rate,
+        "start": None if wanted.start is None else str(wanted.start),
+        "duration": str(wanted.duration),
+        "may_be_longer": wanted.may_be_longer,
+    }
+    parts: list[Sound] = []
+    try:
+        for answer in _answers(request, path, limits):
+            if isinstance(answer, Sound):
+                parts.append(wanted.require(answer, parts))
+            elif tell is not None and isinstance(answer, MediaNote):
+                tell(answer)
+        return join_parts(parts)
+    except ValueError as error:
+        raise _nonsense(path, error) from error
+
+
 def probe(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> MediaInfo:
     """The facts of a media file, found in a child process; see `probe.probe`.
 
@@ -141,9 +199,7 @@ def _frames(
             tell(answer)
 
 
-def _answers(
-    request: Message, path: str | os.PathLike[str], limits: Limits
-) -> Iterator[Frame | MediaInfo | MediaNote | Metadata]:
+def _answers(request: Message, path: str | os.PathLike[str], limits: Limits) -> Iterator[_Answer]:
     """The child's answers; every way to fail becomes a MediaError with the name and the reason."""
     file = check_file(path)
     megabytes = file.stat().st_size / 1_000_000
@@ -169,13 +225,15 @@ def _answers(
             f"{_under_ulimit()}"
         ) from error
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-        raise MediaError(f"{show(path)}: the decoder process answered nonsense: {error}") from error
+        raise _nonsense(path, error) from error
 
 
-def _unpack(answer: Message | Frame) -> Frame | MediaInfo | MediaNote | Metadata:
+def _unpack(answer: Message | Frame) -> _Answer:
     """The child's answer as a value of its type; LookupError, TypeError, ... when misshapen."""
     if isinstance(answer, Frame):
         return answer
+    if "sound" in answer:
+        return unpack_sound(answer["sound"])
     if "metadata" in answer:
         return Metadata.model_validate(answer["metadata"])
     return unpack_note(answer["note"]) if "note" in answer else unpack_info(answer["info"])
@@ -187,6 +245,10 @@ def _under_ulimit() -> str:
     if not stated:
         return ""
     return f", or the address space ({min(stated) // 1024} kB by 'ulimit -v') is too small for it"
+
+
+def _nonsense(path: str | os.PathLike[str], error: Exception) -> MediaError:
+    return MediaError(f"{show(path)}: the decoder process answered nonsense: {error}")
 
 
 def _over(path: str | os.PathLike[str], what: str) -> MediaError:

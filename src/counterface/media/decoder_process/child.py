@@ -22,11 +22,19 @@ from math import ceil
 from pathlib import Path
 
 from counterface.errors import CounterfaceError
-from counterface.media.decoder_process.wire import Message, pack_info, pack_note, receive, send
+from counterface.media.decoder_process.wire import (
+    Message,
+    pack_info,
+    pack_note,
+    pack_sound,
+    receive,
+    send,
+)
 from counterface.media.image import load_parsers, read_image
 from counterface.media.notes import MediaNote
 from counterface.media.open_file import check_file, show, sniff
 from counterface.media.probe import probe
+from counterface.media.sound import Sound, Wanted, read_parts
 from counterface.media.tags.container import read_container_tags
 from counterface.media.tags.picture import read_picture_tags
 from counterface.media.video_reader import open_clip
@@ -69,6 +77,12 @@ class Channel:
         self.rearm()
         self.waiting.append(self.sender.submit(send, self.socket, about(image, index, pts), image))
 
+    def put_sound(self, part: Sound) -> None:
+        """Hand a part of a sound to the parent."""
+        self._require_wanted()
+        self.rearm()
+        self.say({"sound": pack_sound(part)})
+
     def say(self, message: Message, pixels: Image | None = None) -> None:
         """Send a message, behind all frames that were handed over."""
         while self.waiting:
@@ -86,7 +100,7 @@ class Channel:
 
     def load_parsers(self, request: Message) -> None:
         """Import what pictures need, outside the memory limit, when the first one comes."""
-        if self.has_parsers or request["do"] == "video":
+        if self.has_parsers or request["do"] in ("video", "sound"):
             return
         _limit(resource.RLIMIT_AS, resource.RLIM_INFINITY, keep_hard=True)  # of the last request
         before = _address_space("VmSize")
@@ -183,11 +197,25 @@ def _video(channel: Channel, request: Message) -> None:
             channel.tell(note)
 
 
+def _sound(channel: Channel, request: Message) -> None:
+    start = None if request["start"] is None else Fraction(request["start"])
+    length = Fraction(request["duration"])
+    wanted = Wanted(request["rate"], start, length, request["may_be_longer"])
+    notes: list[MediaNote] = []
+    for part in read_parts(request["path"], wanted, notes.append, channel.show_life):
+        channel.put_sound(part)
+    if any(note.code == "sound_damaged" for note in notes) and channel.is_memory_short():
+        raise MemoryError
+    for note in notes:
+        channel.tell(note)
+
+
 ACTIONS: dict[str, Callable[[Channel, Message], None]] = {
     "probe": _probe,
     "metadata": _metadata,
     "image": _image,
     "video": _video,
+    "sound": _sound,
 }
 
 

@@ -178,7 +178,7 @@ def close_idle() -> None:
 
 
 def ask(request: Message) -> Generator[Message | Frame, None, None]:
-    """The answers to a request: `info` and `note` messages, and pictures, as they come.
+    """The answers to a request: `info`, `note`, `metadata` and `sound` messages, and pictures.
 
     Raises:
         MediaError: the child's own refusal, in its words.
@@ -198,7 +198,7 @@ def ask(request: Message) -> Generator[Message | Frame, None, None]:
             message = process.receive(wall_s)
             if "pts" in message:
                 yield process.picture(message, most_pixels, wall_s)
-            elif message.keys() & {"info", "note", "metadata"}:
+            elif message.keys() & {"info", "note", "metadata", "sound"}:
                 yield message
             elif "reading" not in message:
                 break

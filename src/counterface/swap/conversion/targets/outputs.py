@@ -18,8 +18,8 @@ import numpy as np
 
 from counterface.errors import SwapError
 from counterface.files import make_folder, name_differences, write_bytes
+from counterface.media.beside.join import Piece, join_pieces, time_base_of
 from counterface.media.beside.plan import Companions
-from counterface.media.join import Piece, join_pieces, time_base_of
 from counterface.media.probe import MediaInfo, probe
 from counterface.media.video_reader import frames_at, sample_times
 from counterface.media.video_writer import VideoWriter
