@@ -121,6 +121,9 @@ class CueFinding(Record):
     looks_for: str = Field(description="words that complete 'looks for ...'")
     value: float | None = Field(None, description="measure; null: not applicable")
     unit: str = Field(description="unit of the value; empty: a plain number")
+    reads: Literal["stills", "window"] = Field(
+        description="what it looks at: single faces, or consecutive frames"
+    )
     log_odds: float | None = Field(
         None, description="log-likelihood ratio for manipulation; null: no weight"
     )

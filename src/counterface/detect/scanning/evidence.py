@@ -155,7 +155,7 @@ def read_window(
 
 def state(cue: Cue, found: Measured | NotApplicable, weight: CueWeight | None) -> CueFinding:
     """What a cue says, as a report has it."""
-    told = {"name": cue.name, "title": cue.title, "looks_for": cue.looks_for, "unit": cue.unit}
+    told = {name: getattr(cue, name) for name in ("name", "title", "looks_for", "unit", "reads")}
     lead = f"{cue.title!r}, which looks for {cue.looks_for}"
     if isinstance(found, NotApplicable):
         text = f"{lead}, is not applicable because {found.reason}."

@@ -142,8 +142,11 @@ def list_checks(
     else:
         judged = "The detector gave no usable number." if tracks else "No face to score."
     absent = "Not part of this version."  # a failed or absent check is never a 0.5
+    cues = [cue for track in tracks for cue in track.cues if cue.value is not None]
+    moving = any(cue.reads == "window" for cue in cues)
+    idle = "A still picture has no motion." if still else "No cue on consecutive frames applied."
     rows = (
-        ("motion", "Motion between frames", "A still picture has no motion." if still else absent),
+        *(() if moving else (("motion", "Motion between frames", idle),)),
         ("sound", "Voice and lip movement", absent if media.audio else "The file has no sound."),
         ("whole_image", "Editing outside faces", absent),
     )
@@ -151,9 +154,20 @@ def list_checks(
         Check(name="faces", title="Faces", ran=True, note=f"{faces} in {frames}{lost}."),
         Check(name="face_detector", title="Face texture and blending", ran=scored > 0, note=judged),
         _family_check(tracks, known=families),
+        _cue_check(tracks),
         *mark_checks(marks),
         *(Check(name=name, title=title, ran=False, note=why) for name, title, why in rows),
     )
+
+
+def _cue_check(tracks: Sequence[TrackFinding]) -> Check:
+    """Whether cues were looked at beside the detector."""
+    found = [cue for track in tracks for cue in track.cues]
+    applied = sum(cue.value is not None for cue in found)
+    note = "No cues were asked for."
+    if found:
+        note = f"{applied} of {counted(len(found), 'cue')} applied; they do not enter the verdict."
+    return Check(name="cues", title="Other cues", ran=applied > 0, note=note, detail=not found)
 
 
 def _family_check(tracks: Sequence[TrackFinding], *, known: bool) -> Check:
