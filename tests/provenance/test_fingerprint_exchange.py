@@ -170,12 +170,16 @@ def test_what_a_list_names_is_a_hint_and_no_proof(tmp_path: Path) -> None:
     assert "from the list 'list.csv', which nobody here made" in found.reason
 
     registry = KnownFakes(home)
-    registry.add("d" * 64, "own.mp4", [], kind="video")  # made here after all
+    registry.add(
+        "d" * 64, "own.mp4", [(look(HASHES[2]), None)], kind="video"
+    )  # made here after all
     assert PixelSearch(home).known_fake("d" * 64).listed is None
-    imported(tmp_path, f"hash,sha256,name\n{HASHES[1].hex()},{'d' * 64},news.mp4\n")
+    assert registry.match_looks([[look(HASHES[2])]]) is not None
+    done = imported(tmp_path, f"hash,sha256,name\n{HASHES[1].hex()},{'d' * 64},news.mp4\n")
+    assert (done.hashes, done.known) == (0, 1)
     found = PixelSearch(home).known_fake("d" * 64)
-    assert (found.listed, found.name) == (None, "own.mp4")  # its list says no more than that
-    assert registry.match_looks([[look(HASHES[1])]]) is not None
+    assert (found.listed, found.name) == (None, "own.mp4")
+    assert registry.match_looks([[look(HASHES[1])]]) is None  # a list adds nothing to it
 
 
 def test_a_registry_without_lists_keeps_its_format(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ class ListImport:
 
     files: int  # entries that are new in the registry
     hashes: int  # hashes that are new
-    known: int  # hashes that were there already
+    known: int  # hashes that were there already, or are of files made here
     flat: int  # hashes of pictures with too little detail, which are not kept
     wrong: int  # rows that were left out
     wrong_rows: tuple[WrongRow, ...]  # the first 100 of them
@@ -109,8 +109,8 @@ def import_known_fakes(
     """What became of the rows of a CSV list, whose hashes and files are added to the registry.
 
     Rows are stored some thousand at a time. After a kill the same call goes on: what is known
-    already is passed over. A file that was made here stays so, with its own name. Rows without the
-    SHA-256 of a file are joined by their name, by default that of the list.
+    already is passed over. A file that was made here stays as it is, and its rows count as known.
+    Rows without the SHA-256 of a file are joined by their name, by default that of the list.
 
     Args:
         registry: where to add them.
@@ -178,14 +178,15 @@ def _add(database: sqlite3.Connection, rows: Sequence[_Row], source: str) -> tup
     )
     database.execute("CREATE INDEX IF NOT EXISTS hashes_of_file ON pictures (file, hash)")
     database.execute(f"PRAGMA user_version = {LISTED}")
-    numbers: dict[str, int] = {}
+    numbers: dict[str, int | None] = {}  # None: a file made here, of which a list can tell nothing
     files = pictures = 0
     for row in rows:
         keep = row.hash is not None and row.quality >= MIN_QUALITY
         if not keep and file_sha256_of(row.key) is None:
             continue  # nothing could ever be found by it
         if row.key not in numbers:
-            known = database.execute("SELECT id FROM files WHERE sha256 = ?", (row.key,)).fetchone()
+            query = "SELECT (SELECT file FROM imported WHERE file = id) FROM files WHERE sha256 = ?"
+            known = database.execute(query, (row.key,)).fetchone()
             if known is None:
                 insert = "INSERT INTO files (sha256, name, added, kind) VALUES (?, ?, ?, ?)"
                 new = database.execute(insert, (row.key, row.name, row.when, row.kind))
@@ -193,8 +194,8 @@ def _add(database: sqlite3.Connection, rows: Sequence[_Row], source: str) -> tup
                 database.execute("INSERT INTO imported VALUES (?, ?)", (*known, source))
                 files += 1
             numbers[row.key] = known[0]
-        if keep:
-            values = row._asdict() | {"file": numbers[row.key]}
+        if keep and (file := numbers[row.key]) is not None:
+            values = row._asdict() | {"file": file}
             pictures += database.execute(_PICTURE, values).rowcount
     return files, pictures
 
