@@ -40,7 +40,7 @@ from counterface.media.probe import probe
 from counterface.media.video_reader import read_video
 from counterface.media.video_writer import VideoWriter
 from counterface.provenance import record as made
-from counterface.provenance.fingerprint import KnownFakes, hash_image
+from counterface.provenance.fingerprint import KnownFakes, hash_image, import_known_fakes
 from counterface.provenance.home import WATERMARK_FILE
 from counterface.provenance.record_check import check_facts
 from counterface.provenance.rights import read_rights
@@ -280,6 +280,13 @@ def known_fakes(folder: Path) -> Reader:
     return registry.database, read
 
 
+def known_fakes_list(folder: Path) -> Reader:
+    """A list of known fakes, whose wrong rows are no errors."""
+    path = folder / "fakes.csv"
+    path.write_text(f"hash,name,pts\n{'0f' * 32},a.mp4,1/25\n")
+    return path, lambda: import_known_fakes(KnownFakes(folder / "home"), path)
+
+
 def identity(folder: Path) -> Reader:
     """The local signing identity."""
     local_signer(folder)
@@ -402,7 +409,16 @@ LISTS = tuple(map(list_of, _LISTED))
 READERS = (
     *(rights, merge_plan, run_settings, made_record, faceset_header, faceset_rows, faceset_commit),
     *(manifest, manifest_csv, known_hashes, build_pairs, checkpoint, checkpoint_record, swap_model),
-    *(run_log, openings, scores, fold_result, fold_report, known_fakes, identity, anchor, looks),
-    *(conversion_facts, detector_metadata, record_beside, build_recipe, fit_statistics),
+    *(run_log, openings, scores, fold_result, fold_report, known_fakes, known_fakes_list),
+    *(
+        identity,
+        anchor,
+        looks,
+        conversion_facts,
+        detector_metadata,
+        record_beside,
+        build_recipe,
+        fit_statistics,
+    ),
     *(keras_weights, watermark_key, picture, video, *LISTS),
 )

@@ -34,7 +34,7 @@ from counterface.learn.run_log import RunLog
 from counterface.media.beside.join import Piece, join_pieces
 from counterface.media.image import write_image
 from counterface.media.video_writer import VideoWriter
-from counterface.provenance.fingerprint import KnownFakes, hash_image
+from counterface.provenance.fingerprint import KnownFakes, export_known_fakes, hash_image
 from counterface.provenance.mark import Marker
 from counterface.provenance.record import MadeOutput, MadeRecord, write_record
 from counterface.provenance.signer import local_signer
@@ -281,6 +281,14 @@ def known_fakes(folder: Path) -> Writer:
     return registry.database, lambda: registry.add("0" * 64, "a.mp4", [(look, None)], kind="video")
 
 
+def known_fakes_list(folder: Path) -> Writer:
+    """The registry of known fakes as a list."""
+    registry = KnownFakes(folder / "home")
+    registry.add("0" * 64, "a.mp4", [(hash_image(PICTURE), None)], kind="video")
+    path = folder / "fakes.csv"
+    return path, lambda: export_known_fakes(registry, path)
+
+
 def conversion_facts(folder: Path) -> Writer:
     """What a conversion was begun with."""
     path = folder / "started.json"
@@ -291,5 +299,5 @@ WRITERS = (
     *(settings, merge_plan, made_record, faceset, crop, manifest, manifest_csv, known_hashes),
     *(build_pairs, openings, scores, statistics, checkpoint, backup, weights, run_log, detector),
     *(picture, video, joined_video, page, table, signed_picture, identity, known_fakes),
-    *(conversion_facts,),
+    *(known_fakes_list, conversion_facts),
 )

@@ -111,6 +111,8 @@ COMMANDS = (  # in an order in which each finds what it needs
     "swap preview run clip_b.mp4 sheet.png",
     "swap quality clip_b.mp4 clip_b.mp4 fs_b",
     "provenance verify swapped.mp4 sheet.png clip.mp4",
+    "provenance export fakes.csv",
+    "provenance import fakes.csv",
     "dataset index two_folders tree --out set.parquet",
     "dataset split set.parquet --train 0.5 --val 0 --test 0.5",
     "dataset info set.parquet",

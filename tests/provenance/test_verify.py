@@ -13,8 +13,10 @@ from signing import write_identity
 
 from counterface.apps.cli.main import main
 from counterface.errors import MediaError
+from counterface.files import file_sha256
 from counterface.media.image import read_image, write_image
 from counterface.media.video_reader import read_video
+from counterface.provenance.fingerprint import KnownFakes, import_known_fakes
 from counterface.provenance.mark import Marker
 from counterface.provenance.record import record_path
 from counterface.provenance.signer import local_signer
@@ -251,3 +253,17 @@ def test_the_payload_of_the_signer_in_use_is_looked_for(
     assert configured == own_payload(home) != local.watermark.payload
     key.unlink()  # cannot be used any more; the local one is
     assert own_payload(home) == local.watermark.payload
+
+
+def test_a_file_that_a_list_names_is_doubted_and_not_called_made(tmp_path: Path) -> None:
+    """Anybody can write the SHA-256 of somebody's genuine footage into a list."""
+    path = tmp_path / "news.png"
+    write_image(path, draw_frames(1, person=5)[0].image)
+    text = f"hash,sha256,name\n{'0f' * 32},{file_sha256(path)},x.png\n"
+    (tmp_path / "list.csv").write_text(text)
+    import_known_fakes(KnownFakes(tmp_path / "home"), tmp_path / "list.csv")
+    found = verify_file(path, tmp_path / "home")
+    assert found.mark is None
+    assert found.doubt == found.known_fake.reason
+    assert "the list 'list.csv'" in found.doubt
+    assert "a file on an imported list" in found.in_a_line

@@ -103,7 +103,7 @@ def test_a_file_without_marks_says_so_in_one_line():
     (line,) = [text for text in parsed.text if "Marks of origin" in text]
     assert line == (
         "Marks of origin: No content credentials, no watermark of this machine, "
-        "no likeness to files made here."
+        "no likeness to known fakes."
     )
     bare = Page(render_html([a_report("a.mp4", [-3.0, -3.1])]))
     assert not any("Marks of origin" in text for text in bare.text)

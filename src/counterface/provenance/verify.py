@@ -25,7 +25,13 @@ from counterface.provenance.credentials import (
     carries_credentials,
     read_credentials,
 )
-from counterface.provenance.fingerprint import ImageHash, KnownFake, KnownFakes, hash_looks
+from counterface.provenance.fingerprint import (
+    ImageHash,
+    KnownFake,
+    KnownFakeMatch,
+    KnownFakes,
+    hash_looks,
+)
 from counterface.provenance.home import WATERMARK_FILE, home_dir
 from counterface.provenance.record import record_path
 from counterface.provenance.record_check import check_facts
@@ -57,7 +63,7 @@ class WatermarkCheck(Record):
 
 
 class KnownFakeCheck(Record):
-    """Whether the pictures look like those of a file made on this machine."""
+    """Whether the pictures look like those of a file made on this machine, or of a list."""
 
     state: Literal["same_file", "match", "no_match", "not_run"]
     reason: str
@@ -67,6 +73,18 @@ class KnownFakeCheck(Record):
         None, description="number of differing bits, of 256; null for the same file"
     )
     when: datetime | None = Field(None, description="time of its registration")
+    frames_matched: int | None = Field(
+        None, description="number of pictures that look like the known file; null without a match"
+    )
+    frames_compared: int | None = Field(
+        None, description="number of pictures with enough detail to tell; null without a match"
+    )
+    mirrored: bool | None = Field(
+        None, description="whether most of them look like its mirror image; null without a match"
+    )
+    listed: str | None = Field(
+        None, description="imported list that names the known file; null: it was made here"
+    )
 
 
 class RecordCheck(Record):
@@ -111,9 +129,9 @@ class Provenance(Record):
         """
         words = [IN_WORDS["credentials", self.credentials.state]]
         for name in ("watermark", "known_fake", "record"):
-            state = getattr(self, name).state
-            if state not in ("not_run", "none"):
-                words.append(IN_WORDS[name, state])
+            found = getattr(self, name)
+            if found.state not in ("not_run", "none"):
+                words.append(in_words(name, found))
         text = ", ".join(words)
         return f"{text[0].upper()}{text[1:]}."
 
@@ -139,12 +157,21 @@ IN_WORDS = {  # block, state -> a few words
     ("watermark", "not_run"): "no watermark looked for",
     ("known_fake", "same_file"): "a file made here",
     ("known_fake", "match"): "looks like a file made here",
-    ("known_fake", "no_match"): "no likeness to files made here",
+    ("known_fake", "no_match"): "no likeness to known fakes",
     ("known_fake", "not_run"): "known fakes not compared",
     ("record", "agrees"): "a record that fits",
     ("record", "differs"): "a record that does not fit",
     ("record", "unreadable"): "a record that cannot be read",
 }
+
+_LISTED = {"same_file": "a file on an imported list", "match": "looks like one on an imported list"}
+
+
+def in_words(block: str, found: Credentials | WatermarkCheck | KnownFakeCheck | RecordCheck) -> str:
+    """The answer of a block in a few words."""
+    if isinstance(found, KnownFakeCheck) and found.listed is not None:
+        return _LISTED[found.state]
+    return IN_WORDS[block, found.state]
 
 
 def verify_file(
@@ -248,7 +275,7 @@ class PixelSearch:
             home: the user's folder; nothing is made in it.
         """
         self.registry = KnownFakes(home)
-        self._hashes: list[ImageHash] = []
+        self._hashes: list[list[ImageHash]] = []
         self._has_registry = self.registry.database.exists()
         self._marks: WatermarkSearch | None = None
         self._no_key = "there is no watermark key on this machine"
@@ -268,7 +295,7 @@ class PixelSearch:
         if self._marks is not None:
             self._marks.add(image)
         if self._has_registry:
-            self._hashes += hash_looks(image)
+            self._hashes.append(hash_looks(image))
 
     def watermark(self, why: str = "") -> WatermarkCheck:
         """Whether the pictures together carry the watermark of this user's key.
@@ -310,34 +337,47 @@ class PixelSearch:
             return _known_not_run("no file has been made or registered on this machine")
         try:
             if same := self.registry.find_file(sha256):
-                reason = f"It is, byte for byte, {same.name!r}, registered on {same.when:%Y-%m-%d}."
-                return _known("same_file", reason, same)
+                return _known("same_file", f"It is, byte for byte, {_entry(same)}.", same)
             if not self._hashes:
                 return _known_not_run(why or "there are no pictures")
-            match = self.registry.match_hashes(self._hashes)
+            match = self.registry.match_looks(self._hashes)
         except ProvenanceError as error:
             return _known_not_run(str(error))
         if match is None:
-            return KnownFakeCheck(state="no_match", reason="It looks like no file made here.")
+            return KnownFakeCheck(state="no_match", reason="It looks like no known fake.")
+        noun = "picture" if match.images_compared == 1 else "frame"
         reason = (
-            f"It looks like {match.fake.name!r}{' mirrored' if match.mirrored else ''}, registered "
-            f"on {match.fake.when:%Y-%m-%d} ({match.images_matched} of "
-            f"{counted(match.images_compared, 'picture')}, nearest {match.distance} of 256 bits "
+            f"It looks like {_entry(match.fake, match.mirrored)} ({match.images_matched} of "
+            f"{counted(match.images_compared, noun)}, nearest {match.distance} of 256 bits "
             "away): either a copy of it, or the footage that it was made from."
         )
-        return _known("match", reason, match.fake, match.distance)
+        return _known("match", reason, match.fake, match)
+
+
+def _entry(file: KnownFake, mirrored: bool = False) -> str:
+    """A registered file in words: its name, since when it is known, and from which list."""
+    listed = "" if file.list is None else f" from the list {file.list!r}, which nobody here made"
+    turned = " mirrored" if mirrored else ""
+    return f"{file.name!r}{turned}, registered on {file.when:%Y-%m-%d}{listed}"
 
 
 def _known(
-    state: Literal["same_file", "match"], reason: str, file: KnownFake, distance: int | None = None
+    state: Literal["same_file", "match"],
+    reason: str,
+    file: KnownFake,
+    match: KnownFakeMatch | None = None,
 ) -> KnownFakeCheck:
     return KnownFakeCheck(
         state=state,
         reason=reason,
         name=file.name,
         sha256=file.sha256,
-        distance=distance,
+        distance=match and match.distance,
         when=file.when,
+        frames_matched=match and match.images_matched,
+        frames_compared=match and match.images_compared,
+        mirrored=match and match.mirrored,
+        listed=file.list,
     )
 
 
@@ -377,7 +417,8 @@ def _surest_mark(
 
     Credentials of an unknown signer do not count, because anybody can sign somebody's genuine
     footage as made by a machine. A likeness to a known fake does not count, because the footage
-    that a fake was made from looks like it everywhere but in the face.
+    that a fake was made from looks like it everywhere but in the face. Nor does an imported list
+    that names the file: nobody here saw it made.
     """
     if credentials.state == "trusted" and credentials.says_synthetic:
         return (
@@ -389,7 +430,7 @@ def _surest_mark(
             "Its pixels carry the watermark that Counterface hides in what it makes on this "
             f"machine (checksum right, {100 * (watermark.confidence or 0):.0f}% of its bits)."
         )
-    if known.state == "same_file":
+    if known.state == "same_file" and known.listed is None:
         return f"It is, byte for byte, a file that was made on this machine: {known.name}."
     return None
 
@@ -413,7 +454,7 @@ def _gravest_doubt(
             "Its content credentials say that it was made from a file that a trained model made "
             "or changed."
         )
-    if known.state == "match":
+    if known.state == "match" or known.listed is not None:
         return known.reason
     if record.state == "agrees":
         return (

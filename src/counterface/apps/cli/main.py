@@ -84,7 +84,7 @@ NOUNS: dict[str, tuple[str, dict[str, str]]] = {  # noun -> (what it is for, its
     ),
     "provenance": (
         "Check where a file comes from: credentials, watermark, known fakes.",
-        {"provenance": "verify identity"},
+        {"provenance": "verify identity export import"},
     ),
     "faces": ("List the people in a video or picture.", {"faces": "list"}),
     "faceset": (
@@ -103,6 +103,7 @@ CONTINUES = {  # commands that go on where they were stopped; a test reads the s
     *(("detect", verb) for verb in ("train", "fit", "evaluate", "compare", "robustness")),
     *(("swap", verb) for verb in ("train", "convert")),
     ("faceset", "extract"),
+    ("provenance", "import"),
 }
 
 

@@ -18,13 +18,13 @@ from counterface.provenance.credentials import Credentials
 from counterface.provenance.home import home_dir
 from counterface.provenance.verify import (
     FRAMES,
-    IN_WORDS,
     KnownFakeCheck,
     PixelSearch,
     Provenance,
     WatermarkCheck,
     check_credentials,
     gather,
+    in_words,
 )
 from counterface.types import Image, Verdict
 
@@ -140,5 +140,5 @@ def _check(name: str, title: str, found: _Block, block: str) -> Check:
     if found.state == "not_run":
         own = name != "content_credentials"  # looks for what was made or registered here
         return Check(name=name, title=title, ran=False, note=found.reason, detail=own)
-    words = IN_WORDS[block, found.state]
+    words = in_words(block, found)
     return Check(name=name, title=title, ran=True, note=f"{words[0].upper()}{words[1:]}.")
