@@ -48,6 +48,14 @@ class Window:
         """The middle time from one frame to the next, seconds; 0 for a single frame."""
         return float(np.median(np.diff(self.pts))) if len(self.pts) > 1 else 0.0
 
+    def middle(self, length_s: float) -> Window:
+        """The frames within half this many seconds of the middle, or the window itself."""
+        from_middle = np.abs(self.pts - (self.pts[0] + self.pts[-1]) / 2)
+        near = from_middle <= length_s / 2
+        return (
+            self if near.all() else Window(self.crops[near], self.landmarks[near], self.pts[near])
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PersonView:
@@ -79,6 +87,7 @@ class Cue(Protocol):
     looks_for: str  # words that complete 'looks for ...'
     source: str  # the paper, or where the idea comes from
     reads: Reads
+    wants_s: float  # consecutive frames to look for, seconds; 0 for a cue on stills
 
     def measure(self, person: PersonView) -> Measured | NotApplicable:
         """The measure of a person; equal inputs give equal values, and nothing is changed."""

@@ -31,17 +31,18 @@ from counterface.types import Face, Frame
 from counterface.wording import unknown_name
 
 STILLS = 6  # of each person
-WINDOW_S = 2.0  # length of the window, seconds
-MOST_FRAMES = 64  # of a window
+SHORT_S = 2.0  # the window of a quick scan, seconds
+MOST_FRAMES = 200  # of a window
 DETECT_EVERY = 8  # frames between two passes of the face detector in the window
 FAINT = 0.2  # log-odds: below, a cue speaks neither way
 _SAME = 0.3  # overlap with the box before: below, it is somebody else
 
 
-def choose_cues(names: str) -> tuple[Cue, ...]:
+def choose_cues(names: str, *, thorough: bool = False) -> tuple[Cue, ...]:
     """The cues that are asked for: "none", "default" and "all", or names with commas between.
 
-    "default" are those that have a weight, "all" every registered one.
+    "default" are those that have a weight, without those that want a long window unless the scan
+    is `thorough`; "all" is every registered one.
 
     Raises:
         ConfigError: no cue of that name.
@@ -54,6 +55,8 @@ def choose_cues(names: str) -> tuple[Cue, ...]:
     elif names == "default":
         weights = read_weights()
         wanted = [name for name in known if name in weights and weights[name].counts]
+        most_s = np.inf if thorough else SHORT_S
+        wanted = [name for name in wanted if CUES.load(name).wants_s <= most_s]
     else:
         wanted = [name.strip() for name in names.split(",") if name.strip()]
     for name in wanted:
@@ -101,22 +104,32 @@ class EvidenceBook:
         if not self._people:
             return {}
         main = max(self._people, key=lambda number: self._people[number].size)
-        window = None
-        if media.kind != "image" and any(cue.reads == "window" for cue in self.cues):
-            window = read_window(path, media, self._people[main].boxes, limits)
+        windows: dict[float, Window] = {}
+        lengths = {cue.wants_s for cue in self.cues if cue.reads == "window"}
+        if media.kind != "image" and lengths:
+            whole = read_window(path, media, self._people[main].boxes, limits, max(lengths))
+            windows = {length: whole.middle(length) for length in lengths} if whole else {}
         weights = read_weights() if media.kind != "image" else {}
-        return {
-            number: [
-                state(cue, cue.measure(view), weights.get(cue.name))
-                for view in [PersonView(_spread(seen.stills), window if number == main else None)]
+        found: dict[int, list[CueFinding]] = {}
+        for number, seen in self._people.items():
+            stills, mine = _spread(seen.stills), windows if number == main else {}
+            found[number] = [
+                state(
+                    cue,
+                    cue.measure(PersonView(stills, mine.get(cue.wants_s))),
+                    weights.get(cue.name),
+                )
                 for cue in self.cues
             ]
-            for number, seen in self._people.items()
-        }
+        return found
 
 
 def read_window(
-    path: Path, media: MediaInfo, seen: Sequence[tuple[float, Face]], limits: Limits
+    path: Path,
+    media: MediaInfo,
+    seen: Sequence[tuple[float, Face]],
+    limits: Limits,
+    length_s: float = SHORT_S,
 ) -> Window | None:
     """Consecutive frames of one person around the middle of the times at which it was seen.
 
@@ -125,15 +138,16 @@ def read_window(
         media: facts of the file.
         seen: times, seconds, and the faces of the person, in time order.
         limits: limits of the process that decodes.
+        length_s: length of the window, seconds; a shorter shot gives less.
     """
     middle, face = seen[len(seen) // 2]
-    start = Fraction(max(0.0, middle - WINDOW_S / 2)).limit_denominator(1000)
+    start = Fraction(max(0.0, middle - length_s / 2)).limit_denominator(1000)
     follower = FollowConfig(detect_every=DETECT_EVERY).follower()
     box, found = face.box, list[tuple[Frame, Face]]()
     try:
         frames = sandbox.read_video(path, limits, start=start)
         for read in islice(frames, MOST_FRAMES):
-            if float(read.pts - start) > WINDOW_S:
+            if float(read.pts - start) > length_s:
                 break
             frame = square(read, media)
             faces = follower.find(frame.image)

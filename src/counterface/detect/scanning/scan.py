@@ -144,7 +144,7 @@ class Scanner:
         self.change = change or list
         sandbox.warm_up()
         self.detector = Detector.load(self.config.detector)
-        self.cues = choose_cues(self.config.cues)
+        self.cues = choose_cues(self.config.cues, thorough=self.config.thorough)
         nothing = np.zeros((64, 64, 3), np.uint8)  # loads the models now, not in the first file
         find_faces(nothing, self.config.face_detector, self.config.landmarker)
 
