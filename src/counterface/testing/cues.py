@@ -19,7 +19,7 @@ def check_cue(name: str, cue: Cue, person: PersonView) -> None:
     Args:
         name: the name under which it is registered.
         cue: made by calling its registered class without arguments.
-        person: a large face in at least six stills and 48 consecutive frames.
+        person: a large face in at least six stills and six seconds of consecutive frames.
     """
     assert cue.name == name, f"its name is {cue.name!r}, it is registered as {name!r}"
     for field in ("title", "looks_for", "source"):

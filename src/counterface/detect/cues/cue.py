@@ -48,6 +48,11 @@ class Window:
         """The middle time from one frame to the next, seconds; 0 for a single frame."""
         return float(np.median(np.diff(self.pts))) if len(self.pts) > 1 else 0.0
 
+    @property
+    def length_s(self) -> float:
+        """The time that the frames cover, the last one's included, seconds."""
+        return float(self.pts[-1] - self.pts[0]) + self.step_s if len(self.pts) else 0.0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PersonView:
