@@ -38,23 +38,28 @@ def changed(window: Window, change: NDArray[np.float64], within: bool = False) -
     return replace(window, crops=crops.astype(np.uint8))
 
 
-def patches(sigma: float, strength: float, channels: int) -> NDArray[np.float64]:
-    """Noise (30, 224, 224, channels) of this size that is new in each frame."""
+def patches(size: int, strength: float, channels: int) -> NDArray[np.float64]:
+    """Noise (30, 224, 224, channels) with grains of `size` pixels that is new in each frame."""
     rng = np.random.default_rng(1)
-    found = rng.normal(0, 1, (30, 224, 224, channels))
-    soft = np.stack([cv2.GaussianBlur(one, (0, 0), sigma) for one in found])
-    return np.asarray(strength * soft.reshape(found.shape) / soft.std())
+    side = 224 // size
+    found = [
+        cv2.resize(rng.normal(0, strength, (side, side, channels)), (224, 224)).reshape(
+            224, 224, channels
+        )
+        for _ in range(30)
+    ]
+    return np.stack(found)
 
 
 def test_detail_that_is_drawn_anew_flickers(window: Window) -> None:
-    noise = patches(1.5, 10, 1)
+    noise = patches(4, 14, 1)
     plain = value("detail_flicker", window)
     assert value("detail_flicker", changed(window, noise, within=True)) > plain + 0.3
     assert value("detail_flicker", changed(window, noise)) < plain + 0.2  # a noisy camera
 
 
 def test_soft_patches_are_splotches(window: Window) -> None:
-    soft = changed(window, patches(16, 6, 3), within=True)
+    soft = changed(window, patches(32, 10, 3), within=True)
     assert value("face_splotches", soft) > value("face_splotches", window) + 0.5
 
 

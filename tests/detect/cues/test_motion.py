@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from counterface.detect.cues.blink import find_blinks, openness
 from counterface.detect.cues.cue import Measured, NotApplicable, PersonView, Window
 from counterface.faces.landmarks import JAW, LEFT_EYE, RIGHT_EYE
 from counterface.testing.cues import load_cue
@@ -35,7 +34,7 @@ def filmed_by_hand(landmarks: Floats) -> Floats:
     return np.asarray(moved + rng.normal(0, 8, (len(landmarks), 1, 2)), np.float32)
 
 
-@pytest.mark.parametrize("name", ["head_pose", "blink", "expression_head"])
+@pytest.mark.parametrize("name", ["head_pose", "expression_head"])
 def test_a_moving_camera_changes_nothing(name: str, window: Window) -> None:
     moved = replace(window, landmarks=filmed_by_hand(window.landmarks))
     assert value(name, moved) == pytest.approx(value(name, window), abs=0.1)
@@ -46,45 +45,6 @@ def test_a_head_that_turns_without_its_jaw(window: Window) -> None:
     middle = torn[:, 27:36].mean(axis=1, keepdims=True)
     torn[:, JAW] = middle + (torn[:, JAW] - middle).mean(axis=0)
     assert value("head_pose", replace(window, landmarks=torn)) > value("head_pose", window) + 1
-
-
-def blinking(window: Window, shut: Floats) -> Window:
-    """The window with lids that close by the share `shut` (T,) of open eyes."""
-    points = window.landmarks.copy()
-    for eye in (LEFT_EYE, RIGHT_EYE):
-        open_eye = window.landmarks[:1, eye]
-        middle = open_eye.mean(axis=1, keepdims=True)
-        across = np.array([1.0, 0.0], np.float32)
-        lids = (open_eye - middle) * (across + (1 - across) * (1 - shut[:, None, None]))
-        points[:, eye] = middle + lids
-    return replace(window, landmarks=points.astype(np.float32))
-
-
-def closures(*depths: float) -> Floats:
-    """One closure of this depth every two seconds, each over six of 144 frames."""
-    shut = np.zeros(144, np.float32)
-    for n, depth in enumerate(depths):
-        shut[48 * n + 20 : 48 * n + 26] = depth * np.array([0.4, 0.8, 1, 1, 0.8, 0.4])
-    return shut
-
-
-def test_a_blink_is_as_deep_as_the_eyes_close(window: Window) -> None:
-    assert value("blink", blinking(window, closures(0.9, 0.8, 0.9))) == pytest.approx(0.9, abs=0.05)
-    assert value("blink", blinking(window, closures(0.3, 0.2, 0.2))) == pytest.approx(0.3, abs=0.02)
-    assert value("blink", blinking(window, closures())) == pytest.approx(0, abs=0.02)
-
-
-def test_blinks_are_counted(window: Window) -> None:
-    found = find_blinks(openness(blinking(window, closures(0.9, 0, 0.9)).landmarks), 1 / 24)
-    assert found.per_min == pytest.approx(20)
-    shut_for_long = np.repeat([0.0, 0.9], [100, 44]).astype(np.float32)
-    assert find_blinks(openness(blinking(window, shut_for_long).landmarks), 1 / 24).per_min == 0
-
-
-def test_a_blink_needs_four_seconds(window: Window) -> None:
-    short = Window(window.crops[:60], window.landmarks[:60], window.pts[:60])
-    found = load_cue("blink").measure(PersonView((), short))
-    assert found == NotApplicable("2.5 s in consecutive frames is under 4 s")
 
 
 def speaking(window: Window, turns: Floats, speaks: Floats) -> Window:

@@ -10,17 +10,17 @@ from counterface.detect.cues.cue import Measured, NotApplicable, PersonView, Win
 from counterface.testing.cues import load_cue
 
 BLOOD = np.array([0.33, 0.77, 0.53])  # how much a beat moves R, G and B (de Haan 2014)
-SKIN = np.array([190.0, 140.0, 115.0])
+SKIN = np.array([190, 140, 115], np.float32)
 COUNT, FPS = 144, 24
 
 
 def painted(share: NDArray[np.float64], count: int = COUNT, fps: float = FPS) -> Window:
     """Skin with grain whose colour changes by `share`, (T, 1 or 224, 1, 3) of itself."""
     rng = np.random.default_rng(0)
-    grain = rng.normal(0, 2, (224, 224, 3))
+    grain = rng.normal(0, 2, (224, 224, 3)).astype(np.float32)
     frames = [
         np.clip(SKIN * (1 + one) + np.roll(grain, 41 * n, axis=0), 0, 255).round()
-        for n, one in enumerate(share[:count])
+        for n, one in enumerate(share[:count].astype(np.float32))
     ]
     points = np.zeros((count, 68, 2), np.float32)
     return Window(np.stack(frames).astype(np.uint8), points, np.arange(count) / fps)
@@ -38,17 +38,21 @@ def value(name: str, window: Window) -> float:
     return found.value
 
 
-def test_a_pulse_of_72_a_minute_is_found() -> None:
-    alive = painted(0.005 * beat(72) * BLOOD)
+@pytest.fixture(scope="module")
+def alive() -> Window:
+    return painted(0.005 * beat(72) * BLOOD)
+
+
+def test_a_pulse_of_72_a_minute_is_found(alive: Window) -> None:
     dead = painted(np.zeros((COUNT, 1, 1, 3)))
     assert value("pulse", alive) > value("pulse", dead) + 5
     assert value("pulse_agreement", alive) > 0.8
     assert value("pulse_agreement", dead) < 0.5
 
 
-def test_light_that_beats_is_no_pulse() -> None:
+def test_light_that_beats_is_no_pulse(alive: Window) -> None:
     lamp = painted(0.02 * beat(72) * np.ones(3))
-    assert value("pulse", lamp) < value("pulse", painted(0.005 * beat(72) * BLOOD)) - 3
+    assert value("pulse", lamp) < value("pulse", alive) - 3
 
 
 def test_a_forehead_that_beats_late_does_not_agree() -> None:

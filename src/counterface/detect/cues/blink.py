@@ -1,40 +1,32 @@
-"""Blinking: how far the eyes close.
+"""Blinking: how far the eyes close, seen in their pixels.
 
 Early swaps hardly blinked, since few training pictures show shut eyes; later ones blink, but often
-not all the way.
+not all the way. A shut eye has lost the contrast of its white against its iris.
 
-Sources: Soukupova and Cech, "Real-time eye blink detection using facial landmarks", CVWW 2016, for
-the aspect ratio of an eye; Li, Chang and Lyu, "In ictu oculi", WIFS 2018
-(https://arxiv.org/abs/1806.02877), which learns the state of the eye.
+Sources: Li, Chang and Lyu, "In ictu oculi", WIFS 2018 (https://arxiv.org/abs/1806.02877), which
+learns the state of the eye from its picture. The aspect ratio of an eye's landmarks (Soukupova and
+Cech, "Real-time eye blink detection using facial landmarks", CVWW 2016) does not serve: our
+landmarks hardly follow the lids.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from counterface.detect.cues.cue import Measured, Window
 from counterface.detect.cues.parents import WindowCue
-from counterface.faces.landmarks import LEFT_EYE, RIGHT_EYE
-from counterface.types import Floats
+from counterface.detect.cues.regions import cut_box
 
-OPEN = 80  # percentile of the aspect ratio that stands for open eyes
-SHUT = 0.7  # of open eyes; below it an eye blinks
-LONGEST_S = 0.8  # of a blink; longer is a look down or closed eyes
-
-
-class Blinks(NamedTuple):
-    """The blinks of a window."""
-
-    per_min: float
-    depth: float  # [0, 1], of the deepest closure, 1 = shut
-    asymmetry: float  # mean distance of the two eyes' courses, shares of open eyes
+# Left, top, right, bottom in eye distances from the middle of the eyes.
+LEFT_BOX, RIGHT_BOX = (-0.78, -0.16, -0.22, 0.16), (0.22, -0.16, 0.78, 0.16)
+OPEN = 80  # percentile over time of the contrast that stands for open eyes
+GREY = np.array([0.299, 0.587, 0.114], np.float32)  # luma of ITU-R BT.601
 
 
 class Blink(WindowCue):
-    """How far the eyes close at the most, as a share of open eyes."""
+    """How much of their contrast the eyes lose at the most, which is near 1 for shut ones."""
 
     name = "blink"
     title = "Blinking"
@@ -43,32 +35,26 @@ class Blink(WindowCue):
     source = "https://arxiv.org/abs/1806.02877"
     wants_s = 6.0
     min_s = 4.0
+    nothing = "the eyes are too dark"
 
     def measure_window(self, window: Window) -> Measured | None:
-        """The deepest closure, and how open the eyes are over time."""
-        opened = openness(window.landmarks)
-        series = tuple(zip(window.pts.tolist(), opened.mean(axis=1).tolist(), strict=True))
-        return Measured(find_blinks(opened, window.step_s).depth, series)
+        """The deepest closure that lasts two frames, [0, 1], and how open the eyes are."""
+        contrast = eye_contrast(window)
+        if contrast is None:
+            return None
+        steady = np.median(sliding_window_view(contrast, 3), axis=1)
+        opened = steady / max(float(np.percentile(steady, OPEN)), 1e-6)
+        series = tuple(zip(window.pts[1:-1].tolist(), opened.tolist(), strict=True))
+        return Measured(float(np.clip(1 - opened.min(), 0, 1)), series)
 
 
-def openness(landmarks: Floats) -> NDArray[np.float64]:
-    """The aspect ratio of both eyes over that of open ones, (T, 2)."""
-    ratios = []
-    for eye in (landmarks[:, LEFT_EYE], landmarks[:, RIGHT_EYE]):
-        lids = np.linalg.norm(eye[:, [1, 2]] - eye[:, [5, 4]], axis=2).mean(axis=1)
-        ratios.append(lids / np.maximum(np.linalg.norm(eye[:, 0] - eye[:, 3], axis=1), 1e-6))
-    found = np.stack(ratios, axis=1).astype(np.float64)
-    return np.asarray(found / np.maximum(np.percentile(found, OPEN, axis=0), 1e-6))
-
-
-def find_blinks(opened: NDArray[np.float64], step_s: float) -> Blinks:
-    """The blinks in the openness of both eyes (T, 2), `step_s` seconds from frame to frame."""
-    both = opened.mean(axis=1)
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], both < SHUT, [0]])))
-    lengths = (edges[1::2] - edges[::2]) * step_s
-    minutes = len(both) * step_s / 60
-    return Blinks(
-        per_min=float((lengths <= LONGEST_S).sum() / minutes) if minutes else 0.0,
-        depth=float(np.clip(1 - both.min(), 0, 1)),
-        asymmetry=float(np.abs(opened[:, 0] - opened[:, 1]).mean()),
-    )
+def eye_contrast(window: Window) -> NDArray[np.float64] | None:
+    """Brightest less darkest over middle of both eyes, (T,); None where an eye is black."""
+    found = []
+    for box in (LEFT_BOX, RIGHT_BOX):
+        grey = (cut_box(window.crops, box) @ GREY).reshape(len(window.pts), -1)
+        dark, middle, bright = np.percentile(grey, [5, 50, 95], axis=1)
+        if middle.min() < 1:
+            return None
+        found.append((bright - dark) / middle)
+    return np.asarray(np.mean(found, axis=0))

@@ -15,10 +15,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from counterface.detect.cues.cue import WINDOW_SIDE, WINDOW_TEMPLATE, Measured, Window
+from counterface.detect.cues.cue import Measured, Window
 from counterface.detect.cues.parents import WindowCue
-from counterface.faces.align import TEMPLATES
-from counterface.types import Image
+from counterface.detect.cues.regions import cut_box
 
 Signal = NDArray[np.float64]  # (T,)
 # Left, top, right, bottom in eye distances from the middle of the eyes.
@@ -86,7 +85,7 @@ def skin_colors(window: Window) -> NDArray[np.float64] | None:
     even = np.linspace(window.pts[0], window.pts[-1], len(window.pts))
     found = []
     for box in (FOREHEAD, LEFT_CHEEK, RIGHT_CHEEK):
-        means = _cut(window.crops, box).mean(axis=(1, 2), dtype=np.float64)
+        means = cut_box(window.crops, box).mean(axis=(1, 2), dtype=np.float64)
         if means.min() < 1:
             return None
         found.append(np.stack([np.interp(even, window.pts, plane) for plane in means.T], axis=1))
@@ -142,13 +141,3 @@ def _in_band(signal: Signal, step_s: float) -> Signal:
     waves, hertz = np.fft.rfft(signal - signal.mean()), np.fft.rfftfreq(len(signal), step_s)
     waves[(hertz < SLOWEST_HZ) | (hertz > FASTEST_HZ)] = 0
     return np.asarray(np.fft.irfft(waves, len(signal)))
-
-
-def _cut(crops: Image, box: tuple[float, float, float, float]) -> Image:
-    """The pixels of a box, in eye distances from the middle of the eyes, in crops (T, S, S, 3)."""
-    side, eye_line = TEMPLATES[WINDOW_TEMPLATE]
-    left, top, right, bottom = (
-        round((offset / side + middle) * WINDOW_SIDE)
-        for offset, middle in zip(box, (0.5, eye_line, 0.5, eye_line), strict=True)
-    )
-    return crops[:, top:bottom, left:right]
