@@ -148,5 +148,13 @@ CUES = Registry(
         "color_noise": "counterface.detect.cues.noise:ColorNoise",
         "mask_boundary": "counterface.detect.cues.boundary:MaskBoundary",
         "landmark_jitter": "counterface.detect.cues.jitter:LandmarkJitter",
+        "detail_flicker": "counterface.detect.cues.flicker:DetailFlicker",
+        "face_splotches": "counterface.detect.cues.splotches:FaceSplotches",
+        "skin_color_change": "counterface.detect.cues.skin_color:SkinColorChange",
+        "head_pose": "counterface.detect.cues.head_pose:HeadPose",
+        "blink": "counterface.detect.cues.blink:Blink",
+        "expression_head": "counterface.detect.cues.expression_head:ExpressionHead",
+        "pulse": "counterface.detect.cues.pulse:Pulse",
+        "pulse_agreement": "counterface.detect.cues.pulse:PulseAgreement",
     },
 )

@@ -19,12 +19,13 @@ def check_cue(name: str, cue: Cue, person: PersonView) -> None:
     Args:
         name: the name under which it is registered.
         cue: made by calling its registered class without arguments.
-        person: a large face in at least six stills and 48 consecutive frames.
+        person: a large face in at least six stills and six seconds of consecutive frames.
     """
     assert cue.name == name, f"its name is {cue.name!r}, it is registered as {name!r}"
     for field in ("title", "looks_for", "source"):
         assert getattr(cue, field).strip(), f"{field} is empty"
     assert cue.reads in ("stills", "window"), f"it reads {cue.reads!r}"
+    assert (cue.wants_s > 0) == (cue.reads == "window"), f"it wants {cue.wants_s} s"
     kept = deepcopy(person)
     found = cue.measure(person)
     assert isinstance(found, Measured | NotApplicable), f"measure gave {type(found).__name__}"

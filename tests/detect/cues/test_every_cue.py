@@ -29,6 +29,7 @@ class Chatty:
     name = title = looks_for = source = "chatty"
     unit = ""
     reads = "stills"
+    wants_s = 0.0
 
     def measure(self, person: PersonView) -> Measured:
         return Measured(0.0)

@@ -31,6 +31,7 @@ class Counting:
     name = title = looks_for = source = "counting"
     unit = "frames"
     reads = "window"
+    wants_s = 2.0
 
     def measure(self, person: PersonView) -> Measured | NotApplicable:
         if person.window is None:

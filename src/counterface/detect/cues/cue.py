@@ -56,6 +56,11 @@ class Window:
             self if near.all() else Window(self.crops[near], self.landmarks[near], self.pts[near])
         )
 
+    @property
+    def length_s(self) -> float:
+        """The time that the frames cover, the last one's included, seconds."""
+        return float(self.pts[-1] - self.pts[0]) + self.step_s if len(self.pts) else 0.0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PersonView:

@@ -23,6 +23,7 @@ class StillCue:
     looks_for: str
     source: str
     reads: Reads = "stills"
+    wants_s: float = 0.0
     min_eye_px: float = 24.0  # between the centres of the eyes; smaller faces are left out
     nothing: str = "no picture shows the whole face and enough of what lies around it"
 
@@ -51,11 +52,14 @@ class WindowCue:
     looks_for: str
     source: str
     reads: Reads = "window"
+    wants_s: float = 2.0  # consecutive frames to look for, seconds
+    min_s: float = 0.0  # a shorter window says nothing
+    min_fps: float = 0.0  # nor does a slower one
     min_frames: int = 24
     nothing: str = "too little can be measured in the consecutive frames"
 
     def measure_window(self, window: Window) -> Measured | None:
-        """The measure of a window of `min_frames` or more; None where it cannot be taken."""
+        """The measure of a window that is long enough; None where it cannot be taken."""
         raise NotImplementedError
 
     def measure(self, person: PersonView) -> Measured | NotApplicable:
@@ -65,6 +69,13 @@ class WindowCue:
         count = len(person.window.pts)
         if count < self.min_frames:
             return NotApplicable(f"{count} consecutive frames are fewer than {self.min_frames}")
+        step_s, length_s = person.window.step_s, person.window.length_s
+        if length_s < self.min_s:
+            return NotApplicable(
+                f"{length_s:.1f} s in consecutive frames is under {self.min_s:g} s"
+            )
+        if step_s * self.min_fps > 1.02:  # 19.98 frames a second will do for 20
+            return NotApplicable(f"{1 / step_s:.1f} frames a second are under {self.min_fps:g}")
         found = self.measure_window(person.window)
         if found is None or not np.isfinite(found.value):
             return NotApplicable(self.nothing)

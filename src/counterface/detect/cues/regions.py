@@ -1,4 +1,4 @@
-"""Regions of a face in the pixels of its frame, and the noise in them, for cues on pictures."""
+"""Regions of a face in the pixels of its frame or crop, and the noise in them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from counterface.detect.cues.cue import Still
+from counterface.detect.cues.cue import WINDOW_SIDE, WINDOW_TEMPLATE, Still
+from counterface.faces.align import TEMPLATES
 from counterface.faces.landmarks import BROWS, JAW, LEFT_EYE, RIGHT_EYE
-from counterface.types import Floats
+from counterface.types import Floats, Image
 
 Region = NDArray[np.bool_]  # (H, W)
 FEW = 50  # pixels; a region with fewer says nothing
@@ -80,3 +81,13 @@ def log_ratio(one: float | None, other: float | None) -> float | None:
     if one is None or other is None:
         return None
     return float(np.log((one + FLOOR) / (other + FLOOR)))
+
+
+def cut_box(crops: Image, box: tuple[float, float, float, float]) -> Image:
+    """The pixels of a box, in eye distances from the middle of the eyes, in crops (T, S, S, 3)."""
+    side, eye_line = TEMPLATES[WINDOW_TEMPLATE]
+    left, top, right, bottom = (
+        round((offset / side + middle) * WINDOW_SIDE)
+        for offset, middle in zip(box, (0.5, eye_line, 0.5, eye_line), strict=True)
+    )
+    return crops[:, top:bottom, left:right]
