@@ -148,5 +148,10 @@ CUES = Registry(
         "color_noise": "counterface.detect.cues.noise:ColorNoise",
         "mask_boundary": "counterface.detect.cues.boundary:MaskBoundary",
         "landmark_jitter": "counterface.detect.cues.jitter:LandmarkJitter",
+        "block_grid": "counterface.detect.cues.grid:BlockGrid",
+        "spectrum": "counterface.detect.cues.spectrum:Spectrum",
+        "eye_reflections": "counterface.detect.cues.reflections:EyeReflections",
+        "pupil_shape": "counterface.detect.cues.irises:PupilShape",
+        "mouth_detail": "counterface.detect.cues.mouth:MouthDetail",
     },
 )
