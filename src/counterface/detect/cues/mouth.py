@@ -16,7 +16,7 @@ import numpy as np
 
 from counterface.detect.cues.cue import Still
 from counterface.detect.cues.parents import StillCue
-from counterface.detect.cues.regions import face_region, fill, grey, log_ratio, strength
+from counterface.detect.cues.regions import FEW, Region, face_region, fill, grey, log_ratio
 from counterface.types import Floats
 
 INNER_LIPS = slice(60, 68)
@@ -44,8 +44,17 @@ class MouthDetail(StillCue):
         outline: Floats = cv2.convexHull(lips.astype(np.float32))[:, 0]
         plane = grey(still)
         soft, softer = (np.asarray(cv2.GaussianBlur(plane, (0, 0), by)) for by in (1, 2))
-        fine, middle = plane - soft, soft - softer
+        fine, middle = np.subtract(plane, soft, out=plane), np.subtract(soft, softer, out=soft)
         mouth, around = fill(plane.shape, outline), ~face_region(still, AROUND)
-        here = log_ratio(strength(fine, mouth), strength(middle, mouth))
-        there = log_ratio(strength(fine, around), strength(middle, around))
+        here, there = (_sharpness(fine, middle, region) for region in (mouth, around))
         return None if here is None or there is None else here - there
+
+
+def _sharpness(fine: Floats, middle: Floats, region: Region) -> float | None:
+    """The log ratio of the strengths of two bands (H, W) in a region; None where it is small."""
+    mask = region.view(np.uint8)
+    count = cv2.countNonZero(mask)
+    if count < FEW:
+        return None
+    one, other = (cv2.norm(part, cv2.NORM_L2, mask) / count**0.5 for part in (fine, middle))
+    return log_ratio(one, other)
