@@ -156,5 +156,10 @@ CUES = Registry(
         "expression_head": "counterface.detect.cues.expression_head:ExpressionHead",
         "pulse": "counterface.detect.cues.pulse:Pulse",
         "pulse_agreement": "counterface.detect.cues.pulse:PulseAgreement",
+        "block_grid": "counterface.detect.cues.grid:BlockGrid",
+        "spectrum": "counterface.detect.cues.spectrum:Spectrum",
+        "eye_reflections": "counterface.detect.cues.reflections:EyeReflections",
+        "pupil_shape": "counterface.detect.cues.irises:PupilShape",
+        "mouth_detail": "counterface.detect.cues.mouth:MouthDetail",
     },
 )

@@ -1,30 +1,44 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
+import cv2
 import numpy as np
 import pytest
 from actors import draw_clip
+from numpy.typing import NDArray
 
 from counterface.detect.cues.cue import PersonView
 from counterface.detect.cues.view import cut_still, make_window
-from counterface.types import Frame
+from counterface.types import Frame, Image
 
 DRAWN = 36  # frames; drawing is slow
 
 
 @pytest.fixture(scope="session")
 def person() -> PersonView:
-    """A drawn actor who turns and speaks, in six seconds of 24 frames.
+    """A drawn actor who turns, speaks and blinks: six seconds, and six larger stills of JPEG.
 
-    The actor goes through the drawn frames and back, and again; the grain is another each time.
+    In the window the actor goes through the drawn frames and back, and again; the grain is another
+    each time.
     """
+    grain = np.random.default_rng(0).normal(0, 2, (480, 480, 3))
+    stills = []
+    for item in draw_clip([3], 6, 480, 480, Fraction(4)):
+        image = grainy(item.frame, np.roll(grain, 37 * item.frame.index, axis=1))
+        packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 60])[1]
+        kept = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
+        stills.append(cut_still(replace(item.frame, image=kept), item.actors[0].face))
     clip = draw_clip([3], DRAWN, 320, 320, Fraction(24))
-    grain = np.random.default_rng(0).normal(0, 2, (320, 320, 3))
     seen = []
     for n in range(144):
         at = n % (2 * DRAWN - 2)
         drawn = clip[min(at, 2 * DRAWN - 2 - at)]
-        image = np.clip(drawn.frame.image + np.roll(grain, 37 * n, axis=1), 0, 255)
-        seen.append((Frame(image.astype(np.uint8), n, n / Fraction(24)), drawn.actors[0].face))
-    return PersonView(tuple(cut_still(*seen[n]) for n in range(0, 36, 6)), make_window(seen))
+        image = grainy(drawn.frame, np.roll(grain, 37 * n, axis=1)[:320, :320])
+        seen.append((Frame(image, n, n / Fraction(24)), drawn.actors[0].face))
+    return PersonView(tuple(stills), make_window(seen))
+
+
+def grainy(frame: Frame, grain: NDArray[np.float64]) -> Image:
+    return np.clip(frame.image + grain, 0, 255).astype(np.uint8)

@@ -15,7 +15,7 @@ def fitted(shift: float, count: int = 400, seed: int = 0) -> CueWeight:
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % 2
     values = rng.normal(size=count) + shift * labels
-    return fit_weight("drawn", values, labels, [str(n) for n in range(count)], auc=SURE)
+    return fit_weight("drawn", values, labels, [str(n) for n in range(count)], auc=SURE, samples=60)
 
 
 def test_the_ratio_of_two_normals_is_recovered() -> None:
@@ -34,7 +34,9 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
 def test_more_of_one_class_is_no_evidence() -> None:
     rng = np.random.default_rng(1)
     labels = (np.arange(900) % 9 == 0).astype(int)
-    weight = fit_weight("x", rng.normal(size=900), labels, [str(n) for n in range(900)], auc=SURE)
+    weight = fit_weight(
+        "x", rng.normal(size=900), labels, [str(n) for n in range(900)], auc=SURE, samples=60
+    )
     assert abs(weigh(0.0, weight).value) < 0.2
 
 
