@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 from actors import draw_clip, write_clip
 
@@ -91,6 +93,14 @@ def test_the_main_person_is_followed_through_consecutive_frames(clip: Path) -> N
     assert found[0][0].says == "no weight"
     assert found[1][0].says == "not applicable"
     assert found[1][0].text.endswith("there is no window.")
+
+
+def test_of_a_crowd_the_largest_are_looked_at() -> None:
+    book = EvidenceBook([Counting()])
+    (frame, face), *_ = sightings(0)
+    for number in range(12):
+        book.add(number, frame, replace(face, box=face.box / np.float32(1 + number)))
+    assert sorted(book.findings(Path("unread.mp4"), sandbox_info(), Limits())) == list(range(8))
 
 
 def test_a_window_is_of_one_person_and_in_time_order(clip: Path) -> None:

@@ -31,6 +31,7 @@ from counterface.types import Face, Frame
 from counterface.wording import unknown_name
 
 STILLS = 6  # of each person
+PEOPLE = 8  # those who take up most of the frames; of others no cue says anything
 SHORT_S = 2.0  # the window of a quick scan, seconds
 MOST_FRAMES = 200  # of a window
 DETECT_EVERY = 8  # frames between two passes of the face detector in the window
@@ -97,13 +98,14 @@ class EvidenceBook:
         seen.boxes.append((float(frame.pts), face))
 
     def findings(self, path: Path, media: MediaInfo, limits: Limits) -> dict[int, list[CueFinding]]:
-        """What the cues say of each person, by the person's number.
+        """What the cues say of the `PEOPLE` who take up most of the frames, by their numbers.
 
         The window is missing where the file cannot be read a second time.
         """
         if not self._people:
             return {}
-        main = max(self._people, key=lambda number: self._people[number].size)
+        chosen = sorted(self._people, key=lambda number: -self._people[number].size)[:PEOPLE]
+        main = chosen[0]
         windows: dict[float, Window] = {}
         lengths = {cue.wants_s for cue in self.cues if cue.reads == "window"}
         if media.kind != "image" and lengths:
@@ -111,7 +113,8 @@ class EvidenceBook:
             windows = {length: whole.middle(length) for length in lengths} if whole else {}
         weights = read_weights() if media.kind != "image" else {}
         found: dict[int, list[CueFinding]] = {}
-        for number, seen in self._people.items():
+        for number in chosen:
+            seen = self._people[number]
             stills, mine = _spread(seen.stills), windows if number == main else {}
             found[number] = [
                 state(
