@@ -95,6 +95,18 @@ def test_the_main_person_is_followed_through_consecutive_frames(clip: Path) -> N
     assert found[1][0].text.endswith("there is no window.")
 
 
+def test_a_cue_that_fails_says_so_and_the_others_go_on() -> None:
+    class Broken(Counting):
+        def measure(self, person: PersonView) -> Measured:
+            raise IndexError("index 5 is out of bounds")
+
+    book = EvidenceBook([Broken(), Counting()])
+    book.add(0, *sightings(0)[0])
+    broken, other = book.findings(Path("unread.mp4"), sandbox_info(), Limits())[0]
+    assert "it failed (IndexError: index 5 is out of bounds)" in broken.text
+    assert other.says == "not applicable"
+
+
 def test_of_a_crowd_the_largest_are_looked_at() -> None:
     book = EvidenceBook([Counting()])
     (frame, face), *_ = sightings(0)

@@ -13,6 +13,7 @@ from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from counterface.detect.cues.cue import Cue, Measured, NotApplicable, PersonView, Still, Window
@@ -34,7 +35,8 @@ STILLS = 6  # of each person
 PEOPLE = 8  # those who take up most of the frames; of others no cue says anything
 SHORT_S = 2.0  # the window of a quick scan, seconds
 MOST_FRAMES = 200  # of a window
-DETECT_EVERY = 8  # frames between two passes of the face detector in the window
+DETECT_EVERY = 16  # frames between two passes of the face detector in the window
+NEAR = 1 / 8  # of the frame's longer side: faces from here on are followed by the quick detector
 FAINT = 0.2  # log-odds: below, a cue speaks neither way
 _SAME = 0.3  # overlap with the box before: below, it is somebody else
 
@@ -119,7 +121,7 @@ class EvidenceBook:
             found[number] = [
                 state(
                     cue,
-                    cue.measure(PersonView(stills, mine.get(cue.wants_s))),
+                    measure(cue, PersonView(stills, mine.get(cue.wants_s))),
                     weights.get(cue.name),
                 )
                 for cue in self.cues
@@ -145,7 +147,9 @@ def read_window(
     """
     middle, face = seen[len(seen) // 2]
     start = Fraction(max(0.0, middle - length_s / 2)).limit_denominator(1000)
-    follower = FollowConfig(detect_every=DETECT_EVERY).follower()
+    large = float((face.box[2:] - face.box[:2]).max()) >= NEAR * max(media.width, media.height)
+    detector = "mediapipe" if large else "auto"
+    follower = FollowConfig(detect_every=DETECT_EVERY, face_detector=detector).follower()
     box, found = face.box, list[tuple[Frame, Face]]()
     try:
         frames = sandbox.read_video(path, limits, start=start)
@@ -168,6 +172,15 @@ def read_window(
         if not found:
             return None
     return make_window(found) if found else None
+
+
+def measure(cue: Cue, person: PersonView) -> Measured | NotApplicable:
+    """What a cue finds; a cue that fails on a strange face does not end the scan of the file."""
+    try:
+        return cue.measure(person)
+    except (ArithmeticError, LookupError, TypeError, ValueError, cv2.error) as error:
+        reason = " ".join(str(error).split())[:200]
+        return NotApplicable(f"it failed ({type(error).__name__}: {reason})")
 
 
 def state(cue: Cue, found: Measured | NotApplicable, weight: CueWeight | None) -> CueFinding:
