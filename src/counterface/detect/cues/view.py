@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
 from counterface.detect.cues.cue import WINDOW_SIDE, WINDOW_TEMPLATE, Still, Window
 from counterface.faces.align import align
-from counterface.types import Face, Frame
+from counterface.types import Face, Floats, Frame, Image
 
 AROUND = 1.1  # half the side of a still, in longer sides of the box round the landmarks
 MOST_PX = 1024  # of a still's longer side; larger faces are cut to it, not scaled
@@ -28,9 +28,19 @@ def cut_still(frame: Frame, face: Face) -> Still:
     return Still(image, (face.landmarks - corner).astype(np.float32), (int(left), int(top)))
 
 
-def make_window(seen: Sequence[tuple[Frame, Face]]) -> Window:
-    """The window of one person's consecutive sightings, one or more, in time order."""
-    crops = [align(frame.image, face, WINDOW_TEMPLATE, WINDOW_SIDE).image for frame, face in seen]
-    points = [face.landmarks for _, face in seen if face.landmarks is not None]
-    pts = np.array([float(frame.pts) for frame, _ in seen])
-    return Window(np.stack(crops), np.stack(points).astype(np.float32), pts)
+def make_window(seen: Iterable[tuple[Frame, Face]]) -> Window | None:
+    """The window of one person's consecutive sightings, in time order; None where there is none.
+
+    Sightings are cut as they come: no frame is kept.
+    """
+    crops: list[Image] = []
+    points: list[Floats] = []
+    pts: list[float] = []
+    for frame, face in seen:
+        assert face.landmarks is not None
+        crops.append(align(frame.image, face, WINDOW_TEMPLATE, WINDOW_SIDE).image)
+        points.append(face.landmarks)
+        pts.append(float(frame.pts))
+    if not pts:
+        return None
+    return Window(np.stack(crops), np.stack(points).astype(np.float32), np.array(pts))

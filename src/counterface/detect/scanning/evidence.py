@@ -7,10 +7,10 @@ the main person alone, around the middle of that person's time in the file.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 
 import cv2
@@ -22,7 +22,7 @@ from counterface.detect.cues.weight import CueWeight, read_weights, weigh
 from counterface.detect.findings import CueFinding
 from counterface.errors import ConfigError, MediaError
 from counterface.faces.face_detector import box_overlaps
-from counterface.faces.follow import FollowConfig
+from counterface.faces.follow import FaceFollower, FollowConfig
 from counterface.media import sandbox
 from counterface.media.probe import MediaInfo
 from counterface.media.sample_frames import square
@@ -138,6 +138,8 @@ def read_window(
 ) -> Window | None:
     """Consecutive frames of one person around the middle of the times at which it was seen.
 
+    None where the person is not found, or the file cannot be read again.
+
     Args:
         path: the file.
         media: facts of the file.
@@ -150,28 +152,29 @@ def read_window(
     large = float((face.box[2:] - face.box[:2]).max()) >= NEAR * max(media.width, media.height)
     detector = "mediapipe" if large else "auto"
     follower = FollowConfig(detect_every=DETECT_EVERY, face_detector=detector).follower()
-    box, found = face.box, list[tuple[Frame, Face]]()
+    frames = islice(sandbox.read_video(path, limits, start=start), MOST_FRAMES)
+    near = takewhile(lambda frame: frame.pts - start <= length_s, frames)
+    return make_window(_follow(face, (square(frame, media) for frame in near), follower))
+
+
+def _follow(
+    known: Face, frames: Iterable[Frame], follower: FaceFollower
+) -> Iterator[tuple[Frame, Face]]:
+    """One person's sightings, until the person is gone, the shot is over or the file is torn."""
+    seen = False
     try:
-        frames = sandbox.read_video(path, limits, start=start)
-        for read in islice(frames, MOST_FRAMES):
-            if float(read.pts - start) > length_s:
-                break
-            frame = square(read, media)
+        for frame in frames:
             faces = follower.find(frame.image)
-            overlap = box_overlaps(box, np.stack([f.box for f in faces]))[0] if faces else [0.0]
-            if max(overlap) < (_SAME if found else 0.0):
-                if found:
-                    break  # the person is gone, or the shot is over
-                continue
-            nearest = faces[int(np.argmax(overlap))] if faces else None
-            if nearest is None:
-                continue
-            box = nearest.box
-            found.append((frame, nearest))
+            overlap = [0.0]
+            if faces:
+                overlap = box_overlaps(known.box, np.stack([f.box for f in faces]))[0].tolist()
+            if seen and max(overlap) < _SAME:
+                return
+            if faces:
+                known, seen = faces[int(np.argmax(overlap))], True
+                yield frame, known
     except MediaError:
-        if not found:
-            return None
-    return make_window(found) if found else None
+        return
 
 
 def measure(cue: Cue, person: PersonView) -> Measured | NotApplicable:
