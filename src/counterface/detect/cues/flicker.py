@@ -12,29 +12,23 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from counterface.detect.cues.cue import Measured, Window
-from counterface.detect.cues.parents import WindowCue
+from counterface.detect.cues.cue import Measured
 from counterface.detect.cues.regions import band
-from counterface.detect.cues.residual import mean, residual
+from counterface.detect.cues.residual import Residual, ResidualCue, mean
 
 FLAT = 0.5  # grey levels of texture: below it a region has no detail that could flicker
 
 
-class DetailFlicker(WindowCue):
+class DetailFlicker(ResidualCue):
     """Unexplained change of fine detail over the detail, in the face against around it."""
 
     name = "detail_flicker"
     title = "Flicker of detail"
     unit = "log ratio"
     looks_for = "fine detail of the face that changes from frame to frame without motion"
-    source = "https://arxiv.org/abs/2109.01860"
-    nothing = "too few frames differ, or nothing around the face is in the picture"
 
-    def measure_window(self, window: Window) -> Measured | None:
+    def measure_residual(self, left: Residual) -> Measured:
         """The logarithm of the ratio of the two medians over time, and the face's course."""
-        left = residual(window)
-        if left is None:
-            return None
         inside: list[float] = []
         beyond: list[float] = []
         for before, change, face, around in zip(

@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from counterface.detect.cues.cue import WINDOW_TEMPLATE, Window
+from counterface.detect.cues.cue import WINDOW_TEMPLATE, Measured, Window
+from counterface.detect.cues.parents import WindowCue
 from counterface.detect.cues.regions import FEW, face_outline, fill
 from counterface.faces.align import crop_matrix, warp_points
 from counterface.types import Floats, Image
@@ -75,6 +76,22 @@ def residual(window: Window) -> Residual | None:
     return Residual(
         np.array(pts), np.stack(before), np.stack(changes), np.stack(faces), np.stack(arounds)
     )
+
+
+class ResidualCue(WindowCue):
+    """A cue on what motion does not explain; a child says what it measures of it."""
+
+    source = "https://arxiv.org/abs/2109.01860"
+    nothing = "too few frames differ, or nothing around the face is in the picture"
+
+    def measure_residual(self, left: Residual) -> Measured:
+        """The measure of what is left over."""
+        raise NotImplementedError
+
+    def measure_window(self, window: Window) -> Measured | None:
+        """The measure of what motion leaves over; None where too few frames can be compared."""
+        left = residual(window)
+        return None if left is None else self.measure_residual(left)
 
 
 def mean(picture: Image | Floats, region: NDArray[np.bool_]) -> tuple[float, ...]:

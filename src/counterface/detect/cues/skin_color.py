@@ -12,26 +12,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from counterface.detect.cues.cue import Measured, Window
-from counterface.detect.cues.parents import WindowCue
-from counterface.detect.cues.residual import mean, residual
+from counterface.detect.cues.cue import Measured
+from counterface.detect.cues.residual import Residual, ResidualCue, mean
 
 
-class SkinColorChange(WindowCue):
+class SkinColorChange(ResidualCue):
     """How much the colour of the face changes beyond that of what lies around it."""
 
     name = "skin_color_change"
     title = "Change of skin colour"
     unit = "log share"
     looks_for = "skin that changes its colour from frame to frame where the light does not"
-    source = "https://arxiv.org/abs/2109.01860"
-    nothing = "too few frames differ, or nothing around the face is in the picture"
 
-    def measure_window(self, window: Window) -> Measured | None:
+    def measure_residual(self, left: Residual) -> Measured:
         """The logarithm of the median change of chroma, and its course over time."""
-        left = residual(window)
-        if left is None:
-            return None
         changes = []
         for before, change, face, around in zip(
             left.before, left.change, left.face, left.around, strict=True

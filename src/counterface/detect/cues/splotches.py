@@ -12,29 +12,23 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from counterface.detect.cues.cue import Measured, Window
-from counterface.detect.cues.parents import WindowCue
-from counterface.detect.cues.residual import SIDE, residual
+from counterface.detect.cues.cue import Measured
+from counterface.detect.cues.residual import SIDE, Residual, ResidualCue
 from counterface.types import Floats
 
 COARSE = SIDE // 4  # pixels of the side of the face's soft shades
 
 
-class FaceSplotches(WindowCue):
+class FaceSplotches(ResidualCue):
     """How unevenly the soft, unexplained change is spread over the face."""
 
     name = "face_splotches"
     title = "Splotches on the face"
     unit = "log grey levels"
     looks_for = "soft patches of the face that change their shade from frame to frame"
-    source = "https://arxiv.org/abs/2109.01860"
-    nothing = "too few frames differ, or nothing around the face is in the picture"
 
-    def measure_window(self, window: Window) -> Measured | None:
+    def measure_residual(self, left: Residual) -> Measured:
         """The logarithm of the median over time of the deviation within the face."""
-        left = residual(window)
-        if left is None:
-            return None
         uneven = [
             _unevenness(_soft(before.astype(np.float32))[face], _soft(change)[face])
             for before, change, face in zip(
