@@ -25,6 +25,21 @@ _MOST_THREADS = 4  # each holds frames; more gain little below 4K
 _SKIPPING_IS_EXACT = frozenset({"h264", "mpeg2video", "mpeg4"})
 
 
+def decode_packet(stream: Any, packet: Any, path: Path) -> list[Any] | None:
+    """The frames that a packet completes, of pictures or sound; None where it is damaged.
+
+    Raises:
+        MediaError: there is not enough memory.
+    """
+    try:
+        decoded: list[Any] = stream.codec_context.decode(packet)
+    except MemoryError as error:
+        raise MediaError(f"{show(path)}: not enough memory to decode it") from error
+    except av.FFmpegError:
+        return None
+    return decoded
+
+
 class StreamDecoder:
     """The video stream of a file, opened for one pass over it.
 
@@ -139,11 +154,8 @@ class StreamDecoder:
             self.broken_off = ffmpeg_reason(error)
 
     def _decode(self, packet: Any) -> list[Any]:
-        try:
-            decoded: list[Any] = self.stream.codec_context.decode(packet)
-        except MemoryError as error:
-            raise MediaError(f"{show(self.path)}: not enough memory to decode it") from error
-        except av.FFmpegError:
+        decoded = decode_packet(self.stream, packet, self.path)
+        if decoded is None:
             self.damaged_packets += 1
             return []
         return decoded

@@ -14,6 +14,7 @@ import av
 from counterface.errors import MediaError
 from counterface.media.notes import MediaNote
 from counterface.media.open_file import ffmpeg_reason, open_container, show
+from counterface.media.stream.decoder import decode_packet
 from counterface.media.stream.extent import SignOfLife, slack, times_jump_back
 from counterface.media.stream.outline import missing_bytes
 from counterface.media.stream.seek import LAST_TICK, goes_back
@@ -185,11 +186,8 @@ class SoundStream:
             self.broken_off = ffmpeg_reason(error)
 
     def _decode(self, packet: Any) -> list[Any]:
-        try:
-            decoded: list[Any] = self.stream.codec_context.decode(packet)
-        except MemoryError as error:
-            raise MediaError(f"{show(self.path)}: not enough memory to decode it") from error
-        except av.FFmpegError:
+        decoded = decode_packet(self.stream, packet, self.path)
+        if decoded is None:
             self.damaged_packets += 1
             return []
         for frame in decoded:
