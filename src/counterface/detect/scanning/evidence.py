@@ -20,6 +20,7 @@ from counterface.detect.cues.cue import Cue, Measured, NotApplicable, PersonView
 from counterface.detect.cues.view import cut_still, make_window
 from counterface.detect.cues.weight import CueWeight, read_weights, weigh
 from counterface.detect.findings import CueFinding
+from counterface.detect.scanning.thinned import Thinned
 from counterface.errors import ConfigError, MediaError
 from counterface.faces.face_detector import box_overlaps
 from counterface.faces.follow import FaceFollower, FollowConfig
@@ -74,8 +75,7 @@ class _Seen:
 
     size: float = 0.0
     boxes: list[tuple[float, Face]] = field(default_factory=list)  # by time, seconds
-    stills: list[Still] = field(default_factory=list)
-    every: int = 1
+    stills: Thinned[Still] = field(default_factory=lambda: Thinned(2 * STILLS - 1))
 
 
 class EvidenceBook:
@@ -93,10 +93,8 @@ class EvidenceBook:
         seen = self._people[person]
         width, height = face.box[2:] - face.box[:2]
         seen.size += float(width * height)
-        if len(seen.boxes) % seen.every == 0:
-            seen.stills.append(cut_still(frame, face))
-            if len(seen.stills) >= 2 * STILLS:
-                seen.stills, seen.every = seen.stills[::2], seen.every * 2
+        if seen.stills.wants():
+            seen.stills.keep(cut_still(frame, face))
         seen.boxes.append((float(frame.pts), face))
 
     def findings(self, path: Path, media: MediaInfo, limits: Limits) -> dict[int, list[CueFinding]]:
@@ -117,7 +115,7 @@ class EvidenceBook:
         found: dict[int, list[CueFinding]] = {}
         for number in chosen:
             seen = self._people[number]
-            stills, mine = _spread(seen.stills), windows if number == main else {}
+            stills, mine = _spread(seen.stills.items), windows if number == main else {}
             found[number] = [
                 state(
                     cue,

@@ -28,6 +28,7 @@ from counterface.detect.pool import calibrate, judge_score, pool_logits
 from counterface.detect.scanning.crop_quality import CropQuality
 from counterface.detect.scanning.hearing import Hearing, explain_verdict, hear, weigh_frame
 from counterface.detect.scanning.standing import Rules, find_fault, set_aside
+from counterface.detect.scanning.thinned import Thinned
 from counterface.detect.weigh import Quality, Statement, find_contradiction, take_statements
 from counterface.media.image import encode_image
 from counterface.types import Floats, Frame, Image, Verdict
@@ -318,26 +319,19 @@ class ThumbStrip:
             longest: side of a thumbnail, pixels.
         """
         self._longest = longest
-        self._kept: list[Thumb] = []
-        self._seen = 0
-        self._every = 1
+        self._kept = Thinned[Thumb](THUMBS)
 
     def add(self, frame: Frame) -> None:
         """Keep the frame's thumbnail if it is its turn."""
-        turn = self._seen % self._every == 0
-        self._seen += 1
-        if not turn:
+        if not self._kept.wants():
             return
         height, width = frame.image.shape[:2]
         scale = min(1.0, self._longest / max(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))
         small = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
         jpeg = encode_image(np.asarray(small), format="JPEG", quality=72)
-        self._kept.append(Thumb(float(frame.pts), width, height, jpeg))
-        if len(self._kept) > THUMBS:
-            self._kept = self._kept[::2]
-            self._every *= 2
+        self._kept.keep(Thumb(float(frame.pts), width, height, jpeg))
 
     def thumbs(self) -> tuple[Thumb, ...]:
         """What was kept, in time order."""
-        return tuple(self._kept)
+        return tuple(self._kept.items)
