@@ -59,14 +59,15 @@ def choose_cues(names: str, *, thorough: bool = False) -> tuple[Cue, ...]:
     elif names == "default":
         weights = read_weights()
         wanted = [name for name in known if name in weights and weights[name].counts]
-        most_s = np.inf if thorough else SHORT_S
-        wanted = [name for name in wanted if CUES.load(name).wants_s <= most_s]
     else:
         wanted = [name.strip() for name in names.split(",") if name.strip()]
     for name in wanted:
         if name not in known:
             raise ConfigError(unknown_name("cue", name, ("none", "default", "all", *known)))
-    return tuple(CUES.load(name)() for name in wanted)
+    cues: list[Cue] = [CUES.load(name)() for name in wanted]
+    if names == "default" and not thorough:
+        cues = [cue for cue in cues if cue.wants_s <= SHORT_S]
+    return tuple(cues)
 
 
 @dataclass(slots=True)
