@@ -121,8 +121,9 @@ class CueFinding(Record):
     looks_for: str = Field(description="words that complete 'looks for ...'")
     value: float | None = Field(None, description="measure; null: not applicable")
     unit: str = Field(description="unit of the value; empty: a plain number")
-    reads: Literal["stills", "window"] = Field(
-        description="what it looks at: single faces, or consecutive frames"
+    reads: Literal["stills", "window", "lips", "sound"] = Field(
+        description="what it looks at: single faces, consecutive frames, consecutive frames and "
+        "the sound, or the sound alone"
     )
     log_odds: float | None = Field(
         None, description="log-likelihood ratio for manipulation; null: no weight"
@@ -336,6 +337,9 @@ class Report(Record):
         (), description="checks that were made, and those that were not"
     )
     tracks: tuple[TrackFinding, ...] = ()
+    sound_cues: tuple[CueFinding, ...] = Field(
+        (), description="what each cue on the sound alone says"
+    )
     provenance: Provenance | None = Field(
         None, description="marks of origin; where `mark` is not null, it decided the verdict"
     )

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from counterface.detect.cues.cue import Cue, Measured, NotApplicable, PersonView, Still, Window
+from counterface.detect.cues.cue import (
+    Cue,
+    Measured,
+    NotApplicable,
+    PersonView,
+    Reads,
+    SoundView,
+    Still,
+    Window,
+)
 from counterface.registry import CUES
 
 
@@ -19,13 +28,15 @@ def check_cue(name: str, cue: Cue, person: PersonView) -> None:
     Args:
         name: the name under which it is registered.
         cue: made by calling its registered class without arguments.
-        person: a large face in at least six stills and six seconds of consecutive frames.
+        person: a large face in at least six stills and six seconds of consecutive frames, and
+            speech at that time.
     """
     assert cue.name == name, f"its name is {cue.name!r}, it is registered as {name!r}"
     for field in ("title", "looks_for", "source"):
         assert getattr(cue, field).strip(), f"{field} is empty"
-    assert cue.reads in ("stills", "window"), f"it reads {cue.reads!r}"
-    assert (cue.wants_s > 0) == (cue.reads == "window"), f"it wants {cue.wants_s} s"
+    assert cue.reads in get_args(Reads), f"it reads {cue.reads!r}"
+    moving = cue.reads in ("window", "lips")
+    assert (cue.wants_s > 0) == moving, f"it wants {cue.wants_s} s"
     kept = deepcopy(person)
     found = cue.measure(person)
     assert isinstance(found, Measured | NotApplicable), f"measure gave {type(found).__name__}"
@@ -57,9 +68,18 @@ def _check_result(found: Measured | NotApplicable, person: PersonView) -> None:
     times = [time for time, _ in found.series]
     assert times == sorted(times), "the series is not in time order"
     assert all(np.isfinite(value) for _, value in found.series), "the series holds no number"
-    if person.window is not None and times:
-        first, last = person.window.pts[[0, -1]]
-        assert first <= times[0] <= times[-1] <= last, "the series leaves the window"
+    if times:
+        first, last = _span(person)
+        assert first <= times[0] <= times[-1] <= last, "the series leaves what it was shown"
+
+
+def _span(person: PersonView) -> tuple[float, float]:
+    """The time that the window and the sound cover, seconds."""
+    times = [] if person.window is None else [*person.window.pts[[0, -1]]]
+    if person.sound is not None:
+        start = float(person.sound.sound.start)
+        times += [start, start + person.sound.sound.duration]
+    return min(times, default=-np.inf), max(times, default=np.inf)
 
 
 def _poor(person: PersonView) -> list[PersonView]:
@@ -81,7 +101,22 @@ def _poor(person: PersonView) -> list[PersonView]:
         first = Window(window.crops[:1], window.landmarks[:1], window.pts[:1])
         views += [PersonView((), still), PersonView((), first)]
         views.append(PersonView((), replace(window, crops=np.zeros_like(window.crops))))
-    return views
+        views += [PersonView((), window, poor) for poor in _poor_sounds(person.sound)]
+    return views + [PersonView((), None, poor) for poor in _poor_sounds(person.sound)]
+
+
+def _poor_sounds(view: SoundView | None) -> list[SoundView]:
+    """Silence, a tone throughout and no sample, each said to be speech; and speech unmarked."""
+    if view is None:
+        return []
+    sound, speech = view.sound, view.speech
+    tone = np.sin(np.arange(len(sound.samples)) * 0.1).astype(np.float32)
+    return [
+        SoundView(replace(sound, samples=np.zeros_like(tone)), speech),
+        SoundView(replace(sound, samples=tone), speech),
+        SoundView(replace(sound, samples=tone[:0]), speech),
+        SoundView(sound, ()),
+    ]
 
 
 def _arrays(person: PersonView) -> list[NDArray[Any]]:
@@ -89,6 +124,8 @@ def _arrays(person: PersonView) -> list[NDArray[Any]]:
     found += [still.landmarks for still in person.stills]
     if person.window is not None:
         found += [person.window.crops, person.window.landmarks, person.window.pts]
+    if person.sound is not None:
+        found.append(person.sound.sound.samples)
     return found
 
 

@@ -9,8 +9,9 @@ import pytest
 from actors import draw_clip
 from numpy.typing import NDArray
 
-from counterface.detect.cues.cue import PersonView
+from counterface.detect.cues.cue import PersonView, SoundView
 from counterface.detect.cues.view import cut_still, make_window
+from counterface.media.sound import RATE, Sound
 from counterface.types import Frame, Image
 
 DRAWN = 36  # frames; drawing is slow
@@ -21,7 +22,7 @@ def person() -> PersonView:
     """A drawn actor who turns, speaks and blinks: six seconds, and six larger stills of JPEG.
 
     In the window the actor goes through the drawn frames and back, and again; the grain is another
-    each time.
+    each time. What is heard meanwhile is a buzz like a voice, syllable by syllable.
     """
     grain = np.random.default_rng(0).normal(0, 2, (480, 480, 3))
     stills = []
@@ -37,7 +38,22 @@ def person() -> PersonView:
         drawn = clip[min(at, 2 * DRAWN - 2 - at)]
         image = grainy(drawn.frame, np.roll(grain, 37 * n, axis=1)[:320, :320])
         seen.append((Frame(image, n, n / Fraction(24)), drawn.actors[0].face))
-    return PersonView(tuple(stills), make_window(seen))
+    return PersonView(tuple(stills), make_window(seen), buzz())
+
+
+def buzz() -> SoundView:
+    """Six seconds of syllables: a pulse of 120 Hz with three formants, and pauses."""
+    times = np.arange(6 * RATE) / RATE
+    pulses = np.zeros(len(times))
+    pulses[(np.arange(0, 6, 1 / 120) * RATE).astype(int)] = 1
+    spectrum, hertz = np.fft.rfft(pulses), np.fft.rfftfreq(len(times), 1 / RATE)
+    formants = sum(np.exp(-(((hertz - f) / 150) ** 2)) for f in (600, 1400, 2600))
+    voice = np.fft.irfft(spectrum * formants, len(times))
+    voice *= np.clip(np.sin(2 * np.pi * 3 * times), 0, 1)
+    voice += np.random.default_rng(0).normal(0, voice.std() / 100, len(times))
+    samples = (voice / np.abs(voice).max() / 2).astype(np.float32)
+    sound = Sound(samples, RATE, Fraction(0), "pcm_s16le", RATE, 1, 1)
+    return SoundView(sound, ((0.0, 2.9), (3.1, 6.0)))
 
 
 def grainy(frame: Frame, grain: NDArray[np.float64]) -> Image:

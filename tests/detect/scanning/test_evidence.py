@@ -69,7 +69,7 @@ def test_stills_are_few_and_spread_over_the_file() -> None:
     book = EvidenceBook([Keeping()])
     for frame, face in sightings(0):
         book.add(0, frame, face)
-    book.findings(Path("unread.mp4"), sandbox_info(), Limits())
+    book.look(Path("unread.mp4"), sandbox_info(), Limits())
     (person,) = seen
     assert 3 <= len(person.stills) <= 6
     assert all(still.image.shape[0] > still.eye_px for still in person.stills)
@@ -87,7 +87,7 @@ def test_the_main_person_is_followed_through_consecutive_frames(clip: Path) -> N
     for number in (0, 1):
         for frame, face in sightings(number)[:: 4 if number else 1]:
             book.add(number, frame, face)
-    found = book.findings(clip, sandbox.probe(clip), Limits())
+    found = book.look(clip, sandbox.probe(clip), Limits()).by_person
     assert found[0][0].value is not None
     assert found[0][0].value >= 30
     assert found[0][0].says == "no weight"
@@ -102,7 +102,7 @@ def test_a_cue_that_fails_says_so_and_the_others_go_on() -> None:
 
     book = EvidenceBook([Broken(), Counting()])
     book.add(0, *sightings(0)[0])
-    broken, other = book.findings(Path("unread.mp4"), sandbox_info(), Limits())[0]
+    broken, other = book.look(Path("unread.mp4"), sandbox_info(), Limits()).by_person[0]
     assert "it failed (IndexError: index 5 is out of bounds)" in broken.text
     assert other.says == "not applicable"
 
@@ -112,7 +112,8 @@ def test_of_a_crowd_the_largest_are_looked_at() -> None:
     (frame, face), *_ = sightings(0)
     for number in range(12):
         book.add(number, frame, replace(face, box=face.box / np.float32(1 + number)))
-    assert sorted(book.findings(Path("unread.mp4"), sandbox_info(), Limits())) == list(range(8))
+    found = book.look(Path("unread.mp4"), sandbox_info(), Limits())
+    assert sorted(found.by_person) == list(range(8))
 
 
 def test_a_window_is_of_one_person_and_in_time_order(clip: Path) -> None:

@@ -1,8 +1,9 @@
-"""What a cue is: one independent measure of one person's face, with its limits.
+"""What a cue is: one independent measure of a face, a sound or their match, with its limits.
 
-A cue is a pure function. It gets what was seen of a person, and gives a number with its unit, or
-the reason why it does not apply. What the number is worth, a log-likelihood ratio, is fitted on
-labelled files and stands in `data/cues.json` (`detect/cues/weight.py`): no cue knows its weight.
+A cue is a pure function. It gets what was seen of a person and what was heard in the file, and
+gives a number with its unit, or the reason why it does not apply. What the number is worth, a
+log-likelihood ratio, is fitted on labelled files and stands in `data/cues.json`
+(`detect/cues/weight.py`): no cue knows its weight.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from counterface.detect.sound.speech import Spans
 from counterface.faces.landmarks import eye_centres
+from counterface.media.sound import Sound
 from counterface.types import Floats, Image
 
-Reads = Literal["stills", "window"]
+Reads = Literal["stills", "window", "lips", "sound"]  # lips: consecutive frames and the sound
+About = Literal["picture", "match", "sound"]
 WINDOW_TEMPLATE, WINDOW_SIDE = "whole_face", 224  # of the crops of a window
 
 
@@ -63,11 +67,25 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SoundView:
+    """What is heard in a file, on the clock of its pictures."""
+
+    sound: Sound  # mono, 16,000 samples a second; at most a minute
+    speech: Spans  # in which somebody speaks: start and end, seconds
+
+    def speech_between(self, first_s: float, last_s: float) -> float:
+        """How much of this time somebody speaks, seconds."""
+        parts = (min(end, last_s) - max(start, first_s) for start, end in self.speech)
+        return float(sum(part for part in parts if part > 0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PersonView:
     """What cues are shown of one person in a file."""
 
     stills: tuple[Still, ...]  # in time order, spread over the file
     window: Window | None = None  # None: a picture, or it was not looked for
+    sound: SoundView | None = None  # None: the file has none, or it was not listened to
 
 
 class Measured(NamedTuple):
@@ -92,8 +110,13 @@ class Cue(Protocol):
     looks_for: str  # words that complete 'looks for ...'
     source: str  # the paper, or where the idea comes from
     reads: Reads
-    wants_s: float  # consecutive frames to look for, seconds; 0 for a cue on stills
+    wants_s: float  # consecutive frames to look for, seconds; 0 for a cue on stills or sound
 
     def measure(self, person: PersonView) -> Measured | NotApplicable:
         """The measure of a person; equal inputs give equal values, and nothing is changed."""
         ...
+
+
+def about(reads: Reads) -> About:
+    """What a cue that reads this speaks of."""
+    return {"lips": "match", "sound": "sound"}.get(reads, "picture")  # type: ignore[return-value]

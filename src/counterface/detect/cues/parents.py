@@ -9,6 +9,7 @@ from counterface.detect.cues.cue import (
     NotApplicable,
     PersonView,
     Reads,
+    SoundView,
     Still,
     Window,
 )
@@ -77,6 +78,78 @@ class WindowCue:
         if step_s * self.min_fps > 1.02:  # 19.98 frames a second will do for 20
             return NotApplicable(f"{1 / step_s:.1f} frames a second are under {self.min_fps:g}")
         found = self.measure_window(person.window)
+        if found is None or not np.isfinite(found.value):
+            return NotApplicable(self.nothing)
+        return found
+
+
+NO_SOUND = "the file has no sound that can be read"
+
+
+class LipCue:
+    """A cue that compares consecutive frames of one person with what is heard at that time."""
+
+    name: str
+    title: str
+    unit: str = ""
+    looks_for: str
+    source: str
+    reads: Reads = "lips"
+    wants_s: float = 6.0  # consecutive frames to look for, seconds
+    min_fps: float = 12.0
+    min_speech_s: float = 1.5  # within the window
+    nothing: str = "too little can be measured of the lips and the sound"
+
+    def measure_lips(self, window: Window, sound: SoundView) -> Measured | None:
+        """The measure of a window in which somebody speaks; None where it cannot be taken."""
+        raise NotImplementedError
+
+    def measure(self, person: PersonView) -> Measured | NotApplicable:
+        """The measure of the person's window and the sound."""
+        window, sound = person.window, person.sound
+        if window is None:
+            return NotApplicable("there are no consecutive frames of this person")
+        if sound is None:
+            return NotApplicable(NO_SOUND)
+        if window.step_s <= 0 or window.step_s * self.min_fps > 1.02:
+            rate = 1 / window.step_s if window.step_s > 0 else 0
+            return NotApplicable(f"{rate:.1f} frames a second are under {self.min_fps:g}")
+        spoken = sound.speech_between(window.pts[0], window.pts[0] + window.length_s)
+        if spoken < self.min_speech_s:
+            return NotApplicable(
+                f"{spoken:.1f} s of speech in its time are under {self.min_speech_s:g} s"
+            )
+        found = self.measure_lips(window, sound)
+        if found is None or not np.isfinite(found.value):
+            return NotApplicable(self.nothing)
+        return found
+
+
+class SoundCue:
+    """A cue that listens to the speech of a file, whoever is seen."""
+
+    name: str
+    title: str
+    unit: str = ""
+    looks_for: str
+    source: str
+    reads: Reads = "sound"
+    wants_s: float = 0.0
+    min_speech_s: float = 1.0
+    nothing: str = "too little can be measured in the sound"
+
+    def measure_sound(self, sound: SoundView) -> Measured | None:
+        """The measure of a sound in which somebody speaks; None where it cannot be taken."""
+        raise NotImplementedError
+
+    def measure(self, person: PersonView) -> Measured | NotApplicable:
+        """The measure of the file's sound."""
+        if person.sound is None:
+            return NotApplicable(NO_SOUND)
+        spoken = sum(end - start for start, end in person.sound.speech)
+        if spoken < self.min_speech_s:
+            return NotApplicable(f"{spoken:.1f} s of speech are under {self.min_speech_s:g} s")
+        found = self.measure_sound(person.sound)
         if found is None or not np.isfinite(found.value):
             return NotApplicable(self.nothing)
         return found

@@ -1,7 +1,8 @@
 """The cues of a scan: what they are shown of each person, and what they say, in words and numbers.
 
 Stills of every person are kept while frames stream past. Consecutive frames are read once more, of
-the main person alone, around the middle of that person's time in the file.
+the main person alone: around the middle of that person's time in the file, or, for cues on the
+lips, where most is said.
 """
 
 from __future__ import annotations
@@ -12,19 +13,30 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice, takewhile
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from counterface.detect.cues.cue import Cue, Measured, NotApplicable, PersonView, Still, Window
+from counterface.detect.cues.cue import (
+    Cue,
+    Measured,
+    NotApplicable,
+    PersonView,
+    SoundView,
+    Still,
+    Window,
+)
 from counterface.detect.cues.view import cut_still, make_window
 from counterface.detect.cues.weight import CueWeight, read_weights, weigh
 from counterface.detect.findings import CueFinding
+from counterface.detect.scanning.listening import Listening, listen, place_window
 from counterface.detect.scanning.thinned import Thinned
 from counterface.errors import ConfigError, MediaError
 from counterface.faces.face_detector import box_overlaps
 from counterface.faces.follow import FaceFollower, FollowConfig
 from counterface.media import sandbox
+from counterface.media.notes import MediaNote
 from counterface.media.probe import MediaInfo
 from counterface.media.sample_frames import square
 from counterface.media.sandbox import Limits
@@ -79,6 +91,14 @@ class _Seen:
     stills: Thinned[Still] = field(default_factory=lambda: Thinned(2 * STILLS - 1))
 
 
+class Evidence(NamedTuple):
+    """What the cues of one file say."""
+
+    by_person: dict[int, list[CueFinding]]  # by their numbers; what is seen, and whether it matches
+    of_sound: tuple[CueFinding, ...]
+    notes: tuple[MediaNote, ...]  # on the sound
+
+
 class EvidenceBook:
     """Collects what the cues of one file are shown."""
 
@@ -98,34 +118,58 @@ class EvidenceBook:
             seen.stills.keep(cut_still(frame, face))
         seen.boxes.append((float(frame.pts), face))
 
-    def findings(self, path: Path, media: MediaInfo, limits: Limits) -> dict[int, list[CueFinding]]:
-        """What the cues say of the `PEOPLE` who take up most of the frames, by their numbers.
+    def look(self, path: Path, media: MediaInfo, limits: Limits) -> Evidence:
+        """What the cues say of the `PEOPLE` who take up most of the frames, and of the sound.
 
         The window is missing where the file cannot be read a second time.
         """
-        if not self._people:
-            return {}
+        if not self.cues:
+            return Evidence({}, (), ())
         chosen = sorted(self._people, key=lambda number: -self._people[number].size)[:PEOPLE]
-        main = chosen[0]
-        windows: dict[float, Window] = {}
-        lengths = {cue.wants_s for cue in self.cues if cue.reads == "window"}
-        if media.kind != "image" and lengths:
-            whole = read_window(path, media, self._people[main].boxes, limits, max(lengths))
-            windows = {length: whole.middle(length) for length in lengths} if whole else {}
+        sightings = self._people[chosen[0]].boxes if chosen else []
+        times = [time for time, _ in sightings]
+        heard = Listening(None)
+        if any(cue.reads in ("sound", "lips") for cue in self.cues):
+            heard = listen(path, media, limits, times[len(times) // 2] if times else 0.0)
+        windows = self._read_windows(path, media, limits, sightings, heard.view)
         weights = read_weights() if media.kind != "image" else {}
+
+        def ask(cue: Cue, stills: tuple[Still, ...], *, main: bool) -> CueFinding:
+            view = PersonView(stills)
+            if main:
+                view = PersonView(stills, windows.get(cue.wants_s), heard.view)
+            return state(cue, measure(cue, view), weights.get(cue.name))
+
+        of_people = [cue for cue in self.cues if cue.reads != "sound"]
         found: dict[int, list[CueFinding]] = {}
         for number in chosen:
-            seen = self._people[number]
-            stills, mine = _spread(seen.stills.items), windows if number == main else {}
-            found[number] = [
-                state(
-                    cue,
-                    measure(cue, PersonView(stills, mine.get(cue.wants_s))),
-                    weights.get(cue.name),
-                )
-                for cue in self.cues
-            ]
-        return found
+            stills = _spread(self._people[number].stills.items)
+            found[number] = [ask(cue, stills, main=number == chosen[0]) for cue in of_people]
+        of_sound = [ask(cue, (), main=True) for cue in self.cues if cue.reads == "sound"]
+        return Evidence(found, tuple(of_sound), heard.notes)
+
+    def _read_windows(
+        self,
+        path: Path,
+        media: MediaInfo,
+        limits: Limits,
+        sightings: Sequence[tuple[float, Face]],
+        sound: SoundView | None,
+    ) -> dict[float, Window]:
+        """The main person's windows, by length; cues on the lips want one where somebody speaks."""
+        speaks = sound is not None and bool(sound.speech)
+        asking = [
+            cue for cue in self.cues if cue.reads == "window" or (cue.reads == "lips" and speaks)
+        ]
+        lengths = {cue.wants_s for cue in asking}
+        if media.kind == "image" or not lengths or not sightings:
+            return {}
+        longest = max(lengths)
+        lips = any(cue.reads == "lips" for cue in asking)
+        times = [time for time, _ in sightings]
+        place = place_window(times, longest, sound if lips else None)
+        whole = read_window(path, media, sightings, limits, longest, place)
+        return {length: whole.middle(length) for length in lengths} if whole else {}
 
 
 def read_window(
@@ -134,8 +178,9 @@ def read_window(
     seen: Sequence[tuple[float, Face]],
     limits: Limits,
     length_s: float = SHORT_S,
+    middle_s: float | None = None,
 ) -> Window | None:
-    """Consecutive frames of one person around the middle of the times at which it was seen.
+    """Consecutive frames of one person around a time.
 
     None where the person is not found, or the file cannot be read again.
 
@@ -145,8 +190,10 @@ def read_window(
         seen: times, seconds, and the faces of the person, in time order.
         limits: limits of the process that decodes.
         length_s: length of the window, seconds; a shorter shot gives less.
+        middle_s: middle of the window, seconds; None: of the times at which the person was seen.
     """
-    middle, face = seen[len(seen) // 2]
+    middle = seen[len(seen) // 2][0] if middle_s is None else middle_s
+    face = min(seen, key=lambda sighting: abs(sighting[0] - middle))[1]
     start = Fraction(max(0.0, middle - length_s / 2)).limit_denominator(1000)
     large = float((face.box[2:] - face.box[:2]).max()) >= NEAR * max(media.width, media.height)
     detector = "mediapipe" if large else "auto"

@@ -295,10 +295,13 @@ class _ScanJob:
         with self.clock.phase("score"):
             tracks = self.book.close(self._rules())
         with self.clock.phase("cues"):
-            said = self.evidence.findings(self.path, self.media, self.config.limits)
+            evidence = self.evidence.look(self.path, self.media, self.config.limits)
+        said = evidence.by_person
         tracks = tuple(
             track.model_copy(update={"cues": tuple(said.get(track.id, ()))}) for track in tracks
         )
+        notes = merge_notes(self.media.notes, evidence.notes)
+        self.media = self.media.model_copy(update={"notes": notes})
         facts = conclude(tracks, info.thresholds, self.look.unaligned)
         verdict, reasons = weigh_marks(facts.verdict, explain(facts), marks)
         notices = find_notices(self.media, sampling, tracks, info.range)
@@ -316,6 +319,7 @@ class _ScanJob:
             decided_by=facts.decided_by,
             reasons=reasons,
             tracks=tracks,
+            sound_cues=evidence.of_sound,
             notices=in_order(mark_notices(reasons, marks), metadata_notices(metadata), notices),
             checks=list_checks(
                 self.media,
