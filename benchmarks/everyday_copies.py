@@ -103,7 +103,7 @@ def main() -> None:
     parser.add_argument("--detector", default="default")
     parser.add_argument("--run", type=Path, default=RUN, help="that has pairs_0.onnx and further")
     words = parser.parse_args()
-    scan = ScanConfig(detector=words.detector)
+    scan = ScanConfig(detector=words.detector, cues="none")
     pictures = next(items for name, items in measured_only() if name.endswith("stylegan256"))
     print("| material | AUC | genuine called manipulated | fakes called |\n|---|---|---|---|")
     print(shown("pictures as they are", score_files(pictures, scan)), flush=True)
@@ -115,7 +115,8 @@ def main() -> None:
             items = [
                 change(e) for n, e in held_back(HALVES) if n == fold and e.method != "old_clip"
             ]
-            scores += score_files(items, ScanConfig(detector=str(words.run / f"pairs_{fold}.onnx")))
+            pairs = str(words.run / f"pairs_{fold}.onnx")
+            scores += score_files(items, ScanConfig(detector=pairs, cues="none"))
         print(shown(name, scores), flush=True)
 
 

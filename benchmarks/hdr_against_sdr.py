@@ -75,7 +75,7 @@ def write(path: Path, images: list[np.ndarray], name: int, crf: int = CRF) -> Pa
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("files", nargs="+", type=Path)
-    scanner = Scanner(ScanConfig(marks=False, pictures=False))
+    scanner = Scanner(ScanConfig(marks=False, pictures=False, cues="none"))
     logits: dict[int, list[float]] = {BT709: [], PQ: [], HLG: []}
     print("| clip | SDR | PQ | HLG |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:

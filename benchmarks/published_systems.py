@@ -255,7 +255,7 @@ def export(names: Sequence[str]) -> None:
         export_detector(net, info, path)
         data = GENERATED if PLANS[name].store is GENERATED else SWAPS
         entry = read_manifest(RUN / f"{data.data}.parquet")[0]
-        result = scan(entry.path, ScanConfig(detector=str(path), marks=False))
+        result = scan(entry.path, ScanConfig(detector=str(path), marks=False, cues="none"))
         score = result.tracks[0].score if result.tracks else None
         logit = "no face" if score is None else f"mean logit {score.mean_logit:.2f}"
         print(f"{name}: {path.stat().st_size / 1e6:.1f} MB, scan of {entry.path.name}: {logit}")

@@ -208,7 +208,7 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=70)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    scanner = Scanner(ScanConfig(marks=False, pictures=False, frames=FRAMES))
+    scanner = Scanner(ScanConfig(marks=False, pictures=False, frames=FRAMES, cues="none"))
     rows = scan_all(scanner, options.data, options.each)
     names = ("faces_ffhq256", "faces_london_ccby", "faces_3dsk", "faces_celeb98")
     paths = [p for name in names for p in sorted((options.data / name).rglob("*.jpg"))]

@@ -186,7 +186,7 @@ def pairs() -> None:
         path = RUN / f"pairs_{fold}.onnx"
         fit_items(config, learnt, path, config.cutter, progress=told)
         stamp_detector(path, info)
-        scores += score_files(items, ScanConfig(detector=str(path)), jobs=JOBS)
+        scores += score_files(items, ScanConfig(detector=str(path), cues="none"), jobs=JOBS)
     write_scores(RUN / "oof.json", scores)
 
 

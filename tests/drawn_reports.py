@@ -17,6 +17,7 @@ from counterface import __version__
 from counterface.detect.detector import DetectorInfo
 from counterface.detect.findings import (
     Check,
+    CueFinding,
     DetectorSummary,
     Exhibit,
     FaceQuality,
@@ -77,6 +78,26 @@ def a_track(number: int, logits: list[float], info: DetectorInfo, **changes: Any
         "frames": frames,
     }
     return TrackFinding(**{**fields, **changes})
+
+
+def a_cue(log_odds: float | None, share: float = 1.0, **changes: Any) -> CueFinding:
+    """What a cue on consecutive frames says, 0.4 less or more."""
+    value = 0.0 if log_odds is None else log_odds
+    fields: dict[str, Any] = {
+        "name": "drawn",
+        "title": "Drawn",
+        "looks_for": "nothing",
+        "value": 1.0,
+        "unit": "",
+        "reads": "window",
+        "log_odds": log_odds,
+        "low": value - 0.4,
+        "high": value + 0.4,
+        "share": share,
+        "says": "for",
+        "text": "It says so.",
+    }
+    return CueFinding(**{**fields, **changes})
 
 
 def a_report(name: str, *tracks: list[float], **changes: Any) -> Report:

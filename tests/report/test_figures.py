@@ -8,7 +8,7 @@ from drawn_reports import a_report, a_still, a_track
 from tiny_detector import metadata
 
 from counterface.detect.detector import DetectorInfo
-from counterface.detect.findings import SetAside
+from counterface.detect.findings import Contribution, SetAside
 from counterface.report import figures
 
 INFO = DetectorInfo.model_validate(metadata())
@@ -146,3 +146,24 @@ def test_a_score_that_may_not_be_used_is_no_evidence():
         track = report.tracks[0].model_copy(update={"aside": aside})
         most, _ = figures.draw_faces(report.exhibits, track)
         assert (most[0].heat is not None) == shown
+
+
+def test_bars_start_in_the_middle_and_the_strongest_comes_first():
+    pieces = [
+        Contribution(name="detector", title="the detector", log_odds=0.5),
+        Contribution(name="blink", title="'Blinking'", log_odds=-4.0),
+    ]
+    first, second = figures.draw_bars(pieces)
+    assert (first.title, first.left, first.width, first.number) == ("Blinking", 0, 50, "−4.0")
+    assert (second.title, second.left, second.width) == ("Detector", 50, 6.25)
+    assert (first.says, second.says) == ("against", "for")
+    assert figures.draw_bars([]) == ()
+
+
+def test_a_course_fills_its_drawing():
+    course = figures.draw_course([(10.0, 1.0), (11.0, 3.0), (12.0, 2.0)])
+    assert course.line == "M0.0,100.0L50.0,0.0L100.0,50.0"
+    assert (course.start, course.end, course.low, course.high) == ("0:10.0", "0:12.0", "1", "3")
+    assert figures.draw_course([(0.0, 1.0), (1.0, 2.0)]) is None
+    assert figures.draw_course([(0.0, 1.0)] * 3) is not None
+    assert figures.draw_course([(t / 10, 0.0) for t in range(5000)]).line.count("L") < 300

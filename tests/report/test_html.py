@@ -5,9 +5,9 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from drawn_reports import a_failure, a_report, a_still, a_weighed
+from drawn_reports import a_cue, a_failure, a_report, a_still, a_weighed
 
-from counterface.detect.findings import Check, Notice, Report, SetAside
+from counterface.detect.findings import Check, Contribution, Notice, Part, Report, SetAside
 from counterface.errors import MediaError
 from counterface.media.tags.metadata import Metadata, Place, Program, Tag
 from counterface.provenance.credentials import Credentials
@@ -355,3 +355,35 @@ def test_each_witness_stands_under_its_face_and_the_line_is_that_of_the_quality(
     plain = render_html([a_report("plain.mp4", [3.0, 3.1, 3.0])])
     assert 'class="witnesses"' not in plain
     assert "probability of manipulation" in plain
+
+
+def test_the_page_shows_parts_bars_and_courses():
+    series = ((0.0, 1.0), (0.5, 2.0), (1.0, 1.5))
+    cues = (a_cue(1.25, title="Trembling", series=series), a_cue(None, 0.0, says="no weight"))
+    report = a_report("clip.mp4", [1.0] * 8)
+    detector = Contribution(name="detector", title="the detector", log_odds=-0.5)
+    jitter = Contribution(name="drawn", title="'Trembling'", log_odds=1.25)
+    track = report.tracks[0].model_copy(update={"cues": cues, "contributions": (detector, jitter)})
+    parts = (
+        Part(name="picture", says="undecided", text="Left open."),
+        Part(name="sound", says="not judged", text="Nobody speaks."),
+        Part(name="match", says="in doubt", text="It may be dubbed."),
+    )
+    heard = (a_cue(0.7, reads="sound", title="Voice"),)
+    page = render_html(
+        [report.model_copy(update={"tracks": (track,), "parts": parts, "sound_cues": heard})]
+    )
+    for words in ("Undecided", "Not judged", "In doubt", "It may be dubbed.", "Lips and sound"):
+        assert words in page
+    assert page.index("Trembling</span>") < page.index("Detector</span>")
+    assert "+1.2" in page
+    assert "−0.5" in page
+    assert page.count('class="course"') == 1
+    assert "2 cues: 1 for, 1 without weight" in page
+    assert "1 cue: 1 for" in page
+
+
+def test_a_report_of_before_has_neither_parts_nor_bars():
+    page = render_html([a_report("clip.mp4", [1.0] * 8)])
+    assert 'class="parts"' not in page
+    assert 'class="bars"' not in page

@@ -14,6 +14,7 @@ from counterface.datasets.manifest import Entry
 from counterface.detect.detector import Calibration, Detector, DetectorInfo, Thresholds
 from counterface.detect.evaluation.file_score import FileScore
 from counterface.detect.evaluation.score_files import score_files
+from counterface.detect.logistic import fit_logistic
 from counterface.detect.pool import calibrate
 from counterface.detect.scanning.scan import ScanConfig
 from counterface.errors import DetectorError
@@ -51,47 +52,6 @@ def fit_calibration(labels: ArrayLike, logits: ArrayLike) -> Calibration:
             f"the logits run against the labels (scale {scale:.2f}); are the classes inverted?"
         )
     return Calibration(scale=scale, offset=offset)
-
-
-def fit_logistic(
-    values: NDArray[np.float64],
-    target: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    toward: ArrayLike,
-    pull: ArrayLike,
-) -> NDArray[np.float64]:
-    """Slopes and, as the last, the offset of least weighted cross-entropy plus a pull, (W + 1,).
-
-    Newton's step is halved until the loss falls: where all logits lie far on one side the curve is
-    flat, and a whole step would land far away, at a useless slope.
-
-    Args:
-        values: (N, W).
-        target: (N,) 0 to 1.
-        weight: (N,) of each row.
-        toward: (W + 1,) the slopes and offset that they are pulled to.
-        pull: (W + 1,) strength; what is added to the loss is pull * distance squared.
-    """
-    x = np.column_stack([values, np.ones(len(values))])
-    goal, force = np.asarray(toward, np.float64), np.asarray(pull, np.float64)
-    at = np.zeros(x.shape[1])
-
-    def loss(at: NDArray[np.float64]) -> float:
-        z = x @ at
-        return float((weight * (np.logaddexp(0, z) - target * z)).sum() + force @ (at - goal) ** 2)
-
-    for _ in range(200):
-        p = 0.5 * (1 + np.tanh(x @ at / 2))
-        gradient = x.T @ (weight * (p - target)) + 2 * force * (at - goal)
-        hessian = (x.T * (weight * p * (1 - p))) @ x + np.diag(2 * force + 1e-6)
-        step = np.linalg.solve(hessian, gradient)
-        before = loss(at)
-        while loss(at - step) > before and np.abs(step).max() > 1e-12:
-            step = step / 2
-        at = at - step
-        if np.abs(step).max() < 1e-9:
-            break
-    return at
 
 
 def choose_thresholds(
@@ -152,7 +112,7 @@ def calibrate_file(
             info = info.model_copy(update={"weighing": info.weighing.unfitted()})
             fresh = Path(shutil.copy(detector, Path(folder) / detector.name))
             stamp_detector(fresh, info)
-        settled = config.model_copy(update={"detector": str(fresh)})
+        settled = config.model_copy(update={"detector": str(fresh), "cues": "none"})
         scores = score_files(items, settled, jobs=jobs, progress=progress)
     if info.weighing is not None:
         info = calibrate_witnesses(scores, info)

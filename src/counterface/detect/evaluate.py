@@ -66,6 +66,11 @@ class EvaluateConfig(Record):
         32, ge=1, le=100_000, description="frames of each video, spread evenly over its duration"
     )
     thorough: bool = Field(False, description="scan as 'scan --thorough' does")
+    cues: str = Field(
+        "none",
+        description="cues that enter the score of a video beside the detector: none, default, all, "
+        "or names with commas between",
+    )
     rounds: int = Field(
         ROUNDS, ge=100, le=100_000, description="number of resamples for the intervals"
     )
@@ -74,7 +79,9 @@ class EvaluateConfig(Record):
 
     def scan_config(self, detector: str) -> ScanConfig:
         """The scan of each file."""
-        return ScanConfig(frames=self.frames, thorough=self.thorough, detector=detector)
+        return ScanConfig(
+            frames=self.frames, thorough=self.thorough, cues=self.cues, detector=detector
+        )
 
 
 class DetectorFacts(Record):

@@ -1,7 +1,8 @@
 """What a scan finds: the `Report`, a strict record whose JSON is what `--json` prints.
 
 `docs/report.schema.json` is its JSON schema; `report/` renders it. A change of meaning, or a field
-taken away, raises `SCHEMA_VERSION`; a new optional field does not.
+taken away, raises `SCHEMA_VERSION`; a new optional field does not. Reports of every version can be
+read. Up to version 1, `score` was that of the detector alone; since then the cues enter it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from counterface.media.tags.metadata import Metadata
 from counterface.provenance.verify import Provenance
 from counterface.types import Floats, Image, Verdict
 
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
 
 
 class Score(Record):
@@ -130,11 +131,22 @@ class CueFinding(Record):
     )
     low: float | None = Field(None, description="lower end of the ratio's 95 % interval")
     high: float | None = Field(None, description="upper end of the ratio's 95 % interval")
+    share: float = Field(
+        0.0, description="share of the log-odds that enters the score; 0: only shown"
+    )
     says: Literal["for", "against", "neither", "no weight", "not applicable"]
     text: str = Field(description="the same in one sentence")
     series: tuple[tuple[float, float], ...] = Field(
         (), description="course over time: seconds and measure"
     )
+
+
+class Contribution(Record):
+    """What one piece of evidence adds to the score of a person."""
+
+    name: str = Field(description="'detector', or the name of a cue")
+    title: str = Field(description="the same in a few words")
+    log_odds: float = Field(description="log-odds; over 0: for manipulation")
 
 
 class TrackFinding(Record):
@@ -174,8 +186,11 @@ class TrackFinding(Record):
         "not known",
     )
     frames: tuple[FrameScore, ...]
-    cues: tuple[CueFinding, ...] = Field(
-        (), description="what each cue says; it does not enter the verdict"
+    cues: tuple[CueFinding, ...] = Field((), description="what each cue says")
+    contributions: tuple[Contribution, ...] = Field(
+        (),
+        description="what the detector and each cue add to the score; empty where the detector is "
+        "alone",
     )
 
 
@@ -188,6 +203,14 @@ class Notice(Record):
     level: Literal["trust", "care"] = Field(
         "care", description="trust: changes what the verdict is worth and is shown first"
     )
+
+
+class Part(Record):
+    """What can be said of the picture, of the sound, or of whether they belong together."""
+
+    name: Literal["picture", "sound", "match"]
+    says: Literal["looks authentic", "in doubt", "undecided", "not judged"]
+    text: str = Field(description="what it rests on, in one or two sentences")
 
 
 class Headline(Record):
@@ -311,7 +334,7 @@ class DetectorSummary(Record):
 class Report(Record):
     """Everything that a scan of one file found, or why it could not be scanned."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1, 2] = SCHEMA_VERSION
     tool: Tool
     created: datetime = Field(description="time of the scan, UTC")
     file: FileFacts
@@ -324,10 +347,15 @@ class Report(Record):
         None, description="verdict in words, with the number and the face that go with it"
     )
     score: Score | None = Field(
-        None, description="score by the detector alone for the face that decided; null: not scored"
+        None,
+        description="score of the face that decided, by the detector and the cues that enter; "
+        "null: not scored",
     )
     decided_by: int | None = Field(
         None, description="id of the track that decided, apart from marks of origin"
+    )
+    parts: tuple[Part, ...] = Field(
+        (), description="picture, sound and their match, each for itself"
     )
     reasons: tuple[str, ...] = ()
     notices: tuple[Notice, ...] = Field(

@@ -14,7 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from counterface.detect.explain import evidence_scale, heat_map, paint_heat
-from counterface.detect.findings import Exhibit, FrameScore, Report, Score, Thumb, TrackFinding
+from counterface.detect.findings import (
+    Contribution,
+    Exhibit,
+    FrameScore,
+    Report,
+    Score,
+    Thumb,
+    TrackFinding,
+)
 from counterface.detect.pool import show_percent
 from counterface.media.image import encode_image
 from counterface.types import Image, Verdict
@@ -267,6 +275,64 @@ def _picture(exhibit: Exhibit, scale: float, most: float) -> FacePicture:
         time=clock_time(exhibit.pts_s),
         score=show_percent(exhibit.fake_score),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """What one piece of evidence adds, drawn from the middle: right for, left against."""
+
+    title: str
+    left: float
+    width: float
+    says: str  # "for" or "against"
+    number: str
+
+
+LEAST_SCALE = 2.0  # log-odds that half of the drawing stands for, at least
+
+
+def draw_bars(contributions: Sequence[Contribution]) -> tuple[Bar, ...]:
+    """The pieces of evidence, the strongest first; all on one scale."""
+    scale = max(LEAST_SCALE, *(abs(c.log_odds) for c in contributions), LEAST_SCALE)
+    ordered = sorted(contributions, key=lambda c: -abs(c.log_odds))
+    return tuple(_bar(piece, 50 / scale) for piece in ordered)
+
+
+def _bar(piece: Contribution, percent: float) -> Bar:
+    width = max(round(percent * abs(piece.log_odds), 2), 0.4)
+    against = piece.log_odds < 0
+    title = piece.title.removeprefix("the ").strip("'\"").capitalize()
+    left = round(50 - width, 2) if against else 50.0
+    number = f"{piece.log_odds:+.1f}".replace("-", "−")
+    return Bar(title, left, width, "against" if against else "for", number)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What a cue measured over time, as a line."""
+
+    line: str  # SVG path
+    start: str  # time
+    end: str
+    low: str  # value
+    high: str
+
+
+MOST_STEPS = 200  # points of a course; more are not seen at its size
+
+
+def draw_course(series: Sequence[tuple[float, float]]) -> Course | None:
+    """A cue's course; None where there are fewer than three points."""
+    if len(series) < 3:
+        return None
+    chosen = series[:: -(-len(series) // MOST_STEPS)]
+    times, values = np.array(chosen, np.float64).T
+    low, high = float(values.min()), float(values.max())
+    x = 100 * (times - times[0]) / max(times[-1] - times[0], 1e-6)
+    y = 100 * (1 - (values - low) / max(high - low, 1e-9))
+    path = "M" + "L".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+    start, end = clock_time(series[0][0]), clock_time(series[-1][0])
+    return Course(path, start, end, f"{low:.2g}", f"{high:.2g}")
 
 
 def scale_bar(score: Score) -> tuple[float, float, float]:

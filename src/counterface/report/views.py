@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from counterface.detect.findings import DetectorSummary, Report, Thumb, TrackFinding
+from counterface.detect.findings import CueFinding, DetectorSummary, Report, Thumb, TrackFinding
 from counterface.report import figures
 from counterface.types import Verdict
 
@@ -40,10 +40,17 @@ VERDICTS: dict[str, tuple[str, str]] = {  # state -> headline, what it means; gr
     ),
     "failed": ("Could not be scanned", "The file could not be opened or decoded."),
 }
+PARTS = {"picture": "Picture", "sound": "Sound", "match": "Lips and sound"}
+_PART_STATES = {
+    "in doubt": "likely_manipulated",
+    "looks authentic": "no_manipulation_found",
+    "undecided": "inconclusive",
+    "not judged": "no_face",
+}
 _SAYS = {
-    "for": "for manipulation",
-    "against": "against it",
-    "neither": "for neither",
+    "for": "for",
+    "against": "against",
+    "neither": "neither",
     "no weight": "without weight",
     "not applicable": "not applicable",
 }
@@ -150,6 +157,13 @@ def _file_view(report: Report, most_px: int) -> dict[str, Any]:
     return {
         **heading,
         "reasons": _beyond(report.reasons, heading["meaning"]),
+        "parts": [
+            {"part": part, "title": PARTS[part.name], "state": _PART_STATES[part.says]}
+            for part in report.parts
+            if len(report.parts) > 1
+        ],
+        "sound_cues": _cue_views(report.sound_cues),
+        "sound_tally": _tally_cues(report.sound_cues),
         "still": still,
         "whole": figures.draw_whole(report, most_px) if still else None,
         "thumbs": [_thumb_view(thumb, most_px // 2) for thumb in kept] if film else [],
@@ -199,11 +213,19 @@ def _track_view(report: Report, track: TrackFinding) -> dict[str, Any]:
         "most": most,
         "least": least,
         "notices": [n for n in report.notices if n.track == track.id],
-        "cue_tally": _tally_cues(track),
+        "bars": figures.draw_bars(track.contributions),
+        "cues": _cue_views(track.cues),
+        "cue_tally": _tally_cues(track.cues),
     }
 
 
-def _tally_cues(track: TrackFinding) -> str:
+def _cue_views(cues: Sequence[CueFinding]) -> list[dict[str, Any]]:
+    """The cues with their courses; those that enter first, those that do not apply last."""
+    order = sorted(cues, key=lambda cue: (cue.value is None, not cue.share, cue.log_odds is None))
+    return [{"said": cue, "course": figures.draw_course(cue.series)} for cue in order]
+
+
+def _tally_cues(cues: Sequence[CueFinding]) -> str:
     """How many cues say what, in the order of `_SAYS`."""
-    counts = Counter[str](cue.says for cue in track.cues)
+    counts = Counter[str](cue.says for cue in cues)
     return ", ".join(f"{counts[says]} {words}" for says, words in _SAYS.items() if counts[says])

@@ -10,12 +10,12 @@ import sys
 
 import actors
 import pytest
-from drawn_reports import a_report, a_weighed
+from drawn_reports import a_cue, a_report, a_weighed
 from tiny_detector import metadata, write_detector
 
 from counterface.apps.cli.main import main
 from counterface.apps.cli.scan import describe
-from counterface.detect.findings import Notice, Report
+from counterface.detect.findings import Notice, Part, Report
 from counterface.errors import MediaError
 from counterface.media.image import write_image
 from counterface.media.tags.metadata import Metadata, Place
@@ -72,7 +72,7 @@ def test_words_say_the_verdict_why_and_what_was_not_checked(desk, capsys):
     assert "interval" in printed
     assert "The score is" in printed
     assert "2 files:" in printed
-    assert "sound and motion were not" in printed
+    assert "only faces and speech were judged" in printed
     marks = [line for line in printed.splitlines() if "Marks of origin" in line]
     assert len(marks) == 2
     assert marks[0].endswith("No content credentials.")  # no key, no registry: nothing to look for
@@ -277,3 +277,19 @@ def test_a_page_that_cannot_be_written_in_the_end_does_not_cost_the_table(
     assert main(["scan", "a.mp4", "b.mp4", "--html", str(tmp_path / "page.html")]) == 1
     assert len(rows(tmp_path / "page.csv")) == 2
     assert "No space left" in capsys.readouterr().err
+
+
+def test_words_tell_picture_sound_and_match_apart_and_the_cues():
+    report = a_report("clip.mp4", [1.0] * 8)
+    track = report.tracks[0].model_copy(
+        update={"cues": (a_cue(1.0), a_cue(None, says="no weight"))}
+    )
+    parts = (
+        Part(name="picture", says="undecided", text="Left open."),
+        Part(name="match", says="in doubt", text="It may be dubbed."),
+    )
+    told = {"tracks": (track,), "parts": parts, "sound_cues": (a_cue(1.0, text="A voice."),)}
+    lines = describe(report.model_copy(update=told))
+    assert "  Picture: undecided. Left open." in lines
+    assert "  Lips and sound: in doubt. It may be dubbed." in lines
+    assert lines[lines.index("  Cues:") + 1 :][:2] == ["    It says so.", "    A voice."]

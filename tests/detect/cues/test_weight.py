@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from counterface.detect.cues.weight import MOST, CueWeight, fit_weight, read_weights, weigh
+from counterface.detect.cues.weight import (
+    MOST,
+    CueWeight,
+    fit_shares,
+    fit_weight,
+    fitted_beside,
+    read_weights,
+    weigh,
+)
 
 SURE = (0.9, 0.8, 1.0)
 
@@ -69,3 +77,58 @@ def test_the_weights_of_the_package_are_of_registered_cues() -> None:
     for name, weight in read_weights().items():
         assert name in CUES.names()
         assert weight.real > 0 < weight.fake
+
+
+def drawn_ratios(count: int = 600) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Log-odds of a detector and of a cue that knows as much by itself, and the labels."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(count) % 2
+    own, cue = (rng.normal(size=count) + labels - 0.5 for _ in range(2))
+    return own, cue, labels
+
+
+def test_a_cue_of_its_own_gets_nearly_its_whole_share() -> None:
+    own, cue, labels = drawn_ratios()
+    (share,) = fit_shares(own, cue[:, None], labels)
+    assert 0.75 < share <= 1
+
+
+def test_two_cues_that_say_the_same_share_what_one_would_get() -> None:
+    own, cue, labels = drawn_ratios()
+    (once,) = fit_shares(own, cue[:, None], labels)
+    twice = fit_shares(own, np.stack([cue, cue], axis=1), labels)
+    assert twice[0] == pytest.approx(twice[1])
+    assert twice.sum() == pytest.approx(once, abs=0.1)
+
+
+def test_what_the_detector_says_already_is_not_said_again() -> None:
+    own, cue, labels = drawn_ratios()
+    shares = fit_shares(own, np.stack([own, cue], axis=1), labels)
+    assert shares[0] < 0.2 < 0.75 < shares[1]
+
+
+def test_a_cue_that_runs_against_the_labels_gets_no_share() -> None:
+    own, cue, labels = drawn_ratios()
+    shares = fit_shares(own, np.stack([-cue, cue], axis=1), labels)
+    assert shares[0] == 0
+    assert shares[1] > 0.75
+
+
+def test_little_data_leaves_the_detector_alone() -> None:
+    own, cue, labels = drawn_ratios(6)
+    assert fit_shares(own, cue[:, None], labels)[0] < 0.3
+
+
+def test_where_a_cue_does_not_apply_it_adds_nothing() -> None:
+    own, cue, labels = drawn_ratios()
+    silent = np.where(np.arange(len(cue)) % 3 == 0, np.nan, cue)
+    assert 0.6 < fit_shares(own, silent[:, None], labels)[0] <= 1
+    assert fit_shares(own, np.full((len(own), 1), np.nan), labels)[0] == 0
+
+
+def test_the_shares_of_the_package_were_fitted_beside_its_detector() -> None:
+    from counterface.detect.detector import DEFAULT, Detector
+
+    assert fitted_beside() == Detector.load(DEFAULT).sha256
+    for weight in read_weights().values():
+        assert weight.counts or weight.share == 0

@@ -11,7 +11,7 @@ import pytest
 from actors import draw_clip, write_clip
 
 from counterface.detect.cues.cue import Measured, NotApplicable, PersonView
-from counterface.detect.cues.weight import CueWeight
+from counterface.detect.cues.weight import CueWeight, fitted_beside, read_weights
 from counterface.detect.scanning.evidence import EvidenceBook, choose_cues, read_window, state
 from counterface.errors import ConfigError
 from counterface.media import sandbox
@@ -155,3 +155,26 @@ def test_what_a_cue_says_is_told_in_words() -> None:
     assert state(Counting(), Measured(5.0), None).log_odds is None
     said = state(Counting(), NotApplicable("nothing is there"), weight)
     assert said.text.endswith("is not applicable because nothing is there.")
+
+
+def test_a_cue_enters_only_beside_the_detector_that_its_share_was_fitted_beside(clip: Path) -> None:
+    def shares(detector: str) -> list[float]:
+        book = EvidenceBook(choose_cues("landmark_jitter"), detector)
+        for frame, face in sightings(0):
+            book.add(0, frame, face)
+        return [cue.share for cue in book.look(clip, sandbox.probe(clip), Limits()).by_person[0]]
+
+    assert shares(fitted_beside()) == [read_weights()["landmark_jitter"].share]
+    assert shares("another") == [0.0]
+
+
+def test_words_say_what_a_cue_speaks_for() -> None:
+    class Lips(Counting):
+        reads = "lips"
+
+    weight = read_weights()["landmark_jitter"]
+    found = Measured(weight.high if weight.slope > 0 else weight.low)
+    said = state(Lips(), found, weight, enters=True)
+    assert "speaks for a sound that does not belong to these lips" in said.text
+    assert said.share == weight.share
+    assert "speaks for manipulation" in state(Counting(), found, weight).text

@@ -191,7 +191,14 @@ def describe(report: Report) -> list[str]:
     rest = [_notice_line(notice) for notice in notices if notice.level != "trust"]
     reasons = [f"  {reason}" for reason in report.reasons]
     heard = [*describe_witnesses(report), *describe_cues(report)]
-    own = [*reasons, *heard, *describe_family(report), *rest, *describe_metadata(report)]
+    own = [
+        *reasons,
+        *describe_parts(report),
+        *heard,
+        *describe_family(report),
+        *rest,
+        *describe_metadata(report),
+    ]
     return [name, f"  {headline}", *first, *own, *describe_marks(report)]
 
 
@@ -231,11 +238,22 @@ def describe_witnesses(report: Report) -> list[str]:
 
 
 def describe_cues(report: Report) -> list[str]:
-    """One line for each cue that speaks for or against manipulation of the same face."""
+    """One line for each cue that speaks for or against something, of the same face or the sound."""
     face = report.headline.face if report.headline else report.decided_by
     cues = next((track.cues for track in report.tracks if track.id == face), ())
-    said = [f"    {cue.text}" for cue in cues if cue.says in ("for", "against")]
-    return ["  Other cues, which do not enter the verdict:", *said] if said else []
+    said = [c for c in (*cues, *report.sound_cues) if c.says in ("for", "against")]
+    lines = [f"    {cue.text}" for cue in said]
+    if any(cue.share for cue in said):
+        return ["  Cues:", *lines]
+    return ["  Cues, which do not enter the verdict:", *lines] if lines else []
+
+
+def describe_parts(report: Report) -> list[str]:
+    """A line for the picture, the sound and their match of a video."""
+    if len(report.parts) < 2:
+        return []
+    names = {"picture": "Picture", "sound": "Sound", "match": "Lips and sound"}
+    return [f"  {names[part.name]}: {part.says}. {part.text}" for part in report.parts]
 
 
 def describe_family(report: Report) -> list[str]:
@@ -270,4 +288,4 @@ def summary_lines(tally: Counter[str]) -> Iterator[str]:
         )
         yield from ("", f"{counted(tally.total(), 'file')}: {counts}")
     if tally.total() > tally["failed"]:
-        yield from ("", "Of the content only faces were judged; sound and motion were not.")
+        yield from ("", "Of the content only faces and speech were judged.")

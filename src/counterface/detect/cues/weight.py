@@ -14,17 +14,19 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from math import sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
 from counterface.config import Record
+from counterface.detect.logistic import fit_logistic
 
 MOST = 2.0  # log-odds
 _RIDGE = 1e-2  # of the slope, for z-scored values
-_STEPS = 50  # of Newton's method; it needs about six
+PULL = 3.0  # of a share toward 0, for a loss that counts each file once
+_ONCE = 1e6  # pull of the detector's slope toward 1
 
 
 class CueWeight(Record):
@@ -40,7 +42,14 @@ class CueWeight(Record):
     covariance: tuple[float, float, float] = Field(
         description="variance of the slope, of the offset, and their covariance"
     )
-    counts: bool = Field(description="whether the cue enters the verdict; else it is only shown")
+    counts: bool = Field(description="whether the cue has a weight; else it is only shown")
+    share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of its log-odds that enters the joint score: what other pieces of "
+        "evidence do not say already",
+    )
     auc: tuple[float, float, float] = Field(
         description="AUC on files that the fit had not seen, and its 95 % interval"
     )
@@ -69,9 +78,23 @@ def weigh(value: float, weight: CueWeight) -> Ratio:
 @cache
 def read_weights() -> dict[str, CueWeight]:
     """The weights that come with the package, by name of the cue."""
-    text = files("counterface.detect.data").joinpath("cues.json").read_text(encoding="utf-8")
-    found = [CueWeight.model_validate(values) for values in json.loads(text)["cues"]]
+    found = [CueWeight.model_validate(values) for values in _read()["cues"]]
     return {weight.name: weight for weight in found}
+
+
+def fitted_beside() -> str:
+    """SHA-256 of the detector file beside which the shares of cues on the picture were fitted.
+
+    Beside another detector they would say twice what it knows, or move a line that was set for its
+    own scores, so they do not enter its score.
+    """
+    return str(_read().get("beside", ""))
+
+
+def _read() -> dict[str, Any]:
+    text = files("counterface.detect.data").joinpath("cues.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
 
 
 def fit_weight(
@@ -128,19 +151,41 @@ def fit_weight(
 def _fit_line(
     z: NDArray[np.float64], labels: NDArray[np.float64], times: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:
-    """Slope and offset of the logistic line, both classes weighing the same, by Newton's method."""
+    """Slope and offset of the logistic line, both classes weighing the same."""
     times = np.ones_like(z) if times is None else times
-    weights = np.where(
-        labels == 1, times / times[labels == 1].sum(), times / times[labels == 0].sum()
-    )
-    design = np.stack([z, np.ones_like(z)], axis=1)
-    line = np.zeros(2)
-    for _ in range(_STEPS):
-        p = 1 / (1 + np.exp(-design @ line))
-        gradient = design.T @ (weights * (p - labels)) + [_RIDGE * line[0], 0.0]
-        curve = design.T @ (design * (weights * p * (1 - p))[:, None]) + np.diag([_RIDGE, 1e-9])
-        step = np.linalg.solve(curve, gradient)
-        line -= step
-        if np.abs(step).max() < 1e-9:
+    return fit_logistic(z[:, None], labels, _even(labels, times), (0, 0), (_RIDGE / 2, 0))
+
+
+def fit_shares(own: ArrayLike, ratios: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
+    """What share of each cue's log-odds is worth adding to the detector's, (K,) in [0, 1].
+
+    Logistic regression on all at once, in which the detector's log-odds count once and a strong
+    pull draws the shares to 0: of two cues that say the same, each gets about half. A share below 0
+    becomes 0 and the rest is fitted anew.
+
+    Args:
+        own: (N,) log-odds of the detector.
+        ratios: (N, K) log-odds of the cues; NaN where a cue does not apply, which adds nothing.
+        labels: (N,) 1 = manipulated; both classes weigh the same.
+    """
+    truth = np.asarray(labels, np.float64)
+    said = np.nan_to_num(np.asarray(ratios, np.float64))
+    shares = np.zeros(said.shape[1])
+    kept = list(range(said.shape[1]))
+    weights = len(truth) / 2 * _even(truth, np.ones_like(truth))
+    while kept:
+        values = np.column_stack([np.asarray(own, np.float64), said[:, kept]])
+        toward = [1.0, *(0.0 for _ in kept), 0.0]
+        fitted = fit_logistic(values, truth, weights, toward, [_ONCE, *(PULL for _ in kept), 0.0])
+        found = fitted[1:-1]
+        if (found >= 0).all():
+            shares[kept] = np.minimum(found, 1)
             break
-    return line
+        kept = [number for number, share in zip(kept, found, strict=True) if share >= 0]
+    return shares
+
+
+def _even(labels: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights by which each class weighs 1."""
+    fake = labels == 1
+    return np.asarray(np.where(fake, times / times[fake].sum(), times / times[~fake].sum()))

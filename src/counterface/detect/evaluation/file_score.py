@@ -9,7 +9,7 @@ from pydantic import Field
 
 from counterface.config import Record
 from counterface.datasets.manifest import Entry
-from counterface.detect.findings import Report
+from counterface.detect.findings import Report, TrackFinding
 from counterface.detect.scanning.conclusion import lead
 from counterface.detect.weigh import middle
 from counterface.table import Int32
@@ -40,7 +40,9 @@ class FileScore(Record):
     group: str = Field(
         description="name of the group of files that share people or footage; see `linked_groups`"
     )
-    logit: float | None = Field(description="pooled logit; null where no face could be scored")
+    logit: float | None = Field(
+        description="pooled logit, with what the cues add; null where no face could be scored"
+    )
     probability: float | None
     low: float | None = Field(None, description="lower end of the probability's interval")
     high: float | None = None
@@ -110,7 +112,7 @@ def measured_fields(report: Report) -> dict[str, Any]:
     media = report.media
     h264 = media.compression.method == "quantiser" and media.codec == "h264"
     return {
-        "logit": score.mean_logit if score else None,
+        "logit": _joint_logit(report, track) if track else None,
         "probability": score.probability if score else None,
         "low": score.low if score else None,
         "high": score.high if score else None,
@@ -128,6 +130,14 @@ def measured_fields(report: Report) -> dict[str, Any]:
         "height": media.height,
         "bytes": media.bytes,
     }
+
+
+def _joint_logit(report: Report, track: TrackFinding) -> float | None:
+    """The pooled logit of a person, with what the cues add, on the scale of the detector's."""
+    if track.score is None:
+        return None
+    scale = report.detector.calibration.scale if report.detector else 1.0
+    return track.score.mean_logit + sum(c.log_odds for c in track.contributions[1:]) / scale
 
 
 def failure_fields(error: str) -> dict[str, Any]:

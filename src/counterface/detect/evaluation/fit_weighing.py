@@ -18,9 +18,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from counterface.detect.calibrate import MARGIN, choose_thresholds, fit_calibration, fit_logistic
+from counterface.detect.calibrate import MARGIN, choose_thresholds, fit_calibration
 from counterface.detect.detector import DetectorInfo
 from counterface.detect.evaluation.file_score import FileScore
+from counterface.detect.logistic import fit_logistic
 from counterface.detect.pool import judge_score, pool_logits
 from counterface.detect.weigh import (
     NEVER,

@@ -33,17 +33,19 @@ def score_files(
 ) -> list[FileScore]:
     """The scan of each file beside its label; a file that fails has an error and no number.
 
-    The detector alone is measured: marks of origin are not looked at.
+    Marks of origin are not looked at, and cues only where the settings name them.
 
     Args:
         items: labelled files; rows come back in the same order, one each.
-        config: how to scan.
+        config: how to scan; None: 32 frames with the shipped detector alone.
         jobs: processes.
         progress: called as (done, total, name); files from the store count as done.
         store: store of this detector, these settings and this change.
         change: applied to decoded frames before faces are looked for.
     """
-    settled = (config or ScanConfig()).model_copy(update={"pictures": False, "marks": False})
+    settled = (config or ScanConfig(cues="none")).model_copy(
+        update={"pictures": False, "marks": False}
+    )
     found: dict[int, dict[str, Any]] = {}
     hashes: dict[int, str] = {}
     for index, item in enumerate(items):

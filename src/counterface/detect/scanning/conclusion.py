@@ -201,18 +201,18 @@ def _sentences(facts: Conclusion, verdict: Verdict, marked: bool) -> tuple[str, 
         return ("A mark that only its maker can leave says so, whatever its faces look like.",)
     if verdict is not facts.verdict:
         return (
-            f"{_by_faces(facts)} A mark of origin speaks for a machine-made file, without proof.",
+            f"{summarize(facts)} A mark of origin speaks for a machine-made file, without proof.",
         )
     if verdict is Verdict.NO_FACE:
         return ("There was no face to judge, so nothing is said about this file.",)
-    said = [_by_faces(facts), *_admissions(facts)]
+    said = [summarize(facts), *_admissions(facts)]
     if verdict is Verdict.NO_MANIPULATION_FOUND:
         said.append("This does not show that the file is genuine.")
     return tuple(said)
 
 
-def _by_faces(facts: Conclusion) -> str:
-    """What the faces come to, in one sentence."""
+def summarize(facts: Conclusion) -> str:
+    """What the faces of a file come to, in one sentence."""
     if not facts.found:
         return explain(facts)[0]
     if facts.decided_by is None:

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 from counterface.detect.cues.cue import (
+    About,
     Cue,
     Measured,
     NotApplicable,
@@ -26,9 +27,10 @@ from counterface.detect.cues.cue import (
     SoundView,
     Still,
     Window,
+    about,
 )
 from counterface.detect.cues.view import cut_still, make_window
-from counterface.detect.cues.weight import CueWeight, read_weights, weigh
+from counterface.detect.cues.weight import CueWeight, fitted_beside, read_weights, weigh
 from counterface.detect.findings import CueFinding
 from counterface.detect.scanning.listening import Listening, listen, place_window
 from counterface.detect.scanning.thinned import Thinned
@@ -51,6 +53,11 @@ MOST_FRAMES = 200  # of a window
 DETECT_EVERY = 16  # frames between two passes of the face detector in the window
 NEAR = 1 / 8  # of the frame's longer side: faces from here on are followed by the quick detector
 FAINT = 0.2  # log-odds: below, a cue speaks neither way
+CLAIMS: dict[About, str] = {  # what a cue may speak for
+    "picture": "manipulation",
+    "match": "a sound that does not belong to these lips",
+    "sound": "synthetic speech",
+}
 _SAME = 0.3  # overlap with the box before: below, it is somebody else
 
 
@@ -102,9 +109,16 @@ class Evidence(NamedTuple):
 class EvidenceBook:
     """Collects what the cues of one file are shown."""
 
-    def __init__(self, cues: Sequence[Cue]) -> None:
-        """Start empty; without cues nothing is kept."""
+    def __init__(self, cues: Sequence[Cue], detector: str = "") -> None:
+        """Start empty; without cues nothing is kept.
+
+        Args:
+            cues: cues to look at.
+            detector: SHA-256 of the detector file; cues on the picture enter its score only where
+                their shares were fitted beside it.
+        """
         self.cues = cues
+        self._joined = detector == fitted_beside()
         self._people: dict[int, _Seen] = defaultdict(_Seen)
 
     def add(self, person: int, frame: Frame, face: Face) -> None:
@@ -138,7 +152,8 @@ class EvidenceBook:
             view = PersonView(stills)
             if main:
                 view = PersonView(stills, windows.get(cue.wants_s), heard.view)
-            return state(cue, measure(cue, view), weights.get(cue.name))
+            enters = self._joined or about(cue.reads) != "picture"
+            return state(cue, measure(cue, view), weights.get(cue.name), enters=enters)
 
         of_people = [cue for cue in self.cues if cue.reads != "sound"]
         found: dict[int, list[CueFinding]] = {}
@@ -232,8 +247,17 @@ def measure(cue: Cue, person: PersonView) -> Measured | NotApplicable:
         return NotApplicable(f"it failed ({type(error).__name__}: {reason})")
 
 
-def state(cue: Cue, found: Measured | NotApplicable, weight: CueWeight | None) -> CueFinding:
-    """What a cue says, as a report has it."""
+def state(
+    cue: Cue, found: Measured | NotApplicable, weight: CueWeight | None, *, enters: bool = False
+) -> CueFinding:
+    """What a cue says, as a report has it.
+
+    Args:
+        cue: the cue.
+        found: what it found.
+        weight: its weight; None: it has none.
+        enters: whether its share of the log-odds enters the score.
+    """
     told = {name: getattr(cue, name) for name in ("name", "title", "looks_for", "unit", "reads")}
     lead = f"{cue.title!r}, which looks for {cue.looks_for}"
     if isinstance(found, NotApplicable):
@@ -243,11 +267,11 @@ def state(cue: Cue, found: Measured | NotApplicable, weight: CueWeight | None) -
     if weight is None or not weight.counts:
         text = f"{lead}, was looked at ({found.value:.2g}) and has no weight."
         return CueFinding(**told, **value, says="no weight", text=text)
-    ratio = weigh(found.value, weight)
-    says, verb = "neither", "speaks neither for nor against manipulation"
+    ratio, claim = weigh(found.value, weight), CLAIMS[about(cue.reads)]
+    says, verb = "neither", f"speaks neither for nor against {claim}"
     if abs(ratio.value) >= FAINT:
         says = "for" if ratio.value > 0 else "against"
-        verb = f"speaks {says} manipulation"
+        verb = f"speaks {says} {claim}"
     span = f"{ratio.low:+.1f} to {ratio.high:+.1f}"
     return CueFinding(
         **told,
@@ -255,6 +279,7 @@ def state(cue: Cue, found: Measured | NotApplicable, weight: CueWeight | None) -
         log_odds=ratio.value,
         low=ratio.low,
         high=ratio.high,
+        share=weight.share if enters else 0.0,
         says=says,
         text=f"{lead}, {verb} ({ratio.value:+.1f}, {span}).",
     )

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from counterface.detect.detector import DetectorInfo
-from counterface.detect.findings import FaceQuality, FrameScore, Score, SetAside
+from counterface.detect.findings import Contribution, FaceQuality, FrameScore, Score, SetAside
 from counterface.detect.pool import calibrate, show_interval, show_percent
+from counterface.detect.scanning.joint import name_strongest
 from counterface.detect.weigh import (
     Quality,
     QualityBin,
@@ -83,6 +84,7 @@ def explain_verdict(
     in_range: bool,
     quality: FaceQuality | None = None,
     said: Sequence[Statement] = (),
+    contributions: Sequence[Contribution] = (),
 ) -> tuple[str, ...]:
     """Why a person got this verdict, one plain sentence a reason.
 
@@ -94,6 +96,7 @@ def explain_verdict(
         in_range: whether the detector was measured on such faces.
         quality: quality of the face; None where the detector names no witnesses.
         said: statements of the witnesses.
+        contributions: what the detector and the cues add to the score.
     """
     if score is None:
         why = aside.text if aside else "the detector gave no usable number"
@@ -109,6 +112,8 @@ def explain_verdict(
     reasons = [_of_lines(verdict, spread, info, line)]
     if opposed := find_contradiction(said):
         reasons = [f"The score is {spread}, but {describe_contradiction(*opposed)}."]
+    if weighs_most := name_strongest(contributions):
+        reasons.append(weighs_most)
     if aside is not None:
         reasons.append(f"It does not count: {aside.text}.")
     if quality is not None and (promise := describe_promise(quality)):

@@ -7,8 +7,16 @@ from itertools import chain
 from typing import Literal
 
 from counterface.detect.attribute import UNKNOWN
+from counterface.detect.cues.cue import about
 from counterface.detect.detector import Range
-from counterface.detect.findings import AsideCode, Check, Notice, Sampling, TrackFinding
+from counterface.detect.findings import (
+    AsideCode,
+    Check,
+    CueFinding,
+    Notice,
+    Sampling,
+    TrackFinding,
+)
 from counterface.detect.scanning.conclusion import UNJUDGEABLE
 from counterface.detect.scanning.crop_quality import LEAST_COLOR, SOFT_SHARPNESS
 from counterface.detect.scanning.marks import mark_checks
@@ -117,6 +125,7 @@ def list_checks(
     *,
     families: bool = False,
     together: int = 1,
+    sound_cues: Sequence[CueFinding] = (),
 ) -> tuple[Check, ...]:
     """What was looked at and what was not, each with the reason.
 
@@ -127,6 +136,7 @@ def list_checks(
         marks: marks of the file; None where they were not looked for.
         families: whether the detector file knows families of methods.
         together: crops of one person that the detector judges at once.
+        sound_cues: what the cues on the sound say.
     """
     scored = sum(f.logit is not None for t in tracks for f in t.frames)
     still = sampling.mode == "image"
@@ -147,7 +157,6 @@ def list_checks(
     idle = "A still picture has no motion." if still else "No cue on consecutive frames applied."
     rows = (
         *(() if moving else (("motion", "Motion between frames", idle),)),
-        ("sound", "Voice and lip movement", absent if media.audio else "The file has no sound."),
         ("whole_image", "Editing outside faces", absent),
     )
     return (
@@ -155,19 +164,34 @@ def list_checks(
         Check(name="face_detector", title="Face texture and blending", ran=scored > 0, note=judged),
         _family_check(tracks, known=families),
         _cue_check(tracks),
+        _sound_check(media, tracks, sound_cues),
         *mark_checks(marks),
         *(Check(name=name, title=title, ran=False, note=why) for name, title, why in rows),
     )
 
 
 def _cue_check(tracks: Sequence[TrackFinding]) -> Check:
-    """Whether cues were looked at beside the detector."""
-    found = [cue for track in tracks for cue in track.cues]
+    """Whether cues on the picture were looked at beside the detector."""
+    found = [cue for track in tracks for cue in track.cues if about(cue.reads) == "picture"]
     applied = sum(cue.value is not None for cue in found)
     note = "No cues were asked for."
     if found:
-        note = f"{applied} of {counted(len(found), 'cue')} applied; they do not enter the verdict."
+        entered = sum(cue.share != 0 and cue.value is not None for cue in found)
+        note = f"{applied} of {counted(len(found), 'cue')} applied; {entered or 'none'} entered."
     return Check(name="cues", title="Other cues", ran=applied > 0, note=note, detail=not found)
+
+
+def _sound_check(
+    media: MediaInfo, tracks: Sequence[TrackFinding], sound_cues: Sequence[CueFinding]
+) -> Check:
+    """Whether the speech, and how the lips move with it, was looked at."""
+    found = [*sound_cues, *(c for t in tracks for c in t.cues if about(c.reads) == "match")]
+    applied = sum(cue.value is not None for cue in found)
+    note = "No cue on the sound was asked for." if media.audio else "The file has no sound."
+    if found and media.audio:
+        note = f"{applied} of {counted(len(found), 'cue')} applied."
+    title = "Voice and lip movement"
+    return Check(name="sound", title=title, ran=applied > 0, note=note)
 
 
 def _family_check(tracks: Sequence[TrackFinding], *, known: bool) -> Check:

@@ -45,6 +45,7 @@ from counterface.detect.scanning.marks import (
     weigh_marks,
 )
 from counterface.detect.scanning.notices import find_notices, in_order, list_checks
+from counterface.detect.scanning.parts import judge_parts
 from counterface.detect.scanning.standing import Rules, eye_pixels, face_pixels
 from counterface.detect.scanning.track_book import (
     FEW,
@@ -221,7 +222,7 @@ class _ScanJob:
         self.look = FaceLook(
             media, self.info.template, self.info.size, config.face_detector, config.landmarker
         )
-        self.evidence = EvidenceBook(scanner.cues)
+        self.evidence = EvidenceBook(scanner.cues, self.detector.sha256)
         self.sure_px = 0.0
         self.strip = ThumbStrip(STILL_PX if media.kind == "image" else THUMB_PX)
         self.seen: dict[int, list[tuple[Frame, Crop]]] = defaultdict(list)  # this moment
@@ -292,17 +293,14 @@ class _ScanJob:
             unaligned=self.look.unaligned,
             sure_px=round(self.sure_px, 1),
         )
-        with self.clock.phase("score"):
-            tracks = self.book.close(self._rules())
         with self.clock.phase("cues"):
             evidence = self.evidence.look(self.path, self.media, self.config.limits)
-        said = evidence.by_person
-        tracks = tuple(
-            track.model_copy(update={"cues": tuple(said.get(track.id, ()))}) for track in tracks
-        )
+        with self.clock.phase("score"):
+            tracks = self.book.close(self._rules(), evidence.by_person)
         notes = merge_notes(self.media.notes, evidence.notes)
         self.media = self.media.model_copy(update={"notes": notes})
         facts = conclude(tracks, info.thresholds, self.look.unaligned)
+        parts = judge_parts(facts, self.media, tracks, evidence.of_sound, asked=self.evidence.cues)
         verdict, reasons = weigh_marks(facts.verdict, explain(facts), marks)
         notices = find_notices(self.media, sampling, tracks, info.range)
         return Report(
@@ -320,6 +318,7 @@ class _ScanJob:
             reasons=reasons,
             tracks=tracks,
             sound_cues=evidence.of_sound,
+            parts=parts,
             notices=in_order(mark_notices(reasons, marks), metadata_notices(metadata), notices),
             checks=list_checks(
                 self.media,
@@ -328,6 +327,7 @@ class _ScanJob:
                 marks,
                 families=info.families is not None,
                 together=info.frames,
+                sound_cues=evidence.of_sound,
             ),
             provenance=marks,
             metadata=metadata,

@@ -6,7 +6,7 @@ most and the least suspicious crops, and the first three in case there is no spr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
@@ -18,6 +18,7 @@ from counterface.detect.attribute import Attribution, attribute, nearest
 from counterface.detect.detector import Detector, Judgement
 from counterface.detect.explain import strongest_part
 from counterface.detect.findings import (
+    CueFinding,
     Exhibit,
     FrameScore,
     Score,
@@ -27,6 +28,7 @@ from counterface.detect.findings import (
 from counterface.detect.pool import calibrate, judge_score, pool_logits
 from counterface.detect.scanning.crop_quality import CropQuality
 from counterface.detect.scanning.hearing import Hearing, explain_verdict, hear, weigh_frame
+from counterface.detect.scanning.joint import join, of_picture
 from counterface.detect.scanning.standing import Rules, find_fault, set_aside
 from counterface.detect.scanning.thinned import Thinned
 from counterface.detect.weigh import Quality, Statement, find_contradiction, take_statements
@@ -198,11 +200,20 @@ class TrackBook:
         person.most = sorted([*person.most, exhibit], key=rank, reverse=True)[:KEEP]
         person.least = sorted([*person.least, exhibit], key=rank)[:KEEP]
 
-    def close(self, rules: Rules) -> tuple[TrackFinding, ...]:
-        """The findings of all people, in order of appearance."""
+    def close(
+        self, rules: Rules, cues: Mapping[int, Sequence[CueFinding]] | None = None
+    ) -> tuple[TrackFinding, ...]:
+        """The findings of all people, in order of appearance.
+
+        Args:
+            rules: rules of the file.
+            cues: what the cues say of a person, by number; None: they were not looked at.
+        """
         self.flush()
+        said = cues or {}
         return tuple(
-            self._finding(number, self._people[number], rules) for number in sorted(self._people)
+            self._finding(number, self._people[number], rules, said.get(number, ()))
+            for number in sorted(self._people)
         )
 
     def exhibits(self) -> tuple[Exhibit, ...]:
@@ -210,7 +221,9 @@ class TrackBook:
         kept = {id(e): e for p in self._people.values() for e in (*p.most, *p.least)}
         return tuple(sorted(kept.values(), key=lambda e: e.logit, reverse=True))
 
-    def _finding(self, number: int, person: _PersonScores, rules: Rules) -> TrackFinding:
+    def _finding(
+        self, number: int, person: _PersonScores, rules: Rules, cues: Sequence[CueFinding]
+    ) -> TrackFinding:
         info = self.detector.info
         heard = self._hear(person)
         quality = heard.quality if heard else None
@@ -219,7 +232,8 @@ class TrackBook:
         pooled = usable or [f for f in frames if f.logit is not None]
         in_range = bool(usable) and rules.whole_file is None
         in_range &= quality is None or quality.bin is not None
-        score, views = self._pool(person, pooled, heard)
+        alone, views = self._pool(person, pooled, heard)
+        score, contributions = join(alone, of_picture(cues), info.calibration)
         said: tuple[Statement, ...] = ()
         if info.weighing is not None and heard is not None:
             said = take_statements(views or [f.witnesses for f in pooled], info.weighing, heard.bin)
@@ -241,7 +255,14 @@ class TrackBook:
             in_range=in_range,
             aside=aside,
             reasons=explain_verdict(
-                verdict, score, info, aside, in_range=in_range, quality=quality, said=said
+                verdict,
+                score,
+                info,
+                aside,
+                in_range=in_range,
+                quality=quality,
+                said=said,
+                contributions=contributions,
             ),
             quality=quality,
             witnesses=said,
@@ -249,6 +270,8 @@ class TrackBook:
             evidence_region=strongest_part(maps, info.template) if in_range else None,
             attribution=self._attribute(person, verdict) if in_range else None,
             frames=tuple(frames),
+            cues=tuple(cues),
+            contributions=contributions,
         )
 
     def _hear(self, person: _PersonScores) -> Hearing | None:

@@ -257,7 +257,7 @@ def _score_part(
         *draw_evenly([e for e in free if e.path not in met], config.limit),
         *draw_evenly([e for e in free if e.path in met], config.limit),
     ]
-    scan = ScanConfig(detector=str(detector))
+    scan = ScanConfig(detector=str(detector), cues="none")
     store = ScoreStore(config.out / "scores", file_sha256(detector), scan)
     found = score_files(judged, scan, jobs=jobs, progress=_named(part, progress), store=store)
     of_met = {str(path) for path in met}
