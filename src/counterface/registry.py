@@ -152,6 +152,7 @@ CUES = Registry(
         "face_splotches": "counterface.detect.cues.splotches:FaceSplotches",
         "skin_color_change": "counterface.detect.cues.skin_color:SkinColorChange",
         "head_pose": "counterface.detect.cues.head_pose:HeadPose",
+        "identity_drift": "counterface.detect.cues.identity_drift:IdentityDrift",
         "blink": "counterface.detect.cues.blink:Blink",
         "expression_head": "counterface.detect.cues.expression_head:ExpressionHead",
         "pulse": "counterface.detect.cues.pulse:Pulse",
