@@ -26,6 +26,7 @@ from counterface.detect.cues.cue import (
     SoundView,
     Still,
     Window,
+    about,
 )
 from counterface.detect.cues.view import cut_still, make_window
 from counterface.detect.cues.weight import CueWeight, read_weights, weigh
@@ -51,6 +52,7 @@ MOST_FRAMES = 200  # of a window
 DETECT_EVERY = 16  # frames between two passes of the face detector in the window
 NEAR = 1 / 8  # of the frame's longer side: faces from here on are followed by the quick detector
 FAINT = 0.2  # log-odds: below, a cue speaks neither way
+MISMATCH = "a mismatch of lips and sound"  # what cues that read lips speak of
 _SAME = 0.3  # overlap with the box before: below, it is somebody else
 
 
@@ -244,10 +246,13 @@ def state(cue: Cue, found: Measured | NotApplicable, weight: CueWeight | None) -
         text = f"{lead}, was looked at ({found.value:.2g}) and has no weight."
         return CueFinding(**told, **value, says="no weight", text=text)
     ratio = weigh(found.value, weight)
-    says, verb = "neither", "speaks neither for nor against manipulation"
+    what = MISMATCH if about(cue.reads) == "match" else "manipulation"
+    says, verb = "neither", f"speaks neither for nor against {what}"
     if abs(ratio.value) >= FAINT:
         says = "for" if ratio.value > 0 else "against"
-        verb = f"speaks {says} manipulation"
+        verb = f"speaks {says} {what}"
+        if (says, what) == ("for", MISMATCH):
+            verb += ", which dubbing and editing cause too"
     span = f"{ratio.low:+.1f} to {ratio.high:+.1f}"
     return CueFinding(
         **told,
