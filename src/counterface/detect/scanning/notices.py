@@ -142,12 +142,17 @@ def list_checks(
     else:
         judged = "The detector gave no usable number." if tracks else "No face to score."
     absent = "Not part of this version."  # a failed or absent check is never a 0.5
-    cues = [cue for track in tracks for cue in track.cues if cue.value is not None]
-    moving = any(cue.reads == "window" for cue in cues)
+    cues = [cue for track in tracks for cue in track.cues]
+    applied = {cue.reads for cue in cues if cue.value is not None}
     idle = "A still picture has no motion." if still else "No cue on consecutive frames applied."
+    unheard = "No cue on lips and sound applied."
+    if not media.audio:
+        unheard = "The file has no sound."
+    elif not any(cue.reads == "lips" for cue in cues):
+        unheard = "No cue on lips and sound was asked for."
     rows = (
-        *(() if moving else (("motion", "Motion between frames", idle),)),
-        ("sound", "Voice and lip movement", absent if media.audio else "The file has no sound."),
+        *(() if "window" in applied else (("motion", "Motion between frames", idle),)),
+        *(() if "lips" in applied else (("sound", "Voice and lip movement", unheard),)),
         ("whole_image", "Editing outside faces", absent),
     )
     return (
