@@ -1,4 +1,4 @@
-"""What the cues on lips and sound are worth: true sound against moved and foreign sound, and the fit.
+"""What cues on lips and sound are worth: true sound against moved and foreign one, and the fit.
 
     python benchmarks/lip_cues.py            measure and print; what was measured is not repeated
     python benchmarks/lip_cues.py --write    also write the table, and fit the weights
@@ -83,7 +83,7 @@ def people() -> list[tuple[str, str, Path]]:
         if entry.path.suffix.lower() not in (".mp4", ".mpg"):
             continue
         group = "silent" if entry.origin == UNHEARD else "talkers"
-        person = (*entry.identities, entry.source, entry.path.name)[0] or entry.source
+        person = next(filter(None, (*entry.identities, entry.source, entry.path.name)))
         if not entry.label or entry.method == "lipsync":
             found.append(("driven" if entry.label else group, person, entry.path))
     tests = [("test", path.stem, path) for path in sorted(TEST.rglob("*.mp4"))]

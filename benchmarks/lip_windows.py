@@ -1,8 +1,8 @@
 """People who talk, with sound of theirs, the same moved, and that of others.
 
-    for talk in read_talks(path, "person"):
-        for name, sound in sounds_for(talk, others).items():
-            cue.measure(PersonView((), talk.window, sound))
+for talk in read_talks(path, "person"):
+    for name, sound in sounds_for(talk, others).items():
+        cue.measure(PersonView((), talk.window, sound))
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from importlib.resources import files
+
 import numpy as np
 import pytest
 
@@ -69,3 +72,10 @@ def test_the_weights_of_the_package_are_of_registered_cues() -> None:
     for name, weight in read_weights().items():
         assert name in CUES.names()
         assert weight.real > 0 < weight.fake
+
+
+def test_every_weight_is_on_one_card() -> None:
+    text = files("counterface.detect.data").joinpath("cues.json").read_text(encoding="utf-8")
+    cards = json.loads(text)["cards"].values()
+    assert all(card[words] for card in cards for words in ("what", "on", "fails"))
+    assert sorted(name for card in cards for name in card["cues"]) == sorted(read_weights())

@@ -27,10 +27,7 @@ from counterface.detect.phonemes.recogniser import (
 )
 from counterface.media.sound import Sound
 
-PAPER = (
-    "https://openaccess.thecvf.com/content_CVPRW_2020/html/w39/"
-    "Agarwal_Detecting_Deep-Fake_Videos_From_Phoneme-Viseme_Mismatches_CVPRW_2020_paper.html"
-)
+PAPER = "https://doi.org/10.1109/CVPRW50498.2020.00338"
 NEAR_S = 0.04  # around a moment; the lips are shut for 50 to 100 ms
 FEWEST = 2  # moments
 
