@@ -6,21 +6,23 @@
 Every video of the part that may be built on is scanned with all cues (`generalisation_data.py`; the
 gate stays shut). A file's value is that of its main person. Methods, people and footage are left
 out together, in folds: a line is fitted on what shares nothing with a fold, and judges the fold.
+Cues that compare lips and sound are measured by `lip_cues.py`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
 import numpy as np
+from cue_weights import replace_weights
 from default_data import RUNS
 from generalisation_data import FOLDS, all_entries, build_part
 from tables import head, row, write_section
 
 from counterface.datasets.leave_out import fold_splits
 from counterface.datasets.manifest import Entry
+from counterface.detect.cues.cue import about
 from counterface.detect.cues.weight import CueWeight, fit_weight, weigh
 from counterface.detect.findings import Report
 from counterface.detect.scanning.scan import ScanConfig, Scanner
@@ -29,7 +31,6 @@ from counterface.learn.metrics import auc, bootstrap
 from counterface.registry import CUES
 
 RUN = RUNS / "cues"
-WEIGHTS = Path(__file__).resolve().parents[1] / "src/counterface/detect/data/cues.json"
 VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".m4v")
 FEW = 4  # files of a family; fewer have no row of their own
 Values = dict[str, float | None]
@@ -49,8 +50,12 @@ def measure(entries: list[Entry], names: list[str]) -> dict[str, Values]:
     found: dict[str, Values] = {}
     if store.exists():
         found = {line["path"]: line["values"] for line in map(json.loads, store.open())}
+    known = set.intersection(*(set(found.get(str(e.path), {})) for e in entries))
+    new = [name for name in names if name not in known]
+    if not new:
+        return found
     left = [e for e in entries if not set(names) <= found.get(str(e.path), {}).keys()]
-    scanner = Scanner(ScanConfig(cues=",".join(names), marks=False, pictures=False))
+    scanner = Scanner(ScanConfig(cues=",".join(new), marks=False, pictures=False))
     with store.open("a") as file:
         for number, entry in enumerate(left, 1):
             try:
@@ -58,7 +63,8 @@ def measure(entries: list[Entry], names: list[str]) -> dict[str, Values]:
             except CounterfaceError as error:
                 print(error)
                 values = {}
-            found[str(entry.path)] = dict.fromkeys(names) | values
+            before = found.get(str(entry.path), {})
+            found[str(entry.path)] = dict.fromkeys(new) | before | values
             line = {"path": str(entry.path), "values": found[str(entry.path)]}
             file.write(json.dumps(line) + "\n")
             file.flush()
@@ -134,7 +140,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write weights and table")
     write = parser.parse_args().write
     entries = [e for e in build_part(all_entries()) if e.path.suffix.lower() in VIDEOS]
-    names = CUES.names()
+    names = [name for name in CUES.names() if about(CUES.load(name).reads) == "picture"]
     found = measure(entries, names)
     counts = {f: sum(e.label and e.method == f for e in entries) for f in families(entries)}
     shown = [f"{name} ({count})" for name, count in counts.items()]
@@ -148,8 +154,7 @@ def main() -> None:
     lines.append(f"{sum(not e.label for e in entries)} genuine files.")
     print("\n".join(lines))
     if write:
-        dump = [w.model_dump(mode="json") for w in weights]
-        WEIGHTS.write_text(json.dumps({"card": CARD, "cues": dump}, indent=1) + "\n")
+        replace_weights("picture", CARD, weights)
         write_section("cues", lines)
 
 

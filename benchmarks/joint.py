@@ -20,7 +20,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
-from cues import VIDEOS, WEIGHTS, Values, fit, measure
+from cue_weights import PATH, replace_shares
+from cues import VIDEOS, Values, fit, measure
 from default_data import RUNS
 from generalisation_data import FOLDS, all_entries, build_part
 from numpy.typing import NDArray
@@ -239,15 +240,6 @@ def dependence(names: Sequence[str], said: NDArray[np.float64], labels: NDArray[
     return f"Most alike within a class: `{pair[0]}` and `{pair[1]}`, correlation {worst:+.2f}."
 
 
-def write_shares(shares: dict[str, float], sha256: str) -> None:
-    """Put the shares into the file of weights; cues on the picture without one get 0."""
-    kept = json.loads(WEIGHTS.read_text())
-    for weight in kept["cues"]:
-        if about(CUES.load(weight["name"]).reads) == "picture":
-            weight["share"] = round(shares.get(weight["name"], 0.0), 3)
-    WEIGHTS.write_text(json.dumps(kept | {"beside": sha256}, indent=1) + "\n")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help="write shares and table")
@@ -256,7 +248,7 @@ def main() -> None:
     entries = [e for e in build_part(all_entries()) if e.path.suffix.lower() in VIDEOS]
     every = [name for name in CUES.names() if about(CUES.load(name).reads) == "picture"]
     found = measure(entries, every)
-    weights = {w["name"]: w for w in json.loads(WEIGHTS.read_text())["cues"]}
+    weights = {w["name"]: w for w in json.loads(PATH.read_text())["cues"]}
     counting = [name for name in every if name in weights and weights[name]["counts"]]
     lines = [f"The {len(counting)} cues that count:", ""]
     lines += table(join_folds(entries, counting, found, detector), detector)
@@ -274,7 +266,7 @@ def main() -> None:
     lines += [f"Shares, fitted on all: {told}. {dependence(counting, said, labels)}"]
     print("\n".join(lines))
     if write:
-        write_shares(shares, detector.sha256)
+        replace_shares(dict.fromkeys(every, 0.0) | shares, beside=detector.sha256)
         write_section("joint", lines)
 
 

@@ -162,5 +162,14 @@ CUES = Registry(
         "eye_reflections": "counterface.detect.cues.reflections:EyeReflections",
         "pupil_shape": "counterface.detect.cues.irises:PupilShape",
         "mouth_detail": "counterface.detect.cues.mouth:MouthDetail",
+        "lip_correlation": "counterface.detect.cues.lip_correlation:LipCorrelation",
+        "lip_lag": "counterface.detect.cues.lip_lag:LipLag",
+        "still_mouth": "counterface.detect.cues.still_mouth:StillMouth",
+        "closed_lips": "counterface.detect.cues.closed_lips:ClosedLips",
     },
+)
+PHONEME_RECOGNISERS = Registry(
+    "phoneme recogniser",
+    "counterface.phonemes",
+    {"pocketsphinx": "counterface.detect.phonemes.sphinx:SphinxPhonemes"},
 )

@@ -127,7 +127,9 @@ class CueFinding(Record):
         "the sound, or the sound alone"
     )
     log_odds: float | None = Field(
-        None, description="log-likelihood ratio for manipulation; null: no weight"
+        None,
+        description="log-likelihood ratio for manipulation; of a cue that reads lips, for sound "
+        "that does not match them; null: no weight",
     )
     low: float | None = Field(None, description="lower end of the ratio's 95 % interval")
     high: float | None = Field(None, description="upper end of the ratio's 95 % interval")

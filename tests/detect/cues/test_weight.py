@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from importlib.resources import files
+
 import numpy as np
 import pytest
 
@@ -132,3 +135,10 @@ def test_the_shares_of_the_package_were_fitted_beside_its_detector() -> None:
     assert fitted_beside() == Detector.load(DEFAULT).sha256
     for weight in read_weights().values():
         assert weight.counts or weight.share == 0
+
+
+def test_every_weight_is_on_one_card() -> None:
+    text = files("counterface.detect.data").joinpath("cues.json").read_text(encoding="utf-8")
+    cards = json.loads(text)["cards"].values()
+    assert all(card[words] for card in cards for words in ("what", "on", "fails"))
+    assert sorted(name for card in cards for name in card["cues"]) == sorted(read_weights())

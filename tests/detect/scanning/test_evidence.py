@@ -41,6 +41,12 @@ class Counting:
         return Measured(float(len(person.window.pts)))
 
 
+class Listening(Counting):
+    """A cue that compares lips and sound."""
+
+    reads = "lips"
+
+
 def sightings(number: int) -> list[tuple[Frame, Face]]:
     return [(item.frame, item.actors[number].face) for item in CLIP]
 
@@ -151,6 +157,13 @@ def test_what_a_cue_says_is_told_in_words() -> None:
     assert (found.says, found.log_odds) == ("for", pytest.approx(1.0))
     assert "speaks for manipulation (+1.0" in found.text
     assert state(Counting(), Measured(5.0), weight).says == "against"
+    assert state(Listening(), Measured(15.0), weight).text.endswith(
+        "speaks for a mismatch of lips and sound, which dubbing and editing cause too "
+        "(+1.0, +0.7 to +1.3)."
+    )
+    assert "against a mismatch of lips and sound (" in (
+        state(Listening(), Measured(5.0), weight).text
+    )
     assert state(Counting(), Measured(10.0), weight).says == "neither"
     assert state(Counting(), Measured(5.0), None).log_odds is None
     said = state(Counting(), NotApplicable("nothing is there"), weight)
@@ -175,6 +188,6 @@ def test_words_say_what_a_cue_speaks_for() -> None:
     weight = read_weights()["landmark_jitter"]
     found = Measured(weight.high if weight.slope > 0 else weight.low)
     said = state(Lips(), found, weight, enters=True)
-    assert "speaks for a sound that does not belong to these lips" in said.text
+    assert "speaks for a mismatch of lips and sound" in said.text
     assert said.share == weight.share
     assert "speaks for manipulation" in state(Counting(), found, weight).text

@@ -107,10 +107,12 @@ class LipCue:
     def measure(self, person: PersonView) -> Measured | NotApplicable:
         """The measure of the person's window and the sound."""
         window, sound = person.window, person.sound
-        if window is None:
-            return NotApplicable("there are no consecutive frames of this person")
         if sound is None:
             return NotApplicable(NO_SOUND)
+        if not sound.speech:
+            return NotApplicable("nobody is heard to speak")
+        if window is None:
+            return NotApplicable("there are no consecutive frames of this person")
         if window.step_s <= 0 or window.step_s * self.min_fps > 1.02:
             rate = 1 / window.step_s if window.step_s > 0 else 0
             return NotApplicable(f"{rate:.1f} frames a second are under {self.min_fps:g}")

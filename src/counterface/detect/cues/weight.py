@@ -4,7 +4,9 @@ For each cue a logistic line was fitted on labelled files, with genuine and mani
 weighing the same, so that its log-odds are a log-likelihood ratio: how much likelier such a number
 is for a manipulated face. The covariance of the line's two parameters, from bootstrap samples of
 whole people and methods, gives the interval. A number beyond what the fit has seen is drawn in to
-its edge, and no cue says more than `MOST`. `benchmarks/cues.py` fits and measures.
+its edge, and no cue says more than `MOST`. Of cues that compare lips and sound, the line tells
+sound that is not of the lips from sound that is. `benchmarks/cues.py` and `benchmarks/lip_cues.py`
+fit and measure.
 """
 
 from __future__ import annotations
@@ -53,8 +55,8 @@ class CueWeight(Record):
     auc: tuple[float, float, float] = Field(
         description="AUC on files that the fit had not seen, and its 95 % interval"
     )
-    real: int = Field(ge=0, description="number of genuine files")
-    fake: int = Field(ge=0, description="number of manipulated files")
+    real: int = Field(ge=0, description="number of genuine files, or of windows with their sound")
+    fake: int = Field(ge=0, description="number of manipulated files, or of other sounds")
 
 
 class Ratio(NamedTuple):

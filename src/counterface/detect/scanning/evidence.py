@@ -55,7 +55,7 @@ NEAR = 1 / 8  # of the frame's longer side: faces from here on are followed by t
 FAINT = 0.2  # log-odds: below, a cue speaks neither way
 CLAIMS: dict[About, str] = {  # what a cue may speak for
     "picture": "manipulation",
-    "match": "a sound that does not belong to these lips",
+    "match": "a mismatch of lips and sound",
     "sound": "synthetic speech",
 }
 _SAME = 0.3  # overlap with the box before: below, it is somebody else
@@ -272,6 +272,8 @@ def state(
     if abs(ratio.value) >= FAINT:
         says = "for" if ratio.value > 0 else "against"
         verb = f"speaks {says} {claim}"
+        if (says, about(cue.reads)) == ("for", "match"):
+            verb += ", which dubbing and editing cause too"
     span = f"{ratio.low:+.1f} to {ratio.high:+.1f}"
     return CueFinding(
         **told,

@@ -152,11 +152,11 @@ def list_checks(
     else:
         judged = "The detector gave no usable number." if tracks else "No face to score."
     absent = "Not part of this version."  # a failed or absent check is never a 0.5
-    cues = [cue for track in tracks for cue in track.cues if cue.value is not None]
-    moving = any(cue.reads == "window" for cue in cues)
+    cues = [cue for track in tracks for cue in track.cues]
+    applied = {cue.reads for cue in cues if cue.value is not None}
     idle = "A still picture has no motion." if still else "No cue on consecutive frames applied."
     rows = (
-        *(() if moving else (("motion", "Motion between frames", idle),)),
+        *(() if "window" in applied else (("motion", "Motion between frames", idle),)),
         ("whole_image", "Editing outside faces", absent),
     )
     return (
@@ -187,7 +187,7 @@ def _sound_check(
     """Whether the speech, and how the lips move with it, was looked at."""
     found = [*sound_cues, *(c for t in tracks for c in t.cues if about(c.reads) == "match")]
     applied = sum(cue.value is not None for cue in found)
-    note = "No cue on the sound was asked for." if media.audio else "The file has no sound."
+    note = "No cue on lips and sound was asked for." if media.audio else "The file has no sound."
     if found and media.audio:
         note = f"{applied} of {counted(len(found), 'cue')} applied."
     title = "Voice and lip movement"

@@ -1,0 +1,1 @@
+"""Phonemes of a sound, where a recogniser is installed."""
