@@ -34,7 +34,7 @@ from counterface.detect.cues.cue import Cue, Measured, PersonView
 from counterface.detect.cues.lip_correlation import LipCorrelation
 from counterface.detect.cues.lip_lag import LipLag
 from counterface.detect.cues.still_mouth import StillMouth
-from counterface.detect.cues.weight import CueWeight, fit_weight, weigh
+from counterface.detect.cues.weight import CueWeight, fit_shares, fit_weight, weigh
 from counterface.detect.phonemes.recogniser import installed_recogniser
 from counterface.learn.metrics import auc, bootstrap
 
@@ -182,6 +182,32 @@ def judge(name: str, values: Sequence[Value]) -> CueWeight:
     return fit(name, used, (auc(labels, ratios), interval.low, interval.high), 200)
 
 
+def with_shares(found: dict[str, list[Value]], weights: Sequence[CueWeight]) -> list[CueWeight]:
+    """The weights with the share of each that has one: what the others do not say already.
+
+    Fitted jointly on windows with their own sound and with that of one other person.
+    """
+    counting = [weight for weight in weights if weight.counts]
+    rows = found["lip_correlation"]  # the values of all cues are in one order
+    first: dict[str, str] = {}
+    kept = []
+    for at, one in enumerate(rows):
+        if one.kind == "other":
+            first.setdefault(one.file, one.sound)
+        if one.group != "test" and one.sound in ("true", first.get(one.file)):
+            kept.append(at)
+    said = np.full((len(kept), len(counting)), np.nan)
+    for column, weight in enumerate(counting):
+        for line, at in enumerate(kept):
+            value = found[weight.name][at].value
+            if value is not None:
+                said[line, column] = weigh(value, weight).value
+    labels = [rows[at].kind != "true" for at in kept]
+    shares = fit_shares(np.zeros(len(kept)), said, labels)
+    told = {weight.name: round(float(s), 3) for weight, s in zip(counting, shares, strict=True)}
+    return [w.model_copy(update={"share": told.get(w.name, 0.0)}) for w in weights]
+
+
 def applies(values: Sequence[Value]) -> str:
     """The share of talkers' windows with their own sound in which a cue says something."""
     part = [v.value is not None for v in values if v.group == "talkers" and v.kind == "true"]
@@ -248,7 +274,10 @@ def main() -> None:
             weights.append(weight)
         says += f" ({weight.auc[0]:.2f} [{low:.2f}, {high:.2f}])"
         lines.append(row(f"`{name}`", *cells, applies(values), says))
-    lines += ["", *count_lines(found["lip_correlation"]), "", *test_table(found)]
+    weights = with_shares(found, weights)
+    told = ", ".join(f"`{weight.name}` {weight.share:.2f}" for weight in weights if weight.counts)
+    lines += ["", *count_lines(found["lip_correlation"]), f"Shares: {told}.", ""]
+    lines += test_table(found)
     print("\n".join(lines))
     if write:
         replace_weights("lips", CARD, weights)

@@ -86,6 +86,27 @@ def test_pocketsphinx_hears_nothing_in_silence() -> None:
     assert not any(p.name in CLOSED_LIPS for p in SphinxPhonemes().recognise(silence))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [0, 1, 100, 800])
+def test_pocketsphinx_bears_hardly_any_sound(count: int) -> None:
+    pytest.importorskip("pocketsphinx")
+    noise = np.random.default_rng(0).normal(0, 0.1, count).astype(np.float32)
+    assert SphinxPhonemes().recognise(Sound(noise, RATE, Fraction(0), "", RATE, 1, 1)) == ()
+
+
+def test_a_failure_of_pocketsphinx_is_an_error_that_a_scan_bears(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pocketsphinx = pytest.importorskip("pocketsphinx")
+
+    def fail(**settings: object) -> None:
+        raise RuntimeError("no model")
+
+    monkeypatch.setattr(pocketsphinx, "Decoder", fail)
+    with pytest.raises(ValueError, match="PocketSphinx failed: no model"):
+        SphinxPhonemes().recognise(Sound(np.ones(9, np.float32), RATE, Fraction(0), "", 1, 1, 1))
+
+
 def test_sound_of_another_rate_is_refused() -> None:
     pytest.importorskip("pocketsphinx")
     with pytest.raises(ShapeError, match="8000"):

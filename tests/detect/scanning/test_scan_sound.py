@@ -15,7 +15,7 @@ from actors import draw_clip, write_clip
 from numpy.typing import NDArray
 from scan_media import tiny_config
 
-from counterface.detect.findings import CueFinding, Report
+from counterface.detect.findings import CueFinding, Part, Report
 from counterface.detect.scanning.scan_files import scan_files
 from counterface.media.sound import read_sound
 
@@ -111,9 +111,9 @@ def notes(report: Report) -> list[str]:
     return [note.code for note in report.media.notes]
 
 
-def sound_check(report: Report) -> str | None:
-    """Why lips and sound were not compared; None where they were."""
-    return next((check.note for check in report.checks if check.name == "sound"), None)
+def match(report: Report) -> Part:
+    """What the report says of lips and sound together."""
+    return next(part for part in report.parts if part.name == "match")
 
 
 def test_a_clip_without_sound(picture: Path, tmp_path: Path) -> None:
@@ -123,7 +123,8 @@ def test_a_clip_without_sound(picture: Path, tmp_path: Path) -> None:
     for cue in found.values():
         assert cue.says == "not applicable"
         assert "because the file has no sound" in cue.text
-    assert sound_check(report) == "The file has no sound."
+    assert match(report).says == "not judged"
+    assert match(report).text == "The file has no sound."
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,8 @@ def test_sound_in_which_nobody_speaks(
     for cue in said(report).values():
         assert cue.says == "not applicable"
         assert "because nobody is heard to speak" in cue.text
-    assert sound_check(report) == "No cue on lips and sound applied."
+    assert match(report).says == "not judged"
+    assert "nobody is heard to speak" in match(report).text
 
 
 def test_speech_is_compared_with_the_lips(picture: Path, tmp_path: Path) -> None:
@@ -147,13 +149,14 @@ def test_speech_is_compared_with_the_lips(picture: Path, tmp_path: Path) -> None
         assert "manipulation" not in found[name].text
     assert len(found["lip_correlation"].series) == 24 * SECONDS
     assert found["still_mouth"].value < 0.2
-    assert sound_check(report) is None
+    assert match(report).says != "not judged"
 
 
 def test_lips_are_not_compared_where_no_cue_asks(picture: Path, tmp_path: Path) -> None:
     path = add_sound(picture, tmp_path / "clip.mkv", voice(tmp_path))
     report = scan_one(path, tmp_path, "face_noise")
-    assert sound_check(report) == "No cue on lips and sound was asked for."
+    assert match(report).says == "not judged"
+    assert match(report).text == "No cue was asked about it."
 
 
 def test_of_two_tracks_the_default_one_is_heard(picture: Path, tmp_path: Path) -> None:

@@ -35,29 +35,37 @@ class SphinxPhonemes:
 
         Raises:
             ShapeError: sound of another rate than 16,000 samples a second.
+            ValueError: PocketSphinx gives up on the sound, or its model is damaged.
         """
-        from pocketsphinx import Decoder, get_model_path
-
         require_rate(sound)
         if not len(sound.samples):
             return ()
-        model = Path(get_model_path("en-us"))
-        decoder = Decoder(  # a fresh one each time: it adapts to what it has heard
-            hmm=str(model / "en-us"),
-            allphone=str(model / "en-us-phone.lm.bin"),
-            lw=WEIGHT,
-            beam=BEAM,
-            pbeam=BEAM,
-            loglevel="FATAL",
-        )
-        decoder.start_utt()
-        samples = np.clip(sound.samples * 32767, -32768, 32767).astype("<i2")
-        decoder.process_raw(samples.tobytes(), no_search=False, full_utt=True)
-        decoder.end_utt()
-        start = float(sound.start)
-        return tuple(
-            Phoneme(part.word, start + part.start_frame / FRAMES, start + ended / FRAMES)
-            for part in decoder.seg() or ()
-            if part.word.isalpha() and part.word != "SIL"
-            for ended in [part.end_frame + 1]
-        )
+        try:
+            return _decode(sound)
+        except RuntimeError as error:
+            raise ValueError(f"PocketSphinx failed: {error}") from error
+
+
+def _decode(sound: Sound) -> tuple[Phoneme, ...]:
+    from pocketsphinx import Decoder, get_model_path
+
+    model = Path(get_model_path("en-us"))
+    decoder = Decoder(  # a fresh one each time: it adapts to what it has heard
+        hmm=str(model / "en-us"),
+        allphone=str(model / "en-us-phone.lm.bin"),
+        lw=WEIGHT,
+        beam=BEAM,
+        pbeam=BEAM,
+        loglevel="FATAL",
+    )
+    decoder.start_utt()
+    samples = np.clip(sound.samples * 32767, -32768, 32767).astype("<i2")
+    decoder.process_raw(samples.tobytes(), no_search=False, full_utt=True)
+    decoder.end_utt()
+    start = float(sound.start)
+    return tuple(
+        Phoneme(part.word, start + part.start_frame / FRAMES, start + ended / FRAMES)
+        for part in decoder.seg() or ()
+        if part.word.isalpha() and part.word != "SIL"
+        for ended in [part.end_frame + 1]
+    )
