@@ -9,7 +9,7 @@ from drawn_reports import a_cue
 from counterface.detect.detector import Calibration
 from counterface.detect.findings import Score
 from counterface.detect.pool import calibrate, pool_logits
-from counterface.detect.scanning.joint import join, name_strongest, of_picture, spread
+from counterface.detect.scanning.joint import MOST_FOR, join, name_strongest, of_picture, spread
 
 CALIBRATION = Calibration(scale=1.5, offset=-0.5)
 
@@ -77,3 +77,16 @@ def test_extreme_scores_stay_in_bounds() -> None:
     assert score is not None
     assert np.isfinite([score.low, score.probability, score.high]).all()
     assert score.probability <= score.high <= 1
+
+
+def test_cues_together_accuse_no_more_than_their_limit():
+    cues = [a_cue(2.0), a_cue(1.5), a_cue(-0.5)]
+    score, said = join(alone(), cues, CALIBRATION)
+    own, *added = (piece.log_odds for piece in said)
+    assert sum(added) == pytest.approx(MOST_FOR)
+    assert added[0] / added[1] == pytest.approx(2.0 / 1.5)
+    assert score is not None
+    assert score.probability == pytest.approx(0.5 * (1 + np.tanh((own + MOST_FOR) / 2)))
+    clearing, _ = join(alone(), [a_cue(-2.0), a_cue(-1.5)], CALIBRATION)
+    assert clearing is not None
+    assert clearing.probability == pytest.approx(0.5 * (1 + np.tanh((own - 3.5) / 2)))

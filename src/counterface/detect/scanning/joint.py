@@ -2,7 +2,9 @@
 
 The log-odds of the detector and of the cues are added, each cue's with its share. Shares were
 fitted jointly on labelled files (`benchmarks/cues.py`), with a strong pull toward 0: two cues that
-say the same count about once. A cue that does not apply adds nothing.
+say the same count about once. A cue that does not apply adds nothing. Together they add at most
+`MOST_FOR` for manipulation, however strong they are: they may keep a face from being cleared, and
+hardly accuse it alone.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from counterface.detect.cues.cue import about
 from counterface.detect.detector import Calibration
 from counterface.detect.findings import Contribution, CueFinding, Score
 
+MOST_FOR = 1.0  # log-odds
 _LEVEL = 0.95  # of a cue's interval
 
 
@@ -36,6 +39,8 @@ def join(
         return score, ()
     own = calibration.scale * score.mean_logit + calibration.offset
     added = [cue.share * (cue.log_odds or 0.0) for cue in entering]
+    if sum(added) > MOST_FOR:
+        added = [odds * MOST_FOR / sum(added) for odds in added]
     together = own + sum(added)
     below, above = spread(entering, score.level)
     low = together - hypot(own - _log_odds(score.low), below)
