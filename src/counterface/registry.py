@@ -166,6 +166,7 @@ CUES = Registry(
         "lip_lag": "counterface.detect.cues.lip_lag:LipLag",
         "still_mouth": "counterface.detect.cues.still_mouth:StillMouth",
         "closed_lips": "counterface.detect.cues.closed_lips:ClosedLips",
+        "lip_sync": "counterface.detect.cues.lip_sync:LipSync",
     },
 )
 PHONEME_RECOGNISERS = Registry(

@@ -45,6 +45,7 @@ def test_the_commands_of_a_recipe_are_understood(recipe: Path):
         ("swap train", "counterface.swap.training.train"),
         ("detect train", "counterface.detect.training.train"),
         ("detect fit", "counterface.detect.training.fit"),
+        ("detect lips", "counterface.detect.lip_sync.training"),
         ("dataset build", "counterface.builds.build"),
     ],
 )

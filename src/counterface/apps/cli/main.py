@@ -69,6 +69,7 @@ NOUNS: dict[str, tuple[str, dict[str, str]]] = {  # noun -> (what it is for, its
             "detect.train": "train export fuse",
             "detect.fit": "fit calibrate",
             "detect.families": "families",
+            "detect.lips": "lips",
             "detect.evaluate": "evaluate compare robustness curves",
             "detect.published": "import",
         },
@@ -100,7 +101,7 @@ NOUNS: dict[str, tuple[str, dict[str, str]]] = {  # noun -> (what it is for, its
 
 CONTINUES = {  # commands that go on where they were stopped; a test reads the same in their help
     *(("dataset", verb) for verb in ("build", "decoders", "faces", "index")),
-    *(("detect", verb) for verb in ("train", "fit", "evaluate", "compare", "robustness")),
+    *(("detect", verb) for verb in ("train", "fit", "lips", "evaluate", "compare", "robustness")),
     *(("swap", verb) for verb in ("train", "convert")),
     ("faceset", "extract"),
     ("provenance", "import"),

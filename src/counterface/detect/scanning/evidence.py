@@ -215,13 +215,19 @@ def read_window(
     follower = FollowConfig(detect_every=DETECT_EVERY, face_detector=detector).follower()
     frames = islice(sandbox.read_video(path, limits, start=start), MOST_FRAMES)
     near = takewhile(lambda frame: frame.pts - start <= length_s, frames)
-    return make_window(_follow(face, (square(frame, media) for frame in near), follower))
+    return make_window(follow_person(face, (square(frame, media) for frame in near), follower))
 
 
-def _follow(
+def follow_person(
     known: Face, frames: Iterable[Frame], follower: FaceFollower
 ) -> Iterator[tuple[Frame, Face]]:
-    """One person's sightings, until the person is gone, the shot is over or the file is torn."""
+    """One person's sightings, until the person is gone, the shot is over or the file is torn.
+
+    Args:
+        known: the person's face, to tell the person from others in the first frame.
+        frames: consecutive frames.
+        follower: finds the faces.
+    """
     seen = False
     try:
         for frame in frames:
