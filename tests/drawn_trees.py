@@ -216,7 +216,37 @@ def draw_csv(folder: Path) -> Facts:
     }
 
 
+def draw_asvspoof(folder: Path) -> Facts:
+    lists = folder / "ASVspoof2019_LA_cm_protocols"
+    lines = {
+        "train.trn": ["LA_0079 LA_T_1 - - bonafide", "LA_0079 LA_T_2 - A01 spoof"],
+        "dev.trl": ["LA_0069 LA_D_1 - A02 spoof"],
+        "eval.trl": ["LA_0001 LA_E_1 - - bonafide"],
+    }
+    for name, rows in lines.items():
+        path = lists / f"ASVspoof2019.LA.cm.{name}.txt"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("\n".join(rows) + "\n")
+    keys = folder / "keys" / "CM" / "trial_metadata.txt"
+    keys.parent.mkdir(parents=True)
+    keys.write_text(
+        "LA_0009 LA_E_9 alaw ita_tx A07 spoof notrim eval\n"
+        "LA_0009 DF_E_8 nocodec asvspoof - bonafide notrim progress - - - - -\n"
+    )
+    facts: Facts = {
+        "ASVspoof2019_LA_train/flac/LA_T_1.flac": (0, "train", "", ("asvspoof:LA_0079",)),
+        "ASVspoof2019_LA_train/flac/LA_T_2.flac": (1, "train", "", ("asvspoof:LA_0079",)),
+        "ASVspoof2019_LA_dev/flac/LA_D_1.flac": (1, "val", "", ("asvspoof:LA_0069",)),
+        "ASVspoof2019_LA_eval/flac/LA_E_1.flac": (0, "test", "", ("asvspoof:LA_0001",)),
+        "ASVspoof2021_LA_eval/flac/LA_E_9.flac": (1, "test", "", ("asvspoof:LA_0009",)),
+        "ASVspoof2021_DF_eval/flac/DF_E_8.flac": (0, "test", "", ("asvspoof:LA_0009",)),
+    }
+    touch(folder, *facts)
+    return facts
+
+
 DRAWN: dict[str, Callable[[Path], Facts]] = {
+    "asvspoof": draw_asvspoof,
     "celeb_df": draw_celeb_df,
     "csv": draw_csv,
     "deeper_forensics": draw_deeper_forensics,

@@ -134,6 +134,7 @@ DATASET_READERS = Registry(
         "uadfv": f"{_READERS}.uadfv:Uadfv",
         "vidtimit": f"{_READERS}.timit:VidTimit",
         "deepfake_timit": f"{_READERS}.timit:DeepfakeTimit",
+        "asvspoof": f"{_READERS}.asvspoof:AsvSpoof",
         "two_folders": f"{_READERS}.two_folders:TwoFolders",
         "deepfakebench": f"{_READERS}.deepfakebench:DeepfakeBench",
         "csv": f"{_READERS}.csv_list:CsvList",
@@ -167,6 +168,7 @@ CUES = Registry(
         "still_mouth": "counterface.detect.cues.still_mouth:StillMouth",
         "closed_lips": "counterface.detect.cues.closed_lips:ClosedLips",
         "lip_sync": "counterface.detect.cues.lip_sync:LipSync",
+        "synthetic_speech": "counterface.detect.cues.synthetic_speech:SyntheticSpeech",
     },
 )
 PHONEME_RECOGNISERS = Registry(

@@ -121,6 +121,8 @@ def test_every_reader_says_what_is_true_of_its_tree(layout: str, tree: Path):
         ("ffiw", "target"),
         ("uadfv", "fake"),
         ("vidtimit", "fadg0/video/sa1/001"),
+        ("asvspoof", "ASVspoof2019_LA_train"),
+        ("asvspoof", "ASVspoof2021_LA_eval/flac/LA_E_9.flac"),
         ("two_folders", "fake"),
         ("deepfakebench", "Celeb-DF-v1/Celeb-real/frames/id0_0005/000.png"),
         ("csv", "real/a.mp4"),

@@ -70,6 +70,7 @@ NOUNS: dict[str, tuple[str, dict[str, str]]] = {  # noun -> (what it is for, its
             "detect.fit": "fit calibrate",
             "detect.families": "families",
             "detect.lips": "lips",
+            "detect.speech": "speech",
             "detect.evaluate": "evaluate compare robustness curves",
             "detect.published": "import",
         },
@@ -101,7 +102,8 @@ NOUNS: dict[str, tuple[str, dict[str, str]]] = {  # noun -> (what it is for, its
 
 CONTINUES = {  # commands that go on where they were stopped; a test reads the same in their help
     *(("dataset", verb) for verb in ("build", "decoders", "faces", "index")),
-    *(("detect", verb) for verb in ("train", "fit", "lips", "evaluate", "compare", "robustness")),
+    *(("detect", verb) for verb in ("train", "fit", "lips", "speech")),
+    *(("detect", verb) for verb in ("evaluate", "compare", "robustness")),
     *(("swap", verb) for verb in ("train", "convert")),
     ("faceset", "extract"),
     ("provenance", "import"),

@@ -39,9 +39,9 @@ def index(
     Hashes are kept beside the manifest; only new or changed files are read again.
 
     Args:
-        layout: Layout on disk: celeb_df, csv, deeper_forensics, deepfake_timit, deepfakebench,
-            dfd, dfdc, dfdc_test, dfdcp, faceforensics, ffiw, two_folders, uadfv, vidtimit, or a
-            plug-in's.
+        layout: Layout on disk: asvspoof, celeb_df, csv, deeper_forensics, deepfake_timit,
+            deepfakebench, dfd, dfdc, dfdc_test, dfdcp, faceforensics, ffiw, two_folders, uadfv,
+            vidtimit, or a plug-in's.
         folder: The data set, or for csv and deepfakebench also its one file.
         out: Manifest to write, .parquet or .csv; by default manifest.parquet in the folder.
         settings: Option of the layout, such as real=genuine; may be repeated.

@@ -1,0 +1,147 @@
+"""What a light network says of the speech of a file, two seconds at a time.
+
+Only rows of LFCC in which somebody speaks are looked at, joined: pauses differ more between a
+recording and a program than voices do, and whoever cuts them decides the result (Müller et al.
+2021, https://arxiv.org/abs/2106.12914).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from counterface.config import Record
+from counterface.detect.detector_file.session import GuardedSession
+from counterface.detect.sound.lfcc import COLUMNS, HOP_S, lfcc
+from counterface.detect.sound.speech import Spans
+from counterface.device import onnx_options
+from counterface.errors import DetectorError
+from counterface.media.sound import Sound
+from counterface.project_files import read_bytes, reading
+from counterface.types import Floats
+
+METADATA = "counterface_synthetic_speech"
+PIECE = 200  # rows, two seconds of speech
+STEP = 100  # rows from one piece to the next
+_AT_ONCE = 32  # pieces in one call
+
+
+class Pieces(NamedTuple):
+    """The speech of a sound in pieces."""
+
+    rows: Floats  # (N, PIECE, 60), LFCC; speech that is shorter than a piece is repeated
+    times: NDArray[np.float64]  # (N,) of their middles, seconds on the file's clock, rising
+
+
+class SpeechScore(NamedTuple):
+    """What a network says of a sound."""
+
+    logit: float  # the mean over the pieces; above 0: synthetic
+    series: tuple[tuple[float, float], ...]  # (time, seconds; logit) of each piece
+
+
+class SpeechFileInfo(Record):
+    """What the file of a network says of itself."""
+
+    format: int = Field(1, ge=1, le=1, description="version of the format")
+    name: str = Field(description="name in reports")
+    version: str = Field(description="version of the weights")
+    card: dict[str, Any] = Field(default_factory=dict, description="summary of the model card")
+
+
+class SpeechFile:
+    """An ONNX file that tells synthetic from real speech."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Load a file; None: the one that comes with the package.
+
+        Raises:
+            DetectorError: it cannot be read, or is no file of this kind.
+        """
+        self._session: Any
+        if path is None:
+            self._session, said = _shipped()
+        else:
+            with reading(path, DetectorError):
+                content = read_bytes(path)
+            self._session = GuardedSession(content, path)
+            said = self._session.metadata
+        where = path or Path("synthetic_speech.onnx")
+        if METADATA not in said:
+            raise DetectorError(
+                f"{where}: it has no entry {METADATA!r}; make a file with 'counterface detect "
+                "speech'"
+            )
+        with reading(where, DetectorError, what="its description cannot be read"):
+            self.info = SpeechFileInfo.model_validate_json(said[METADATA])
+
+    def logits(self, rows: Floats) -> Floats:
+        """The log-odds that each piece is synthetic, (N,), for rows (N, PIECE, 60)."""
+        said = [np.zeros(0, np.float32)]
+        for first in range(0, len(rows), _AT_ONCE):
+            said += self._session.run(["logits"], {"rows": rows[first : first + _AT_ONCE]})
+        return np.concatenate(said)
+
+    def score(self, sound: Sound, speech: Spans) -> SpeechScore | None:
+        """What the network says of the speech; None where no row is speech.
+
+        Raises:
+            ShapeError: sound of another rate than 16,000 samples a second.
+        """
+        pieces = cut_pieces(*speech_rows(sound, speech))
+        if not len(pieces.rows):
+            return None
+        said = self.logits(pieces.rows).astype(np.float64)
+        series = tuple(zip(pieces.times.tolist(), said.tolist(), strict=True))
+        return SpeechScore(float(said.mean()), series)
+
+
+def speech_rows(sound: Sound, speech: Spans) -> tuple[Floats, NDArray[np.float64]]:
+    """The rows of LFCC in which somebody speaks, and their times.
+
+    Args:
+        sound: sound of 16,000 samples a second.
+        speech: start and end of each span, seconds on the file's clock.
+
+    Returns:
+        float32 (T, 60); (T,) seconds, within the sound.
+
+    Raises:
+        ShapeError: the sound has another rate.
+    """
+    rows = lfcc(sound)
+    times: NDArray[np.float64] = float(sound.start) + np.arange(len(rows), dtype=np.float64) * HOP_S
+    spoken = np.zeros(len(rows), bool)
+    for start_s, end_s in speech:
+        spoken |= (times >= start_s) & (times <= end_s)
+    return rows[spoken], times[spoken]
+
+
+def cut_pieces(rows: Floats, times: NDArray[np.float64]) -> Pieces:
+    """Rows of speech in pieces of two seconds that overlap by half; the last ends with the rows."""
+    count = len(rows)
+    if not count:
+        return Pieces(np.zeros((0, PIECE, COLUMNS), np.float32), times)
+    firsts = list(range(0, max(1, count - PIECE + 1), STEP))
+    if firsts[-1] + PIECE < count:
+        firsts.append(count - PIECE)
+    at = np.array([(first + np.arange(PIECE)) % count for first in firsts])
+    middles = times[np.array(firsts) + min(PIECE, count) // 2]
+    return Pieces(rows[at], middles)
+
+
+@cache
+def _shipped() -> tuple[Any, dict[str, str]]:
+    import onnxruntime
+
+    content = files("counterface.detect.data").joinpath("synthetic_speech.onnx").read_bytes()
+    session = onnxruntime.InferenceSession(
+        content, onnx_options(), providers=["CPUExecutionProvider"]
+    )
+    return session, session.get_modelmeta().custom_metadata_map
