@@ -57,8 +57,8 @@ def with_speech(path: Path) -> Path:
 
 def measure(clip: Path, rounds: int, *, thorough: bool) -> dict[str, float]:
     """The seconds that the fastest scan of each kind takes; a first one is not counted."""
-    plain = {"marks": False, "pictures": False, "thorough": thorough}
-    scanners = {name: Scanner(ScanConfig(**plain, **kind)) for name, kind in KINDS.items()}
+    kinds = {name: ScanConfig(**kind, thorough=thorough) for name, kind in KINDS.items()}
+    scanners = {name: Scanner(config) for name, config in kinds.items()}
     times = dict.fromkeys(KINDS, float("inf"))
     for turn in range(rounds + 1):
         for name, scanner in scanners.items():

@@ -64,8 +64,8 @@ _SAME = 0.3  # overlap with the box before: below, it is somebody else
 def choose_cues(names: str, *, thorough: bool = False) -> tuple[Cue, ...]:
     """The cues that are asked for: "none", "default" and "all", or names with commas between.
 
-    "default" are those that have a weight, without those that want a long window for the picture
-    alone unless the scan is `thorough`; "all" is every registered one.
+    "default" are those that have a weight, without those that want a long window unless the scan
+    is `thorough`; "all" is every registered one.
 
     Raises:
         ConfigError: no cue of that name.
@@ -85,7 +85,7 @@ def choose_cues(names: str, *, thorough: bool = False) -> tuple[Cue, ...]:
             raise ConfigError(unknown_name("cue", name, ("none", "default", "all", *known)))
     cues: list[Cue] = [CUES.load(name)() for name in wanted]
     if names == "default" and not thorough:
-        cues = [cue for cue in cues if cue.wants_s <= SHORT_S or cue.reads == "lips"]
+        cues = [cue for cue in cues if cue.wants_s <= SHORT_S]
     return tuple(cues)
 
 
