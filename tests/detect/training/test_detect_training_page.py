@@ -35,5 +35,5 @@ def test_every_recipe_of_a_detector_has_a_section():
     trained = {
         name for name, said in told.items() if "data" in said and "name" in said.get("model", {})
     }
-    assert len(trained) > 10
+    assert len(trained) > 4
     assert trained <= sections <= recipes
