@@ -12,6 +12,7 @@ from typing import Literal
 from counterface.detect.cues.cue import About, Cue, about
 from counterface.detect.findings import CueFinding, Part, TrackFinding
 from counterface.detect.scanning.conclusion import Conclusion, summarize
+from counterface.detect.scanning.evidence import CLAIMS
 from counterface.detect.scanning.joint import spread
 from counterface.media.probe import MediaInfo
 from counterface.types import Verdict
@@ -88,10 +89,9 @@ def _judge(
         says = "in doubt"
     elif said + above < 0:
         says = "looks authentic"
-    text = (
-        f"{_TEXTS[name][says]} Log-odds {said:+.1f} ({said - below:+.1f} to {said + above:+.1f})."
-    )
-    return Part(name=name, says=says, text=text)
+    span = f"{said - below:+.1f} to {said + above:+.1f}"
+    number = f"Log-odds for {CLAIMS[name]}: {said:+.1f} ({span})."
+    return Part(name=name, says=says, text=f"{_TEXTS[name][says]} {number}")
 
 
 def _why_not(name: About, cues: Sequence[CueFinding], heard: bool, asked: Sequence[Cue]) -> str:
