@@ -99,7 +99,9 @@ def _why_not(name: About, cues: Sequence[CueFinding], heard: bool, asked: Sequen
     if not heard:
         return "The file has no sound."
     if not any(about(cue.reads) == name for cue in asked):
-        return "No cue was asked about it; a thorough scan asks those that have a weight."
+        return (
+            "No cue was asked about it: --thorough asks those that have a weight, --cues all all."
+        )
     main = [cue for cue in cues if cue.says != "not applicable"]
     if main:
         return "The cues on it have no weight."
