@@ -9,7 +9,11 @@ from counterface.detect.cues.cue import Measured, PersonView
 from counterface.registry import CUES
 from counterface.testing.cues import check_cue, load_cue
 
-NAMES = sorted(CUES.built_in)
+SLOW = ("identity_drift",)  # dlib embeds every still, 60 ms each
+NAMES = [
+    pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
+    for name in sorted(CUES.built_in)
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
