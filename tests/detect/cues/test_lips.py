@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from conftest import buzz, speak
+from drawn_voices import buzz, speak
 
 from counterface.detect.cues.closed_lips import ClosedLips
 from counterface.detect.cues.cue import Measured, NotApplicable, PersonView, SoundView, Window

@@ -66,7 +66,7 @@ def write_tone(path: Path, length: float, rate: int = 8000, *, video: bool = Tru
         frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
         frame.sample_rate = rate
         for n in range(int(length * 10) if pictures is not None else 0):
-            picture = av.VideoFrame.from_ndarray(np.full((64, 64, 3), n, np.uint8), "rgb24")
+            picture = av.VideoFrame.from_ndarray(np.full((64, 64, 3), n % 200, np.uint8), "rgb24")
             out.mux(pictures.encode(picture))
         for stream, last in ((tones, frame), (tones, None), (pictures, None)):
             if stream is not None:

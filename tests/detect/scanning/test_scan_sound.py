@@ -156,7 +156,7 @@ def test_lips_are_not_compared_where_no_cue_asks(picture: Path, tmp_path: Path) 
     path = add_sound(picture, tmp_path / "clip.mkv", voice(tmp_path))
     report = scan_one(path, tmp_path, "face_noise")
     assert match(report).says == "not judged"
-    assert match(report).text == "No cue was asked about it."
+    assert match(report).text.startswith("No cue was asked about it")
 
 
 def test_of_two_tracks_the_default_one_is_heard(picture: Path, tmp_path: Path) -> None:
