@@ -32,7 +32,7 @@ def open_session(content: bytes, path: Path) -> HereSession | GuardedSession:
     """A session in this process, else one in a child."""
     if not find_fault(content):
         with suppress(Exception):  # ONNX Runtime has no parent of its errors
-            return HereSession(detector._open_here(content))
+            return HereSession(detector.open_here(content))
     return GuardedSession(content, path)
 
 

@@ -23,9 +23,8 @@ from pydantic import ConfigDict, Field, model_validator
 
 from counterface.detect.attribute import Families
 from counterface.detect.detector_file.check import MOST_BYTES
-from counterface.detect.detector_file.session import GuardedSession
+from counterface.detect.detector_file.session import GuardedSession, open_here
 from counterface.detect.weigh import DetectorPart, Weighing
-from counterface.device import onnx_options
 from counterface.errors import DetectorError
 from counterface.faces.align import TEMPLATES
 from counterface.project_files import parse_json, read_bytes, reading
@@ -164,7 +163,7 @@ class Detector:
             content = read_bytes(path, MOST_BYTES)
         session: Any
         if trusted:
-            session = _open_here(content)
+            session = open_here(content)
             metadata = session.get_modelmeta().custom_metadata_map
         else:
             session = GuardedSession(content, path)
@@ -258,13 +257,6 @@ def _refuse_weights(path: Path) -> None:
         f"{path}: these are trained weights, which a scan cannot use as they are; export them "
         f"first: counterface detect export {quote(str(weights))} {quote(str(target))}"
     )
-
-
-def _open_here(content: bytes) -> Any:
-    """A session in this process: for the file that ships alone."""
-    import onnxruntime
-
-    return onnxruntime.InferenceSession(content, onnx_options(), providers=["CPUExecutionProvider"])
 
 
 def input_name(info: DetectorInfo) -> str:

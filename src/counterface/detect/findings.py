@@ -207,6 +207,9 @@ class Notice(Record):
     )
 
 
+PART_TITLES = {"picture": "Picture", "sound": "Sound", "match": "Lips and sound"}
+
+
 class Part(Record):
     """What can be said of the picture, of the sound, or of whether they belong together."""
 

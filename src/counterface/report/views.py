@@ -8,7 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from counterface.detect.findings import CueFinding, DetectorSummary, Report, Thumb, TrackFinding
+from counterface.detect.findings import (
+    PART_TITLES,
+    CueFinding,
+    DetectorSummary,
+    Report,
+    Thumb,
+    TrackFinding,
+)
 from counterface.report import figures
 from counterface.types import Verdict
 
@@ -40,7 +47,6 @@ VERDICTS: dict[str, tuple[str, str]] = {  # state -> headline, what it means; gr
     ),
     "failed": ("Could not be scanned", "The file could not be opened or decoded."),
 }
-PARTS = {"picture": "Picture", "sound": "Sound", "match": "Lips and sound"}
 _PART_STATES = {
     "in doubt": "likely_manipulated",
     "looks authentic": "no_manipulation_found",
@@ -158,7 +164,7 @@ def _file_view(report: Report, most_px: int) -> dict[str, Any]:
         **heading,
         "reasons": _beyond(report.reasons, heading["meaning"]),
         "parts": [
-            {"part": part, "title": PARTS[part.name], "state": _PART_STATES[part.says]}
+            {"part": part, "title": PART_TITLES[part.name], "state": _PART_STATES[part.says]}
             for part in report.parts
             if len(report.parts) > 1
         ],

@@ -252,8 +252,9 @@ def describe_parts(report: Report) -> list[str]:
     """A line for the picture, the sound and their match of a video."""
     if len(report.parts) < 2:
         return []
-    names = {"picture": "Picture", "sound": "Sound", "match": "Lips and sound"}
-    return [f"  {names[part.name]}: {part.says}. {part.text}" for part in report.parts]
+    from counterface.detect.findings import PART_TITLES
+
+    return [f"  {PART_TITLES[part.name]}: {part.says}. {part.text}" for part in report.parts]
 
 
 def describe_family(report: Report) -> list[str]:

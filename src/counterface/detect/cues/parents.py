@@ -77,10 +77,7 @@ class WindowCue:
             )
         if step_s * self.min_fps > 1.02:  # 19.98 frames a second will do for 20
             return NotApplicable(f"{1 / step_s:.1f} frames a second are under {self.min_fps:g}")
-        found = self.measure_window(person.window)
-        if found is None or not np.isfinite(found.value):
-            return NotApplicable(self.nothing)
-        return found
+        return _finite(self.measure_window(person.window), self.nothing)
 
 
 NO_SOUND = "the file has no sound that can be read"
@@ -121,10 +118,7 @@ class LipCue:
             return NotApplicable(
                 f"{spoken:.1f} s of speech in its time are under {self.min_speech_s:g} s"
             )
-        found = self.measure_lips(window, sound)
-        if found is None or not np.isfinite(found.value):
-            return NotApplicable(self.nothing)
-        return found
+        return _finite(self.measure_lips(window, sound), self.nothing)
 
 
 class SoundCue:
@@ -151,7 +145,9 @@ class SoundCue:
         spoken = sum(end - start for start, end in person.sound.speech)
         if spoken < self.min_speech_s:
             return NotApplicable(f"{spoken:.1f} s of speech are under {self.min_speech_s:g} s")
-        found = self.measure_sound(person.sound)
-        if found is None or not np.isfinite(found.value):
-            return NotApplicable(self.nothing)
-        return found
+        return _finite(self.measure_sound(person.sound), self.nothing)
+
+
+def _finite(found: Measured | None, nothing: str) -> Measured | NotApplicable:
+    """What was measured, or that it could not be."""
+    return NotApplicable(nothing) if found is None or not np.isfinite(found.value) else found

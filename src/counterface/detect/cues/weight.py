@@ -93,6 +93,7 @@ def fitted_beside() -> str:
     return str(_read().get("beside", ""))
 
 
+@cache
 def _read() -> dict[str, Any]:
     text = files("counterface.detect.data").joinpath("cues.json").read_text(encoding="utf-8")
     found: dict[str, Any] = json.loads(text)

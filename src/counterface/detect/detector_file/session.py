@@ -18,11 +18,19 @@ from numpy.typing import NDArray
 
 from counterface.detect.detector_file.check import find_fault
 from counterface.detect.detector_file.child import Arrays, receive, send
+from counterface.device import onnx_options
 from counterface.errors import DetectorError
 
 MEMORY_MB = 4000  # address space; the shipped detector's process has 1 GB
 CPU_S = 30  # for loading, and for each batch: the shipped detector needs 0.1
 WALL_S = 240  # a machine may be busy
+
+
+def open_here(content: bytes) -> Any:
+    """A session in this process: for the files that ship alone."""
+    import onnxruntime
+
+    return onnxruntime.InferenceSession(content, onnx_options(), providers=["CPUExecutionProvider"])
 
 
 class Port(NamedTuple):

@@ -9,8 +9,6 @@ compare distances of single moments.
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.resources import files
 from math import log
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,14 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from counterface.config import Record
-from counterface.detect.detector_file.session import GuardedSession
+from counterface.detect.detector_file.open_net import NetInfo, open_net
 from counterface.detect.lip_sync.lips import FPS, Lips
 from counterface.detect.sound.log_mel import BANDS, HOP, log_mel
-from counterface.device import onnx_options
-from counterface.errors import DetectorError
 from counterface.media.sound import RATE, Sound
-from counterface.project_files import read_bytes, reading
 from counterface.types import Floats
 
 METADATA = "counterface_lip_sync"
@@ -44,14 +38,10 @@ _LOCAL = FPS  # frames of one point of the course, one second
 _EVERY = 5  # frames between two points of the course
 
 
-class LipSyncInfo(Record):
+class LipSyncInfo(NetInfo):
     """What the file of a network says of itself."""
 
-    format: int = Field(1, ge=1, le=1, description="version of the format")
-    name: str = Field(description="name in reports")
-    version: str = Field(description="version of the weights")
     scale: float = Field(gt=0, description="log-odds for a correlation of 1 over one second")
-    card: dict[str, Any] = Field(default_factory=dict, description="summary of the model card")
 
 
 class Match(NamedTuple):
@@ -72,19 +62,8 @@ class LipSyncFile:
         Raises:
             DetectorError: it cannot be read, or is no file of this kind.
         """
-        self._session: Any
-        if path is None:
-            self._session, said = _shipped()
-        else:
-            with reading(path, DetectorError):
-                content = read_bytes(path)
-            self._session = GuardedSession(content, path)
-            said = self._session.metadata
-        where = path or Path("lip_sync.onnx")
-        if METADATA not in said:
-            raise DetectorError(f"{where}: no lip-sync file: it has no entry {METADATA!r}")
-        with reading(where, DetectorError, what="its description cannot be read"):
-            self.info = LipSyncInfo.model_validate_json(said[METADATA])
+        absent = f"no lip-sync file: it has no entry {METADATA!r}"
+        self._session, self.info = open_net(path, "lip_sync.onnx", METADATA, LipSyncInfo, absent)
 
     def vectors(self, points: Floats, sound: Floats) -> tuple[Floats, Floats]:
         """What the towers say.
@@ -207,14 +186,3 @@ def log_odds(correlations: NDArray[np.float64], scale: float, frames: int) -> fl
     match = slice(LAGS // 2 - EARLY, LAGS // 2 + LATE + 1)
     near, rest = chances[match].mean(), np.delete(chances, match).mean()
     return float(np.clip(log(max(near, 1e-12)) - log(max(rest, 1e-12)), -MOST_ODDS, MOST_ODDS))
-
-
-@cache
-def _shipped() -> tuple[Any, dict[str, str]]:
-    import onnxruntime
-
-    content = files("counterface.detect.data").joinpath("lip_sync.onnx").read_bytes()
-    session = onnxruntime.InferenceSession(
-        content, onnx_options(), providers=["CPUExecutionProvider"]
-    )
-    return session, session.get_modelmeta().custom_metadata_map

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import onnx
-import onnxruntime
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -21,9 +18,9 @@ from counterface.detect.lip_sync.lips import POINTS
 from counterface.detect.lip_sync.match import METADATA, PITCHES, LipSyncInfo, count_rows
 from counterface.detect.lip_sync.talks import Talk, TalkExamples, read_talk
 from counterface.detect.lip_sync.towers import Towers, TowersConfig, match_loss
+from counterface.detect.training.write_net import write_net
 from counterface.device import keep_freed_memory, use_free_cores
-from counterface.errors import DetectorError, MediaError, TrainingError, reason_of
-from counterface.files import make_folder, replacing
+from counterface.errors import MediaError, TrainingError, reason_of
 from counterface.learn.architecture import load_tensors
 from counterface.learn.checkpoint import read_weights
 from counterface.learn.loop import LoopConfig, TrainResult, train
@@ -209,46 +206,14 @@ def export_towers(
     }
     scale = float(towers.scale.detach())
     info = LipSyncInfo(name=name, version=version, scale=scale, card=known | card)
-    make_folder(path.parent, DetectorError)
-    with replacing(path, DetectorError) as partial:
-        _write_onnx(towers, info, partial)
-        if (error := _difference(towers, partial)) > CLOSE:
-            raise DetectorError(f"{path}: the file's vectors differ by {error:.2g}; not kept")
+    inputs = {"lips": {0: "batch", 1: "frames"}, "sound": {0: "batch", 1: "rows"}}
+    outputs = {
+        "lip_vectors": {0: "batch", 1: "frames"},
+        "sound_vectors": {0: "batch", 1: "steps"},
+    }
+    examples = _example(30), _example(77)
+    write_net(towers, path, (METADATA, info), inputs, outputs, examples, CLOSE, "vectors")
     return info
-
-
-def _write_onnx(towers: Towers, info: LipSyncInfo, path: Path) -> None:
-    with warnings.catch_warnings():  # of the tracer; what it wrote is compared
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            towers,
-            _example(30),
-            str(path),
-            input_names=["lips", "sound"],
-            output_names=["lip_vectors", "sound_vectors"],
-            dynamic_axes={
-                "lips": {0: "batch", 1: "frames"},
-                "sound": {0: "batch", 1: "rows"},
-                "lip_vectors": {0: "batch", 1: "frames"},
-                "sound_vectors": {0: "batch", 1: "steps"},
-            },
-            opset_version=18,
-            dynamo=False,
-        )
-    model: Any = onnx.load(str(path))
-    onnx.helper.set_model_props(model, {METADATA: info.model_dump_json()})
-    onnx.save(model, str(path))
-
-
-def _difference(towers: Towers, path: Path) -> float:
-    """The largest difference between the file's vectors and the network's, of another length."""
-    lips, sound = _example(77)
-    with torch.no_grad():
-        wanted = [vectors.numpy() for vectors in towers(lips, sound)]
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    given = {"lips": lips.numpy(), "sound": sound.numpy()}
-    got = session.run(["lip_vectors", "sound_vectors"], given)
-    return max(float(abs(a - b).max()) for a, b in zip(got, wanted, strict=True))
 
 
 def _example(frames: int) -> tuple[Tensor, Tensor]:

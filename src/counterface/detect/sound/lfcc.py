@@ -14,19 +14,16 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from counterface.detect.sound.log_mel import require_rate
+from counterface.detect.sound.log_mel import FLOOR, HOP, power_spectra
 from counterface.media.sound import RATE, Sound
 from counterface.types import Floats
 
 COEFFICIENTS = 20  # of one row; as many bands
 COLUMNS = 3 * COEFFICIENTS  # with changes, and the changes of these
 WINDOW = 320  # samples, 20 ms
-HOP = 160  # samples, 10 ms
 HOP_S = HOP / RATE
-FLOOR = 1e-10  # of power; keeps silence finite; rounding to 16 bits alone gives about 3e-10
 _FFT = 512
 _REACH = 2  # rows on either side that a slope is taken over
-_AT_ONCE = 6000  # rows of spectra held in memory, 25 MB
 
 
 def lfcc(sound: Sound) -> Floats:
@@ -46,14 +43,8 @@ def lfcc(sound: Sound) -> Floats:
     Raises:
         ShapeError: the sound has another rate.
     """
-    require_rate(sound)
-    count = 1 + len(sound.samples) // HOP if len(sound.samples) else 0
-    padded = np.pad(sound.samples, WINDOW // 2)
     made = [np.zeros((0, COEFFICIENTS), np.float32)]
-    for first in range(0, count, _AT_ONCE):
-        part = padded[first * HOP : (first + _AT_ONCE - 1) * HOP + WINDOW]
-        rows = np.lib.stride_tricks.sliding_window_view(part, WINDOW)[::HOP]
-        power = np.abs(np.fft.rfft(rows[: count - first] * _hamming(), _FFT, axis=1)) ** 2
+    for power in power_spectra(sound, _hamming(), _FFT):
         loudness = np.log(np.maximum(power @ filters().T, FLOOR))
         made.append((loudness @ _cosines().T).astype(np.float32))
     level = np.concatenate(made)

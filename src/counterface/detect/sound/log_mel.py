@@ -6,7 +6,9 @@ above it 27 mels for each factor of 6.4. A band is a triangle of area 1 over fre
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,16 +42,34 @@ def log_mel(sound: Sound) -> Floats:
     Raises:
         ShapeError: the sound has another rate.
     """
-    require_rate(sound)
-    count = 1 + len(sound.samples) // HOP if len(sound.samples) else 0
-    padded = np.pad(sound.samples, WINDOW // 2)
     made = [np.zeros((0, BANDS), np.float32)]
-    for first in range(0, count, _AT_ONCE):
-        part = padded[first * HOP : (first + _AT_ONCE - 1) * HOP + WINDOW]
-        rows = np.lib.stride_tricks.sliding_window_view(part, WINDOW)[::HOP]
-        power = np.abs(np.fft.rfft(rows[: count - first] * _hann(), axis=1)) ** 2  # (t, 201)
+    for power in power_spectra(sound, _hann(), WINDOW):
         made.append(np.log(np.maximum(power @ filters().T, FLOOR)).astype(np.float32))
     return np.concatenate(made)
+
+
+def power_spectra(sound: Sound, window: Floats, size: int) -> Iterator[NDArray[np.floating[Any]]]:
+    """Power at each frequency, (t, size // 2 + 1), in order, a piece of the rows at a time.
+
+    Row t of all is centred on the time `sound.start + t * 0.01`; there are 1 + N // 160, or 0 for
+    no sample.
+
+    Args:
+        sound: sound of 16,000 samples a second.
+        window: weights of the samples of a row, of even number.
+        size: of the transform, at least that of the window.
+
+    Raises:
+        ShapeError: the sound has another rate.
+    """
+    require_rate(sound)
+    length = len(window)
+    count = 1 + len(sound.samples) // HOP if len(sound.samples) else 0
+    padded = np.pad(sound.samples, length // 2)
+    for first in range(0, count, _AT_ONCE):
+        part = padded[first * HOP : (first + _AT_ONCE - 1) * HOP + length]
+        rows = np.lib.stride_tricks.sliding_window_view(part, length)[::HOP]
+        yield np.abs(np.fft.rfft(rows[: count - first] * window, size, axis=1)) ** 2
 
 
 def require_rate(sound: Sound) -> None:

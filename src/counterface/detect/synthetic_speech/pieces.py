@@ -7,23 +7,16 @@ recording and a program than voices do, and whoever cuts them decides the result
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from counterface.config import Record
-from counterface.detect.detector_file.session import GuardedSession
+from counterface.detect.detector_file.open_net import NetInfo, open_net
 from counterface.detect.sound.lfcc import COLUMNS, HOP_S, lfcc
 from counterface.detect.sound.speech import Spans
-from counterface.device import onnx_options
-from counterface.errors import DetectorError
 from counterface.media.sound import Sound
-from counterface.project_files import read_bytes, reading
 from counterface.types import Floats
 
 METADATA = "counterface_synthetic_speech"
@@ -46,15 +39,6 @@ class SpeechScore(NamedTuple):
     series: tuple[tuple[float, float], ...]  # (time, seconds; logit) of each piece
 
 
-class SpeechFileInfo(Record):
-    """What the file of a network says of itself."""
-
-    format: int = Field(1, ge=1, le=1, description="version of the format")
-    name: str = Field(description="name in reports")
-    version: str = Field(description="version of the weights")
-    card: dict[str, Any] = Field(default_factory=dict, description="summary of the model card")
-
-
 class SpeechFile:
     """An ONNX file that tells synthetic from real speech."""
 
@@ -64,22 +48,10 @@ class SpeechFile:
         Raises:
             DetectorError: it cannot be read, or is no file of this kind.
         """
-        self._session: Any
-        if path is None:
-            self._session, said = _shipped()
-        else:
-            with reading(path, DetectorError):
-                content = read_bytes(path)
-            self._session = GuardedSession(content, path)
-            said = self._session.metadata
-        where = path or Path("synthetic_speech.onnx")
-        if METADATA not in said:
-            raise DetectorError(
-                f"{where}: it has no entry {METADATA!r}; make a file with 'counterface detect "
-                "speech'"
-            )
-        with reading(where, DetectorError, what="its description cannot be read"):
-            self.info = SpeechFileInfo.model_validate_json(said[METADATA])
+        absent = f"it has no entry {METADATA!r}; make a file with 'counterface detect speech'"
+        self._session, self.info = open_net(
+            path, "synthetic_speech.onnx", METADATA, NetInfo, absent
+        )
 
     def logits(self, rows: Floats) -> Floats:
         """The log-odds that each piece is synthetic, (N,), for rows (N, PIECE, 60)."""
@@ -134,14 +106,3 @@ def cut_pieces(rows: Floats, times: NDArray[np.float64]) -> Pieces:
     at = np.array([(first + np.arange(PIECE)) % count for first in firsts])
     middles = times[np.array(firsts) + min(PIECE, count) // 2]
     return Pieces(rows[at], middles)
-
-
-@cache
-def _shipped() -> tuple[Any, dict[str, str]]:
-    import onnxruntime
-
-    content = files("counterface.detect.data").joinpath("synthetic_speech.onnx").read_bytes()
-    session = onnxruntime.InferenceSession(
-        content, onnx_options(), providers=["CPUExecutionProvider"]
-    )
-    return session, session.get_modelmeta().custom_metadata_map

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -11,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
@@ -23,19 +20,19 @@ from torch.optim import Optimizer
 from counterface import __version__
 from counterface.config import Record, Settings, write_config
 from counterface.datasets.manifest import LABELS, Entry, of_split, read_manifest
+from counterface.detect.detector_file.open_net import NetInfo
 from counterface.detect.sound.speech import speech_spans
 from counterface.detect.synthetic_speech.net import LightCnn, LightCnnConfig
 from counterface.detect.synthetic_speech.pieces import (
     METADATA,
     PIECE,
-    SpeechFileInfo,
     cut_pieces,
     speech_rows,
 )
 from counterface.detect.synthetic_speech.wear import worn
+from counterface.detect.training.write_net import write_net
 from counterface.device import keep_freed_memory, use_free_cores
-from counterface.errors import DetectorError, MediaError, TrainingError, reason_of
-from counterface.files import make_folder, replacing
+from counterface.errors import MediaError, TrainingError, reason_of
 from counterface.learn.architecture import load_tensors
 from counterface.learn.checkpoint import read_weights
 from counterface.learn.loop import LoopConfig, TrainResult, train
@@ -294,7 +291,7 @@ def load_net(weights: Path) -> tuple[LightCnn, dict[str, Any]]:
 
 def export_speech(
     weights: Path, path: Path, name: str = "synthetic_speech", version: str = "0", **card: Any
-) -> SpeechFileInfo:
+) -> NetInfo:
     """What the new file says of itself; it is checked before it replaces another.
 
     Args:
@@ -320,40 +317,11 @@ def export_speech(
         "made_by": f"counterface {__version__}",
         "not_for": NOT_FOR,
     }
-    info = SpeechFileInfo(name=name, version=version, card=known | card)
-    make_folder(path.parent, DetectorError)
-    with replacing(path, DetectorError) as partial:
-        _write_onnx(net, info, partial)
-        if (error := _difference(net, partial)) > CLOSE:
-            raise DetectorError(f"{path}: the file's log-odds differ by {error:.2g}; not kept")
+    info = NetInfo(name=name, version=version, card=known | card)
+    inputs, outputs = {"rows": {0: "batch"}}, {"logits": {0: "batch"}}
+    examples = (_example(2),), (_example(5),)
+    write_net(net, path, (METADATA, info), inputs, outputs, examples, CLOSE, "log-odds")
     return info
-
-
-def _write_onnx(net: LightCnn, info: SpeechFileInfo, path: Path) -> None:
-    with warnings.catch_warnings():  # of the tracer; what it wrote is compared
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            net,
-            (_example(2),),
-            str(path),
-            input_names=["rows"],
-            output_names=["logits"],
-            dynamic_axes={"rows": {0: "batch"}, "logits": {0: "batch"}},
-            opset_version=18,
-            dynamo=False,
-        )
-    model: Any = onnx.load(str(path))
-    onnx.helper.set_model_props(model, {METADATA: info.model_dump_json()})
-    onnx.save(model, str(path))
-
-
-def _difference(net: LightCnn, path: Path) -> float:
-    """The largest difference between the file's log-odds and the network's."""
-    rows = _example(5)
-    with torch.no_grad():
-        wanted = net(rows).numpy()
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return float(np.abs(session.run(["logits"], {"rows": rows.numpy()})[0] - wanted).max())
 
 
 def _example(count: int) -> Tensor:

@@ -9,7 +9,8 @@ from cyclopts import Parameter
 
 from counterface.apps.cli import output
 from counterface.apps.cli.app import Json
-from counterface.config import parse_settings, read_config_with, require_toml
+from counterface.apps.cli.detect.overrides import overrides
+from counterface.config import read_config_with, require_toml
 from counterface.wording import counted
 
 
@@ -38,13 +39,7 @@ def lips(
     require_toml(recipe)
     from counterface.detect.lip_sync.training import LipSyncConfig, train_lip_sync
 
-    values = parse_settings(settings)
-    if out is not None:
-        values["out"] = str(out)
-    if device is not None:
-        values["loop"] = {**values.get("loop", {}), "device": device}
-    if clips:
-        values["data"] = {**values.get("data", {}), "clips": [str(path) for path in clips]}
+    values = overrides(settings, out, device, clips=[str(path) for path in clips])
     config = read_config_with(LipSyncConfig, recipe, values)
 
     with output.progress("lips") as report:

@@ -9,7 +9,8 @@ from cyclopts import Parameter
 
 from counterface.apps.cli import output
 from counterface.apps.cli.app import Json
-from counterface.config import parse_settings, read_config_with, require_toml
+from counterface.apps.cli.detect.overrides import overrides
+from counterface.config import read_config_with, require_toml
 from counterface.wording import counted
 
 
@@ -38,13 +39,7 @@ def speech(
     require_toml(recipe)
     from counterface.detect.synthetic_speech.training import SpeechConfig, train_speech
 
-    values = parse_settings(settings)
-    if out is not None:
-        values["out"] = str(out)
-    if device is not None:
-        values["loop"] = {**values.get("loop", {}), "device": device}
-    if manifest is not None:
-        values["data"] = {**values.get("data", {}), "manifest": str(manifest)}
+    values = overrides(settings, out, device, manifest=manifest and str(manifest))
     config = read_config_with(SpeechConfig, recipe, values)
 
     with output.progress("speech") as report:

@@ -10,7 +10,8 @@ from cyclopts import Parameter
 
 from counterface.apps.cli import output
 from counterface.apps.cli.app import Json
-from counterface.config import parse_settings, read_config_with, require_toml
+from counterface.apps.cli.detect.overrides import overrides
+from counterface.config import read_config_with, require_toml
 from counterface.wording import counted
 
 if TYPE_CHECKING:
@@ -50,13 +51,7 @@ def train(
     from counterface.detect.training.recipe import TrainConfig
     from counterface.detect.training.train import train_detector
 
-    values = parse_settings(settings)
-    if out is not None:
-        values["out"] = str(out)
-    if device is not None:
-        values["loop"] = {**values.get("loop", {}), "device": device}
-    if faces is not None:
-        values["data"] = {**values.get("data", {}), "faces": str(faces)}
+    values = overrides(settings, out, device, faces=faces and str(faces))
     config = read_config_with(TrainConfig, recipe, values)
 
     with output.progress("train") as report:
