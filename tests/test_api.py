@@ -12,7 +12,7 @@ from tiny_detector import metadata, write_detector
 import counterface
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-PAGES = ("scan.md", "detect.md", "report.md", "../README.md")
+PAGES = (pytest.param("scan.md", marks=pytest.mark.slow), "detect.md", "report.md", "../README.md")
 PUBLIC = {
     "CounterfaceError",
     "Crop",

@@ -24,6 +24,7 @@ def run_examples(page: str) -> int:
     return len(blocks)
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_page_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

@@ -57,6 +57,7 @@ def test_all_marks_of_a_made_file_are_found(maker: Path):
         assert Provenance.model_validate_json(found.model_dump_json()) == found
 
 
+@pytest.mark.slow
 def test_nothing_of_it_is_found_in_a_file_from_elsewhere(maker: Path):
     clip = write_frames(maker / "other.mp4", [f.image for f in draw_frames(6, person=5)])
     found = verify_file(clip)

@@ -269,6 +269,7 @@ def clean_pictures(count: int) -> list[Image]:
     return pictures
 
 
+@pytest.mark.slow
 def test_many_clean_pictures_give_no_find() -> None:
     mark = Watermark(KEY)
     assert sum(mark.find([image]).found for image in clean_pictures(2)) == 0

@@ -76,6 +76,7 @@ def drawing(address: str) -> ElementTree.Element:
     return ElementTree.fromstring(b64decode(address.removeprefix(DRAWING)))
 
 
+@pytest.mark.slow
 def test_an_evaluation_shows_numbers_openings_abstentions_and_no_foreign_markup(tmp_path: Path):
     found = evaluated()
     other = compare_scores(found.files, some_scores_like(found), (0.6, 0.6), rounds=100)

@@ -37,6 +37,7 @@ def test_the_ratio_of_two_normals_is_recovered() -> None:
         assert ratio.low <= ratio.value <= ratio.high
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     ratios = [weigh(1.2, fitted(1.0, 200, seed)) for seed in range(40)]
     assert sum(ratio.low <= 0.7 <= ratio.high for ratio in ratios) >= 34

@@ -75,6 +75,7 @@ def test_the_report_is_of_the_face_that_decided_and_says_who_judged_it(pair, tmp
     assert any("not proof" in limit for limit in report.limits)
 
 
+@pytest.mark.slow
 def test_scanning_twice_gives_the_same(clip, tmp_path):
     config = tiny_config(tmp_path, frames=3)
     first, second = (scan(clip, config) for _ in range(2))

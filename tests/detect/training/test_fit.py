@@ -312,6 +312,7 @@ def test_files_without_faces_are_refused(tmp_path: Path):
         real_faces(items, tiny_config(tmp_path))
 
 
+@pytest.mark.slow
 def test_a_recipe_becomes_a_detector_that_tells_the_classes_apart(
     pictures: list[Entry], tmp_path: Path
 ):

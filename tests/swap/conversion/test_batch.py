@@ -46,6 +46,7 @@ def brighter(before: Path, after: Path) -> float:
     return float(np.mean([np.percentile(b.image.astype(int) - a.image, 95) for a, b in pairs]))
 
 
+@pytest.mark.slow
 def test_every_file_is_converted_by_its_own_plan(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     files = run(folder, out).files

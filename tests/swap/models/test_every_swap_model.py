@@ -12,7 +12,11 @@ from counterface.swap.swap_model import SOURCE, build_model
 from counterface.testing import check_swap_model
 from counterface.testing.swap import named
 
-NAMES = sorted(SWAP_MODELS.built_in)
+LARGE = ("gan",)  # even its smallest form takes seconds
+NAMES = [
+    pytest.param(name, marks=pytest.mark.slow) if name in LARGE else name
+    for name in sorted(SWAP_MODELS.built_in)
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -23,6 +23,7 @@ def test_the_page_has_the_count(name: str):
     assert f"{total / 1e6:.2f} M" in row
 
 
+@pytest.mark.slow
 def test_the_examples_run():
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     assert len(blocks) == 2
