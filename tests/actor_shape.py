@@ -69,7 +69,7 @@ def shape_of(
         hair_y=-0.95 + 0.12 * vary["hair"],
         brow_thickness=0.085 + 0.025 * vary["brow"],
     )
-    solid = np.column_stack([p, height(shape, p)])
+    solid = np.column_stack([p, height(shape, *p.T)])
     return FaceShape(**{**vars(shape), "solid": solid})
 
 
@@ -91,14 +91,17 @@ def _neutral(vary: dict[str, float]) -> NDArray[np.float64]:
     return p
 
 
-def height(shape: FaceShape, at: NDArray[np.float64]) -> NDArray[np.float64]:
-    """z of the face over flat points (..., 2): an ellipsoid with sockets, nose, lips and chin."""
-    x, y = at[..., 0], at[..., 1]
+def height(shape: FaceShape, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """z of the face over flat points: an ellipsoid with sockets, nose, lips and chin.
+
+    `x` and `y` are of shapes that broadcast: two axes of a grid are enough.
+    """
     round_ = 1 - (x / 1.42) ** 2 - ((y - 0.3) / 2.15) ** 2
     z = 1.35 * np.sqrt(np.maximum(round_, 0.12)) - 1.2
 
     def bump(cx: float, cy: float, sx: float, sy: float, tall: float) -> NDArray[np.float64]:
-        return np.asarray(tall * np.exp(-(((x - cx) / sx) ** 2 + ((y - cy) / sy) ** 2) / 2))
+        across, down = np.exp(-(((x - cx) / sx) ** 2) / 2), np.exp(-(((y - cy) / sy) ** 2) / 2)
+        return np.asarray(tall * across * down)
 
     tip = shape.nose_y
     z = z + bump(0, tip, 0.17, 0.15, shape.nose) + bump(0, tip * 0.4, 0.13, 0.24, 0.55 * shape.nose)

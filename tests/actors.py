@@ -227,8 +227,8 @@ def _look_up(
     while the surface is flatter than the line of sight, which holds up to 30 degrees.
     """
     fine = 40  # height map samples for each eye distance
-    grid = np.mgrid[-2.5 : 2.5 : 1 / fine, -2.5 : 2.5 : 1 / fine][::-1].transpose(1, 2, 0)
-    relief = height(shape, grid).astype(np.float32)
+    axis = np.arange(-2.5, 2.5, 1 / fine)
+    relief = height(shape, axis, axis[:, None]).astype(np.float32)
     slopes = np.gradient(relief, 1 / fine)
     normal = np.stack([-slopes[1], -slopes[0], np.ones_like(relief)], axis=-1) @ matrix.T
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
@@ -240,10 +240,14 @@ def _look_up(
     rows, columns = np.mgrid[: size[0], : size[1]].astype(np.float64)
     seen = np.stack([columns - centre[0], rows - centre[1]], axis=-1) / eye_distance
     back, lean = np.linalg.inv(matrix[:2, :2]), matrix[:2, 2]
-    at = seen @ back.T
+    straight = _planes(seen @ back.T)
+    shift = (back @ lean).astype(np.float32)
+    x, y = straight
     for _ in range(14):
-        depth = cv2.remap(relief, *_planes((at + 2.5) * fine), cv2.INTER_LINEAR)
-        at += 0.7 * ((seen - depth[..., None] * lean) @ back.T - at)
+        depth = cv2.remap(relief, (x + 2.5) * fine, (y + 2.5) * fine, cv2.INTER_LINEAR)
+        x = 0.3 * x + 0.7 * (straight[0] - depth * shift[0])
+        y = 0.3 * y + 0.7 * (straight[1] - depth * shift[1])
+    at = np.stack([x, y], axis=-1)
     flat = _planes((at + 2.5) * fine)
     return (
         _planes((at + ORIGIN) * TEXTURE),
