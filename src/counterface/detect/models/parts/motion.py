@@ -7,6 +7,10 @@ shifts, which also gives fractions of a pixel. There is nothing to train.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import reduce
+from math import hypot
+
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
@@ -25,27 +29,30 @@ def follow_motion(before: Tensor, now: Tensor, reach: int, window: int = 7) -> T
         reach: longest shift along each axis, pixels.
         window: side of the neighbourhood that is compared, pixels, odd.
     """
-    side = 2 * reach + 1
     grey_before, grey_now = before.mean(dim=1, keepdim=True), now.mean(dim=1, keepdim=True)
-    away = (shifted_copies(grey_before, reach) - grey_now).abs()  # (B, side^2, H, W)
-    cost = box_mean(away, window)
-    step = torch.arange(-reach, reach + 1, device=before.device, dtype=before.dtype)
-    length = torch.sqrt(step[:, None] ** 2 + step**2).flatten()
-    cost = cost + STAY * length.view(1, side * side, 1, 1)
-    share = torch.softmax(-cost / SOFTNESS, dim=1)
-    channels = [
-        (shifted_copies(channel, reach) * share).sum(dim=1, keepdim=True)
-        for channel in before.chunk(3, dim=1)
+    costs = [
+        box_mean((copy - grey_now).abs(), window) + STAY * length
+        for length, copy in shifted_copies(grey_before, reach)
     ]
-    return torch.cat(channels, dim=1)
+    least = reduce(torch.minimum, costs)
+    moved, whole = torch.zeros_like(before), torch.zeros_like(least)
+    for cost, (_, copy) in zip(costs, shifted_copies(before, reach), strict=True):
+        share = torch.exp((least - cost) / SOFTNESS)
+        moved, whole = moved + copy * share, whole + share
+    return moved / whole
 
 
-def shifted_copies(picture: Tensor, reach: int) -> Tensor:
-    """A grey picture (B, 1, H, W) once for each shift, row by row; the border is repeated."""
+def shifted_copies(picture: Tensor, reach: int) -> Iterator[tuple[float, Tensor]]:
+    """A picture (B, C, H, W) once for each shift, row by row, with the shift's length in pixels.
+
+    The border is repeated.
+    """
     height, width = picture.shape[2:]
     wide = pad(picture, (reach, reach, reach, reach), mode="replicate")
-    side = range(2 * reach + 1)
-    return torch.cat([wide[:, :, y : y + height, x : x + width] for y in side for x in side], dim=1)
+    for y in range(-reach, reach + 1):
+        for x in range(-reach, reach + 1):
+            top, left = reach + y, reach + x
+            yield hypot(x, y), wide[:, :, top : top + height, left : left + width]
 
 
 def box_mean(values: Tensor, side: int) -> Tensor:
