@@ -6,13 +6,15 @@
 Every video of the part that may be built on is scanned with all cues (`generalisation_data.py`; the
 gate stays shut). A file's value is that of its main person. Methods, people and footage are left
 out together, in folds: a line is fitted on what shares nothing with a fold, and judges the fold.
-Cues that compare lips and sound are measured by `lip_cues.py`.
+Cues that compare lips and sound are measured by `lip_cues.py`; the values of a cue that is itself a
+network come from `frame_difference.py`, by networks that had not met the file.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 
 import numpy as np
 from cue_weights import replace_weights
@@ -30,7 +32,8 @@ from counterface.errors import CounterfaceError
 from counterface.learn.metrics import auc, bootstrap
 from counterface.registry import CUES
 
-RUN = RUNS / "cues"
+STORE = RUNS / "cues" / "values.jsonl"
+LEARNT = {"frame_difference": "frame_difference.py"}  # judged by what has not met the file
 VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".m4v")
 FEW = 4  # files of a family; fewer have no row of their own
 Values = dict[str, float | None]
@@ -45,31 +48,46 @@ CARD = {
 
 def measure(entries: list[Entry], names: list[str]) -> dict[str, Values]:
     """The value of each cue for each file, by path; None where it does not apply."""
-    RUN.mkdir(parents=True, exist_ok=True)
-    store = RUN / "values.jsonl"
-    found: dict[str, Values] = {}
-    if store.exists():
-        found = {line["path"]: line["values"] for line in map(json.loads, store.open())}
+    found = read_values()
     known = set.intersection(*(set(found.get(str(e.path), {})) for e in entries))
     new = [name for name in names if name not in known]
+    for name in new:
+        if name in LEARNT:
+            raise SystemExit(f"{name}: its own file has met these videos; run {LEARNT[name]} first")
     if not new:
         return found
     left = [e for e in entries if not set(names) <= found.get(str(e.path), {}).keys()]
     scanner = Scanner(ScanConfig(cues=",".join(new), marks=False, pictures=False))
-    with store.open("a") as file:
-        for number, entry in enumerate(left, 1):
-            try:
-                values = values_of(scanner.scan(entry.path))
-            except CounterfaceError as error:
-                print(error)
-                values = {}
-            before = found.get(str(entry.path), {})
-            found[str(entry.path)] = dict.fromkeys(new) | before | values
-            line = {"path": str(entry.path), "values": found[str(entry.path)]}
-            file.write(json.dumps(line) + "\n")
-            file.flush()
-            print(f"{number} of {len(left)}", end="\r", flush=True)
+    for number, entry in enumerate(left, 1):
+        keep_values(found, entry, scan_values(scanner, entry, new))
+        print(f"{number} of {len(left)}", end="\r", flush=True)
     return found
+
+
+def read_values() -> dict[str, Values]:
+    """What was measured so far, by path."""
+    if not STORE.exists():
+        return {}
+    return {line["path"]: line["values"] for line in map(json.loads, STORE.open())}
+
+
+def keep_values(found: dict[str, Values], entry: Entry, values: Values) -> None:
+    """Add values of a file to what was measured, in memory and on disk."""
+    path = str(entry.path)
+    found[path] = found.get(path, {}) | values
+    STORE.parent.mkdir(parents=True, exist_ok=True)
+    with STORE.open("a") as file:
+        file.write(json.dumps({"path": path, "values": found[path]}) + "\n")
+
+
+def scan_values(scanner: Scanner, entry: Entry, names: Sequence[str]) -> Values:
+    """What the cues with these names say of the main person of a file, None where nothing."""
+    values: Values = dict.fromkeys(names)
+    try:
+        return values | values_of(scanner.scan(entry.path))
+    except CounterfaceError as error:
+        print(error)
+        return values
 
 
 def values_of(report: Report) -> Values:

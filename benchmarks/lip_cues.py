@@ -10,7 +10,9 @@ so it is their own sound as well; *silent* people say nothing, and get the sound
 demonstration clips of LivePortrait are no talkers: their sound is silence, music or dubbing. What
 is labelled for tests alone (`labelled_lipsync_wav2lip`) is measured apart and fits nothing.
 
-People are left out one by one: a line is fitted on the others and judges them.
+People are left out one by one: a line is fitted on the others and judges them. The network of
+`lip_sync` is that of a fold without the clip's people (`lip_sync.py` trains them, and fits its
+line); it is here for the shares, which are fitted on all of them at once.
 """
 
 from __future__ import annotations
@@ -23,9 +25,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from cue_weights import replace_weights
+from cue_weights import replace_shares, replace_weights
 from default_data import DATA, RUNS
 from generalisation_data import build_part, genuine_clips, many_generators, many_methods
+from lip_sync import fold_files
 from lip_windows import SHIFTS_MS, Talk, read_talks, sounds_for
 from tables import head, row, write_section
 
@@ -33,8 +36,15 @@ from counterface.detect.cues.closed_lips import ClosedLips
 from counterface.detect.cues.cue import Cue, Measured, PersonView
 from counterface.detect.cues.lip_correlation import LipCorrelation
 from counterface.detect.cues.lip_lag import LipLag
+from counterface.detect.cues.lip_sync import LipSync
 from counterface.detect.cues.still_mouth import StillMouth
-from counterface.detect.cues.weight import CueWeight, fit_shares, fit_weight, weigh
+from counterface.detect.cues.weight import (
+    CueWeight,
+    fit_shares,
+    fit_weight,
+    read_weights,
+    weigh,
+)
 from counterface.detect.phonemes.recogniser import installed_recogniser
 from counterface.learn.metrics import auc, bootstrap
 
@@ -48,6 +58,7 @@ CUES: dict[str, Callable[[], Cue]] = {
     "still_mouth": StillMouth,
     "closed_lips": lambda: ClosedLips(lambda: None),
     "closed_lips, phonemes": ClosedLips,
+    LipSync.name: LipSync,
 }
 CARD = {
     "what": "log-likelihood ratios of the cues on lips and sound, one logistic line each: over 0 "
@@ -105,6 +116,8 @@ def measure() -> dict[str, list[Value]]:
 
 def _measure(names: Sequence[str]) -> dict[str, list[Value]]:
     cues = {name: CUES[name]() for name in names}
+    files = fold_files() if LipSync.name in names else {}
+    networks = {path: LipSync(path) for path in set(files.values())}
     talks: list[tuple[str, Talk]] = []
     for group, person, path in people():
         talks += [(group, talk) for talk in read_talks(path, person)]
@@ -117,12 +130,14 @@ def _measure(names: Sequence[str]) -> dict[str, list[Value]]:
             if group == "silent" and not sound.startswith("other"):
                 continue
             person = PersonView((), talk.window, view)
+            file = f"{talk.path.parent.name}/{talk.path.name}"
             for name, cue in cues.items():
                 if "phonemes" in name and group == "silent":
                     continue
+                if name == LipSync.name and file in files:
+                    cue = networks[files[file]]
                 said = cue.measure(person)
                 value = said.value if isinstance(said, Measured) else None
-                file = f"{talk.path.parent.name}/{talk.path.name}"
                 found[name].append(Value(group, talk.person, file, sound, value))
         print(f"measured {talk.path.name} {talk.number}", flush=True)
     return dict(found)
@@ -259,8 +274,9 @@ def main() -> None:
     )
     weights = []
     for name, values in found.items():
-        weight = judge(name, values)
-        sign = -1.0 if name == "lip_correlation" else 1.0
+        network = name == LipSync.name  # its line is fitted on more windows, in `lip_sync.py`
+        weight = read_weights()[name] if network else judge(name, values)
+        sign = -1.0 if name in ("lip_correlation", LipSync.name) else 1.0
         kinds = [*map(str, SHIFTS_MS), "other"]
         cells = [separation(values, "talkers", kind, sign) for kind in kinds]
         cells.append(silent_separation(values, sign))
@@ -280,7 +296,8 @@ def main() -> None:
     lines += test_table(found)
     print("\n".join(lines))
     if write:
-        replace_weights("lips", CARD, weights)
+        replace_weights("lips", CARD, [w for w in weights if w.name != LipSync.name])
+        replace_shares({w.name: w.share for w in weights})
         write_section("lips", lines)
 
 

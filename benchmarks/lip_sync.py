@@ -3,6 +3,8 @@
     python benchmarks/lip_sync.py            train in folds by people, measure and print
     python benchmarks/lip_sync.py --write    also write the table, the shipped file and its weight
 
+Its share in the verdict is fitted beside those of the other cues by `lip_cues.py`: run that next.
+
 Clips of talking people, genuine ones and heads that were generated from sound, which are in step
 with it. Nobody is shown or heard on both sides of a fold. A clip is cut into stretches of up to six
 seconds, as a scan looks at them, and each is held against its own sound, against the same one
@@ -65,9 +67,6 @@ COPIES = {  # of other files: the same lips and sound at another size
     "RD_Radio51_000_512.mp4",
     "demo_EDTalk_lip_pose_V_lei_512.mp4",
 }
-# Of its log-odds. The shares of the other cues on lips and sound were fitted without it, on clips
-# that it has learnt from, so no joint fit is honest yet: half, as of two that say the same.
-SHARE = 0.5
 ALIKE = 0.98  # correlation of loudness from which two sounds are one
 TERMS = (
     "research, not commercial use: GRID CC BY 4.0; LivePortrait, Real3DPortrait, EDTalk, Float, "
@@ -216,6 +215,16 @@ def cross_validate(clips: Sequence[Clip], config: LipSyncConfig) -> list[Stretch
     return found
 
 
+def fold_files() -> dict[str, Path]:
+    """For each clip, by folder and name, the network that knew neither its people nor its sound."""
+    clips = read_clips()
+    folds = fold_groups([clip.group for clip in clips], FOLDS)
+    return {
+        clip.talk.name: RUN / f"fold_{fold}" / "lip_sync.onnx"
+        for clip, fold in zip(clips, folds, strict=True)
+    }
+
+
 def train(config: LipSyncConfig, talks: Sequence[Talk], out: Path, **card: object) -> Path:
     """The file of a network that learnt from these talks."""
     done = train_towers(config, talks, out)
@@ -292,8 +301,7 @@ def fit(stretches: Sequence[Stretch]) -> CueWeight:
     groups = [s.clip.group for s in said] + [group for _, group in false]
     found = bootstrap(auc, np.array(labels), -np.array(values), groups)
     whole = (auc(np.array(labels), -np.array(values)), found.low, found.high)
-    line = fit_weight("lip_sync", values, labels, groups, auc=whole)
-    weight = line.model_copy(update={"share": SHARE})
+    weight = fit_weight("lip_sync", values, labels, groups, auc=whole)
     print(weight.model_dump_json(indent=1))
     return weight
 

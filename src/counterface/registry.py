@@ -152,6 +152,7 @@ CUES = Registry(
         "detail_flicker": "counterface.detect.cues.flicker:DetailFlicker",
         "face_splotches": "counterface.detect.cues.splotches:FaceSplotches",
         "skin_color_change": "counterface.detect.cues.skin_color:SkinColorChange",
+        "frame_difference": "counterface.detect.cues.frame_difference:FrameDifference",
         "head_pose": "counterface.detect.cues.head_pose:HeadPose",
         "identity_drift": "counterface.detect.cues.identity_drift:IdentityDrift",
         "blink": "counterface.detect.cues.blink:Blink",

@@ -151,9 +151,14 @@ class Detector:
             DetectorError: no such file, not ONNX, or metadata of another format.
         """
         if str(name_or_path) == DEFAULT:
-            with as_file(files("counterface.detect") / "data" / "default.onnx") as path:
-                return cls._from_file(path, trusted=True)
+            return cls.shipped("default.onnx")
         return cls._from_file(Path(name_or_path))
+
+    @classmethod
+    def shipped(cls, name: str) -> Detector:
+        """The detector in a file that comes with the package, by the name of the file."""
+        with as_file(files("counterface.detect.data") / name) as path:
+            return cls._from_file(path, trusted=True)
 
     @classmethod
     def _from_file(cls, path: Path, *, trusted: bool = False) -> Detector:

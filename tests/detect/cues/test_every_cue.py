@@ -9,7 +9,8 @@ from counterface.detect.cues.cue import Measured, PersonView
 from counterface.registry import CUES
 from counterface.testing.cues import check_cue, load_cue
 
-SLOW = ("identity_drift",)  # dlib embeds every still, 60 ms each
+# dlib embeds every still, 60 ms each; a network follows motion through a dozen clips
+SLOW = ("identity_drift", "frame_difference")
 NAMES = [
     pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
     for name in sorted(CUES.built_in)
