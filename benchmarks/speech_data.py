@@ -9,8 +9,9 @@ one or two speakers each), and the samples of codec2 and ALSA (LGPL, GPL). Short
 speaker are joined to about four seconds.
 
 Synthetic: espeak-ng, flite and festival with the voices that Debian has, and the same real speech
-made anew by Griffin and Lim's method and by WORLD (`pip install pyworld`). No voice is cloned.
-Nothing of it is committed.
+made anew by the programs of `voice_copies.py` (`pip install pyworld`, and FFmpeg with Rubber Band),
+which hold real voices whose pitch and pace were altered too. No voice is cloned. Nothing of it is
+committed.
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ import re
 import shutil
 import subprocess
 import sys
-import types
 import wave
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import av
 import numpy as np
 from default_data import RUNS
+from voice_copies import JUDGED, TRAINED
 
 from counterface.datasets.manifest import Entry, write_manifest
 from counterface.detect.sound.speech import speech_spans
@@ -188,72 +189,6 @@ def pieces_of(files: list[Path], most: int) -> Iterator[Floats]:
         yield waiting[0]
 
 
-def griffin_lim(samples: Floats, rng: np.random.Generator) -> Floats:
-    """The speech from its mel spectrum alone, phases by Griffin and Lim (1984), fast variant."""
-    size, hop = (1024, 256) if rng.random() < 0.5 else (800, 200)
-    bands, rounds = int(rng.choice([64, 80, 128])), int(rng.integers(16, 60))
-    window = np.hanning(size + 1)[:-1]
-    count = 1 + len(samples) // hop
-    padded = np.pad(samples.astype(np.float64), size // 2 + hop)
-    rows = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop][: count + 1]
-    size_of = np.abs(np.fft.rfft(rows * window))
-    mels = np.linspace(0, 2595 * np.log10(1 + RATE / 2 / 700), bands + 2)
-    edges = (700 * (10 ** (mels / 2595) - 1))[:, None]
-    hertz = np.fft.rfftfreq(size, 1 / RATE)
-    rising = (hertz - edges[:-2]) / np.diff(edges, axis=0)[:-1]
-    falling = (edges[2:] - hertz) / np.diff(edges, axis=0)[1:]
-    bank = np.maximum(0, np.minimum(rising, falling))
-    wanted = np.maximum(1e-8, (size_of @ bank.T) @ np.linalg.pinv(bank).T)
-    angles = np.exp(2j * np.pi * rng.random(wanted.shape))
-    before = np.zeros_like(angles)
-
-    def wave_of(spectra: np.ndarray) -> np.ndarray:
-        parts = np.fft.irfft(spectra, size) * window
-        made = np.zeros(hop * (len(parts) - 1) + size)
-        weight = np.zeros_like(made)
-        for t, part in enumerate(parts):
-            made[t * hop : t * hop + size] += part
-            weight[t * hop : t * hop + size] += window**2
-        return made / np.maximum(weight, 1e-6)
-
-    for _ in range(rounds):
-        again = np.fft.rfft(
-            np.lib.stride_tricks.sliding_window_view(wave_of(wanted * angles), size)[::hop] * window
-        )
-        angles = again + 0.99 * (again - before)
-        angles /= np.maximum(np.abs(angles), 1e-12)
-        before = again
-    made = wave_of(wanted * angles)[size // 2 + hop :][: len(samples)]
-    return made.astype(np.float32)
-
-
-def world(samples: Floats, rng: np.random.Generator) -> Floats:
-    """The speech from WORLD's parameters (Morise et al. 2016), coded half the time."""
-    pw = _pyworld()
-    x = samples.astype(np.float64)
-    pitch, times = pw.dio(x, RATE)
-    pitch = pw.stonemask(x, pitch, times, RATE)
-    envelope = pw.cheaptrick(x, pitch, times, RATE)
-    noise = pw.d4c(x, pitch, times, RATE)
-    if rng.random() < 0.5:
-        size = (envelope.shape[1] - 1) * 2
-        coded = pw.code_spectral_envelope(envelope, RATE, int(rng.choice([24, 40, 60])))
-        envelope = pw.decode_spectral_envelope(coded, RATE, size)
-        noise = pw.decode_aperiodicity(pw.code_aperiodicity(noise, RATE), RATE, size)
-    return pw.synthesize(pitch, envelope, noise, RATE)[: len(samples)].astype(np.float32)
-
-
-def _pyworld() -> types.ModuleType:
-    """pyworld, which asks setuptools for its own version."""
-    if "pkg_resources" not in sys.modules:
-        stand_in = types.ModuleType("pkg_resources")
-        stand_in.get_distribution = lambda name: types.SimpleNamespace(version="")  # type: ignore[attr-defined]
-        sys.modules["pkg_resources"] = stand_in
-    import pyworld
-
-    return pyworld
-
-
 def spoken() -> Iterator[tuple[str, str, list[str]]]:
     """Method, voice and command of each synthesized text; TEXT and OUT stand for the two."""
     for number, voice in enumerate(ESPEAK):
@@ -314,10 +249,6 @@ def real_entries(folder: Path, data: Path) -> Iterator[Entry]:
     """Real speech, and the same made anew; what exists is kept."""
     sources = [(name, text, files, most, "debian") for name, text, files, most in packages(folder)]
     sources += [(name, "", files, 4, "clips") for name, files in clips(data)]
-    makers: dict[str, Callable[[Floats, np.random.Generator], Floats]] = {
-        "griffin_lim": griffin_lim,
-        "world": world,
-    }
     for speaker, licence, files, most, origin in sources:
         for number, samples in enumerate(pieces_of(files, most)):
             if seconds_of_speech(samples) < SHORT_S:
@@ -326,11 +257,17 @@ def real_entries(folder: Path, data: Path) -> Iterator[Entry]:
             path = RUN / "data" / "real" / f"{name}.wav"
             write_wave(path, samples)
             yield Entry(path, 0, "speech", name, (speaker,), licence=licence, origin=origin)
-            rng = np.random.default_rng(zlib.crc32(name.encode()))
-            for method in makers if most < PIECES else [list(makers)[number % 2]]:
+            drawn = np.random.default_rng(seed_of(name)).choice(sorted(TRAINED), 2, replace=False)
+            for method in (*JUDGED, *(str(name) for name in drawn)):
+                copy = (JUDGED | TRAINED)[method]
                 path = RUN / "data" / method / f"{name}.wav"
-                write_wave(path, makers[method](samples, rng))
+                write_wave(path, copy(samples, np.random.default_rng(seed_of(f"{method} {name}"))))
                 yield Entry(path, 1, method, name, (speaker,), method, "", "", licence)
+
+
+def seed_of(name: str) -> int:
+    """A number that is always the same for a name."""
+    return zlib.crc32(name.encode())
 
 
 def main() -> None:

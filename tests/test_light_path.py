@@ -87,6 +87,7 @@ LIGHT = (  # the modules of those folders that a scan or an evaluation needs
     "counterface.detect.sound.lfcc",
     "counterface.detect.sound.log_mel",
     "counterface.detect.sound.speech",
+    "counterface.detect.sound.swings",
     "counterface.detect.cues.synthetic_speech",
     "counterface.detect.synthetic_speech.pieces",
     "counterface.detect.synthetic_speech.wear",

@@ -8,9 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from counterface.detect.sound.lfcc import COLUMNS
-from counterface.detect.synthetic_speech.pieces import PIECE, SpeechFile, cut_pieces, speech_rows
-from counterface.detect.synthetic_speech.wear import with_noise, with_room, worn
+from counterface.detect.synthetic_speech.pieces import (
+    COLUMNS,
+    PIECE,
+    SpeechFile,
+    cut_pieces,
+    speech_rows,
+)
+from counterface.detect.synthetic_speech.wear import (
+    at_pace,
+    with_noise,
+    with_room,
+    worn,
+    worn_sound,
+)
 from counterface.errors import DetectorError
 from counterface.media.sound import RATE, Sound
 from counterface.types import Floats
@@ -62,7 +73,7 @@ def test_what_is_no_file_of_this_kind_is_refused(tmp_path: Path) -> None:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.save(model, str(path))
-    with pytest.raises(DetectorError, match="counterface_synthetic_speech"):
+    with pytest.raises(DetectorError, match="counterface_speech_swings"):
         SpeechFile(path)
 
 
@@ -75,6 +86,31 @@ def test_a_way_by_chance_keeps_the_length_and_follows_from_its_seed() -> None:
         assert np.isfinite(one).all()
         assert np.abs(one).max() <= 1.1
         assert np.array_equal(one, two)
+
+
+@pytest.mark.parametrize("pace", [0.95, 1.0, 1.04])
+def test_another_pace_moves_pitch_and_time_alike(pace: float) -> None:
+    times = np.arange(2 * RATE) / RATE
+    tone = np.sin(2 * np.pi * 1000 * times) * (times < 1)
+    made = at_pace(tone.astype(np.float32), pace)
+    assert len(made) == round(2 * RATE / pace)
+    assert np.abs(np.fft.rfft(made)).argmax() * RATE / len(made) == pytest.approx(
+        1000 * pace, abs=1
+    )
+    early = np.abs(made[: int(0.99 * RATE / pace)]).mean()
+    assert np.abs(made[int(1.01 * RATE / pace) :]).mean() < 0.02 * early
+
+
+def test_spans_go_with_the_pace() -> None:
+    sound = sound_of(noise(1), Fraction(10))
+    paces = []
+    for seed in range(24):
+        moved, ((start, end),) = worn_sound(sound, ((10.25, 10.75),), np.random.default_rng(seed))
+        paces.append(0.5 / (end - start))
+        assert len(moved.samples) == pytest.approx(RATE / paces[-1], abs=1)
+        assert start == pytest.approx(10 + 0.25 / paces[-1])
+    assert 0.95 <= min(paces) < 1 < max(paces) <= 1.05
+    assert 10 < sum(pace == pytest.approx(1) for pace in paces) < 24
 
 
 def test_noise_and_rooms_are_added_to_the_speech() -> None:

@@ -1,4 +1,4 @@
-"""Speech that a program made: LFCC of the spoken parts, judged by a light network.
+"""Speech that a program made or altered: its fine spectrum and pulses, judged by a small network.
 
 After the baselines of ASVspoof 2019 and 2021 (Todisco et al. 2019; Lavrentyeva et al. 2017, Wu et
 al. 2015). Ours is trained on far less and on old programs alone: what it has met, and the terms of
@@ -15,12 +15,12 @@ from counterface.detect.synthetic_speech.pieces import SpeechFile
 
 
 class SyntheticSpeech(SoundCue):
-    """The log-odds that the speech was synthesized, not recorded."""
+    """The log-odds that the speech was made or altered by a program, not just recorded."""
 
     name = "synthetic_speech"
-    title = "Synthetic speech"
+    title = "Synthetic or altered speech"
     unit = "log-odds"
-    looks_for = "speech that a program made, by traces in its fine spectrum"
+    looks_for = "speech that a program made or altered in pitch, by traces in its fine spectrum"
     source = "https://arxiv.org/abs/1904.05441"
 
     def __init__(self, path: Path | None = None) -> None:

@@ -56,7 +56,7 @@ FAINT = 0.2  # log-odds: below, a cue speaks neither way
 CLAIMS: dict[About, str] = {  # what a cue may speak for
     "picture": "manipulation",
     "match": "a mismatch of lips and sound",
-    "sound": "synthetic speech",
+    "sound": "synthetic or altered speech",
 }
 _SAME = 0.3  # overlap with the box before: below, it is somebody else
 

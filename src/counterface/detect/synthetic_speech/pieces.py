@@ -1,8 +1,8 @@
 """What a light network says of the speech of a file, two seconds at a time.
 
-Only rows of LFCC in which somebody speaks are looked at, joined: pauses differ more between a
-recording and a program than voices do, and whoever cuts them decides the result (Müller et al.
-2021, https://arxiv.org/abs/2106.12914).
+A row joins what `lfcc` and `swings` say of 10 ms. Only rows in which somebody speaks are looked at:
+pauses differ more between a recording and a program than voices do, and whoever cuts them decides
+the result (Müller et al. 2021, https://arxiv.org/abs/2106.12914).
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from counterface.detect.detector_file.open_net import NetInfo, open_net
-from counterface.detect.sound.lfcc import COLUMNS, HOP_S, lfcc
+from counterface.detect.sound import lfcc, swings
 from counterface.detect.sound.speech import Spans
 from counterface.media.sound import Sound
 from counterface.types import Floats
 
-METADATA = "counterface_synthetic_speech"
+METADATA = "counterface_speech_swings"
+COLUMNS = lfcc.COLUMNS + swings.COLUMNS
 PIECE = 200  # rows, two seconds of speech
 STEP = 100  # rows from one piece to the next
 _AT_ONCE = 32  # pieces in one call
@@ -28,7 +29,7 @@ _AT_ONCE = 32  # pieces in one call
 class Pieces(NamedTuple):
     """The speech of a sound in pieces."""
 
-    rows: Floats  # (N, PIECE, 60), LFCC; speech that is shorter than a piece is repeated
+    rows: Floats  # (N, PIECE, 100); speech that is shorter than a piece is repeated
     times: NDArray[np.float64]  # (N,) of their middles, seconds on the file's clock, rising
 
 
@@ -54,7 +55,7 @@ class SpeechFile:
         )
 
     def logits(self, rows: Floats) -> Floats:
-        """The log-odds that each piece is synthetic, (N,), for rows (N, PIECE, 60)."""
+        """The log-odds that each piece is synthetic, (N,), for rows (N, PIECE, 100)."""
         said = [np.zeros(0, np.float32)]
         for first in range(0, len(rows), _AT_ONCE):
             said += self._session.run(["logits"], {"rows": rows[first : first + _AT_ONCE]})
@@ -75,20 +76,21 @@ class SpeechFile:
 
 
 def speech_rows(sound: Sound, speech: Spans) -> tuple[Floats, NDArray[np.float64]]:
-    """The rows of LFCC in which somebody speaks, and their times.
+    """The rows in which somebody speaks, and their times.
 
     Args:
         sound: sound of 16,000 samples a second.
         speech: start and end of each span, seconds on the file's clock.
 
     Returns:
-        float32 (T, 60); (T,) seconds, within the sound.
+        float32 (T, 100), `lfcc` beside `swings`; (T,) seconds, within the sound.
 
     Raises:
         ShapeError: the sound has another rate.
     """
-    rows = lfcc(sound)
-    times: NDArray[np.float64] = float(sound.start) + np.arange(len(rows), dtype=np.float64) * HOP_S
+    rows = np.concatenate([lfcc.lfcc(sound), swings.swings(sound)], axis=1)
+    counted = np.arange(len(rows), dtype=np.float64)
+    times: NDArray[np.float64] = float(sound.start) + counted * lfcc.HOP_S
     spoken = np.zeros(len(rows), bool)
     for start_s, end_s in speech:
         spoken |= (times >= start_s) & (times <= end_s)

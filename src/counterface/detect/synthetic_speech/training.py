@@ -1,11 +1,11 @@
-"""Trains the light network on a manifest of real and synthetic speech, and writes its ONNX file."""
+"""Trains the small network on a manifest of real and synthetic speech, and writes its ONNX file."""
 
 from __future__ import annotations
 
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,15 @@ from counterface.config import Record, Settings, write_config
 from counterface.datasets.manifest import LABELS, Entry, of_split, read_manifest
 from counterface.detect.detector_file.open_net import NetInfo
 from counterface.detect.sound.speech import speech_spans
-from counterface.detect.synthetic_speech.net import LightCnn, LightCnnConfig
+from counterface.detect.synthetic_speech.net import DelayNet, DelayNetConfig
 from counterface.detect.synthetic_speech.pieces import (
+    COLUMNS,
     METADATA,
     PIECE,
     cut_pieces,
     speech_rows,
 )
-from counterface.detect.synthetic_speech.wear import worn
+from counterface.detect.synthetic_speech.wear import worn_sound
 from counterface.detect.training.write_net import write_net
 from counterface.device import keep_freed_memory, use_free_cores
 from counterface.errors import MediaError, TrainingError, reason_of
@@ -67,11 +68,11 @@ class SpeechConfig(Settings):
 
     out: Path = Field(Path("runs/synthetic_speech"), description="folder of the run")
     data: SpeechData = SpeechData()
-    model: LightCnnConfig = LightCnnConfig()
+    model: DelayNetConfig = DelayNetConfig()
     lr: float = Field(3e-3, gt=0, description="peak learning rate of AdamW")
     weight_decay: float = Field(0.01, ge=0, description="pull of weights toward zero")
     loop: LoopConfig = LoopConfig(
-        steps=500, batch_size=32, warmup=50, clip_norm=1.0, ema_decay=0.99
+        steps=400, batch_size=32, warmup=50, clip_norm=1.0, ema_decay=0.99
     )
 
 
@@ -83,7 +84,7 @@ class Voice:
     label: int  # 1 = synthetic
     method: str
     speaker: str
-    copies: tuple[NDArray[np.float16], ...]  # (T, 60) each; the first as it is, the others worn
+    copies: tuple[NDArray[np.float16], ...]  # (T, 100) each; the first as it is, the others worn
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class VoiceExamples:
         self._groups, self._seed = groups, seed
 
     def __getitem__(self, index: int) -> tuple[Floats, np.float32]:
-        """Rows (PIECE, 60), and 1 for synthetic."""
+        """Rows (PIECE, 100), and 1 for synthetic."""
         rng = np.random.default_rng((self._seed, index))
         label = index % 2
         group = self._groups[label]
@@ -140,7 +141,7 @@ class VoiceExamples:
 class SpeechTask:
     """What the network learns from a batch."""
 
-    def __init__(self, net: LightCnn, config: SpeechConfig) -> None:
+    def __init__(self, net: DelayNet, config: SpeechConfig) -> None:
         """Take the network as it is."""
         self.net, self.config = net, config
 
@@ -221,8 +222,7 @@ def read_voice(entry: Entry, ways: int) -> Voice | str:
     rng = np.random.default_rng(zlib.crc32(str(entry.path.name).encode()))
     copies = [first]
     for _ in range(ways):
-        copy = replace(sound, samples=worn(sound.samples, rng))
-        copies.append(speech_rows(copy, spans)[0])
+        copies.append(speech_rows(*worn_sound(sound, spans, rng))[0])
     speaker = "+".join(entry.identities) or entry.source or str(entry.path)
     kept = tuple(rows.astype(np.float16) for rows in copies)
     return Voice(str(entry.path), entry.label, entry.method or "unknown", speaker, kept)
@@ -240,8 +240,10 @@ def train_voices(
     use_free_cores()
     torch.manual_seed(config.loop.seed)
     examples = VoiceExamples(voices, config.loop.seed)
-    net = LightCnn(config.model)
-    net.spread.copy_(torch.from_numpy(spread_of(voices)))
+    net = DelayNet(config.model)
+    middle, spread = (torch.from_numpy(found) for found in usual(voices))
+    net.middle.copy_(middle[-len(net.middle) :])
+    net.spread.copy_(spread)
     task = SpeechTask(net, config)
     about = {
         "model": config.model.model_dump(mode="json"),
@@ -257,13 +259,15 @@ def train_voices(
     return found
 
 
-def spread_of(voices: Sequence[Voice]) -> Floats:
-    """The usual deviation of each column within a file, (60,)."""
-    within = [voice.copies[0].astype(np.float32).std(axis=0) for voice in voices]
-    return np.asarray(np.maximum(np.median(within, axis=0), 1e-3), np.float32)
+def usual(voices: Sequence[Voice]) -> tuple[Floats, Floats]:
+    """The usual mean of each column of a file, and its usual deviation within one, (100,) each."""
+    files = [voice.copies[0].astype(np.float32) for voice in voices]
+    middle = np.median([rows.mean(axis=0) for rows in files], axis=0)
+    spread = np.median([rows.std(axis=0) for rows in files], axis=0)
+    return middle.astype(np.float32), np.maximum(spread, 1e-3).astype(np.float32)
 
 
-def score_voices(net: LightCnn, voices: Sequence[Voice], copy: int = 0) -> Floats:
+def score_voices(net: DelayNet, voices: Sequence[Voice], copy: int = 0) -> Floats:
     """The mean log-odds over the pieces of each voice, (N,)."""
     net.eval()
     said = []
@@ -275,7 +279,7 @@ def score_voices(net: LightCnn, voices: Sequence[Voice], copy: int = 0) -> Float
     return np.array(said, np.float32)
 
 
-def load_net(weights: Path) -> tuple[LightCnn, dict[str, Any]]:
+def load_net(weights: Path) -> tuple[DelayNet, dict[str, Any]]:
     """The network of a run, and what the run recorded of it.
 
     Raises:
@@ -283,8 +287,8 @@ def load_net(weights: Path) -> tuple[LightCnn, dict[str, Any]]:
     """
     modules, record = read_weights(weights)
     with reading(weights, TrainingError, what="weights of something else than speech"):
-        config = LightCnnConfig.model_validate(record["about"]["model"])
-    net = LightCnn(config)
+        config = DelayNetConfig.model_validate(record["about"]["model"])
+    net = DelayNet(config)
     load_tensors(net, modules, "net", weights, TrainingError, "the network on speech")
     return net.eval(), record
 
@@ -326,4 +330,4 @@ def export_speech(
 
 def _example(count: int) -> Tensor:
     generator = torch.Generator().manual_seed(0)
-    return torch.randn((count, PIECE, 60), generator=generator)
+    return torch.randn((count, PIECE, COLUMNS), generator=generator)

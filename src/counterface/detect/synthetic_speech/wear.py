@@ -1,20 +1,48 @@
-"""What happens to speech on its way: rooms, noise, levels, rates and codecs, drawn by chance.
+"""What happens to speech on its way: pace, rooms, noise, levels, rates and codecs, by chance.
 
 Real and synthetic speech go through the same ways, so that a network learns neither.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from counterface.detect.sound.speech import Spans
 from counterface.media.recode_sound import CODECS, recode_sound
-from counterface.media.sound import RATE
+from counterface.media.sound import RATE, Sound
 from counterface.types import Floats
 
+_PACES = (0.95, 1.05)  # films are played 4 % faster as PAL, and pitch moves with it
 _TAIL_S = (0.1, 0.6)  # of a room, until 60 dB are gone
 _NOISE_DB = (8.0, 45.0)  # of speech over noise
+
+
+def worn_sound(sound: Sound, spans: Spans, rng: np.random.Generator) -> tuple[Sound, Spans]:
+    """A sound after a way by chance, and where somebody speaks in it.
+
+    Another pace of up to 5 % (30 %), as a player or a television standard makes it: pitch moves
+    with it. Then `worn`.
+
+    Args:
+        sound: sound of 16,000 samples a second.
+        spans: start and end of speech, seconds on the file's clock.
+        rng: of the way.
+    """
+    if rng.random() < 0.3:
+        pace, start = rng.uniform(*_PACES), float(sound.start)
+        sound = replace(sound, samples=at_pace(sound.samples, pace))
+        spans = tuple((start + (a - start) / pace, start + (b - start) / pace) for a, b in spans)
+    return replace(sound, samples=worn(sound.samples, rng)), spans
+
+
+def at_pace(samples: Floats, pace: float) -> Floats:
+    """The samples played so many times as fast, (N / pace,); what would pass 8 kHz is gone."""
+    count = round(len(samples) / pace)
+    spectrum = np.fft.rfft(samples)[: count // 2 + 1]
+    return (np.fft.irfft(spectrum, count) * (count / len(samples))).astype(np.float32)
 
 
 def worn(samples: Floats, rng: np.random.Generator) -> Floats:
