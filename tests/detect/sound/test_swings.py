@@ -25,13 +25,14 @@ def slow_row(samples: Floats, t: int) -> tuple[list[float], list[float]]:
     """Spread and skewness of the 20 bands in a row, straight from their definition."""
     whole = np.concatenate([np.zeros(1000), samples, np.zeros(1000)])
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(96) / 96)
-    levels = np.zeros((32, 20))
+    powers = np.zeros((32, 20))
     for step in range(32):
         middle = 1000 + t * 160 + (step - 16) * 16
         power = np.abs(np.fft.rfft(whole[middle - 48 : middle + 48] * window, 128)) ** 2
         for band in range(20):
             away = np.abs(np.arange(65) * 125 - (band + 1) * 8000 / 21) / (8000 / 21)
-            levels[step, band] = np.log(max(float(np.maximum(0, 1 - away) @ power), 1e-9))
+            powers[step, band] = np.maximum(0, 1 - away) @ power
+    levels = np.log(powers + 0.003 * powers.mean(axis=0) + 1e-9)
     away = levels - levels.mean(axis=0)
     spread = np.sqrt((away**2).mean(axis=0))
     return list(spread), list((away**3).mean(axis=0) / (spread**3 + 0.05))

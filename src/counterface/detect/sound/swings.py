@@ -23,6 +23,7 @@ WINDOW = 96  # samples of a short spectrum, 6 ms
 STEP = 16  # samples from one to the next, 1 ms
 SPAN = 32  # short spectra that a row is about, 32 ms
 _FFT = 128
+_FAINTEST = 0.003  # of the mean power within 32 ms, 25 dB: else clean pauses would swing most
 _FLOOR = 1e-9  # of power; rounding to 16 bits alone gives about 3e-9
 _STILL = 0.05  # spread at which skewness is damped: in what is still it would be noise
 _AT_ONCE = 2000  # rows held in memory
@@ -32,8 +33,9 @@ def swings(sound: Sound) -> Floats:
     """Spread and skewness of the log power in each band.
 
     Convention: row t is about the 32 ms around `sound.start + t * 0.01`; beyond an end of the sound
-    lies silence. Columns 0 to 19 are the standard deviations of natural logarithms, low bands
-    first; 20 to 39 their skewness. The bands are those of `lfcc`.
+    lies silence. To each power 0.003 of the mean over these 32 ms is added. Columns 0 to 19 are the
+    standard deviations of natural logarithms, low bands first; 20 to 39 their skewness. The bands
+    are those of `lfcc`.
 
     Args:
         sound: sound of 16,000 samples a second.
@@ -56,9 +58,10 @@ def swings(sound: Sound) -> Floats:
         part = padded[first * HOP :][: (steps - 1) * STEP + WINDOW]
         short = np.lib.stride_tricks.sliding_window_view(part, WINDOW)[::STEP] * _hann()
         power = np.abs(np.fft.rfft(short, _FFT)).astype(np.float32) ** 2 @ filters().T
-        levels = np.log(np.maximum(power, np.float32(_FLOOR)))
-        spans = np.lib.stride_tricks.sliding_window_view(levels, SPAN, axis=0)[::each]
-        away = spans - spans.mean(axis=2, keepdims=True)
+        spans = np.lib.stride_tricks.sliding_window_view(power, SPAN, axis=0)[::each]
+        faintest = np.float32(_FAINTEST) * spans.mean(axis=2, keepdims=True)
+        levels = np.log(spans + faintest + np.float32(_FLOOR))
+        away = levels - levels.mean(axis=2, keepdims=True)
         spread = np.sqrt((away**2).mean(axis=2))
         skewness = (away**3).mean(axis=2) / (spread**3 + np.float32(_STILL))
         made.append(np.concatenate([spread, skewness], axis=1))
