@@ -64,7 +64,8 @@ FOLDS = [
     *(Fold(program, part) for program in JUDGED for part in range(PARTS)),
 ]
 CARD = {
-    "what": "log-likelihood ratio of the cue on speech, by a logistic line: over 0 for synthetic",
+    "what": "log-likelihood ratio of the cue on speech, by a logistic line: over 0 for synthetic "
+    "or altered",
     "on": "spoken prompts and the sound of clips, against espeak-ng, flite, festival, and the "
     "same speech made anew by Griffin and Lim's method and by WORLD, and altered in pitch and "
     "pace; each was left out in turn",
