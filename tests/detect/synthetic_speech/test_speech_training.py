@@ -50,7 +50,7 @@ def config(steps: int = 40) -> SpeechConfig:
 
 @pytest.mark.slow
 def test_it_learns_a_trace_and_the_file_says_the_same(tmp_path: Path) -> None:
-    run = train_voices(config(), voices(), tmp_path / "run")
+    run = train_voices(config(80), voices(40), tmp_path / "run")
     fresh = [voice(n, n % 2) for n in range(100, 110)]
     net = load_net(run.weights)[0]
     said = score_voices(net, fresh)
@@ -59,7 +59,7 @@ def test_it_learns_a_trace_and_the_file_says_the_same(tmp_path: Path) -> None:
     info = export_speech(run.weights, tmp_path / "own.onnx", name="own")
     file = SpeechFile(tmp_path / "own.onnx")
     assert file.info == info
-    assert info.card["synthetic"] == {"buzz": 3}
+    assert info.card["synthetic"] == {"buzz": 20}
     rows = np.stack([item.copies[0][:PIECE] for item in fresh]).astype(np.float32)
     with torch.no_grad():
         wanted = net(torch.from_numpy(rows)).numpy()
