@@ -3,6 +3,8 @@
     python benchmarks/synthetic_speech.py            train the folds, measure and print
     python benchmarks/synthetic_speech.py --write    also train and write the shipped file, the
                                                      cue's weight and the table in docs/results.md
+    python benchmarks/synthetic_speech.py --set model.name=light_cnn model.width=8
+                                                     another network on the same folds
 
 The data are those of `speech_data.py`. Each fold leaves out a program and a third of the speakers:
 it is trained on neither, and judges that program's speech and the speech of those speakers.
@@ -28,7 +30,7 @@ from speech_data import MANIFEST, RUN
 from tables import head, row, write_section
 from voice_copies import JUDGED, TRAINED
 
-from counterface.config import read_config_with
+from counterface.config import parse_settings, read_config_with
 from counterface.datasets.manifest import Entry, read_manifest
 from counterface.detect.cues.weight import CueWeight, fit_weight, weigh
 from counterface.detect.synthetic_speech.training import (
@@ -130,7 +132,7 @@ def is_left_out(voice: Voice, fold: Fold) -> bool:
 def judge(voices: list[Voice], fold: Fold, config: SpeechConfig) -> list[Judged]:
     """What a training without a program and some speakers says of them."""
     learnt = [v for v in voices if v.method != fold.program and not is_left_out(v, fold)]
-    out = RUN / f"without_{fold.program}_{fold.part}"
+    out = RUN / config.model.name / f"without_{fold.program}_{fold.part}"
     net = load_net(train_voices(config, learnt, out, tell).weights)[0]
     own = [v for v in voices if is_voice(v) and v.method == fold.program]
     judged = [v for v in voices if is_left_out(v, fold) and v.method not in TRAINED] + own
@@ -278,10 +280,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folds", type=int, nargs="*", help="train these folds alone, and stop")
     parser.add_argument("--write", action="store_true", help="write file, weight and table")
+    parser.add_argument("--set", nargs="*", default=[], help="settings over the recipe's")
     options = parser.parse_args()
     voices = [voice for entry in chosen() if (voice := voice_of(entry))]
     print(Counter(voice.method for voice in voices), flush=True)
-    config = read_config_with(SpeechConfig, RECIPE, {})
+    config = read_config_with(SpeechConfig, RECIPE, parse_settings(options.set))
     if options.folds is not None:
         for fold in options.folds:
             judge(voices, FOLDS[fold], config)
@@ -292,7 +295,7 @@ def main() -> None:
     print("\n".join(lines))
     print(weight)
     if options.write:
-        run = train_voices(config, voices, RUN / "all", tell)
+        run = train_voices(config, voices, RUN / config.model.name / "all", tell)
         export_speech(run.weights, SHIPPED, version="2026.11", licence=LICENCE)
         replace_weights("sound", CARD, [weight])
         write_section(NAME, lines)

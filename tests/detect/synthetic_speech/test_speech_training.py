@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ torch = pytest.importorskip("torch")
 from counterface.datasets.manifest import Entry, write_manifest  # noqa: E402
 from counterface.detect.sound import lfcc  # noqa: E402
 from counterface.detect.synthetic_speech import training  # noqa: E402
-from counterface.detect.synthetic_speech.net import DelayNet, DelayNetConfig  # noqa: E402
+from counterface.detect.synthetic_speech.net import SpeechNetConfig, build_net  # noqa: E402
 from counterface.detect.synthetic_speech.pieces import COLUMNS, PIECE, SpeechFile  # noqa: E402
 from counterface.detect.synthetic_speech.training import (  # noqa: E402
     SpeechConfig,
@@ -29,6 +30,8 @@ from counterface.detect.synthetic_speech.training import (  # noqa: E402
 from counterface.errors import TrainingError  # noqa: E402
 from counterface.learn.run import LoopConfig  # noqa: E402
 
+NETWORKS = ("delay_net", "light_cnn")
+
 
 def voice(number: int, label: int, method: str = "", speaker: str = "ann") -> Voice:
     """Rows of chance; those of synthetic speech swing in one column."""
@@ -43,14 +46,15 @@ def voices(count: int = 6) -> list[Voice]:
     return [voice(n, n % 2, "buzz" if n % 2 else "") for n in range(count)]
 
 
-def config(steps: int = 40) -> SpeechConfig:
+def config(steps: int = 40, name: Any = "delay_net") -> SpeechConfig:
     loop = LoopConfig(steps=steps, batch_size=8, tensorboard=False, device="cpu", log_every=10)
-    return SpeechConfig(model=DelayNetConfig(width=8, dropout=0), lr=5e-3, loop=loop)
+    return SpeechConfig(model=SpeechNetConfig(name=name, width=8, dropout=0), lr=5e-3, loop=loop)
 
 
 @pytest.mark.slow
-def test_it_learns_a_trace_and_the_file_says_the_same(tmp_path: Path) -> None:
-    run = train_voices(config(80), voices(40), tmp_path / "run")
+@pytest.mark.parametrize("name", NETWORKS)
+def test_it_learns_a_trace_and_the_file_says_the_same(name: Any, tmp_path: Path) -> None:
+    run = train_voices(config(80, name), voices(40), tmp_path / "run")
     fresh = [voice(n, n % 2) for n in range(100, 110)]
     net = load_net(run.weights)[0]
     said = score_voices(net, fresh)
@@ -66,8 +70,9 @@ def test_it_learns_a_trace_and_the_file_says_the_same(tmp_path: Path) -> None:
     assert file.logits(rows) == pytest.approx(wanted, abs=1e-3)
 
 
-def test_level_and_microphone_change_nothing() -> None:
-    net = DelayNet(DelayNetConfig()).eval()
+@pytest.mark.parametrize("name", NETWORKS)
+def test_level_and_microphone_change_nothing(name: Any) -> None:
+    net = build_net(SpeechNetConfig(name=name)).eval()
     rows = torch.randn(2, PIECE, COLUMNS)
     with torch.no_grad():
         moved = rows.clone()

@@ -1,71 +1,38 @@
-"""A small time-delay network with pooling over time, on pieces of speech.
-
-As the x-vectors of Snyder et al. 2018 (https://doi.org/10.1109/ICASSP.2018.8461375): convolutions
-over time alone, then mean and deviation. Ours is far narrower (37,000 weights at the default width)
-and takes the mean off the columns of `lfcc`, and with it level and microphone; those of `swings`
-know neither.
-"""
+"""The two networks on speech: which there are, and their options."""
 
 from __future__ import annotations
 
-import torch
+from typing import Literal
+
 from pydantic import Field
-from torch import Tensor, nn
 
 from counterface.config import Record
-from counterface.detect.sound import lfcc, swings
-from counterface.detect.synthetic_speech.pieces import COLUMNS
+from counterface.detect.synthetic_speech.delay_net import DelayNet
+from counterface.detect.synthetic_speech.light_cnn import LightCnn
+
+SpeechNet = DelayNet | LightCnn
 
 
-class DelayNetConfig(Record):
+class SpeechNetConfig(Record):
     """Options of the network."""
 
-    width: int = Field(40, ge=4, le=256, description="features of each layer")
+    name: Literal["delay_net", "light_cnn"] = Field(
+        "delay_net",
+        description="delay_net: convolutions over time, on LFCC and swings; light_cnn: "
+        "max-feature-map convolutions over time and pitch, on LFCC",
+    )
+    width: int = Field(
+        40,
+        ge=2,
+        le=256,
+        description="features of each layer of delay_net; maps of the first layer of light_cnn",
+    )
     dropout: float = Field(
         0.3, ge=0, lt=1, description="share of features that are dropped before the last lines"
     )
 
 
-class DelayNet(nn.Module):
-    """Log-odds that pieces of speech are synthetic."""
-
-    middle: Tensor
-    spread: Tensor
-
-    def __init__(self, config: DelayNetConfig) -> None:
-        """Make the layers; weights are random."""
-        super().__init__()
-        self.config = config
-        width = config.width
-        self.register_buffer("middle", torch.zeros(swings.COLUMNS))
-        self.register_buffer("spread", torch.ones(COLUMNS))
-        self.layers = nn.Sequential(
-            *_layer(COLUMNS, width, 5, 2),
-            *_layer(width, width, 3, 2),
-            *_layer(width, width, 3, 2),
-            *_layer(width, width, 3, 1),
-        )
-        self.line = nn.Sequential(
-            nn.Dropout(config.dropout),
-            nn.Linear(2 * width, 32),
-            nn.ReLU(),
-            nn.Dropout(config.dropout),
-            nn.Linear(32, 1),
-        )
-
-    def forward(self, rows: Tensor) -> Tensor:
-        """(N,) log-odds, of rows (N, T, 100) as `speech_rows` gives them."""
-        shape, swing = torch.split(rows, [lfcc.COLUMNS, swings.COLUMNS], dim=2)
-        shape = shape - shape.mean(dim=1, keepdim=True)
-        rows = torch.cat([shape, swing - self.middle], dim=2) / self.spread
-        found = self.layers(rows.transpose(1, 2))  # (N, width, T / 8)
-        mean = found.mean(dim=2)
-        spread = ((found - mean[..., None]).square().mean(dim=2) + 1e-5).sqrt()
-        logits: Tensor = self.line(torch.cat([mean, spread], dim=1))[:, 0]
-        return logits
-
-
-def _layer(inputs: int, outputs: int, size: int, stride: int) -> tuple[nn.Module, ...]:
-    """A convolution over time, normalised."""
-    convolution = nn.Conv1d(inputs, outputs, size, stride, size // 2)
-    return convolution, nn.BatchNorm1d(outputs), nn.ReLU()
+def build_net(config: SpeechNetConfig) -> SpeechNet:
+    """A network with random weights."""
+    kind = DelayNet if config.name == "delay_net" else LightCnn
+    return kind(config.width, config.dropout)

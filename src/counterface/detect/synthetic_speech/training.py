@@ -22,7 +22,7 @@ from counterface.config import Record, Settings, write_config
 from counterface.datasets.manifest import LABELS, Entry, of_split, read_manifest
 from counterface.detect.detector_file.open_net import NetInfo
 from counterface.detect.sound.speech import speech_spans
-from counterface.detect.synthetic_speech.net import DelayNet, DelayNetConfig
+from counterface.detect.synthetic_speech.net import SpeechNet, SpeechNetConfig, build_net
 from counterface.detect.synthetic_speech.pieces import (
     COLUMNS,
     METADATA,
@@ -68,7 +68,7 @@ class SpeechConfig(Settings):
 
     out: Path = Field(Path("runs/synthetic_speech"), description="folder of the run")
     data: SpeechData = SpeechData()
-    model: DelayNetConfig = DelayNetConfig()
+    model: SpeechNetConfig = SpeechNetConfig()
     lr: float = Field(3e-3, gt=0, description="peak learning rate of AdamW")
     weight_decay: float = Field(0.01, ge=0, description="pull of weights toward zero")
     loop: LoopConfig = LoopConfig(
@@ -141,7 +141,7 @@ class VoiceExamples:
 class SpeechTask:
     """What the network learns from a batch."""
 
-    def __init__(self, net: DelayNet, config: SpeechConfig) -> None:
+    def __init__(self, net: SpeechNet, config: SpeechConfig) -> None:
         """Take the network as it is."""
         self.net, self.config = net, config
 
@@ -240,10 +240,8 @@ def train_voices(
     use_free_cores()
     torch.manual_seed(config.loop.seed)
     examples = VoiceExamples(voices, config.loop.seed)
-    net = DelayNet(config.model)
-    middle, spread = (torch.from_numpy(found) for found in usual(voices))
-    net.middle.copy_(middle[-len(net.middle) :])
-    net.spread.copy_(spread)
+    net = build_net(config.model)
+    net.expect(*(torch.from_numpy(found) for found in usual(voices)))
     task = SpeechTask(net, config)
     about = {
         "model": config.model.model_dump(mode="json"),
@@ -267,7 +265,7 @@ def usual(voices: Sequence[Voice]) -> tuple[Floats, Floats]:
     return middle.astype(np.float32), np.maximum(spread, 1e-3).astype(np.float32)
 
 
-def score_voices(net: DelayNet, voices: Sequence[Voice], copy: int = 0) -> Floats:
+def score_voices(net: SpeechNet, voices: Sequence[Voice], copy: int = 0) -> Floats:
     """The mean log-odds over the pieces of each voice, (N,)."""
     net.eval()
     said = []
@@ -279,7 +277,7 @@ def score_voices(net: DelayNet, voices: Sequence[Voice], copy: int = 0) -> Float
     return np.array(said, np.float32)
 
 
-def load_net(weights: Path) -> tuple[DelayNet, dict[str, Any]]:
+def load_net(weights: Path) -> tuple[SpeechNet, dict[str, Any]]:
     """The network of a run, and what the run recorded of it.
 
     Raises:
@@ -287,8 +285,8 @@ def load_net(weights: Path) -> tuple[DelayNet, dict[str, Any]]:
     """
     modules, record = read_weights(weights)
     with reading(weights, TrainingError, what="weights of something else than speech"):
-        config = DelayNetConfig.model_validate(record["about"]["model"])
-    net = DelayNet(config)
+        config = SpeechNetConfig.model_validate(record["about"]["model"])
+    net = build_net(config)
     load_tensors(net, modules, "net", weights, TrainingError, "the network on speech")
     return net.eval(), record
 
