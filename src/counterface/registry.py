@@ -63,6 +63,37 @@ LANDMARKERS = Registry(
     "counterface.landmarkers",
     {"mediapipe_mesh": "counterface.faces.backends.mediapipe:MediapipeMesh"},
 )
+_MEASURES = "counterface.faceset.measures"
+FACESET_MEASURES = Registry(
+    "measure",
+    "counterface.faceset_measures",
+    {
+        "blur": f"{_MEASURES}.sharpness:BLUR",
+        "sharpness_laplacian": f"{_MEASURES}.sharpness:LAPLACIAN",
+        "sharpness_fft": f"{_MEASURES}.sharpness:FFT",
+        "motion_blur": f"{_MEASURES}.sharpness:MOTION",
+        "yaw": f"{_MEASURES}.place:YAW",
+        "pitch": f"{_MEASURES}.place:PITCH",
+        "roll": f"{_MEASURES}.place:ROLL",
+        "size": f"{_MEASURES}.place:SIZE",
+        "original": f"{_MEASURES}.place:ORIGINAL",
+        "brightness": f"{_MEASURES}.light:BRIGHTNESS",
+        "hue": f"{_MEASURES}.light:HUE",
+        "black": f"{_MEASURES}.light:BLACK_SHARE",
+        "grey_likeness": f"{_MEASURES}.alike:GREY",
+        "grey_unlikeness": f"{_MEASURES}.alike:GREY_UNLIKE",
+        "colour_likeness": f"{_MEASURES}.alike:COLOUR",
+        "colour_unlikeness": f"{_MEASURES}.alike:COLOUR_UNLIKE",
+        "difference": f"{_MEASURES}.alike:DIFFERENCE",
+        "identity_likeness": f"{_MEASURES}.alike:IDENTITY",
+        "identity_unlikeness": f"{_MEASURES}.alike:IDENTITY_UNLIKE",
+        "landmark_distance": f"{_MEASURES}.shape:LANDMARK_DISTANCE",
+        "mouth_opening": f"{_MEASURES}.shape:MOUTH_OPENING",
+        "eye_opening": f"{_MEASURES}.shape:EYE_OPENING",
+        "expression": f"{_MEASURES}.shape:EXPRESSION",
+        "final": f"{_MEASURES}.cover:FINAL",
+    },
+)
 _DETECT = "counterface.detect.models"
 DETECTORS = Registry(
     "detector architecture",

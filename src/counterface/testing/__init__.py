@@ -204,6 +204,19 @@ def check_color_transfer(transfer: Any) -> None:
         check_refused(ShapeError, f"{wrong.dtype} {wrong.shape}", transfer, wrong, like)
 
 
+def check_faceset_measure(name: str, measure: Any, rows: Sequence[Any]) -> None:
+    """Pass if a measure keeps the promises of `faceset.measures.measure.Measure`.
+
+    Args:
+        name: the name under which it is registered.
+        measure: as it is registered.
+        rows: rows of a few crops of one faceset, all with a pose.
+    """
+    from counterface.testing.measures import check_measure
+
+    check_measure(name, measure, rows)
+
+
 def _check_face(face: Face) -> None:
     assert face.box.shape == (4,), f"box {face.box.shape}"
     assert face.box.dtype == np.float32, f"box {face.box.dtype}"
