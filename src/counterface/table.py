@@ -95,7 +95,7 @@ class Table(Generic[T]):
             hints: the fields and their types; those of the dataclass where left out.
             later: fields that files of earlier versions lack, null there.
         """
-        self.kind, self.later = kind, later
+        self.kind = kind
         self.columns: list[tuple[str, list[str], Column]] = []
         kept: list[pa.Field] = []
         for name, hint in (hints or get_type_hints(kind, include_extras=True)).items():
@@ -105,6 +105,7 @@ class Table(Generic[T]):
             null = nullable or name in later
             kept += map(pa.field, names, column.types.values(), [null] * len(names))
         self.schema = pa.schema(kept)
+        self._later = [part for name, parts, _ in self.columns if name in later for part in parts]
 
     def plain(self, record: T) -> dict[str, Any]:
         """The record's value in each column."""
@@ -121,9 +122,8 @@ class Table(Generic[T]):
 
     def fit(self, table: pa.Table) -> pa.Table:
         """The columns of `schema`, in its order and types; ValueError where one is not there."""
-        for name in self.later:
-            if name not in table.column_names:
-                field = self.schema.field(name)
+        for field in map(self.schema.field, self._later):
+            if field.name not in table.column_names:
                 table = table.append_column(field, pa.nulls(len(table), field.type))
         if absent := [name for name in self.schema.names if name not in table.column_names]:
             raise ValueError(f"lacks the columns {absent}")

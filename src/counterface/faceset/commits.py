@@ -25,6 +25,7 @@ from counterface.table import read_about, write_table
 from counterface.types import Image
 
 WORK_FOLDER = ".extract"
+READ_FORMATS = (2, FORMAT)  # of a commit; what format 3 added may lack
 WRITERS = 4  # threads that wait for the disk
 
 
@@ -71,15 +72,25 @@ class CommitWriter:
         with writing(self.folder, FacesetError):
             for write in self._writes:
                 write.result()
-            self._pending.parent.mkdir(exist_ok=True)
-            records = [record.model_dump(mode="json") for record in sources]
-            about = {"format": FORMAT, "sources": records}
-            table = ROWS.to_arrow(self._rows)
-            write_table(_next_commit(self.folder), table, FacesetError, about=about)
+            write_commit(self.folder, self._rows, sources)
             for row in self._rows:
                 (self._pending / row.file).replace(self.folder / row.file)
         self.count += 1
         self._rows, self._writes = [], []
+
+
+def write_commit(folder: Path, rows: Sequence[Row], sources: Sequence[SourceRecord] = ()) -> None:
+    """Write rows, and how far their sources were read, beside the faceset's own; lock held.
+
+    A row counts from then on, once its crop is in the folder.
+
+    Raises:
+        FacesetError: the folder cannot be written.
+    """
+    make_folder(folder / WORK_FOLDER, FacesetError)
+    records = [record.model_dump(mode="json") for record in sources]
+    about = {"format": FORMAT, "sources": records}
+    write_table(_next_commit(folder), ROWS.to_arrow(rows), FacesetError, about=about)
 
 
 def read_commits(folder: Path) -> list[tuple[pa.Table, tuple[SourceRecord, ...]]]:
@@ -106,7 +117,7 @@ def _read_commit(path: Path) -> tuple[pa.Table, tuple[SourceRecord, ...]]:
     with reading(path, FacesetError, advice, model=SourceRecord):
         about = read_about(table)
         sources = tuple(SourceRecord.model_validate(record) for record in about["sources"])
-        if about["format"] != FORMAT:
+        if about["format"] not in READ_FORMATS:
             raise FacesetError(
                 f"{path} has format {about['format']}, this Counterface writes {FORMAT}; "
                 "finish the extraction with the version that began it"

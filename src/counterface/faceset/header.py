@@ -20,7 +20,7 @@ from counterface.files import write_bytes
 from counterface.project_files import read_json, reading
 from counterface.provenance.rights import Rights
 
-FORMAT = 2
+FORMAT = 3
 OUTSIDE_TOLD = 0.1  # share of a crop outside its frame from which on it is told
 HEADER_FILE = "faceset.json"
 ROWS_FILE = "faceset.parquet"
@@ -47,7 +47,12 @@ def _add_outside(values: dict[str, Any], table: pa.Table) -> tuple[dict[str, Any
     return values, table.append_column("outside", pa.array(shares, pa.float32()))
 
 
-MIGRATIONS: dict[int, Migration] = {1: _add_outside}
+def _add_order(values: dict[str, Any], table: pa.Table) -> tuple[dict[str, Any], pa.Table]:
+    """The values of format 3: its columns for order, group, former name and rights may lack."""
+    return values, table
+
+
+MIGRATIONS: dict[int, Migration] = {1: _add_outside, 2: _add_order}
 
 OptionValues = dict[str, int | float | str | bool | None]
 
@@ -81,6 +86,8 @@ class Header(Record):
     size: int = Field(ge=1, le=16_384, description="crop side, pixels")
     rights: Rights | None = None
     sources: tuple[SourceRecord, ...] = ()
+    sorted_by: str | None = Field(None, description="measure of the last sorting")
+    grouped_by: str | None = Field(None, description="what the groups are of")
 
     def source(self, sha256: str) -> SourceRecord | None:
         """The record of a source file, by its hash."""

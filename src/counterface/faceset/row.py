@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from operator import attrgetter
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PureWindowsPath
 from typing import Annotated
 
 import pyarrow as pa
@@ -14,12 +14,20 @@ from counterface.errors import FacesetError
 from counterface.faces.align import outside_share
 from counterface.faces.pose import estimate_pose
 from counterface.faceset.blur import measure_blur
+from counterface.media.image import IMAGE_SUFFIXES
 from counterface.project_files import reading
+from counterface.provenance.rights import Rights
 from counterface.table import Column, Float32, Int32, Table, array
 from counterface.types import Crop, Face, Floats, Pose
 
 _ANGLES = "yaw", "pitch", "roll"
+_CLAIMS = "shown", "basis", "reference"
 _POSE = Column(dict.fromkeys(_ANGLES, pa.float32()), attrgetter(*_ANGLES), Pose)
+_RIGHTS = Column(
+    {f"{{}}_{claim}": pa.string() for claim in _CLAIMS},
+    attrgetter(*_CLAIMS),
+    lambda *claims: Rights.model_validate(dict(zip(_CLAIMS, claims, strict=True))),
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -43,11 +51,17 @@ class Row:
     identity: Annotated[Floats | None, array()] = None  # embedding
     mask: str | None = None  # mask file, relative to the faceset's folder
     outside: Float32 = 0.0  # share of the crop that lies outside the frame, [0, 1]
+    place: Int32 | None = None  # in the order of the last sorting, 0 first
+    group: str | None = None  # of the last grouping
+    original: str | None = None  # name of the file before sorting gave it a numbered one
+    rights: Annotated[Rights | None, _RIGHTS] = None  # its own record; None: the faceset's
 
     def __post_init__(self) -> None:
         """Refuse, by a ValueError, what no crop can have."""
         if self.mask and (PurePath(self.mask).is_absolute() or ".." in PurePath(self.mask).parts):
             raise ValueError(f"the mask {self.mask!r} lies outside of the faceset")
+        if self.original and not is_crop_name(self.original):
+            raise ValueError(f"the former name {self.original!r} is none of a crop")
         if min(self.frame_width, self.frame_height) < 1 or self.frame_index < 0:
             size = f"{self.frame_width}x{self.frame_height}"
             raise ValueError(f"frame {self.frame_index} of {size} pixels")
@@ -102,7 +116,14 @@ class Row:
         )
 
 
-ROWS = Table(Row)
+def is_crop_name(name: str) -> bool:
+    """Whether a file of this name would be a crop: a picture directly in the faceset's folder."""
+    path = PurePath(name)
+    bare = path.name == name and PureWindowsPath(name).name == name and not name.startswith(".")
+    return bare and path.suffix.lower() in IMAGE_SUFFIXES
+
+
+ROWS = Table(Row, later=("place", "group", "original", "rights"))
 
 
 def table_to_rows(table: pa.Table, where: str = "table") -> list[Row]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from actors import draw_actor
+from drawn_facesets import write_person
 
 from counterface.apps.cli.main import main
 from counterface.faceset.store import Faceset
@@ -93,3 +94,31 @@ def test_rights_can_be_stated_later_but_not_left_blank(pictures: Path, tmp_path:
     assert main([*words, "--shown", " "]) == 1
     assert main([*words, "--shown", "Jane Doe"]) == 0
     assert Faceset.open(tmp_path / "out").require_rights().shown == "Jane Doe"
+
+
+def test_sort_group_filter_and_restore_from_the_outside(tmp_path: Path, capsys):
+    write_person(tmp_path / "f", 1, 4, side=96)
+    folder = str(tmp_path / "f")
+    assert main(["faceset", "sort", folder, "--by", "yaw", "--reverse"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.index("person1_0003.jpg") < printed.index("person1_0000.jpg")
+    assert "4 crops by yaw" in printed
+    assert main(["faceset", "group", folder, "--by", "yaw", "--bins", "2", "--json"]) == 0
+    (found,) = lines(capsys)
+    assert [crop["group"] for crop in found["crops"]] == ["yaw -20 to 0"] * 2 + ["yaw 0 to 20"] * 2
+    assert main(["faceset", "filter", folder, "--group", "yaw 0 to 20"]) == 0
+    assert "2 crops set aside; 2 crops now, 2 in its trash" in capsys.readouterr().out
+    assert main(["faceset", "restore", folder, "--by", "blur", "--max", "0.015"]) == 0
+    assert "1 crop brought back; 3 crops now, 1 in its trash" in capsys.readouterr().out
+    assert main(["faceset", "dedupe", folder, "--bits", "0", "--dry-run", "--json"]) == 0
+    assert lines(capsys)[0]["copies"] == []
+
+
+def test_what_filter_is_not_told_is_an_error(tmp_path: Path, capsys):
+    write_person(tmp_path / "f", 1, 2, side=96)
+    assert main(["faceset", "filter", str(tmp_path / "f")]) == 1
+    assert "--by blur --max 0.5" in capsys.readouterr().err
+    assert main(["faceset", "filter", str(tmp_path / "f"), "--max", "1"]) == 1
+    assert "name it by 'by'" in capsys.readouterr().err
+    assert main(["faceset", "sort", str(tmp_path / "f"), "--by", "yam"]) == 1
+    assert "did you mean 'yaw'" in capsys.readouterr().err

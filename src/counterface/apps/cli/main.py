@@ -91,7 +91,10 @@ NOUNS: dict[str, tuple[str, dict[str, str]]] = {  # noun -> (what it is for, its
     "faces": ("List the people in a video or picture.", {"faces": "list"}),
     "faceset": (
         "Extract aligned faces from footage and look after them.",
-        {"faceset": "extract info verify adopt rights"},
+        {
+            "faceset": "extract info verify adopt rights",
+            "curate": "sort group people filter dedupe restore",
+        },
     ),
     "weights": (
         "List, fetch and find third-party model files.",

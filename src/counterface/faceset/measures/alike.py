@@ -24,21 +24,21 @@ def grey_histogram(image: Image) -> Floats:
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     counts = np.bincount((grey // (256 // GREY_LEVELS)).ravel(), minlength=GREY_LEVELS)
-    return np.sqrt(counts / grey.size).astype(np.float32)
+    return np.asarray(np.sqrt(counts / grey.size), np.float32)
 
 
 def colour_histogram(image: Image) -> Floats:
     """The square roots of the shares of 32 levels of red, green and blue, (96,): a unit vector."""
     levels = image.reshape(-1, 3) // (256 // COLOUR_LEVELS)
     counts = [np.bincount(channel, minlength=COLOUR_LEVELS) for channel in levels.T]
-    return np.sqrt(np.concatenate(counts) / levels.size).astype(np.float32)
+    return np.asarray(np.sqrt(np.concatenate(counts) / levels.size), np.float32)
 
 
 def thumbnail(image: Image) -> Floats:
     """The luma of 16x16 pixels, (256,) in whole numbers of 0 to 255."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, (THUMB, THUMB), interpolation=cv2.INTER_AREA)
-    return small.ravel().astype(np.float32)
+    return np.asarray(small.ravel(), np.float32)
 
 
 def embedding_of(embedding: Floats) -> Floats:

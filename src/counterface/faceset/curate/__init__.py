@@ -1,0 +1,1 @@
+"""Putting a faceset in order: sort, group, filter, dedupe, restore, pack, merge."""

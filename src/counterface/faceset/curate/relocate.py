@@ -1,0 +1,97 @@
+"""Crops move with their rows: into the trash, back, and to other names. One way for all three.
+
+    folder/trash/   a faceset of its own, for crops that were set aside
+
+First the rows are written where the crops go to, as a commit; then the crops move, one by one; then
+both folders drop the rows of crops that are not there. Whenever a job is killed, each crop lies in
+one of the two places and has a row there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from counterface.errors import FacesetError
+from counterface.faceset.commits import write_commit
+from counterface.faceset.header import HEADER_FILE
+from counterface.faceset.row import Row
+from counterface.faceset.store import Faceset, merge
+from counterface.files import locked, make_folder, refuse_links, sync
+from counterface.project_files import writing
+
+TRASH = "trash"
+
+
+def trash_of(folder: Path) -> Path:
+    """The folder for crops that were set aside; a faceset, once there are any."""
+    return folder / TRASH
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Faceset]:
+    """The faceset of a folder for one writer, with all finished work merged, none half moved.
+
+    Raises:
+        FacesetError: no faceset, a picture without a row, or another process writes to it.
+    """
+    Faceset.open(folder)  # no lock is left in a folder that is none
+    with locked(folder, FacesetError):
+        merge(folder)
+        yield Faceset.open(folder)
+
+
+@contextmanager
+def opened_trash(faceset: Faceset) -> Iterator[Faceset]:
+    """The trash of a faceset, made if absent, for one writer."""
+    folder, header = trash_of(faceset.folder), faceset.header
+    if not (folder / HEADER_FILE).exists():
+        refuse_links(faceset.folder, FacesetError)
+        make_folder(folder, FacesetError)
+        Faceset.create(folder, header.template, header.size, header.rights)
+    with opened(folder) as trash:
+        yield trash
+
+
+def relocate(source: Faceset, target: Faceset, names: Mapping[str, str]) -> dict[str, str]:
+    """The new name of each crop that was moved; a name that is taken gets a number.
+
+    Call with both locks held, both as `opened` gives them. A row keeps its place and group, and its
+    mask stays where it is.
+
+    Args:
+        source: faceset whose crops move.
+        target: faceset that they move to, or the same for other names.
+        names: the crops that move, by name, and the name that each is to have there.
+
+    Raises:
+        FacesetError: a folder cannot be written; what has moved by then is whole where it is.
+    """
+    taken = {row.file for row in target}
+    moves: list[tuple[Row, str]] = []
+    for row in source:
+        name = names.get(row.file, row.file)
+        if row.file in names and (target.folder, name) != (source.folder, row.file):
+            moves.append((row, _free_name(name, taken)))
+            taken.add(moves[-1][1])
+    if not moves:
+        return {}
+    write_commit(target.folder, [replace(row, file=name) for row, name in moves])
+    with writing(source.folder, FacesetError):
+        for row, name in moves:
+            (source.folder / row.file).rename(target.folder / name)
+        for folder in {target.folder, source.folder}:  # names on disk before the rows are dropped
+            sync(folder)
+    for folder in dict.fromkeys((target.folder, source.folder)):
+        merge(folder)
+    return {row.file: name for row, name in moves}
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    path, number = Path(name), 1
+    while name in taken:
+        number += 1
+        name = f"{path.stem}_{number}{path.suffix}"
+    return name
