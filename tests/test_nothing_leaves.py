@@ -100,7 +100,7 @@ COMMANDS = (  # in an order in which each finds what it needs
     "faces list clip.mp4",
     "faceset extract clip.mp4 fs_a --template head --size 96 --rights",
     "faceset extract clip_b.mp4 fs_b --template head --size 96 --rights",
-    "faceset info fs_a",
+    "faceset info fs_a --coverage coverage.png",
     "faceset verify fs_a",
     "faceset adopt fs_a",
     "faceset sort fs_a --by brightness --sheet order.png",

@@ -11,6 +11,7 @@ from pydantic import Field
 from counterface.config import Record
 from counterface.errors import FacesetError, MediaError
 from counterface.faces.align import crop_matrix, invert, matrix_scale, warp_points
+from counterface.faceset.coverage import Coverage, find_coverage
 from counterface.faceset.header import OUTSIDE_TOLD, Header
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset
@@ -67,6 +68,8 @@ class FacesetInfo(Record):
     template: str
     size: int
     rights: Rights | None
+    sorted_by: str | None
+    grouped_by: str | None
     crops: int
     deleted: int = Field(description="rows whose crop was deleted since the last write")
     without_row: int = Field(description="pictures that need 'counterface faceset adopt'")
@@ -75,6 +78,7 @@ class FacesetInfo(Record):
     outside: Spread | None = Field(description="share of the crop outside its frame")
     yaw: Spread | None
     pitch: Spread | None
+    coverage: Coverage = Field(description="poses and mouths that the crops show, and lack")
     sources: tuple[SourceCount, ...]
 
 
@@ -94,6 +98,8 @@ def describe(folder: Path) -> FacesetInfo:
         template=header.template,
         size=header.size,
         rights=header.rights,
+        sorted_by=header.sorted_by,
+        grouped_by=header.grouped_by,
         crops=len(rows),
         deleted=faceset.gone,
         without_row=len(faceset.strays),
@@ -102,6 +108,7 @@ def describe(folder: Path) -> FacesetInfo:
         outside=_spread([row.outside for row in rows]),
         yaw=_spread([pose.yaw for pose in poses]),
         pitch=_spread([pose.pitch for pose in poses]),
+        coverage=find_coverage(rows),
         sources=_source_counts(faceset),
     )
 

@@ -61,15 +61,22 @@ def _summary_lines(summary: ExtractSummary) -> Iterator[str]:
     yield f"{summary.folder}: {counted(summary.crops, 'crop')}{failed if summary.failed else ''}"
 
 
-def info(folder: Path, /, *, json_output: Json = False) -> int:
-    """Describe a faceset: crops by source, sizes, blur, pose, rights.
+def info(folder: Path, /, *, coverage: Path | None = None, json_output: Json = False) -> int:
+    """Describe a faceset: crops by source, sizes, blur, pose, rights, and what is missing in it.
 
     Args:
         folder: A faceset.
+        coverage: Draw maps of poses and of mouths here (.png or .jpg), with what is missing.
     """
+    from counterface.faceset.coverage import draw_coverage
     from counterface.faceset.inspect import describe
+    from counterface.media.image import write_image
 
+    if coverage is not None:
+        output.require_place(coverage, "--coverage")
     facts = describe(folder)
+    if coverage is not None:
+        write_image(coverage, draw_coverage(facts.coverage))
     return output.tell(facts, _info_lines(folder, facts), json_output)
 
 
@@ -82,6 +89,7 @@ def _info_lines(folder: Path, facts: FacesetInfo) -> Iterator[str]:
     for name in ("face_px", "blur", "outside", "yaw", "pitch"):
         if spread := getattr(facts, name):
             yield f"{name}: {spread.p5:.2f} to {spread.p95:.2f}, median {spread.median:.2f}"
+    yield from (f"missing: {text}" for text in facts.coverage.warnings)
     for source in facts.sources:
         state = "" if source.done else ", not read to its end"
         yield f"{source.crops:7d}  {source.name}{state}"
