@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -28,7 +29,10 @@ from counterface.detect.scanning.scan import ScanConfig
 from counterface.detect.training import folds
 from counterface.errors import FacesetError
 from counterface.faceset.commits import WORK_FOLDER, CommitWriter
+from counterface.faceset.curate.measuring import CACHE_FOLDER, measure_all
+from counterface.faceset.curate.pour import pack, unpack
 from counterface.faceset.header import SourceRecord
+from counterface.faceset.measures.measure import load_measure
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset, merge
 from counterface.files import locked
@@ -114,6 +118,27 @@ def faceset_commit(folder: Path) -> Reader:
     _write_faceset(folder)
     (path,) = (folder / WORK_FOLDER).glob("commit-*.parquet")
     return path, lambda: _read_faceset(folder)
+
+
+def faceset_pack(folder: Path) -> Reader:
+    """Two crops as one file."""
+    _write_faceset(folder / "f")
+    pack(folder / "f", folder / "f.parquet")
+
+    def read() -> None:
+        with TemporaryDirectory() as place:
+            unpack(folder / "f.parquet", Path(place) / "f")
+
+    return folder / "f.parquet", read
+
+
+def faceset_measures(folder: Path) -> Reader:
+    """What was measured on crops."""
+    _write_faceset(folder)
+    measure = load_measure("black")
+    measure_all(Faceset.open(folder), measure)
+    (path,) = (folder / CACHE_FOLDER).iterdir()
+    return path, lambda: measure_all(Faceset.open(folder), measure)
 
 
 def _write_faceset(folder: Path) -> None:
@@ -408,6 +433,7 @@ _LISTED = ("dfdc", "dfdc_test", "dfdcp", "faceforensics", "celeb_df", "deepfakeb
 LISTS = tuple(map(list_of, _LISTED))
 READERS = (
     *(rights, merge_plan, run_settings, made_record, faceset_header, faceset_rows, faceset_commit),
+    *(faceset_pack, faceset_measures),
     *(manifest, manifest_csv, known_hashes, build_pairs, checkpoint, checkpoint_record, swap_model),
     *(run_log, openings, scores, fold_result, fold_report, known_fakes, known_fakes_list),
     *(

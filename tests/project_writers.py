@@ -25,6 +25,8 @@ from counterface.detect.scanning.scan import ScanConfig
 from counterface.detect.training.export import stamp_detector
 from counterface.errors import DetectorError, FacesetError
 from counterface.faceset.commits import CommitWriter
+from counterface.faceset.curate.order import SortConfig, sort
+from counterface.faceset.curate.pour import pack
 from counterface.faceset.header import ROWS_FILE
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset
@@ -103,6 +105,22 @@ def crop(folder: Path) -> Writer:
             writer.commit([])
 
     return inside / row.file, write
+
+
+def faceset_order(folder: Path) -> Writer:
+    """The rows of a faceset once it is sorted."""
+    _, write = crop(folder)
+    write()
+    inside = folder / "faces"
+    return inside / ROWS_FILE, lambda: sort(inside, SortConfig(by="blur"))
+
+
+def faceset_pack(folder: Path) -> Writer:
+    """A faceset as one file."""
+    _, write = crop(folder)
+    write()
+    (folder / "p").mkdir()
+    return folder / "p" / "f.parquet", lambda: pack(folder / "faces", folder / "p" / "f.parquet")
 
 
 def manifest(folder: Path) -> Writer:
@@ -297,6 +315,7 @@ def conversion_facts(folder: Path) -> Writer:
 
 WRITERS = (
     *(settings, merge_plan, made_record, faceset, crop, manifest, manifest_csv, known_hashes),
+    *(faceset_order, faceset_pack),
     *(build_pairs, openings, scores, statistics, checkpoint, backup, weights, run_log, detector),
     *(picture, video, joined_video, page, table, signed_picture, identity, known_fakes),
     *(known_fakes_list, conversion_facts),

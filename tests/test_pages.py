@@ -14,7 +14,8 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
 @pytest.mark.parametrize(
-    "page", [pytest.param("faces.md", marks=pytest.mark.slow), "faceset.md", "weights.md"]
+    "page",
+    ["curate.md", pytest.param("faces.md", marks=pytest.mark.slow), "faceset.md", "weights.md"],
 )
 def test_the_examples_on_a_page_run(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

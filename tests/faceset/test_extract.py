@@ -237,7 +237,7 @@ def test_rights_are_kept_and_not_stretched_to_footage_they_were_not_stated_for(t
     stated = SMALL.model_copy(update={"rights": RIGHTS})
     out = tmp_path / "out"
     extract(first, out, stated)
-    assert Faceset.open(out).require_rights() == RIGHTS
+    assert Faceset.open(out).require_rights() == (RIGHTS,)
     assert extract(first, out, SMALL).sources[0].status == "already"
     silent = extract(second, out, SMALL)
     assert "rights" in silent.sources[0].error

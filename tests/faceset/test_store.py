@@ -56,7 +56,7 @@ def test_a_new_faceset_is_empty_and_knows_its_alignment(tmp_path: Path):
     Faceset.create(tmp_path / "f", "head", 128, RIGHTS)
     faceset = Faceset.open(tmp_path / "f")
     assert (len(faceset), faceset.header.template, faceset.header.size) == (0, "head", 128)
-    assert faceset.require_rights() == RIGHTS
+    assert faceset.require_rights() == (RIGHTS,)
 
 
 def test_a_deleted_crop_is_gone_and_the_next_write_drops_its_row(tmp_path: Path):
@@ -190,7 +190,7 @@ def test_a_making_job_without_rights_learns_how_to_state_them(tmp_path: Path):
     faceset = fill(tmp_path)
     with pytest.raises(RightsError, match=r"faceset rights .*--basis"):
         faceset.require_rights()
-    assert set_rights(tmp_path, RIGHTS).require_rights() == RIGHTS
+    assert set_rights(tmp_path, RIGHTS).require_rights() == (RIGHTS,)
     assert len(Faceset.open(tmp_path)) == 2
 
 

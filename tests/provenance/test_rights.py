@@ -66,7 +66,7 @@ def test_extraction_takes_up_the_record_beside_the_source(photos: Path, tmp_path
     extract(photos, tmp_path / "of_folder", SMALL)
     extract(photos / "one.png", tmp_path / "of_file", SMALL)
     for name in ("of_folder", "of_file"):
-        assert Faceset.open(tmp_path / name).require_rights() == RECORD
+        assert Faceset.open(tmp_path / name).require_rights() == (RECORD,)
 
 
 def test_a_named_record_wins_over_the_one_beside_the_source(photos: Path, tmp_path: Path):
@@ -74,7 +74,7 @@ def test_a_named_record_wins_over_the_one_beside_the_source(photos: Path, tmp_pa
     other = tmp_path / "other.toml"
     other.write_text(TEXT.replace("a drawn actor", "another"))
     extract(photos, tmp_path / "f", SMALL.model_copy(update={"rights_file": other}))
-    assert Faceset.open(tmp_path / "f").require_rights().shown == "another"
+    assert Faceset.open(tmp_path / "f").require_rights()[0].shown == "another"
     both = SMALL.model_copy(update={"rights_file": other, "rights": RECORD})
     with pytest.raises(ConfigError, match="leave one out"):
         extract(photos, tmp_path / "g", both)

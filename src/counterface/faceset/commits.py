@@ -9,7 +9,7 @@ is in the folder or in `pending/`, and the work of a commit that was never writt
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -57,11 +57,18 @@ class CommitWriter:
 
     def add(self, row: Row, image: Image) -> None:
         """Begin to write a crop, which becomes part of the faceset with `commit`."""
+        kind = "PNG" if row.file.endswith(".png") else "JPEG"
+        self._submit(row, lambda: encode_image(image, kind, self.quality))
+
+    def add_file(self, row: Row, data: bytes) -> None:
+        """Begin to write a crop of which the file's bytes are known."""
+        self._submit(row, lambda: data)
+
+    def _submit(self, row: Row, encode: Callable[[], bytes]) -> None:
         if not self._rows:
             make_folder(self._pending, FacesetError)
         self._rows.append(row)
-        target = self._pending / row.file
-        self._writes.append(self._pool.submit(_write_crop, target, image, self.quality))
+        self._writes.append(self._pool.submit(_write_crop, self._pending / row.file, encode))
 
     def commit(self, sources: Sequence[SourceRecord]) -> None:
         """Put all crops added so far, and the records of their sources, into the faceset.
@@ -160,6 +167,6 @@ def _next_commit(folder: Path) -> Path:
     return folder / WORK_FOLDER / f"commit-{number:09d}.parquet"
 
 
-def _write_crop(path: Path, image: Image, quality: int) -> None:
-    path.write_bytes(encode_image(image, "PNG" if path.suffix == ".png" else "JPEG", quality))
+def _write_crop(path: Path, encode: Callable[[], bytes]) -> None:
+    path.write_bytes(encode())
     sync(path)

@@ -143,19 +143,34 @@ class Faceset:
             (row.frame_height, row.frame_width),
         )
 
-    def require_rights(self) -> Rights:
-        """The rights record, which every making job needs.
+    def rights_of(self, row: Row) -> Rights | None:
+        """The rights record of a crop: its own, or the faceset's."""
+        return row.rights or self.header.rights
+
+    def require_rights(self) -> tuple[Rights, ...]:
+        """All rights records of the crops, each once; every making job needs them.
+
+        One, but where facesets of several records were merged.
 
         Raises:
-            RightsError: there is none; the text says how to add one.
+            RightsError: a crop has none; the text says how to add one.
         """
-        if self.header.rights is None:
+        found = dict.fromkeys(map(self.rights_of, self.rows)) or {self.header.rights: None}
+        records = tuple(record for record in found if record is not None)
+        if len(records) == len(found):
+            return records
+        if records:
+            without = [row.file for row in self.rows if self.rights_of(row) is None]
             raise RightsError(
-                f"{self.folder} carries no rights record, so nothing may be made from it; add one: "
-                f"counterface faceset rights {self.folder} --shown WHO "
-                "--basis consent|licence|research|synthetic --reference WHERE_IT_IS_WRITTEN_DOWN"
+                f"{self.folder}: {len(without)} of {len(self.rows)} crops have no rights record "
+                f"({_listed(without)}), so nothing may be made from it; give the faceset that they "
+                "came from one by 'counterface faceset rights' and merge again, or delete them"
             )
-        return self.header.rights
+        raise RightsError(
+            f"{self.folder} carries no rights record, so nothing may be made from it; add one: "
+            f"counterface faceset rights {self.folder} --shown WHO "
+            "--basis consent|licence|research|synthetic --reference WHERE_IT_IS_WRITTEN_DOWN"
+        )
 
     def require_template(self, template: str, size: int) -> None:
         """Refuse crops that are not aligned as a model needs them.
@@ -221,12 +236,20 @@ def set_rights(folder: Path, rights: Rights) -> Faceset:
     """The faceset with this rights record in place of the one it had, if any.
 
     Raises:
-        FacesetError: no faceset, or another process writes to it.
+        FacesetError: no faceset, another process writes to it, or it was merged of facesets with
+            other records than one.
     """
     read_plain_header(folder)
     with locked(folder, FacesetError):
         merge(folder)
-        header = Faceset.open(folder, allow_strays=True).header
+        faceset = Faceset.open(folder, allow_strays=True)
+        own = {row.rights for row in faceset.rows if row.rights}
+        if own:
+            raise FacesetError(
+                f"{folder} was merged, and its crops have {len(own)} rights records of their own, "
+                "which one for all would hide; change them where they came from and merge again"
+            )
+        header = faceset.header
         write_header(folder, header.model_copy(update={"rights": rights}))
     return Faceset.open(folder, allow_strays=True)
 

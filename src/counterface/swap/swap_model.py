@@ -210,11 +210,11 @@ def count_parameters(model: nn.Module) -> dict[str, int]:
 
 
 class FacesetUsed(Record):
-    """A faceset that an identity was trained on."""
+    """A faceset that an identity was trained on; once for each rights record that it holds."""
 
     folder: str = Field(description="folder as given to the training")
-    crops: int = Field(ge=0, description="number of crops at the time")
-    rights: Rights = Field(description="rights record of the faceset")
+    crops: int = Field(ge=0, description="number of crops of this record at the time")
+    rights: Rights = Field(description="rights record of these crops")
     content: str = Field("", description="`Faceset.content_sha256`; '' in older files")
 
 

@@ -93,7 +93,7 @@ def test_rights_can_be_stated_later_but_not_left_blank(pictures: Path, tmp_path:
     words = ["faceset", "rights", out, "--basis", "consent", "--reference", "form 7"]
     assert main([*words, "--shown", " "]) == 1
     assert main([*words, "--shown", "Jane Doe"]) == 0
-    assert Faceset.open(tmp_path / "out").require_rights().shown == "Jane Doe"
+    assert Faceset.open(tmp_path / "out").require_rights()[0].shown == "Jane Doe"
 
 
 def test_sort_group_filter_and_restore_from_the_outside(tmp_path: Path, capsys):
@@ -122,3 +122,17 @@ def test_what_filter_is_not_told_is_an_error(tmp_path: Path, capsys):
     assert "name it by 'by'" in capsys.readouterr().err
     assert main(["faceset", "sort", str(tmp_path / "f"), "--by", "yam"]) == 1
     assert "did you mean 'yaw'" in capsys.readouterr().err
+
+
+def test_pack_unpack_and_merge_from_the_outside(tmp_path: Path, capsys):
+    write_person(tmp_path / "a", 1, 2, side=96)
+    write_person(tmp_path / "b", 2, 3, side=96)
+    packed, out, both = (str(tmp_path / name) for name in ("a.parquet", "back", "both"))
+    assert main(["faceset", "pack", str(tmp_path / "a"), packed]) == 0
+    assert main(["faceset", "unpack", packed, out]) == 0
+    assert main(["faceset", "merge", out, str(tmp_path / "b"), "--out", both, "--json"]) == 0
+    poured = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (poured["crops"], poured["added"]) == (5, 5)
+    assert main(["faceset", "merge", out, "--out", both]) == 0
+    assert "5 crops; 0 copied, 2 were there already" in capsys.readouterr().out
+    assert main(["faceset", "merge", "--out", both]) == 1

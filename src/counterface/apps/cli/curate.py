@@ -1,4 +1,4 @@
-"""`counterface faceset sort|group|people|filter|dedupe|restore`: put a faceset in order."""
+"""`counterface faceset sort|group|people|filter|dedupe|restore|pack|unpack|merge`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from counterface.faceset.curate.duplicates import Deduped
     from counterface.faceset.curate.order import Ordering
     from counterface.faceset.curate.people import PeopleInFaceset
+    from counterface.faceset.curate.pour import Poured
     from counterface.faceset.inspect import Problem
 
 _SHOWN = 5  # crops named at either end of an order
@@ -214,3 +215,53 @@ def restore(
         moved = run(folder, config, names=names, progress=report)
     lines = _moved_lines(moved, "named as before" if names else "brought back")
     return output.tell(moved, lines, json_output, failed=moved.problems)
+
+
+def pack(folder: Path, out: Path, /, *, json_output: Json = False) -> int:
+    """Write a faceset into one Parquet file, for copying; its trash stays behind.
+
+    Args:
+        folder: A faceset.
+        out: The file; replaced if it exists.
+    """
+    from counterface.faceset.curate.pour import pack as run
+
+    output.require_place(out, "OUT")
+    with output.progress("pack") as report:
+        poured = run(folder, out, report)
+    return output.tell(poured, _poured_lines(poured), json_output)
+
+
+def _poured_lines(poured: Poured) -> Iterator[str]:
+    known = f", {poured.known} were there already" if poured.known else ""
+    yield f"{poured.path}: {counted(poured.crops, 'crop')}; {poured.added} copied{known}"
+
+
+def unpack(file: Path, out: Path, /, *, json_output: Json = False) -> int:
+    """Write the crops of a packed faceset into a folder; run again to continue.
+
+    Args:
+        file: What `faceset pack` wrote.
+        out: A new folder.
+    """
+    from counterface.faceset.curate.pour import unpack as run
+
+    with output.progress("unpack") as report:
+        poured = run(file, out, report)
+    return output.tell(poured, _poured_lines(poured), json_output)
+
+
+def merge(*facesets: Path, out: Path, json_output: Json = False) -> int:
+    """Copy the crops of several facesets into one; run again to continue.
+
+    Each crop keeps the rights record of the faceset that it came from.
+
+    Args:
+        facesets: Facesets of one template and size; they are not changed.
+        out: A new folder, or a faceset to add to.
+    """
+    from counterface.faceset.curate.pour import merge_facesets
+
+    with output.progress("merge") as report:
+        poured = merge_facesets(facesets, out, report)
+    return output.tell(poured, _poured_lines(poured), json_output)

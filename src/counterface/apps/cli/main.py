@@ -93,7 +93,7 @@ NOUNS: dict[str, tuple[str, dict[str, str]]] = {  # noun -> (what it is for, its
         "Extract aligned faces from footage and look after them.",
         {
             "faceset": "extract info verify adopt rights",
-            "curate": "sort group people filter dedupe restore",
+            "curate": "sort group people filter dedupe restore pack unpack merge",
         },
     ),
     "weights": (
@@ -108,7 +108,7 @@ CONTINUES = {  # commands that go on where they were stopped; a test reads the s
     *(("detect", verb) for verb in ("train", "fit", "lips", "speech")),
     *(("detect", verb) for verb in ("evaluate", "compare", "robustness")),
     *(("swap", verb) for verb in ("train", "convert")),
-    ("faceset", "extract"),
+    *(("faceset", verb) for verb in ("extract", "unpack", "merge")),
     ("provenance", "import"),
 }
 

@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from counterface.errors import FacesetError
-from counterface.faceset.commits import write_commit
-from counterface.faceset.header import HEADER_FILE
+from counterface.faceset.commits import WORK_FOLDER, write_commit
+from counterface.faceset.header import HEADER_FILE, read_plain_header
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset, merge
 from counterface.files import locked, make_folder, refuse_links, sync
@@ -37,10 +37,13 @@ def opened(folder: Path) -> Iterator[Faceset]:
     Raises:
         FacesetError: no faceset, a picture without a row, or another process writes to it.
     """
-    Faceset.open(folder)  # no lock is left in a folder that is none
+    read_plain_header(folder)  # no lock is left in a folder that is none
     with locked(folder, FacesetError):
-        merge(folder)
-        yield Faceset.open(folder)
+        faceset = Faceset.open(folder)
+        if faceset.gone or (folder / WORK_FOLDER).exists():
+            merge(folder)
+            faceset = Faceset.open(folder)
+        yield faceset
 
 
 @contextmanager
@@ -74,7 +77,7 @@ def relocate(source: Faceset, target: Faceset, names: Mapping[str, str]) -> dict
     for row in source:
         name = names.get(row.file, row.file)
         if row.file in names and (target.folder, name) != (source.folder, row.file):
-            moves.append((row, _free_name(name, taken)))
+            moves.append((row, free_name(name, taken)))
             taken.add(moves[-1][1])
     if not moves:
         return {}
@@ -89,7 +92,8 @@ def relocate(source: Faceset, target: Faceset, names: Mapping[str, str]) -> dict
     return {row.file: name for row, name in moves}
 
 
-def _free_name(name: str, taken: set[str]) -> str:
+def free_name(name: str, taken: set[str]) -> str:
+    """The name, or where it is taken the same with the first number that is free."""
     path, number = Path(name), 1
     while name in taken:
         number += 1

@@ -11,6 +11,7 @@ from counterface import __version__
 from counterface.errors import ConfigError, FacesetError, RightsError, SwapError
 from counterface.faces.align import crop_matrix
 from counterface.faceset.header import read_plain_header
+from counterface.faceset.store import Faceset
 from counterface.files import file_sha256, name_differences
 from counterface.provenance.mark import Marker
 from counterface.provenance.record import (
@@ -179,8 +180,16 @@ class ConvertJob:
             except FacesetError:  # moved or deleted since the training: not a reason to stop
                 continue
             if any(isinstance(s, Mapping) and s.get("sha256") == sha256 for s in sources):
-                return used.rights
+                return self._rights_within(used, sha256)
         return None
+
+    def _rights_within(self, used: FacesetUsed, sha256: str) -> Rights | None:
+        """The record of one source of a faceset; None where a merged one has several for it."""
+        if sum(one.folder == used.folder for one in self._others()) == 1:
+            return used.rights
+        faceset = Faceset.open(Path(used.folder))
+        found = {faceset.rights_of(row) for row in faceset if row.source_sha256 == sha256}
+        return found.pop() if len(found) == 1 else None
 
     def _mask_kinds(self) -> set[str]:
         """All kinds of masks in the plan."""

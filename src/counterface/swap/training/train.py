@@ -190,7 +190,7 @@ def train_swap(config: SwapTrainConfig, progress: Progress | None = None) -> Tra
 
 
 def open_people(people: Mapping[str, Sequence[Path]]) -> dict[str, list[Faceset]]:
-    """The facesets by person; every one has a rights record.
+    """The facesets by person; every crop has a rights record.
 
     Raises:
         FacesetError: a folder is no faceset, or is damaged.
@@ -316,11 +316,12 @@ def _about(people: Mapping[str, Sequence[Faceset]]) -> tuple[IdentityAbout, ...]
             facesets=tuple(
                 FacesetUsed(
                     folder=str(f.folder),
-                    crops=len(f),
-                    rights=f.require_rights(),
+                    crops=sum(f.rights_of(row) == rights for row in f),
+                    rights=rights,
                     content=f.content_sha256,
                 )
                 for f in facesets
+                for rights in f.require_rights()
             ),
         )
         for name, facesets in people.items()
