@@ -18,6 +18,7 @@ from drawn_facesets import write_person
 
 from counterface.config import parse_settings, read_config, read_config_with, to_toml
 from counterface.errors import ConfigError, RightsError, ShapeError, SwapError, TrainingError
+from counterface.faceset.curate.pour import merge_facesets
 from counterface.learn.checkpoint import checkpoints, read_checkpoint
 from counterface.learn.run_log import read_log
 from counterface.media.image import read_image
@@ -55,6 +56,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     other = Rights(shown="somebody else", basis="synthetic", reference="tests/actors.py")
     write_person(folder / "stranger", 6, 2, template="head", side=128, rights=other)
     write_person(folder / "nobody", 5, 2, template="head", side=64, rights=None)
+    write_person(folder / "nobody_large", 7, 2, template="head", side=128, rights=None)
     return {path.name: path for path in folder.iterdir()}
 
 
@@ -258,6 +260,21 @@ def test_nothing_is_made_without_rights(people: dict[str, Path], tmp_path: Path)
     with pytest.raises(RightsError, match="nobody carries no rights record"):
         train_swap(config)
     assert not config.out.exists()
+
+
+def test_a_merged_faceset_is_named_once_for_each_of_its_records(
+    people: dict[str, Path], tmp_path: Path
+) -> None:
+    merge_facesets([people["a"], people["stranger"]], tmp_path / "merged")
+    train_swap(recipe(people, tmp_path / "run", source=(tmp_path / "merged",)))
+    (source, _) = read_model(tmp_path / "run").about.identities
+    assert [(used.rights.shown, used.crops) for used in source.facesets] == [
+        ("a drawn actor", 4),
+        ("somebody else", 2),
+    ]
+    merge_facesets([people["nobody_large"]], tmp_path / "merged")
+    with pytest.raises(RightsError, match="2 of 8 crops have no rights record"):
+        train_swap(recipe(people, tmp_path / "other", source=(tmp_path / "merged",)))
 
 
 def test_narrow_facesets_are_refused_with_the_command(

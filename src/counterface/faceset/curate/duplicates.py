@@ -19,7 +19,7 @@ from counterface.types import Floats, Image, Progress
 
 Found = Sequence[Floats | None]
 
-SAME_BITS = 20  # of 256; of one talking head at 25 frames/s about every second frame stays
+SAME_BITS = 12  # of 256; at 20 mouths that are open by a third of the nose more count as copies
 
 
 class DedupeConfig(Record):
