@@ -74,7 +74,11 @@ def test_a_picture_is_known_by_its_file_name(tmp_path: Path) -> None:
     [
         ("a.csv", "frame,left,top\n0,1,2\n", "no column right, bottom"),
         ("a.csv", "frame,left,top,right,bottom\n0,1,2,x,4\n", "line 2: .* are not numbers"),
-        ("a.csv", "frame,left,top,right,bottom\n0,1,2,nan,4\n", "line 2: .* are not numbers"),
+        (
+            "a.csv",
+            "frame,left,top,right,bottom\n0,1,2,nan,4\n",
+            "line 2: .* are not numbers of pixels",
+        ),
         ("a.csv", "frame,left,top,right,bottom\n0,9,2,3,4\n", "line 2: .* is no box"),
         ("a.csv", "frame,left,top,right,bottom,x0,y0\n0,1,2,3,4,5,6\n", "are not numbers"),
         ("a.json", "[]", "no .*frames"),

@@ -158,17 +158,17 @@ def _read_feature(entry: ET.Element) -> tuple[list[list[int]], list[float]]:
 
 
 def _read_stage(entry: ET.Element, boxes: NDArray[np.intp], factors: Numbers) -> Stage:
-    nodes, leaves = [], []
+    used, splits, votes = [], [], []
     for weak in entry.find("weakClassifiers") or ():
         node, leaf = _text(weak, "internalNodes").split(), _text(weak, "leafValues").split()
         if len(node) != 4 or len(leaf) != 2:
             raise ValueError("a weak classifier that is a tree; only stumps are read")
-        nodes.append([float(value) for value in node])
-        leaves.append([float(value) for value in leaf])
-    table, votes = np.array(nodes), np.array(leaves)
-    feature = table[:, 2].astype(np.intp)
+        used.append(int(node[2]))
+        splits.append(float(node[3]))
+        votes.append([float(value) for value in leaf])
+    below, above = np.array(votes).T
     threshold = float(_text(entry, "stageThreshold")) - THRESHOLD_EPS
-    return Stage(threshold, boxes[feature], factors[feature], table[:, 3], votes[:, 0], votes[:, 1])
+    return Stage(threshold, boxes[used], factors[used], np.array(splits), below, above)
 
 
 def find_windows(cascade: Cascade, grey: NDArray[np.uint8], min_side: int) -> NDArray[np.intp]:

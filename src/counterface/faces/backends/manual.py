@@ -24,6 +24,7 @@ from counterface.project_files import parse_json, read_bytes, reading
 from counterface.types import Face, Floats, Image
 
 BOX = ("left", "top", "right", "bottom")
+LARGEST = 1e6  # pixels
 POINTS = tuple(f"{axis}{index}" for index in range(68) for axis in "xy")
 
 
@@ -136,12 +137,12 @@ def _from_json(text: str) -> dict[str, list[Face]]:
 
 def _numbers(values: Any, where: str) -> Floats:
     try:
-        numbers = np.array(values, np.float32)
-    except (TypeError, ValueError):
+        numbers = np.array(values, np.float64)
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{where}: {values!r} are not numbers") from None
-    if not np.isfinite(numbers).all():
-        raise ValueError(f"{where}: {values!r} are not numbers")
-    return numbers
+    if not (np.abs(numbers) < LARGEST).all():
+        raise ValueError(f"{where}: {values!r} are not numbers of pixels")
+    return numbers.astype(np.float32)
 
 
 def _face(box: Floats, landmarks: Floats | None, where: str) -> Face:
