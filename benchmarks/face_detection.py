@@ -32,7 +32,7 @@ from drawn import DATA, draw_actor
 from counterface.errors import WeightsError
 from counterface.faces.backends.centerface import CenterFaceDetector
 from counterface.faces.face_detector import FaceDetector, find_faces, merge_faces
-from counterface.faces.named_model import make_model
+from counterface.faces.named_model import split_name
 from counterface.media.image import read_image
 from counterface.registry import FACE_DETECTORS
 from counterface.types import Face, Floats, Image
@@ -204,7 +204,8 @@ def measure_conditions(
     results: dict = {}
     for name in names:
         try:
-            detect = make_model(FACE_DETECTORS, name).detect
+            kind, path = FACE_DETECTORS.load(split_name(name)[0]), split_name(name)[1]
+            detect = (kind(weights=path) if path else kind()).detect  # here, for its time to count
         except WeightsError as error:
             print(f"{name}: {error}", flush=True)
             continue

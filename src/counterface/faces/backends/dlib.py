@@ -48,7 +48,7 @@ def _load(kind: str, path: Path) -> Any:
 
 
 class DlibHogDetector:
-    """Near-frontal faces from about 80 px on; about 60 ms for 640x480."""
+    """Near-frontal faces from about 80 px on; about 45 ms for 640x480."""
 
     def __init__(self) -> None:
         """Take the detector that is part of the library.
@@ -73,7 +73,7 @@ class DlibHogDetector:
 
 
 class DlibCnnDetector:
-    """Faces of many directions from about 40 px on; about 3 s for 640x480 on one core."""
+    """Faces of many directions from about 40 px on; about 3.5 s for 640x480."""
 
     guarded = True  # dlib reads its files in native code
 

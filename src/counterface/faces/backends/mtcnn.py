@@ -38,7 +38,7 @@ Layers = dict[str, dict[str, Floats]]
 
 
 class MTCNNFaceDetector:
-    """Faces from about 20 px on with five key points each; about 0.5 s for 640x480."""
+    """Faces from about 20 px on with five key points each; about 0.2 s for 640x480."""
 
     def __init__(self, weights: Path | None = None) -> None:
         """Read the networks.

@@ -23,7 +23,7 @@ _MOST = 5000  # candidates
 
 
 class YuNetFaceDetector:
-    """Faces with five key points each; about 20 ms for 640x480."""
+    """Faces with five key points each; about 45 ms for 640x480."""
 
     guarded = True  # OpenCV reads the ONNX file in native code
 
