@@ -1,6 +1,7 @@
 """Landmark error over the inter-ocular distance, pose error, and jitter.
 
     python benchmarks/landmark_error.py [--data ../shared/data] [--json]
+    python benchmarks/landmark_error.py --landmarkers dlib68 --detectors auto --sets london
 
 Compared points, by set:
 - london: 60 adults, neutral, 189 hand-placed points. Only the 11 that mean the same in
@@ -31,7 +32,6 @@ from counterface.faces.landmarks import BROWS, INNER, JAW, LEFT_EYE, MOUTH, NOSE
 from counterface.faces.smooth import jitter, smooth_points
 from counterface.media.image import read_image
 from counterface.media.video_reader import read_video
-from counterface.registry import FACE_DETECTORS, LANDMARKERS
 from counterface.types import Floats, Image, Pose
 
 EYES = slice(LEFT_EYE.start, 48)
@@ -152,6 +152,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--landmarkers", nargs="+", default=["mediapipe_mesh"])
+    parser.add_argument("--detectors", nargs="+", default=["mediapipe", "centerface"])
+    parser.add_argument("--sets", nargs="+", default=["drawn", "london", "dlib68"])
+    parser.add_argument("--no-jitter", action="store_true")
     options = parser.parse_args()
     sets = {"drawn": (draw_samples, FULL_GROUPS)}
     if options.data.is_dir():
@@ -168,14 +172,15 @@ def main() -> None:
                     f"  {key:<28}{value if isinstance(value, int) else round(value, 4)}", flush=True
                 )
 
-    for landmarker in LANDMARKERS.names():
-        for detector in FACE_DETECTORS.names():
+    sets = {name: sets[name] for name in options.sets if name in sets}
+    for landmarker in options.landmarkers:
+        for detector in options.detectors:
             for name, (samples, groups) in sets.items():
                 row = measure(samples(), groups, detector, landmarker)
                 tell(f"{name}, {detector} + {landmarker}", row)
-    if options.data.is_dir():
+    if options.data.is_dir() and not options.no_jitter:
         tell("jitter, mediapipe + mediapipe_mesh", measure_jitter(options.data))
-    else:
+    elif not options.data.is_dir():
         print(f"{options.data} is absent: only drawn actors were measured", file=sys.stderr)
     if options.json:
         print(json.dumps(results, indent=1))

@@ -13,6 +13,7 @@ import torch
 from drawn_facesets import RIGHTS
 from drawn_keras import write_keras
 from drawn_trees import DRAWN
+from drawn_weights import write_caffe, write_cascade, write_layers
 from swap_files import write_df
 from tiny_detector import metadata
 
@@ -27,7 +28,11 @@ from counterface.detect.generalisation.views import ViewStore
 from counterface.detect.models.parts.keras_file import read_keras_weights
 from counterface.detect.scanning.scan import ScanConfig
 from counterface.detect.training import folds
-from counterface.errors import FacesetError
+from counterface.errors import FacesetError, WeightsError
+from counterface.faces.backends.haar import read_cascade
+from counterface.faces.backends.manual import read_faces
+from counterface.faces.backends.mtcnn import read_layers
+from counterface.faces.backends.ssd import read_caffe_layers
 from counterface.faceset.commits import WORK_FOLDER, CommitWriter
 from counterface.faceset.curate.measuring import CACHE_FOLDER, measure_all
 from counterface.faceset.curate.pour import pack, unpack
@@ -57,6 +62,7 @@ from counterface.swap.merge.plan import MergePlan
 from counterface.swap.swap_model import read_model
 from counterface.swap.training.train import CONFIG_FILE, SwapTrainConfig, find_changes
 from counterface.table import write_table
+from counterface.torch_file import read_torch_tensors
 from counterface.types import Face, Frame, Pose
 
 Reader = tuple[Path, Callable[[], object]]  # a valid file, and what reads it
@@ -396,6 +402,46 @@ def keras_weights(folder: Path) -> Reader:
     return path, lambda: read_keras_weights(path)
 
 
+def torch_tensors(folder: Path) -> Reader:
+    """Weights that torch wrote before 1.6, and what reads them as data."""
+    path = folder / "net.pth"
+    torch.save({"a": torch.zeros(2, 2)}, path, _use_new_zipfile_serialization=False)
+    return path, lambda: read_torch_tensors(path, WeightsError)
+
+
+def torch_archive(folder: Path) -> Reader:
+    """Weights that torch wrote since then."""
+    path = folder / "net.pth"
+    torch.save({"a": torch.zeros(2, 2)}, path)
+    return path, lambda: read_torch_tensors(path, WeightsError)
+
+
+def haar_cascade(folder: Path) -> Reader:
+    """A cascade of one feature."""
+    path = folder / "cascade.xml"
+    write_cascade(path, [[(0, 0.5, 0, 1)]], [[(0, 0, 20, 20, -1), (10, 0, 10, 20, 2)]])
+    return path, lambda: read_cascade(path)
+
+
+def caffe_layers(folder: Path) -> Reader:
+    """A network of one layer."""
+    path = write_caffe(folder / "net.caffemodel", {"a": [np.zeros((2, 2), np.float32)]})
+    return path, lambda: read_caffe_layers(path)
+
+
+def pickled_layers(folder: Path) -> Reader:
+    """Layers that NumPy pickled."""
+    path = write_layers(folder / "det1.npy", {"a": {"b": np.zeros(3, np.float32)}})
+    return path, lambda: read_layers(path)
+
+
+def listed_faces(folder: Path) -> Reader:
+    """A list of one face."""
+    path = folder / "faces.json"
+    path.write_text(json.dumps({"frames": {"0": [{"box": [1, 2, 3, 4]}]}}))
+    return path, lambda: read_faces(path)
+
+
 def watermark_key(folder: Path) -> Reader:
     """This machine's watermark key."""
     load_or_make_key(folder)
@@ -446,5 +492,6 @@ READERS = (
         build_recipe,
         fit_statistics,
     ),
+    *(torch_tensors, torch_archive, haar_cascade, caffe_layers, pickled_layers, listed_faces),
     *(keras_weights, watermark_key, picture, video, *LISTS),
 )

@@ -48,20 +48,36 @@ class Registry:
         return {entry.name: entry.value for entry in entry_points(group=self.group)}
 
 
+_FACES = "counterface.faces.backends"
 FACE_DETECTORS = Registry(
     "face detector",
     "counterface.face_detectors",
     {
-        "full": "counterface.faces.backends.auto:FullFaceDetector",
-        "mediapipe": "counterface.faces.backends.mediapipe:MediapipeFaceDetector",
-        "centerface": "counterface.faces.backends.centerface:CenterFaceDetector",
-        "auto": "counterface.faces.backends.auto:AutoFaceDetector",
+        "full": f"{_FACES}.auto:FullFaceDetector",
+        "mediapipe": f"{_FACES}.mediapipe:MediapipeFaceDetector",
+        "centerface": f"{_FACES}.centerface:CenterFaceDetector",
+        "auto": f"{_FACES}.auto:AutoFaceDetector",
+        "yunet": f"{_FACES}.yunet:YuNetFaceDetector",
+        "s3fd": f"{_FACES}.s3fd:S3FDFaceDetector",
+        "mtcnn": f"{_FACES}.mtcnn:MTCNNFaceDetector",
+        "ssd": f"{_FACES}.ssd:SSDFaceDetector",
+        "dlib_hog": f"{_FACES}.dlib:DlibHogDetector",
+        "dlib_cnn": f"{_FACES}.dlib:DlibCnnDetector",
+        "haar": f"{_FACES}.haar:HaarFaceDetector",
+        "haar_profile": f"{_FACES}.haar:HaarProfileDetector",
+        "manual": f"{_FACES}.manual:ManualFaceDetector",
     },
 )
 LANDMARKERS = Registry(
     "landmarker",
     "counterface.landmarkers",
-    {"mediapipe_mesh": "counterface.faces.backends.mediapipe:MediapipeMesh"},
+    {
+        "mediapipe_mesh": f"{_FACES}.mediapipe:MediapipeMesh",
+        "mediapipe478": f"{_FACES}.iris:MediapipeIris",
+        "fan2d": f"{_FACES}.fan:FAN2D",
+        "dlib68": f"{_FACES}.dlib:Dlib68",
+        "manual": f"{_FACES}.manual:ManualLandmarker",
+    },
 )
 _MEASURES = "counterface.faceset.measures"
 FACESET_MEASURES = Registry(

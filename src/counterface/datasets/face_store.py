@@ -60,8 +60,14 @@ class FaceStoreConfig(Record):
         description="whose face is taken: the largest at each place, or the person who is seen "
         "most",
     )
-    face_detector: str = Field("auto", description="registered name of the face detector")
-    landmarker: str = Field("mediapipe_mesh", description="registered name of the landmarker")
+    face_detector: str = Field(
+        "auto",
+        description="registered name of the face detector, or NAME:PATH with its weights file",
+    )
+    landmarker: str = Field(
+        "mediapipe_mesh",
+        description="registered name of the landmarker, or NAME:PATH with its weights file",
+    )
     twins: bool = Field(
         False,
         description="cut each fake where the face lies in the genuine file of the same source and "

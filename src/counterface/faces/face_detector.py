@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
 
 from counterface.errors import ShapeError
-from counterface.registry import FACE_DETECTORS, LANDMARKERS
+from counterface.faces.named_model import make_model
+from counterface.registry import FACE_DETECTORS, LANDMARKERS, Registry
 from counterface.types import Face, Floats, Image
 
 SAME_FACE_IOU = 0.3  # as BlazeFace; two heads that overlap more are rare even in a crowd
@@ -22,7 +23,11 @@ INSIDE = 0.75  # of the smaller box inside the larger: one face seen at two scal
 
 @runtime_checkable
 class FaceDetector(Protocol):
-    """Finds faces. Made by calling its class without arguments; not shared between threads."""
+    """Finds faces. Not shared between threads.
+
+    Made by calling its class: without arguments, or with `weights`, the path of its file, where it
+    takes one.
+    """
 
     def detect(self, image: Image) -> list[Face]:
         """The faces of an RGB uint8 (H, W, 3) image, with box and score; none is an empty list."""
@@ -50,8 +55,36 @@ class MeasuredFaceDetector(FaceDetector, Protocol):
 
 
 @runtime_checkable
+class ListedFaceDetector(FaceDetector, Protocol):
+    """A face detector that knows faces by their frame, without looking at it."""
+
+    def detect_frame(self, image: Image, frame: int | str) -> list[Face]:
+        """The faces of a frame, named by its index in the video or its picture's file name."""
+        ...
+
+
+@dataclass(frozen=True)
+class AtFrame:
+    """A listed face detector at one frame."""
+
+    listed: ListedFaceDetector
+    frame: int | str
+
+    def detect(self, image: Image) -> list[Face]:
+        """The faces of the frame."""
+        return self.listed.detect_frame(image, self.frame)
+
+
+def at_frame(detector: FaceDetector, frame: int | str | None) -> FaceDetector:
+    """The face detector for one frame; only one that goes by a list changes."""
+    if frame is None or not isinstance(detector, ListedFaceDetector):
+        return detector
+    return AtFrame(detector, frame)
+
+
+@runtime_checkable
 class Landmarker(Protocol):
-    """Places landmarks on found faces. Made without arguments; not shared between threads."""
+    """Places landmarks on found faces. Made as a `FaceDetector` is; not shared between threads."""
 
     def locate(self, image: Image, faces: list[Face]) -> list[Face]:
         """The same faces in the same order, with `landmarks` (68, 2) where it sees a face."""
@@ -61,12 +94,12 @@ class Landmarker(Protocol):
 _loaded = threading.local()
 
 
-def _model(registry: object, name: str) -> object:
+def _model(registry: Registry, name: str) -> object:
     """A loaded model of this thread: interpreters keep state and must not be shared."""
     models = _loaded.__dict__.setdefault("models", {})
     key = (id(registry), name)
     if key not in models:
-        models[key] = registry.load(name)()  # type: ignore[attr-defined]
+        models[key] = make_model(registry, name)
     return models[key]
 
 
@@ -81,8 +114,8 @@ def find_faces(
 
     Args:
         image: RGB uint8 (H, W, 3).
-        face_detector: a name in `registry.FACE_DETECTORS`.
-        landmarker: a name in `registry.LANDMARKERS`.
+        face_detector: a name in `registry.FACE_DETECTORS`, or `NAME:PATH` with its weights.
+        landmarker: a name in `registry.LANDMARKERS`, or `NAME:PATH` with its weights.
 
     Raises:
         ShapeError: not an RGB uint8 image.
@@ -95,7 +128,8 @@ def find_faces(
 def search_picture(image: Image, detector: FaceDetector, marker: Landmarker) -> list[Face]:
     """The faces of one picture, searched on its sides and its head too where it shows none."""
     faces = locate_faces(image, detector.detect(image), marker)
-    if any(face.landmarks is not None for face in faces):
+    listed = isinstance(detector, AtFrame | ListedFaceDetector)  # says the same of a turned picture
+    if listed or any(face.landmarks is not None for face in faces):
         return faces
     return locate_faces(image, [*faces, *detect_turned(image, detector)], marker)
 
@@ -109,11 +143,11 @@ def search_frame(image: Image, detector: SteppedFaceDetector, marker: Landmarker
 
 
 def load_models(face_detector: str, landmarker: str) -> tuple[FaceDetector, Landmarker]:
-    """This thread's models of these names.
+    """This thread's models of these names, each `NAME` or `NAME:PATH`.
 
     Raises:
         RegistryError: no model of that name.
-        WeightsError: its model file cannot be found or fetched.
+        WeightsError: its model file cannot be found, fetched or used.
     """
     detector = _model(FACE_DETECTORS, face_detector)
     marker = _model(LANDMARKERS, landmarker)

@@ -16,6 +16,7 @@ from counterface.faces.face_detector import (
     Landmarker,
     MeasuredFaceDetector,
     SteppedFaceDetector,
+    at_frame,
     box_overlaps,
     largest_first,
     locate_faces,
@@ -50,13 +51,18 @@ class FaceSearch:
         self._frames = 0
         self._known: list[Face] = []  # of the last thorough search
 
-    def find(self, image: Image) -> list[Face]:
-        """The faces of the next frame, RGB uint8 (H, W, 3), largest first."""
+    def find(self, image: Image, frame: int | str | None = None) -> list[Face]:
+        """The faces of the next frame, largest first.
+
+        Args:
+            image: RGB uint8 (H, W, 3).
+            frame: its index in the video or its file name, for a face detector that goes by a list.
+        """
         turn = self._frames % self.every
         self._frames += 1
         if turn and isinstance(self.detector, SteppedFaceDetector):
             return largest_first(self._quickly(image, self.detector.quick))
-        return largest_first(self._thoroughly(image))
+        return largest_first(self._thoroughly(image, at_frame(self.detector, frame)))
 
     def smallest(self, shape: Sequence[int]) -> float:
         """The face height, pixels, from which on few are missed; 0 where nobody knows."""
@@ -64,11 +70,11 @@ class FaceSearch:
             return 0.0
         return self.detector.smallest(shape, video=self.video)
 
-    def _thoroughly(self, image: Image) -> list[Face]:
-        if isinstance(self.detector, SteppedFaceDetector) and self.video:
-            faces = search_frame(image, self.detector, self.marker)
+    def _thoroughly(self, image: Image, detector: FaceDetector) -> list[Face]:
+        if isinstance(detector, SteppedFaceDetector) and self.video:
+            faces = search_frame(image, detector, self.marker)
         else:
-            faces = search_picture(image, self.detector, self.marker)
+            faces = search_picture(image, detector, self.marker)
         self._known = largest_first([f for f in faces if f.landmarks is not None])
         return faces
 

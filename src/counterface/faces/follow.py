@@ -23,7 +23,9 @@ from counterface.faces.face_detector import (
     SAME_FACE_IOU,
     FaceDetector,
     Landmarker,
+    ListedFaceDetector,
     SteppedFaceDetector,
+    at_frame,
     box_overlaps,
     largest_first,
     load_models,
@@ -53,8 +55,14 @@ class FollowConfig(Record):
         description="frames between two passes of the face detector; in between, faces are "
         "followed",
     )
-    face_detector: str = Field("auto", description="registered name of the face detector")
-    landmarker: str = Field("mediapipe_mesh", description="registered name of the landmarker")
+    face_detector: str = Field(
+        "auto",
+        description="registered name of the face detector, or NAME:PATH with its weights file",
+    )
+    landmarker: str = Field(
+        "mediapipe_mesh",
+        description="registered name of the landmarker, or NAME:PATH with its weights file",
+    )
 
     def follower(self) -> FaceFollower:
         """A follower with these settings and this thread's models.
@@ -86,9 +94,10 @@ class FaceFollower:
             min_size: faces whose shorter side is smaller are followed, but left out of what is
                 found, pixels.
         """
-        self.face_detector = face_detector
+        self.face_detector = self._now = face_detector
         self.landmarker = landmarker
-        self.detect_every = detect_every
+        # A list costs nothing to look up, and a face that it does not name is not to be followed.
+        self.detect_every = 1 if isinstance(face_detector, ListedFaceDetector) else detect_every
         self.min_size = min_size
         self.reset()
 
@@ -104,7 +113,7 @@ class FaceFollower:
         for first in source:
             self.reset()
             piece = chain((first,), islice(source, length - 1))
-            yield ((frame, self.find(frame.image)) for frame in piece)
+            yield ((frame, self.find(frame.image, frame=frame.index)) for frame in piece)
 
     def reset(self) -> None:
         """Treat the next frame as the first of a video."""
@@ -113,7 +122,9 @@ class FaceFollower:
         self._since_thorough = THOROUGH_EVERY
         self._thumbnail: Floats | None = None
 
-    def find(self, image: Image, *, still: bool = False) -> list[Face]:
+    def find(
+        self, image: Image, *, still: bool = False, frame: int | str | None = None
+    ) -> list[Face]:
         """The faces of the next frame, RGB uint8 (H, W, 3): largest first, all with landmarks.
 
         A face's box is drawn around its landmarks, so that it means the same in every frame.
@@ -121,10 +132,12 @@ class FaceFollower:
         Args:
             image: the frame.
             still: it is a picture of its own, and searched as one.
+            frame: its index in the video or its file name, for a face detector that goes by a list.
         """
+        self._now = at_frame(self.face_detector, frame)
         if still:
             self.reset()
-            found = search_picture(image, self.face_detector, self.landmarker)
+            found = search_picture(image, self._now, self.landmarker)
             faces = largest_first(_with_own_boxes(found))
         else:
             faces = self._faces = largest_first(self._follow(image))
@@ -163,7 +176,7 @@ class FaceFollower:
     def _detect(self, image: Image) -> list[Face]:
         """What the detector sees: all of it now and then, what is near otherwise."""
         if not isinstance(self.face_detector, SteppedFaceDetector):
-            return self.face_detector.detect(image)
+            return self._now.detect(image)
         if self._since_thorough < THOROUGH_EVERY:
             return self.face_detector.quick.detect(image)
         self._since_thorough = 0

@@ -35,8 +35,8 @@ class FaceLook:
             media: facts of the file; a picture is searched more thoroughly than a video.
             template: alignment of the crops.
             size: crop side, pixels.
-            face_detector: a name in `registry.FACE_DETECTORS`.
-            landmarker: a name in `registry.LANDMARKERS`.
+            face_detector: a name in `registry.FACE_DETECTORS`, or `NAME:PATH` with its weights.
+            landmarker: a name in `registry.LANDMARKERS`, or `NAME:PATH` with its weights.
 
         Raises:
             RegistryError: no model of that name.
@@ -50,7 +50,7 @@ class FaceLook:
 
     def find(self, frame: Frame) -> list[Face]:
         """The faces of the next frame that have landmarks, largest first."""
-        found = self.search.find(frame.image)
+        found = self.search.find(frame.image, frame.index)
         faces = [face for face in found if face.landmarks is not None]
         self.unaligned += len(found) - len(faces)
         return faces

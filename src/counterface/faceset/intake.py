@@ -168,7 +168,7 @@ class Intake:
 
     def _read_still(self, path: Path, record: SourceRecord) -> SourceRecord:
         image = sandbox.read_image(path, self.config.limits, self._notes.append)
-        faces = self.follower.find(image, still=True)
+        faces = self.follower.find(image, still=True, frame=path.name)
         crops = self._add_crops(Frame(image, 0, Fraction(0)), faces, record, still=True)
         record = _advanced(record, 1, [crops], done=True)
         self.records[record.sha256] = record

@@ -1,81 +1,27 @@
 """The process that runs a detector file: `python -m ...child`, requests on standard input.
 
 It gives up rights before it loads the network: no writing, no core dumps, limits on memory and, for
-each request, on CPU time. A message is a JSON line with the arrays' names, shapes and types, then
-their bytes.
+each request, on CPU time.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import resource
-import sys
-from collections.abc import Mapping
-from typing import Any, BinaryIO
-
 import numpy as np
-from numpy.typing import NDArray
 
-Arrays = dict[str, NDArray[Any]]
-TYPES = ("float32", "float64", "float16", "uint8", "int32", "int64", "bool")
-_LONGEST = 50_000_000  # bytes of a message without its arrays
-_MOST_BYTES = 1_000_000_000  # of an array
-
-
-def send(sink: BinaryIO, message: Mapping[str, Any], arrays: Arrays | None = None) -> None:
-    """Write a message and its arrays."""
-    arrays = {name: np.ascontiguousarray(array) for name, array in (arrays or {}).items()}
-    about = [[name, array.dtype.name, list(array.shape)] for name, array in arrays.items()]
-    head = json.dumps({**message, "arrays": about}).encode()
-    sink.write(len(head).to_bytes(4, "little") + head)
-    for array in arrays.values():
-        sink.write(array.reshape(-1).view(np.uint8).data)
-    sink.flush()
-
-
-def receive(source: BinaryIO) -> tuple[dict[str, Any], Arrays]:
-    """The next message; EOFError when the other end is gone, ValueError when it is nonsense."""
-    size = int.from_bytes(_read(source, 4), "little")
-    if size > _LONGEST:
-        raise ValueError(f"a message of {size} bytes")
-    message = json.loads(_read(source, size))
-    arrays = {}
-    for name, kind, shape in message.pop("arrays"):
-        if kind not in TYPES:
-            raise ValueError(f"output {name!r} holds {kind}")
-        dtype = np.dtype(kind)
-        length = dtype.itemsize
-        for side in shape:
-            length *= side
-        if not 0 <= length <= _MOST_BYTES:
-            raise ValueError(f"output {name!r} has the shape {shape}")
-        arrays[str(name)] = np.frombuffer(_read(source, length), dtype).reshape(shape)
-    return message, arrays
-
-
-def _read(source: BinaryIO, length: int) -> bytes:
-    data = source.read(length)
-    if len(data) < length:
-        raise EOFError
-    return data
+from counterface.array_pipe import give_up_rights, limit_cpu, open_pipes, receive, send
 
 
 def main() -> None:
     """Load the network of the first message, then runs it for each further one."""
-    source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints must not reach the pipe
+    source, sink = open_pipes()
     import onnxruntime
 
     from counterface.device import onnx_options
 
     first, arrays = receive(source)
-    cpu_s, memory = int(first["cpu_s"]), int(first["memory_mb"]) * 1_000_000
-    if sys.platform == "linux":
-        _limit(resource.RLIMIT_AS, memory)
-    for kind in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE):
-        _limit(kind, 0)
-    _limit_cpu(cpu_s)
+    cpu_s = int(first["cpu_s"])
+    give_up_rights(int(first["memory_mb"]))
+    limit_cpu(cpu_s)
     try:
         session = onnxruntime.InferenceSession(
             arrays["file"].tobytes(), onnx_options(), providers=["CPUExecutionProvider"]
@@ -96,22 +42,12 @@ def main() -> None:
             message, arrays = receive(source)
         except EOFError:
             return
-        _limit_cpu(cpu_s)
+        limit_cpu(cpu_s)
         try:
             values = session.run(message["outputs"], arrays)
             send(sink, {}, dict(zip(message["outputs"], map(np.asarray, values), strict=True)))
         except Exception as error:  # noqa: BLE001
             send(sink, {"error": str(error)})
-
-
-def _limit(kind: int, value: int) -> None:
-    hard = resource.getrlimit(kind)[1]
-    resource.setrlimit(kind, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
-
-
-def _limit_cpu(seconds: int) -> None:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + seconds + 1)
 
 
 if __name__ == "__main__":

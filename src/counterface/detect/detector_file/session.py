@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from counterface.array_pipe import Arrays, receive, send
 from counterface.detect.detector_file.check import find_fault
-from counterface.detect.detector_file.child import Arrays, receive, send
 from counterface.device import onnx_options
 from counterface.errors import DetectorError
 

@@ -88,8 +88,14 @@ class ScanConfig(Record):
         description="find small and turned faces too: 96 frames or more, scored mirrored as well",
     )
     detector: str = Field(DEFAULT, description="'default', or the path of an ONNX detector file")
-    face_detector: str = Field("auto", description="registered name of the face detector")
-    landmarker: str = Field("mediapipe_mesh", description="registered name of the landmarker")
+    face_detector: str = Field(
+        "auto",
+        description="registered name of the face detector, or NAME:PATH with its weights file",
+    )
+    landmarker: str = Field(
+        "mediapipe_mesh",
+        description="registered name of the landmarker, or NAME:PATH with its weights file",
+    )
     marks: bool = Field(
         True, description="read content credentials; look for a watermark and for known fakes"
     )

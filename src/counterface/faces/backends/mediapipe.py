@@ -12,18 +12,24 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
 from threading import Lock
 from typing import Any
+from zipfile import ZipFile
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from counterface import weights
+from counterface import weights as store
+from counterface.errors import WeightsError
 from counterface.faces.align import invert, warp_points
 from counterface.faces.face_detector import SAME_FACE_IOU, box_overlaps, require_rgb
 from counterface.faces.landmarks import eye_centres, mesh_to_68
 from counterface.faces.pose import RIGID, fit_rotation, pose_of
+from counterface.faces.region import eye_angle, frame_to_square
+from counterface.project_files import read_bytes, reading
 from counterface.types import Face, Floats, Image
 
 NEAR = 11  # finds 9 of 10 faces of the longer side over this, docs/faces.md
@@ -47,16 +53,34 @@ class _Detector:
 
 _SHORT = _Detector("face_detection_short_range", 128, ((16, 2), (8, 6)))
 _FULL = _Detector("face_detection_full_range", 192, ((48, 1),))
+_BACK = _Detector("face_detection_back", 256, ((16, 2), (8, 6)))  # of earlier MediaPipe; by path
+_BY_SIDE = {spec.side: spec for spec in (_SHORT, _FULL, _BACK)}
+_MOST_BYTES = 100_000_000  # MediaPipe's largest bundle of one task has 12 MB
 
 
-def _interpreter(name: str) -> Any:
+def make_interpreter(file: Path, member: str = "") -> Any:
+    """A LiteRT interpreter of a .tflite file, or of a member of a .task bundle, which is a ZIP.
+
+    Raises:
+        WeightsError: it is neither, or the bundle has no such member.
+    """
     from ai_edge_litert.interpreter import Interpreter
 
-    file = str(weights.path(name))
-    with _without_chatter():
-        interpreter = Interpreter(file, num_threads=1)
+    with reading(file, WeightsError, what="not a model that LiteRT can open"), _without_chatter():
+        content = read_bytes(file, _MOST_BYTES)
+        if content.startswith(b"PK"):
+            with ZipFile(BytesIO(content)) as bundle:
+                if bundle.getinfo(member).file_size > _MOST_BYTES:
+                    raise ValueError(f"{member} is larger than {_MOST_BYTES} bytes")
+                content = bundle.read(member)
+        interpreter = Interpreter(model_content=content, num_threads=1)
         interpreter.allocate_tensors()
     return interpreter
+
+
+def input_side(interpreter: Any) -> int:
+    """The side of the square that a network takes, pixels."""
+    return int(interpreter.get_input_details()[0]["shape"][1])
 
 
 _STANDARD_ERROR = Lock()  # is the process's, not a thread's
@@ -90,7 +114,8 @@ def _without_chatter() -> Iterator[None]:
                         os.write(2, line)
 
 
-def _run(interpreter: Any, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+def run(interpreter: Any, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """The outputs for one picture (H, W, 3) in the range that the network was trained with."""
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image[None])
     interpreter.invoke()
     return [interpreter.get_tensor(d["index"])[0] for d in interpreter.get_output_details()]
@@ -140,9 +165,27 @@ class MediapipeFaceDetector:
     `centerface` or `auto`.
     """
 
-    def __init__(self) -> None:
-        """Load both model files."""
-        self._models = [(s, _interpreter(s.weights), _anchor_centres(s)) for s in (_FULL, _SHORT)]
+    guarded = True  # LiteRT reads its files in native code
+
+    def __init__(self, weights: Path | None = None) -> None:
+        """Load the model files.
+
+        Args:
+            weights: one BlazeFace, .tflite, or a bundle .task that has one; None takes the
+                full-range and the short-range one of the weight store.
+
+        Raises:
+            WeightsError: a file cannot be found, fetched or used.
+        """
+        if weights is None:
+            found = [(spec, make_interpreter(store.path(spec.weights))) for spec in (_FULL, _SHORT)]
+        else:
+            interpreter = make_interpreter(weights, "face_detector.tflite")
+            side = input_side(interpreter)
+            if side not in _BY_SIDE:
+                raise WeightsError(f"{weights}: takes {side} px; a BlazeFace takes 128, 192 or 256")
+            found = [(_BY_SIDE[side], interpreter)]
+        self._models = [(spec, interpreter, _anchor_centres(spec)) for spec, interpreter in found]
 
     def detect(self, image: Image) -> list[Face]:
         """The faces of an RGB uint8 (H, W, 3) image, best score first, with six key points each.
@@ -172,7 +215,7 @@ class MediapipeFaceDetector:
     ) -> tuple[Floats, Floats]:
         """Boxes and key points in image pixels, (N, 16), and their scores, (N,)."""
         square, scale, offset = _letterbox(image, spec.side)
-        outputs = _run(interpreter, square)
+        outputs = run(interpreter, square)
         raw = next(o for o in outputs if o.shape[-1] == 16)
         logits = next(o for o in outputs if o.shape[-1] == 1)[:, 0]
         scores = 1 / (1 + np.exp(-np.clip(logits, -80, 80)))
@@ -191,7 +234,7 @@ class _Mesh:
     """What the mesh made of one region."""
 
     presence: float  # logit: 30 is usual on faces, under 0 there is none
-    dense: Floats  # (468, 2) image pixels
+    dense: Floats  # (468 or 478, 2) image pixels
     tilt: float  # of the eye line in the region, radians; 0 as trained
 
 
@@ -202,15 +245,33 @@ class MediapipeMesh:
     unsure too, the other directions are tried; 7 ms more, and only there.
     """
 
-    side = 192
+    guarded = True  # LiteRT reads its files in native code
     margin = 1.5  # region of interest over the detector's box, as the model was trained
 
-    def __init__(self) -> None:
-        """Load the model file."""
-        self._interpreter = _interpreter("face_landmark")
+    def __init__(self, weights: Path | None = None) -> None:
+        """Load the model file.
+
+        Args:
+            weights: a face mesh, .tflite, or a bundle .task that has one; None takes the weight
+                store's.
+
+        Raises:
+            WeightsError: it cannot be found, fetched or used.
+        """
+        file = weights or store.path("face_landmark")
+        self._interpreter = make_interpreter(file, "face_landmarks_detector.tflite")
+        self.side = input_side(self._interpreter)
+        sizes = [int(np.prod(d["shape"])) for d in self._interpreter.get_output_details()]
+        self.points = max(sizes) // 3  # 468, or 478 with irises
+        if self.points not in (468, 478) or 1 not in sizes:
+            raise WeightsError(
+                f"{file}: gives {sizes} values, not 468 or 478 points and a presence"
+            )
 
     def locate(self, image: Image, faces: list[Face]) -> list[Face]:
-        """The same faces, with `landmarks`, `dense` (468, 2) and `pose` where the mesh sees a face.
+        """The same faces, with `landmarks`, `dense` and `pose` where the mesh sees a face.
+
+        `dense` has the mesh's points, (468, 2), or (478, 2) where the file gives irises.
 
         Args:
             image: RGB uint8 (H, W, 3).
@@ -228,7 +289,7 @@ class MediapipeMesh:
 
     def _upright(self, image: Image, face: Face) -> _Mesh:
         """The mesh of the face, of whichever direction it is surest of where it is in doubt."""
-        angle = _eye_angle(face)
+        angle = eye_angle(face)
         best = self._look(image, face, angle)
         if best.presence < SURE:
             turns = [(angle + k * np.pi / 4) for k in range(1, 8)]
@@ -244,28 +305,11 @@ class MediapipeMesh:
         return best
 
     def _look(self, image: Image, face: Face, angle: float) -> _Mesh:
-        to_roi = self._frame_to_roi(face, angle)
+        to_roi = frame_to_square(face, angle, self.side, self.margin)
         patch = cv2.warpAffine(image, to_roi, (self.side, self.side), flags=cv2.INTER_LINEAR)
-        outputs = _run(self._interpreter, patch.astype(np.float32) / 255)
-        flat = next(o for o in outputs if o.size == 1404).reshape(468, 3)[:, :2] - 0.5
+        outputs = run(self._interpreter, patch.astype(np.float32) / 255)
+        flat = max(outputs, key=np.size).reshape(self.points, 3)[:, :2] - 0.5
         presence = float(next(o for o in outputs if o.size == 1).item())
         left, right = eye_centres(mesh_to_68(flat))
         tilt = float(np.arctan2(right[1] - left[1], right[0] - left[0]))
         return _Mesh(presence, warp_points(flat, invert(to_roi)), tilt)
-
-    def _frame_to_roi(self, face: Face, angle: float) -> Floats:
-        """Similarity from frame pixels to the mesh's square input, what lies at `angle` level."""
-        centre = (face.box[:2] + face.box[2:]) / 2
-        scale = self.side / (self.margin * float((face.box[2:] - face.box[:2]).max()))
-        cos, sin = scale * np.cos(angle), scale * np.sin(angle)
-        turn = np.array([[cos, sin], [-sin, cos]])
-        shift = np.full(2, (self.side - 1) / 2) - turn @ centre
-        return np.concatenate([turn, shift[:, None]], axis=1).astype(np.float32)
-
-
-def _eye_angle(face: Face) -> float:
-    """The direction from the eye on the image's left to the other, radians; 0 where unknown."""
-    if face.keypoints is None or len(face.keypoints) < 2:
-        return 0.0
-    dx, dy = face.keypoints[1] - face.keypoints[0]
-    return float(np.arctan2(dy, dx))

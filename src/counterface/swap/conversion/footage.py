@@ -156,7 +156,7 @@ def look_at(
     """
     if sniff(check_file(path)) == "image":
         frame = Frame(sandbox.read_image(path, config.limits), 0, Fraction(0))
-        faces = config.follower().find(frame.image, still=True)
+        faces = config.follower().find(frame.image, still=True, frame=frame.index)
         look = _kept_of(frame, faces, (), is_cut=False)
         return Footage((look,)), lambda times: [frame] * len(times)
     footage = look_at_video(path, config, None, progress)

@@ -63,8 +63,14 @@ class PreviewConfig(ReplaceConfig, TriedConfig):
     min_size: int = Field(
         32, ge=8, description="leave out faces whose shorter side is smaller than this, pixels"
     )
-    face_detector: str = Field("auto", description="registered name of the face detector")
-    landmarker: str = Field("mediapipe_mesh", description="registered name of the landmarker")
+    face_detector: str = Field(
+        "auto",
+        description="registered name of the face detector, or NAME:PATH with its weights file",
+    )
+    landmarker: str = Field(
+        "mediapipe_mesh",
+        description="registered name of the landmarker, or NAME:PATH with its weights file",
+    )
     masks: FacesetMaskFolders = ()
     rights: TargetRights = None
     rights_file: TargetRightsFile = None

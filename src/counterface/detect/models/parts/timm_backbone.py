@@ -15,8 +15,8 @@ import torch
 from torch import nn
 
 from counterface import weights
-from counterface.detect.models.parts.torch_file import COUNTER, read_torch_tensors
 from counterface.errors import ConfigError, TrainingError
+from counterface.torch_file import COUNTER, read_torch_tensors
 
 STORED = {f"tf_efficientnet_lite{n}": f"efficientnet_lite{n}" for n in range(3)}  # rows of weights
 _LITE_MEAN, _LITE_STD = 127 / 255, 128 / 255  # its authors' input is (x * 255 - 127) / 128
@@ -95,7 +95,7 @@ def _fill(backbone: Any, row: str) -> None:
     """Copy the tensors of a row of the store in order; a backbone may end before the file does."""
     path = weights.path(row)
     state = {name: to for name, to in backbone.state_dict().items() if not name.endswith(COUNTER)}
-    found = read_torch_tensors(path)
+    found = read_torch_tensors(path, TrainingError)
     for (name, to), values in zip(state.items(), found.values(), strict=False):
         if tuple(to.shape) != values.shape:
             raise TrainingError(f"{path}: {name} is {tuple(to.shape)}, the file's {values.shape}")
