@@ -9,6 +9,7 @@ they know and refuse the rest.
 from __future__ import annotations
 
 import pickletools
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -36,13 +37,18 @@ class Made:
     items: dict[Any, Any] = field(default_factory=dict)  # set on it, as on an OrderedDict
 
 
-def read_pickled_data(stream: BinaryIO) -> Any:
+def read_pickled_data(stream: BinaryIO, names: Container[str] | None = None) -> Any:
     """The plain value that the next pickle of a stream describes; the stream stands behind it.
 
     Strings of Python 2 come as text in Latin-1, from which their bytes can be had.
 
+    Args:
+        stream: at the start of the pickle.
+        names: all that it may name, each "module name"; None: any.
+
     Raises:
-        ValueError: not a pickle, one with an instruction that data does not need, or too long.
+        ValueError: not a pickle, one with an instruction that data does not need or a name that is
+            not allowed, or too long.
     """
     stack: list[Any] = []
     memo: dict[int, Any] = {}
@@ -56,6 +62,10 @@ def read_pickled_data(stream: BinaryIO) -> Any:
             _carry_out(name, value, stack, memo)
         except (LookupError, TypeError, AttributeError) as error:
             raise ValueError(f"instruction {name} does not fit what is before it") from error
+        if names is not None and name in ("GLOBAL", "STACK_GLOBAL"):
+            maker = stack[-1].maker
+            if maker not in names:
+                raise ValueError(f"its pickle names {maker[:80]!r}, which is not needed here")
     raise ValueError("it does not end")
 
 
@@ -101,7 +111,11 @@ def _describe_object(name: str, value: Any, stack: list[Any]) -> None:
         stack.append(Made(" ".join(_take(stack, 2))))
     elif name in ("REDUCE", "NEWOBJ"):
         maker, arguments = _take(stack, 2)
-        stack.append(Made(maker.maker, tuple(arguments)))
+        if not isinstance(
+            arguments, tuple
+        ):  # a text would become as many objects as it has letters
+            raise TypeError
+        stack.append(Made(maker.maker, arguments))
     elif name == "BUILD":
         state = stack.pop()
         stack[-1].state = state
@@ -133,4 +147,6 @@ def _after_mark(stack: list[Any]) -> list[Any]:
 def _set_items(target: Any, pairs: list[Any]) -> None:
     items = target.items if isinstance(target, Made) else target
     for key, value in zip(pairs[::2], pairs[1::2], strict=True):
+        if isinstance(key, tuple) and any(isinstance(part, tuple) for part in key):
+            raise ValueError("a key of tuples in tuples")  # hashing a deep one overflows the stack
         items[key] = value

@@ -52,7 +52,8 @@ def _add(app: App, file: str, verbs: str) -> None:
     code = ast.parse(source.read_bytes())
     helps = {f.name: ast.get_docstring(f) for f in code.body if isinstance(f, ast.FunctionDef)}
     for verb in verbs.split():
-        function = verb if verb in helps else f"{verb}_"
+        plain = verb.replace("-", "_")
+        function = plain if plain in helps else f"{plain}_"
         app.command(f"{__package__}.{file}:{function}", name=verb, help=helps[function])
 
 

@@ -94,6 +94,7 @@ NOUNS: dict[str, tuple[str, dict[str, str]]] = {  # noun -> (what it is for, its
         {
             "faceset": "extract info verify adopt rights",
             "curate": "sort group people filter dedupe restore pack unpack merge",
+            "masks": "import-masks export-masks",
         },
     ),
     "weights": (

@@ -1,0 +1,1 @@
+"""Masks of a faceset's crops: polygons and pictures, in and out."""
