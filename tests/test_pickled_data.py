@@ -57,3 +57,16 @@ def test_objects_are_told_with_their_items_and_state() -> None:
 def test_what_is_no_pickle_is_a_value_error(content: bytes) -> None:
     with pytest.raises(ValueError):
         read_pickled_data(io.BytesIO(content))
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_a_name_that_is_not_allowed_is_refused(protocol: int) -> None:
+    pickled = pickle.dumps([OrderedDict(a=1)], protocol)
+    assert read_pickled_data(io.BytesIO(pickled), {"collections OrderedDict"})
+    with pytest.raises(ValueError, match="collections OrderedDict"):
+        read_pickled_data(io.BytesIO(pickled), {"numpy ndarray"})
+
+
+def test_keys_that_would_overflow_the_stack_are_refused() -> None:
+    with pytest.raises(ValueError, match="tuples in tuples"):
+        read_pickled_data(io.BytesIO(b"\x80\x02})" + b"\x85" * 100_000 + b"K\x01s."))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from drawn_facesets import write_person
+from killed import disk_steps
 
 from counterface.errors import FacesetError
 from counterface.faces.align import crop_matrix, warp_points
@@ -215,3 +217,43 @@ def test_what_is_no_mask_is_named(jane: Path, given: Path):
     assert found.masks == 0
     assert [problem.file for problem in found.problems] == sorted(p.name for p in given.iterdir())
     assert "9x9" in found.problems[0].reason
+
+
+def test_no_damage_to_the_metadata_is_another_error(given: Path):
+    """Whatever bytes are turned: polygons, or an error that names the file."""
+    path, random = given / "a.jpg", np.random.default_rng(5)
+    whole = pickle.dumps(labelled(np.float32(SQUARE), source_rect=[1, 2, 3, 4]), 3)
+    refused = []
+    for _ in range(400):
+        damaged = bytearray(whole)
+        for at in random.integers(len(whole), size=3):
+            damaged[at] = random.integers(256)
+        head = b"\xff\xd8\xff\xef" + (len(whole) + 2).to_bytes(2, "big")
+        path.write_bytes(head + bytes(damaged))
+        try:
+            read_xseg(path, SIDE)
+        except FacesetError as error:
+            refused.append(str(error))
+    assert len(refused) > 100
+    assert all("a.jpg" in reason for reason in refused)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks, to kill what it forked")
+def test_a_kill_leaves_every_named_mask_whole(jane: Path, given: Path, tmp_path: Path):
+    names = [Path(row.file).stem for row in Faceset.open(jane)]
+    outlines = {"format": 1, "size": SIDE, "polygons": [{"kind": "include", "points": SQUARE}]}
+    for name in names:
+        (given / f"{name}.json").write_text(json.dumps(outlines))
+    begun = Path(shutil.copytree(jane, tmp_path / "begun"))
+    steps = disk_steps(lambda: import_masks(jane, given), jane)
+    for kill_at in range(0, len(steps), 3):
+        shutil.rmtree(jane)
+        shutil.copytree(begun, jane)
+        disk_steps(lambda: import_masks(jane, given), jane, kill_at)
+        rows = Faceset.open(jane).rows
+        assert len(rows) == len(names)
+        for number, row in enumerate(rows):
+            assert row.mask is None or (mask_of(jane, number) == 255).sum() == 31**2
+        assert import_masks(jane, given).masks == len(names), steps[kill_at]
+        assert all(row.mask for row in Faceset.open(jane))

@@ -136,3 +136,19 @@ def test_pack_unpack_and_merge_from_the_outside(tmp_path: Path, capsys):
     assert main(["faceset", "merge", out, "--out", both]) == 0
     assert "5 crops; 0 copied, 2 were there already" in capsys.readouterr().out
     assert main(["faceset", "merge", "--out", both]) == 1
+
+
+def test_masks_go_out_and_in(tmp_path: Path, capsys):
+    folder, masks, out = tmp_path / "jane", tmp_path / "masks", tmp_path / "out"
+    faceset = write_person(folder, 1, 2, side=64)
+    masks.mkdir()
+    write_image(masks / f"{Path(faceset.rows[0].file).stem}.png", np.full((64, 64, 3), 255, "u1"))
+    write_image(masks / "stranger.png", np.zeros((64, 64, 3), "u1"))
+    assert main(["faceset", "import-masks", str(folder), str(masks)]) == 2
+    said = capsys.readouterr().out
+    assert "stranger.png" in said
+    assert "1 mask, 0 with polygons" in said
+    assert main(["faceset", "export-masks", str(folder), str(out), "--json"]) == 0
+    (found,) = lines(capsys)
+    assert (found["masks"], found["without"]) == (1, 1)
+    assert len(list(out.iterdir())) == 1

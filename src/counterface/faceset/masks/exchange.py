@@ -75,14 +75,15 @@ def import_masks(folder: Path, given: Path, progress: Progress | None = None) ->
                 progress(done, len(files), path.name)
             try:
                 found = _read(path, rows, faceset)
-                if found is None:
-                    without += 1
-                    continue
-                row, mask, polygons = found
-                masks[row.file] = _write(folder, row, mask, polygons)
-                drawn += polygons is not None
             except CounterfaceError as error:
                 problems.append(Problem(file=path.name, reason=str(error)))
+                continue
+            if found is None:
+                without += 1
+                continue
+            row, mask, polygons = found
+            masks[row.file] = _write(folder, row, mask, polygons)
+            drawn += polygons is not None
         named = (replace(row, mask=masks.get(row.file, row.mask)) for row in faceset)
         save(replace(faceset, rows=tuple(named)))
     return MaskExchange(

@@ -15,7 +15,7 @@ from counterface.faces.align import warp_points
 from counterface.project_files import read_json, reading
 from counterface.types import Floats
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 _SHIFT = 4  # bits of a pixel's fraction that are drawn
 _FAR = 32_768  # pixels; with the fraction it fits OpenCV's 32-bit integers
 _ADVICE = "write it as 'Masks' in docs/curate.md says"
