@@ -109,6 +109,8 @@ COMMANDS = (  # in an order in which each finds what it needs
     "faceset filter fs_a --by blur --first 3",
     "faceset dedupe fs_a --dry-run",
     "faceset restore fs_a",
+    "faceset import-masks fs_a masks",  # `_write_masks` makes them
+    "faceset export-masks fs_a masks_out",
     "faceset pack fs_a fs_a.parquet",
     "faceset unpack fs_a.parquet fs_c",
     "faceset merge fs_b fs_c --out fs_d",
@@ -261,6 +263,15 @@ def _write_portraits(folder: Path) -> None:
     (folder / "portraits.csv").write_text("\n".join(lines) + "\n")
 
 
+def _write_masks(faceset: Path, out: Path) -> None:
+    """A grey mask for each crop of 96 px."""
+    from counterface.media.image import write_image
+
+    out.mkdir()
+    for crop in faceset.glob("*.jpg"):
+        write_image(out / f"{crop.stem}.png", np.full((96, 96, 3), 128, np.uint8))
+
+
 needs_strace = pytest.mark.skipif(
     shutil.which("strace") is None
     or subprocess.run(["strace", "-o", os.devnull, "true"], check=False).returncode != 0,
@@ -275,6 +286,8 @@ def test_no_command_asks_for_the_network_or_writes_elsewhere(desk: tuple[Path, P
     folder, home = desk
     allowed = (*HARMLESS, str(cache_dir().parent), str(folder))
     for command in COMMANDS:
+        if "import-masks" in command:
+            _write_masks(folder / "fs_a", folder / "masks")
         done, trace = watch(["-m", "counterface", *words_of(command)], folder, home)
         assert done.returncode == 0, f"{command}: {done.stderr}"
         assert list(misdeeds(trace, allowed)) == [], command
