@@ -134,9 +134,10 @@ def main() -> None:
         unmet = [e for e in fold if e.split == "val" and e.path not in met_paths(fold)]
         judge(path, unmet)
         judged |= {str(e.path): e for e in unmet}
+    found = read_values()
     for entry in entries:
         if str(entry.path) not in judged:
-            keep_values(read_values(), entry, {NAME: None})
+            keep_values(found, entry, {NAME: None})
     print(tell("makers and origins never met", judged.values()))
     learnt = choose_epoch_by([replace(e, split="train") for e in entries], CHOOSE - 1)
     path = train("all", learnt)

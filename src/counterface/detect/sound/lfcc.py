@@ -9,7 +9,7 @@ which a mel scale would blur. Ours takes changes as slopes over five rows.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,13 +62,16 @@ def slopes(rows: Floats) -> Floats:
     return np.asarray(total / sum(step * step for step in steps), np.float32)
 
 
-@lru_cache(maxsize=1)
-def filters() -> Floats:
-    """The weight of each frequency (31.25 Hz apart, from 0) in each band, (20, 257).
+@cache
+def filters(size: int = _FFT) -> Floats:
+    """The weight of each frequency in each band, (20, size / 2 + 1).
 
     Band k rises from k to k + 1 and falls to k + 2, in steps of 8,000 / 21 Hz; its peak is 1.
+
+    Args:
+        size: samples of the Fourier transform; its frequencies lie 16,000 / size Hz apart, from 0.
     """
-    place = np.fft.rfftfreq(_FFT, 1 / RATE) / (RATE / 2) * (COEFFICIENTS + 1)
+    place = np.fft.rfftfreq(size, 1 / RATE) / (RATE / 2) * (COEFFICIENTS + 1)
     peaks = np.arange(1, COEFFICIENTS + 1)[:, None]
     return np.asarray(np.maximum(0, 1 - np.abs(place - peaks)), np.float32)
 

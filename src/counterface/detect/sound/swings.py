@@ -13,11 +13,12 @@ from functools import lru_cache
 
 import numpy as np
 
+from counterface.detect.sound.lfcc import COEFFICIENTS, filters
 from counterface.detect.sound.log_mel import HOP, require_rate
-from counterface.media.sound import RATE, Sound
+from counterface.media.sound import Sound
 from counterface.types import Floats
 
-BANDS = 20
+BANDS = COEFFICIENTS  # the same bands
 COLUMNS = 2 * BANDS
 WINDOW = 96  # samples of a short spectrum, 6 ms
 STEP = 16  # samples from one to the next, 1 ms
@@ -57,7 +58,7 @@ def swings(sound: Sound) -> Floats:
         steps = (rows - 1) * each + SPAN
         part = padded[first * HOP :][: (steps - 1) * STEP + WINDOW]
         short = np.lib.stride_tricks.sliding_window_view(part, WINDOW)[::STEP] * _hann()
-        power = np.abs(np.fft.rfft(short, _FFT)).astype(np.float32) ** 2 @ filters().T
+        power = np.abs(np.fft.rfft(short, _FFT)).astype(np.float32) ** 2 @ filters(_FFT).T
         spans = np.lib.stride_tricks.sliding_window_view(power, SPAN, axis=0)[::each]
         faintest = np.float32(_FAINTEST) * spans.mean(axis=2, keepdims=True)
         levels = np.log(spans + faintest + np.float32(_FLOOR))
@@ -66,14 +67,6 @@ def swings(sound: Sound) -> Floats:
         skewness = (away**3).mean(axis=2) / (spread**3 + np.float32(_STILL))
         made.append(np.concatenate([spread, skewness], axis=1))
     return np.concatenate(made)
-
-
-@lru_cache(maxsize=1)
-def filters() -> Floats:
-    """The weight of each frequency (125 Hz apart, from 0) in each band, (20, 65)."""
-    peaks = np.arange(1, BANDS + 1)[:, None]
-    place = np.fft.rfftfreq(_FFT, 1 / RATE) / (RATE / 2) * (BANDS + 1)
-    return np.asarray(np.maximum(0, 1 - np.abs(place - peaks)), np.float32)
 
 
 @lru_cache(maxsize=1)

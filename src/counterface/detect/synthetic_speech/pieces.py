@@ -1,4 +1,4 @@
-"""What a light network says of the speech of a file, two seconds at a time.
+"""What a small network says of the speech of a file, two seconds at a time.
 
 A row joins what `lfcc` and `swings` say of 10 ms. Only rows in which somebody speaks are looked at:
 pauses differ more between a recording and a program than voices do, and whoever cuts them decides
