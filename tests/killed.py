@@ -12,6 +12,7 @@ from typing import Any
 
 import cv2
 
+from counterface.faceset.curate.measuring import CACHE_FOLDER
 from counterface.media.decoder_process.parent import close_idle
 
 _STEPS = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "os.truncate"}
@@ -84,5 +85,5 @@ def _is_step(event: str, arguments: tuple[Any, ...], folder: str) -> bool:
 
 
 def left_behind(folder: Path) -> list[Path]:
-    """Hidden files and folders below a folder, locks apart."""
-    return [path for path in folder.rglob(".*") if path.name != ".lock"]
+    """Hidden files and folders below a folder, locks and kept measures apart."""
+    return [path for path in folder.rglob(".*") if path.name not in {".lock", CACHE_FOLDER}]

@@ -64,7 +64,12 @@ def row(name: str, number: int, **changes: object) -> Row:
 
 def rows() -> list[Row]:
     """Two rows: all that can be known, and as little as can be."""
-    known = {"pose": Pose(10.5, -5.25, 2.0), "identity": np.array([0.5, 0.25], np.float32)}
+    known: dict[str, object] = {
+        "pose": Pose(10.5, -5.25, 2.0),
+        "identity": np.array([0.5, 0.25], np.float32),
+    }
+    known |= {"place": 1, "group": "left", "original": "z.png"}
+    known |= {"rights": Rights(shown="somebody else", basis="synthetic", reference="drawn")}
     return [row("a", 3, **known, mask="masks/a.png", outside=0.25), row("b", 4)]
 
 

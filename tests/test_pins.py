@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +92,13 @@ def test_a_faceset_is_written_as_before(tmp_path: Path) -> None:
     assert made | {"tool": ""} == kept | {"tool": ""}
     table = pq.read_table(CASES / "faceset" / "faceset.parquet")
     assert ROWS.to_arrow(table_to_rows(table)).equals(table)
+
+
+def test_a_faceset_of_format_2_is_read_as_before() -> None:
+    before, now = Faceset.open(CASES / "faceset_2"), Faceset.open(CASES / "faceset")
+    assert before.header == now.header
+    later = {"place": None, "group": None, "original": None, "rights": None}
+    assert ROWS.to_arrow(list(before)).equals(ROWS.to_arrow([replace(r, **later) for r in now]))
 
 
 def test_a_manifest_is_read_and_written_as_before(tmp_path: Path) -> None:

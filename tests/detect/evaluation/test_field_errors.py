@@ -242,8 +242,8 @@ def test_a_face_without_landmarks_is_never_aligned_nor_scored(
 ):
     find = FaceSearch.find
 
-    def lose_landmarks(search: FaceSearch, image: Any) -> Any:
-        return [replace(face, landmarks=None) for face in find(search, image)]
+    def lose_landmarks(search: FaceSearch, *given: Any) -> Any:
+        return [replace(face, landmarks=None) for face in find(search, *given)]
 
     monkeypatch.setattr(FaceSearch, "find", lose_landmarks)
     aligned: list[Any] = []

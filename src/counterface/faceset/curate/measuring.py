@@ -192,6 +192,9 @@ class _Cache:
         self.path = folder / CACHE_FOLDER / f"{name}.parquet"
         kept = _KEPT.read(self.path, FacesetError, _ADVICE) if self.path.exists() else []
         self.known = {one.key: one.values for one in kept}
+        lengths = sorted({len(values) for values in self.known.values()})
+        if lengths and (lengths[0] == 0 or len(lengths) > 1):
+            raise FacesetError(f"{self.path} holds values of {lengths} numbers a crop; {_ADVICE}")
         self._written = len(self.known)
         self._when = time.monotonic()
         self._lock = threading.Lock()
