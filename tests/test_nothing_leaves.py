@@ -109,7 +109,7 @@ COMMANDS = (  # in an order in which each finds what it needs
     "faceset filter fs_a --by blur --first 3",
     "faceset dedupe fs_a --dry-run",
     "faceset restore fs_a",
-    "faceset import-masks fs_a masks",  # `_write_masks` makes them
+    "faceset import-masks fs_a masks",  # `prepare` makes them
     "faceset export-masks fs_a masks_out",
     "faceset pack fs_a fs_a.parquet",
     "faceset unpack fs_a.parquet fs_c",
@@ -263,13 +263,15 @@ def _write_portraits(folder: Path) -> None:
     (folder / "portraits.csv").write_text("\n".join(lines) + "\n")
 
 
-def _write_masks(faceset: Path, out: Path) -> None:
-    """A grey mask for each crop of 96 px."""
+def prepare(command: str, folder: Path) -> None:
+    """Write what one of `COMMANDS` reads and no other makes: a grey mask for each crop of 96 px."""
     from counterface.media.image import write_image
 
-    out.mkdir()
-    for crop in faceset.glob("*.jpg"):
-        write_image(out / f"{crop.stem}.png", np.full((96, 96, 3), 128, np.uint8))
+    if "import-masks" in command:
+        (folder / "masks").mkdir(exist_ok=True)
+        for crop in (folder / "fs_a").glob("*.jpg"):
+            grey = np.full((96, 96, 3), 128, np.uint8)
+            write_image(folder / "masks" / f"{crop.stem}.png", grey)
 
 
 needs_strace = pytest.mark.skipif(
@@ -286,8 +288,7 @@ def test_no_command_asks_for_the_network_or_writes_elsewhere(desk: tuple[Path, P
     folder, home = desk
     allowed = (*HARMLESS, str(cache_dir().parent), str(folder))
     for command in COMMANDS:
-        if "import-masks" in command:
-            _write_masks(folder / "fs_a", folder / "masks")
+        prepare(command, folder)
         done, trace = watch(["-m", "counterface", *words_of(command)], folder, home)
         assert done.returncode == 0, f"{command}: {done.stderr}"
         assert list(misdeeds(trace, allowed)) == [], command

@@ -19,7 +19,7 @@ from counterface.faceset.commits import WORK_FOLDER, write_commit
 from counterface.faceset.header import HEADER_FILE, read_plain_header
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset, merge
-from counterface.files import locked, make_folder, refuse_links, sync
+from counterface.files import locked, make_folder, refuse_links, sweep, sync
 from counterface.project_files import writing
 
 TRASH = "trash"
@@ -39,10 +39,14 @@ def opened(folder: Path) -> Iterator[Faceset]:
     """
     read_plain_header(folder)  # no lock is left in a folder that is none
     with locked(folder, FacesetError):
+        sweep(folder)
         faceset = Faceset.open(folder)
         if faceset.gone or (folder / WORK_FOLDER).exists():
             merge(folder)
             faceset = Faceset.open(folder)
+        if (trash_of(folder) / WORK_FOLDER).exists():  # a job was killed while crops went there
+            with opened(trash_of(folder)):
+                pass
         yield faceset
 
 
