@@ -79,6 +79,14 @@ LANDMARKERS = Registry(
         "manual": f"{_FACES}.manual:ManualLandmarker",
     },
 )
+FACE_SEGMENTERS = Registry(
+    "face segmenter",
+    "counterface.face_segmenters",
+    {
+        "generic": "counterface.faces.segment:GenericSegmenter",
+        "xseg": "counterface.faces.segment:XSeg",
+    },
+)
 _MEASURES = "counterface.faceset.measures"
 FACESET_MEASURES = Registry(
     "measure",

@@ -1,4 +1,4 @@
-"""A face detector or landmarker that runs in a process of its own, with a weights file of others.
+"""A face detector, landmarker or segmenter in a process of its own, with a weights file of others.
 
 `python -m counterface.faces.own_process` takes requests on standard input. It gives up rights
 before it reads the weights: no writing, no core dumps, limits on memory and, for each picture, on
@@ -29,15 +29,20 @@ from counterface.array_pipe import (
     send,
 )
 from counterface.errors import CounterfaceError, WeightsError
+from counterface.faces.align import TEMPLATES
 from counterface.faces.face_detector import require_rgb
-from counterface.registry import FACE_DETECTORS, LANDMARKERS, Registry
+from counterface.registry import FACE_DETECTORS, FACE_SEGMENTERS, LANDMARKERS, Registry
 from counterface.types import Face, Floats, Image, Pose
 
 MEMORY_MB = 6000  # address space; dlib's CNN takes 2 GB of a 1280x720 picture
 CPU_S = 60  # for loading, and for each picture
 WALL_S = 300  # a machine may be busy
+AT_ONCE = 8  # crops that a segmenter is asked for
 _POINTS = ("keypoints", "landmarks", "dense")
-_REGISTRIES = {registry.kind: registry for registry in (FACE_DETECTORS, LANDMARKERS)}
+_REGISTRIES = {
+    registry.kind: registry for registry in (FACE_DETECTORS, LANDMARKERS, FACE_SEGMENTERS)
+}
+_LARGEST = 4096  # side of crops that a segmenter may look at, pixels
 
 
 class OwnProcess:
@@ -60,7 +65,9 @@ class OwnProcess:
             start_new_session=True,  # Ctrl-C is for the parent, which then stops the child
         )
         self._end = weakref.finalize(self, _end, self._process, os.getpid())
-        self._ask({"kind": registry.kind, "name": name, "path": str(path.absolute())}, {})
+        said, _ = self._ask({"kind": registry.kind, "name": name, "path": str(path.absolute())}, {})
+        if registry is FACE_SEGMENTERS:
+            self.template, self.size = self._crops_of(said)
 
     def detect(self, image: Image) -> list[Face]:
         """As the model's own `detect`."""
@@ -78,6 +85,27 @@ class OwnProcess:
             replace(face, landmarks=seen.landmarks, dense=seen.dense, pose=seen.pose)
             for face, seen in zip(faces, found, strict=True)
         ]
+
+    def segment(self, crops: Image) -> Floats:
+        """As the model's own `segment`."""
+        masks = np.zeros(crops.shape[:3], np.float32)
+        for start in range(0, len(crops), AT_ONCE):  # CPU time is limited for each request
+            part = crops[start : start + AT_ONCE]
+            _, arrays = self._ask({"do": "segment"}, {"image": part})
+            found = arrays.get("masks")
+            if found is None or found.shape != part.shape[:3] or found.dtype != np.float32:
+                raise self._failed("it gave no masks of the crops' size")
+            if not ((found >= 0) & (found <= 1)).all():
+                raise self._failed("its masks are not within 0 and 1")
+            masks[start : start + AT_ONCE] = found
+        return masks
+
+    def _crops_of(self, said: dict[str, Any]) -> tuple[str, int]:
+        """The template and side that a segmenter expects."""
+        template, size = said.get("template"), said.get("size")
+        if template not in TEMPLATES or type(size) is not int or not 0 < size <= _LARGEST:
+            raise self._failed(f"it looks at crops {template!r} of {size} px, which are none")
+        return template, size
 
     def _ask(self, message: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
         sink, source = self._process.stdin, self._process.stdout
@@ -174,7 +202,8 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001  # native parsers raise anything
         send(sink, {"error": _words(error, first["path"])})
         return
-    send(sink, {})
+    wants = {key: getattr(model, key, None) for key in ("template", "size")}
+    send(sink, wants)
     while True:
         try:
             message, arrays = receive(source)
@@ -183,6 +212,9 @@ def main() -> None:
         limit_cpu(CPU_S)
         try:
             image = np.array(arrays.pop("image"))  # some libraries want to be able to write
+            if message["do"] == "segment":
+                send(sink, {}, {"masks": model.segment(image)})
+                continue
             if message["do"] == "detect":
                 found = model.detect(image)
             else:

@@ -191,12 +191,13 @@ def killed_after(monkeypatch: pytest.MonkeyPatch, segments: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("steady", [0.0, 0.5])
+@pytest.mark.parametrize(("steady", "mask"), [(0, "hull"), (0.5, "hull"), (0, "segmented")])
 def test_a_killed_and_continued_conversion_equals_an_uninterrupted_one(
-    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steady: float
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steady: float, mask: str
 ) -> None:
     whole, pieces = tmp_path / "whole.mp4", tmp_path / "pieces.mp4"
     settings: dict[str, Any] = {"steady": steady, "segment_s": 0.5, "backend": "onnx"}
+    settings["merge"] = {"mask": mask}
     run(clip, whole, **settings)
     with monkeypatch.context() as patch:
         killed_after(patch, 1)

@@ -11,8 +11,8 @@ from actors import Expression, draw_actor
 
 from counterface.errors import ConfigError, ShapeError
 from counterface.faces.align import crop_matrix, warp_image
-from counterface.swap.conversion.steady import SteadyFaces
-from counterface.types import Image, Pose
+from counterface.swap.conversion.steady import SteadyFaces, SteadyMasks
+from counterface.types import Image, Mask, Pose
 
 SIZE = 128
 
@@ -136,3 +136,39 @@ def test_wrong_values_are_errors() -> None:
         SteadyFaces(1.0)
     with pytest.raises(ShapeError, match=r"\(64, 32, 3\)"):
         SteadyFaces().blend(0, np.zeros((64, 64, 3), np.uint8), np.zeros((64, 32, 3), np.uint8))
+
+
+def masks_of(images: Sequence[Image]) -> list[Mask]:
+    """Where the pictures are bright, as a mask that goes with what it shows."""
+    return [image.mean(axis=2, dtype=np.float32) / 255 for image in images]
+
+
+def test_a_trembling_mask_is_steadied_on_a_moving_face(target: list[Image]) -> None:
+    rng = np.random.default_rng(0)
+    whole = masks_of(target)
+    shaken = [mask + rng.normal(0, 0.1, mask.shape).astype(np.float32) for mask in whole]
+    masks = SteadyMasks(0.6)
+    out = [masks.blend(0, *pair) for pair in zip(shaken, target, strict=True)]
+    assert all(mask.dtype == np.float32 for mask in out)
+    errors = [np.mean(np.abs(np.stack(some) - whole)[4:]) for some in (out, shaken)]
+    assert errors[0] < 0.75 * errors[1]
+
+
+def test_a_hand_that_comes_in_is_left_out_at_once(target: list[Image]) -> None:
+    open_, hidden = np.ones((SIZE, SIZE), np.float32), np.ones((SIZE, SIZE), np.float32)
+    hidden[60:100, 20:70] = 0
+    hand = target[4].copy()
+    hand[60:100, 20:70] = (90, 60, 200)
+    masks = SteadyMasks(0.6)
+    masks.blend(0, open_, target[3])
+    assert masks.blend(0, hidden, hand)[66:94, 26:64].max() < 0.05
+
+
+def test_a_mask_of_another_size_or_no_crop_is_refused(target: list[Image]) -> None:
+    masks = SteadyMasks()
+    with pytest.raises(ShapeError, match=r"expected a mask \(128, 128\), got \(64, 64\)"):
+        masks.blend(0, np.ones((64, 64), np.float32), target[0])
+    with pytest.raises(ShapeError, match="square RGB crops"):
+        masks.blend(0, np.ones((128, 64), np.float32), target[0][:, :64])
+    with pytest.raises(ConfigError, match="alpha"):
+        SteadyMasks(1.0)

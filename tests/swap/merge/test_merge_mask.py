@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from drawn_swaps import draw_swap
 
-from counterface.errors import ShapeError
+from counterface.errors import ShapeError, SwapError
 from counterface.faces.mask import MASK_KINDS
 from counterface.swap.merge.mask import MASK_SIZE, choose_mask, face_size, shape_mask
 from counterface.swap.merge.settings import MergeSettings
@@ -62,12 +62,19 @@ def test_a_hull_follows_landmarks_that_move_by_a_part_of_a_pixel() -> None:
     assert 0.1 < centres[1] - centres[0] < 0.7
 
 
-def test_the_product_is_inside_both() -> None:
-    learned = square(70)
-    product = choose(bare(mask="learned_x_hull"), learned=learned)
-    hull = choose(bare(mask="hull"))
-    assert np.allclose(product, hull * choose(bare(mask="learned"), learned=learned), atol=1e-6)
-    assert 0 < product.sum() < min(hull.sum(), learned.sum())
+@pytest.mark.parametrize("kinds", ["learned_x_hull", "segmented_x_hull", "segmented_x_learned"])
+def test_a_product_is_inside_both(kinds: str) -> None:
+    masks = {"learned": square(70), "segmented": np.roll(square(70), 9, axis=1)}
+    product = choose(bare(mask=kinds), **masks)
+    one, other = (choose(bare(mask=kind), **masks) for kind in kinds.split("_x_"))
+    assert np.allclose(product, one * other, atol=1e-6)
+    assert 0 < product.sum() < min(one.sum(), other.sum())
+
+
+@pytest.mark.parametrize("kind", ["learned", "segmented", "segmented_x_learned", "faceset"])
+def test_a_mask_that_is_not_there_is_said(kind: str) -> None:
+    with pytest.raises(SwapError, match=rf"mask '{kind}': .*use 'hull'"):
+        choose(bare(mask=kind))
 
 
 def test_a_learned_masks_faint_noise_is_nothing() -> None:

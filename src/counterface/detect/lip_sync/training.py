@@ -18,13 +18,13 @@ from counterface.detect.lip_sync.lips import POINTS
 from counterface.detect.lip_sync.match import METADATA, PITCHES, LipSyncInfo, count_rows
 from counterface.detect.lip_sync.talks import Talk, TalkExamples, read_talk
 from counterface.detect.lip_sync.towers import Towers, TowersConfig, match_loss
-from counterface.detect.training.write_net import write_net
 from counterface.device import keep_freed_memory, use_free_cores
-from counterface.errors import MediaError, TrainingError, reason_of
+from counterface.errors import DetectorError, MediaError, TrainingError, reason_of
 from counterface.learn.architecture import load_tensors
 from counterface.learn.checkpoint import read_weights
 from counterface.learn.loop import LoopConfig, TrainResult, train
 from counterface.learn.optimizers import make_optimizer
+from counterface.learn.write_net import write_net
 from counterface.media.find_media import find_media
 from counterface.project_files import reading
 from counterface.types import Progress
@@ -212,7 +212,9 @@ def export_towers(
         "sound_vectors": {0: "batch", 1: "steps"},
     }
     examples = _example(30), _example(77)
-    write_net(towers, path, (METADATA, info), inputs, outputs, examples, CLOSE, "vectors")
+    write_net(
+        towers, path, (METADATA, info), inputs, outputs, examples, CLOSE, "vectors", DetectorError
+    )
     return info
 
 

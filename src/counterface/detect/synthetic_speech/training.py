@@ -31,13 +31,13 @@ from counterface.detect.synthetic_speech.pieces import (
     speech_rows,
 )
 from counterface.detect.synthetic_speech.wear import worn_sound
-from counterface.detect.training.write_net import write_net
 from counterface.device import keep_freed_memory, use_free_cores
-from counterface.errors import MediaError, TrainingError, reason_of
+from counterface.errors import DetectorError, MediaError, TrainingError, reason_of
 from counterface.learn.architecture import load_tensors
 from counterface.learn.checkpoint import read_weights
 from counterface.learn.loop import LoopConfig, TrainResult, train
 from counterface.learn.optimizers import make_optimizer
+from counterface.learn.write_net import write_net
 from counterface.media.sandbox import read_sound
 from counterface.project_files import reading
 from counterface.types import Floats, Progress
@@ -322,7 +322,9 @@ def export_speech(
     info = NetInfo(name=name, version=version, card=known | card)
     inputs, outputs = {"rows": {0: "batch"}}, {"logits": {0: "batch"}}
     examples = (_example(2),), (_example(5),)
-    write_net(net, path, (METADATA, info), inputs, outputs, examples, CLOSE, "log-odds")
+    write_net(
+        net, path, (METADATA, info), inputs, outputs, examples, CLOSE, "log-odds", DetectorError
+    )
     return info
 
 

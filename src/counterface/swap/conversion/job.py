@@ -10,6 +10,7 @@ from typing import Any
 from counterface import __version__
 from counterface.errors import ConfigError, FacesetError, RightsError, SwapError
 from counterface.faces.align import crop_matrix
+from counterface.faces.segment import FaceSegmenter, load_segmenter
 from counterface.faceset.header import read_plain_header
 from counterface.faceset.store import Faceset
 from counterface.files import file_sha256, name_differences
@@ -81,6 +82,17 @@ class ConvertJob:
             Path(used.folder) for used in self._others() if Path(used.folder).is_dir()
         )
         return FacesetMasks(folders, target, target_sha256)
+
+    def segmenter(self, *, asked: bool = False) -> FaceSegmenter | None:
+        """The segmenter of masks; None where neither plan nor `asked` wants it.
+
+        Raises:
+            RegistryError: none of that name.
+            WeightsError: its file is not there or cannot be used.
+        """
+        if not asked and not any(kind.startswith("segmented") for kind in self._mask_kinds()):
+            return None
+        return load_segmenter(self.config.segmenter)
 
     def facts(self, target_sha256: str) -> dict[str, Any]:
         """All that an output depends on, as plain JSON values."""

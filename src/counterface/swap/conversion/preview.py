@@ -18,10 +18,12 @@ from counterface.provenance.record import MadeRecord
 from counterface.swap.conversion.footage import Footage, FramesAt, LookConfig, look_at
 from counterface.swap.conversion.people import choose_people, find_people
 from counterface.swap.conversion.placement import PlacedFace, SmoothConfig, place_faces
+from counterface.swap.conversion.segmented_masks import SegmentedMasks
 from counterface.swap.conversion.settings import (
     ConvertConfig,
     FacesetMaskFolders,
     ReplaceConfig,
+    SegmenterName,
     TargetRights,
     TargetRightsFile,
 )
@@ -31,6 +33,7 @@ from counterface.swap.merge.settings import MergeSettings
 from counterface.types import Frame
 
 if TYPE_CHECKING:
+    from counterface.faces.segment import FaceSegmenter
     from counterface.swap.conversion.faceset_masks import FacesetMasks
     from counterface.swap.conversion.generate import Generator
 
@@ -72,6 +75,7 @@ class PreviewConfig(ReplaceConfig, TriedConfig):
         description="registered name of the landmarker, or NAME:PATH with its weights file",
     )
     masks: FacesetMaskFolders = ()
+    segmenter: SegmenterName = "generic"
     rights: TargetRights = None
     rights_file: TargetRightsFile = None
 
@@ -125,7 +129,9 @@ def preview(model: Path, target: Path, out: Path, config: PreviewConfig) -> Made
     generator = job.generator(
         masks=any("learned" in str(v) for k in (rows, columns) for v in k.values)
     )
-    swapped = make_swapped(generator, moment, job.identity, masks)
+    asked = any("segmented" in str(v) for knob in (rows, columns) for v in knob.values)
+    segmenter = job.segmenter(asked=asked)
+    swapped = make_swapped(generator, moment, job.identity, masks, segmenter)
     grid = settings_grid(moment.frame.image, swapped, settings, rows, columns, moment.face.motion)
     marked = marker.mark_frame(grid)
     record = job.record(target, sha256, rights, out, places=())
@@ -161,17 +167,23 @@ def find_moment(target: Path, config: PreviewConfig) -> Moment:
 
 
 def make_swapped(
-    generator: Generator, moment: Moment, identity: int, masks: FacesetMasks | None = None
+    generator: Generator,
+    moment: Moment,
+    identity: int,
+    masks: FacesetMasks | None = None,
+    segmenter: FaceSegmenter | None = None,
 ) -> Swapped:
     """The new face of a moment, as merging takes it."""
     frame, place = moment.frame, moment.face
     crop = generator.cut(frame.image, place.landmarks)
     ((face, mask),) = generator.generate([crop], identity)
     matrix = generator.frame_to_face(place.landmarks)
-    given = None
+    given = seen = None
     if masks is not None:
         given = masks.find(frame.pts, place.box, matrix, generator.out_size)
-    return Swapped(face, mask, matrix, place.landmarks, given)
+    if segmenter is not None:
+        seen = SegmentedMasks(segmenter, 0).find(frame.image, place, matrix, generator.out_size)
+    return Swapped(face, mask, matrix, place.landmarks, given, seen)
 
 
 def _choose(

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from counterface.faces.segment import FaceSegmenter
 from counterface.phase_clock import PhaseClock
 from counterface.swap.conversion.ahead import run_ahead
 from counterface.swap.conversion.faceset_masks import FacesetMasks
 from counterface.swap.conversion.generate import Generator
 from counterface.swap.conversion.placement import PlacedFace
+from counterface.swap.conversion.segmented_masks import SegmentedMasks
 from counterface.swap.conversion.steady import SteadyFaces
 from counterface.swap.merge.merge_face import Swapped, merge_face
 from counterface.swap.merge.plan import MergePlan
@@ -65,6 +67,8 @@ class Renderer:
     even: bool = True  # make sides even, as H.264 needs them, by repeating the last row or column
     keep_masks: bool = False  # parts carry their masks
     masks: FacesetMasks | None = None  # those of facesets, where the plan asks for them
+    segmenter: FaceSegmenter | None = None  # likewise
+    steady_masks: float = 0.0  # as `steady`, of the segmenter's masks
     clock: PhaseClock = field(default_factory=PhaseClock)
     maskless: int = 0  # faces that had no faceset mask, and were given the hull
     flicker: list[tuple[float, float]] = field(default_factory=list)  # of segments: before, after
@@ -88,16 +92,22 @@ class Renderer:
     def _generated(self, frames: Iterable[Frame], before: Sequence[Frame]) -> Iterator[_Cut]:
         """Frames with the faces made for them."""
         steady = SteadyFaces(self.steady) if self.steady else None
+        segmented = None
+        if self.segmenter is not None:
+            segmented = SegmentedMasks(self.segmenter, self.steady_masks)
+        warm = [self._cut(frame) for frame in before]
         if steady is not None:
-            self._make([self._cut(frame) for frame in before], steady)
+            self._make(warm, steady)
+        if segmented is not None:
+            self._segment(warm, segmented)
         waiting: list[_Cut] = []
         for frame in self.clock.waiting(frames, "decode"):
             waiting.append(self._cut(frame))
             full = sum(len(cut.crops) for cut in waiting) >= self.generator.batch
             if full or len(waiting) >= 2 * self.generator.batch:
-                yield from self._make(waiting, steady)
+                yield from self._segment(self._make(waiting, steady), segmented)
                 waiting = []
-        yield from self._make(waiting, steady)
+        yield from self._segment(self._make(waiting, steady), segmented)
         if steady is not None and steady.flicker is not None:
             self.flicker.append(steady.flicker)
 
@@ -114,6 +124,23 @@ class Renderer:
                         image = steady.blend(place.track, image, crop)
                     matrix = self.generator.frame_to_face(place.landmarks)
                     cut.made.append(Swapped(image, mask, matrix, place.landmarks))
+        return cuts
+
+    def _segment(self, cuts: list[_Cut], segmented: SegmentedMasks | None) -> list[_Cut]:
+        """The same frames, with masks for faces whose settings ask for a segmenter's."""
+        if segmented is None:
+            return cuts
+        with self.clock.phase("segment"):
+            for cut in cuts:
+                for number, place in enumerate(cut.places):
+                    settings = self.plan.at(cut.frame.pts, place.person)
+                    if not settings.mask.startswith("segmented"):
+                        continue
+                    matrix = self.generator.frame_to_face(place.landmarks)
+                    size = self.generator.out_size
+                    mask = segmented.find(cut.frame.image, place, matrix, size)
+                    if cut.made:  # frames that only warm up may have none
+                        cut.made[number] = replace(cut.made[number], segmented=mask)
         return cuts
 
     def _merged(self, cuts: Iterable[_Cut]) -> Iterator[Rendered]:

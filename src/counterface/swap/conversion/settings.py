@@ -10,6 +10,9 @@ from pydantic import Field, model_validator
 
 from counterface.config import Record
 from counterface.device import Device
+from counterface.errors import WeightsError
+from counterface.faces.named_model import split_name
+from counterface.files import file_sha256
 from counterface.media.stream.encoder import VideoEncoder, choose_encoder
 from counterface.provenance.rights import Rights
 from counterface.swap.conversion.footage import LookConfig
@@ -18,7 +21,13 @@ from counterface.swap.conversion.placement import SmoothConfig
 from counterface.swap.merge.plan import MergePlan
 from counterface.swap.merge.settings import MergeSettings
 
-_FILES = {"plan", "like", "masks", "rights_file"}  # told by name, or by what is in them
+_FILES = {
+    "plan",
+    "like",
+    "masks",
+    "segmenter",
+    "rights_file",
+}  # told by name, or by what is in them
 _INDIFFERENT = {"limits", "batch", "threads", "rights", "merge"} | _FILES
 
 FacesetMaskFolders = Annotated[
@@ -27,6 +36,10 @@ FacesetMaskFolders = Annotated[
         description="facesets of the target with masks, for merge mask 'faceset'; none named: "
         "those that the model was trained on"
     ),
+]
+SegmenterName = Annotated[
+    str,
+    Field(description="segmenter of merge masks 'segmented*', as NAME or NAME:PATH"),
 ]
 TargetRights = Annotated[Rights | None, Field(description="rights record of the target's footage")]
 TargetRightsFile = Annotated[
@@ -51,6 +64,13 @@ class ConvertConfig(ReplaceConfig, LookConfig):
         MergeSettings(), description="merge settings; override the plan's [settings]"
     )
     masks: FacesetMaskFolders = ()
+    segmenter: SegmenterName = "generic"
+    steady_masks: float = Field(
+        0.5,
+        ge=0,
+        lt=1,
+        description="the same of the segmenter's masks as `steady` of faces",
+    )
     smooth: SmoothConfig = Field(SmoothConfig(), description="steadying of landmarks over time")
     steady: float = Field(
         0.0,
@@ -152,9 +172,16 @@ class ConvertConfig(ReplaceConfig, LookConfig):
             "preset": encoder.options.get("preset") or encoder.options.get("profile"),
             "like": [path.name for path in self.like],
             "masks": [path.name for path in self.masks],
+            "segmenter": _by_content(self.segmenter),
             "merge": plan.settings.model_dump(mode="json"),
             "spans": [span.model_dump(mode="json") for span in plan.span],
         }
+
+
+def _by_content(model: str) -> str:
+    """The name of `NAME`, and the SHA-256 of the file of `NAME:PATH`."""
+    name, path = split_name(model)
+    return f"{name}:{file_sha256(path, WeightsError)}" if path is not None else name
 
 
 class Converted(Record):

@@ -17,7 +17,7 @@ from counterface.types import Floats, Mask
 
 MASK_SIZE = 128  # side of the square on which masks are shaped
 _DRAWN = 4  # hulls are drawn this many times finer: a hull of whole pixels would jump in time
-_CLEAN = 0.05  # learned masks below this are nothing, and above 1 minus this all
+_CLEAN = 0.05  # masks of nets below this are nothing, and above 1 minus this all
 
 
 def face_size(landmarks: Floats, frame_to_crop: Floats) -> float:
@@ -36,6 +36,7 @@ def choose_mask(
     size: int,
     learned: Mask | None = None,
     given: Mask | None = None,
+    segmented: Mask | None = None,
 ) -> Mask:
     """The mask of the kind asked for, not yet shrunk or softened, (MASK_SIZE, MASK_SIZE).
 
@@ -46,6 +47,7 @@ def choose_mask(
         size: side of the crop, pixels.
         learned: square mask of the model over the crop, or None if it has none.
         given: square mask over the crop that came with the face, or None.
+        segmented: square mask over the crop of where the target's face is visible, or None.
 
     Raises:
         SwapError: the kind needs a mask that is not there.
@@ -58,18 +60,22 @@ def choose_mask(
         if given is None:
             raise SwapError("mask 'faceset': no mask came with this face; use 'hull' or 'learned'")
         return _fit(given)
-    mask: Mask | None = None
-    if kind != "hull":
-        if learned is None:
-            raise SwapError(
-                f"mask {kind!r}: this model gives no mask of its own; use 'hull', or train a model "
-                "with a mask branch"
-            )
-        mask = np.clip((_fit(learned) - _CLEAN) / (1 - 2 * _CLEAN), 0, 1)
-    if kind == "learned":
-        return np.asarray(mask, dtype=np.float32)
-    hull = _hull(settings.hull, landmarks, frame_to_crop, size)
-    return hull if mask is None else np.asarray(mask * hull, dtype=np.float32)
+    mask = np.ones((MASK_SIZE, MASK_SIZE), np.float32)
+    for factor in kind.split("_x_"):
+        if factor == "hull":
+            mask = mask * _hull(settings.hull, landmarks, frame_to_crop, size)
+        elif factor == "learned":
+            if learned is None:
+                raise SwapError(
+                    f"mask {kind!r}: this model gives no mask of its own; use 'hull', or train a "
+                    "model with a mask branch"
+                )
+            mask = mask * _without_traces(learned)
+        else:
+            if segmented is None:
+                raise SwapError(f"mask {kind!r}: no face was segmented; use 'hull' or 'learned'")
+            mask = mask * _without_traces(segmented)
+    return np.asarray(mask, dtype=np.float32)
 
 
 def shape_mask(mask: Mask, settings: MergeSettings, face: float) -> Mask:
@@ -100,6 +106,10 @@ def _hull(kind: str, landmarks: Floats, frame_to_crop: Floats, size: int) -> Mas
     drawn = hull_mask(points.astype(np.float32), (fine, fine), kind)
     small = cv2.resize(drawn, (MASK_SIZE, MASK_SIZE), interpolation=cv2.INTER_AREA)
     return np.asarray(small, dtype=np.float32)
+
+
+def _without_traces(mask: Mask) -> Mask:
+    return np.asarray(np.clip((_fit(mask) - _CLEAN) / (1 - 2 * _CLEAN), 0, 1), dtype=np.float32)
 
 
 def _fit(mask: Mask) -> Mask:

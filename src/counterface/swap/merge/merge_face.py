@@ -45,6 +45,7 @@ class Swapped:
     frame_to_crop: Floats  # (2, 3) for the R pixels
     landmarks: Floats  # (68, 2) of the target's face, frame pixels
     faceset_mask: Mask | None = None  # (S, S) over the crop, of any size
+    segmented: Mask | None = None  # likewise: where the target's face is visible
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +81,7 @@ def merge_face(
         plain = shaped = np.ones((MASK_SIZE, MASK_SIZE), np.float32)
     else:
         place = swapped.landmarks, swapped.frame_to_crop, size
-        plain = choose_mask(settings, *place, swapped.mask, swapped.faceset_mask)
+        plain = choose_mask(settings, *place, swapped.mask, swapped.faceset_mask, swapped.segmented)
         shaped = shape_mask(plain, settings, face_share * MASK_SIZE)
     mask = _warp_mask(shaped, shift_matrix(matrix, region), size, region)
     mask = cloned_mask(mask) if settings.blend == "seamless" else mask

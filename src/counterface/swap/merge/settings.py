@@ -11,7 +11,16 @@ from counterface.registry import COLOR_TRANSFERS
 from counterface.wording import unknown_name
 
 HullKind = Literal["whole", "no_forehead", "inner", "lower", "upper", "mouth"]  # of `faces.mask`
-MaskKind = Literal["hull", "learned", "learned_x_hull", "faceset", "none"]
+MaskKind = Literal[
+    "hull",
+    "learned",
+    "learned_x_hull",
+    "segmented",
+    "segmented_x_hull",
+    "segmented_x_learned",
+    "faceset",
+    "none",
+]
 Blend = Literal["overlay", "seamless", "raw"]
 
 
@@ -40,8 +49,9 @@ class MergeSettings(Record):
     mask: MaskKind = Field(
         "hull",
         description="region that is replaced; hull: of the landmarks; learned: the model's own; "
-        "learned_x_hull: the product of both; faceset: a mask that comes with the "
-        "face; none: the whole crop",
+        "segmented: where the target's face is visible, by the segmenter; "
+        "learned_x_hull, segmented_x_hull, segmented_x_learned: the product of two; "
+        "faceset: a mask that comes with the face; none: the whole crop",
     )
     hull: HullKind = Field("whole", description="region of the landmarks")
     erode: float = Field(

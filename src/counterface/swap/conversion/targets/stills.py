@@ -27,6 +27,7 @@ class StillConverter:
         """Load the model."""
         self.job = job
         self.generator = job.generator()
+        self.segmenter = job.segmenter()
 
     def convert(self, target: Path, out: Path, top: Path | None = None) -> Converted:
         """Convert one picture, and give the outcome.
@@ -59,6 +60,7 @@ class StillConverter:
             even=False,
             keep_masks="masks" in keep,
             masks=masks,
+            segmenter=self.segmenter,
         )
         (rendered,) = renderer.render(frames_at([Fraction(0)]))
         info = sandbox.probe(target, job.config.limits)

@@ -205,6 +205,8 @@ class VideoConversion:
             even=not config.pictures,
             keep_masks=config.matte or "masks" in config.keep,
             masks=self.masks,
+            segmenter=self.job.segmenter(),
+            steady_masks=config.steady_masks,
             clock=self.clock,
         )
         spans = split_times(footage.times, config.segment_s)

@@ -12,8 +12,8 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from counterface.detect.detector_file.open_net import NetInfo
-from counterface.errors import DetectorError
+from counterface.config import Record
+from counterface.errors import CounterfaceError
 from counterface.files import make_folder, replacing
 
 Axes = Mapping[str, Mapping[int, str]]  # of each input or output, the axes of any length
@@ -22,12 +22,13 @@ Axes = Mapping[str, Mapping[int, str]]  # of each input or output, the axes of a
 def write_net(
     net: nn.Module,
     path: Path,
-    described: tuple[str, NetInfo],
+    described: tuple[str, Record],
     inputs: Axes,
     outputs: Axes,
     examples: tuple[Sequence[Tensor], Sequence[Tensor]],
     close: float,
     what: str,
+    error: type[CounterfaceError],
 ) -> None:
     """Write the network and what is known of it; the file is checked before it replaces another.
 
@@ -40,13 +41,15 @@ def write_net(
         examples: inputs to trace with, and others, of another length, to compare on.
         close: what the file's outputs and the network's may differ by.
         what: word for the outputs.
+        error: kind of error of the folder that writes.
 
     Raises:
-        DetectorError: the file says something else than the network, or cannot be written.
+        CounterfaceError: one of that type: the file says something else than the network, or
+            cannot be written.
     """
     traced, other = examples
-    make_folder(path.parent, DetectorError)
-    with replacing(path, DetectorError) as partial:
+    make_folder(path.parent, error)
+    with replacing(path, error) as partial:
         with warnings.catch_warnings():  # of the tracer; what it wrote is compared below
             warnings.simplefilter("ignore")
             torch.onnx.export(
@@ -63,9 +66,9 @@ def write_net(
         key, info = described
         onnx.helper.set_model_props(model, {key: info.model_dump_json()})
         onnx.save(model, str(partial))
-        error = _difference(net, partial, list(outputs), dict(zip(inputs, other, strict=True)))
-        if error > close:
-            raise DetectorError(f"{path}: the file's {what} differ by {error:.2g}; not kept")
+        apart = _difference(net, partial, list(outputs), dict(zip(inputs, other, strict=True)))
+        if apart > close:
+            raise error(f"{path}: the file's {what} differ by {apart:.2g}; not kept")
 
 
 def _difference(net: nn.Module, path: Path, outputs: list[str], given: dict[str, Tensor]) -> float:

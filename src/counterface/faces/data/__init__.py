@@ -1,0 +1,1 @@
+"""The net that ships: the mask of the visible face."""
