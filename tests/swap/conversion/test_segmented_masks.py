@@ -57,11 +57,21 @@ def test_a_mask_lies_over_the_crop_that_is_asked_for() -> None:
     image, _ = with_bar()
     masks = SegmentedMasks(NotTheBar(), 0)
     matrix = crop_matrix(FACE.landmarks, "face", 128)
-    mask = masks.find(image, FACE, matrix, 128)
+    mask = masks.of_target(image, FACE, matrix, 128)
     assert (mask.shape, mask.dtype) == ((128, 128), np.float32)
     x, y = warp_points(ACTOR.landmarks[48:68].mean(axis=0, keepdims=True), matrix)[0].astype(int)
     assert mask[y, x] < 0.1
     assert mask[y - 40, x] > 0.9
+
+
+def test_hair_of_the_source_is_left_out_by_the_mask_of_what_was_made() -> None:
+    face = np.full((64, 64, 3), 200, np.uint8)
+    face[:20] = BAR
+    matrix = crop_matrix(FACE.landmarks, "face", 64)
+    mask = SegmentedMasks(NotTheBar(template="face"), 0).of_made(face, FACE, matrix)
+    assert mask.shape == (64, 64)
+    assert mask[2:18, 2:-2].max() < 0.1
+    assert mask[23:60, 4:60].min() > 0.9
 
 
 @pytest.mark.parametrize("kind", ["segmented", "segmented_x_hull"])
@@ -87,7 +97,9 @@ def test_what_is_before_the_face_is_left_as_it_was(kind: str) -> None:
     assert merged[kind][nose].mean() > 10
 
 
-def test_frames_before_a_segment_steady_its_masks_and_make_no_faces() -> None:
+@pytest.mark.parametrize(("kind", "seen", "made"), [("segmented", 3, 1), ("made", 3, 3)])
+def test_frames_before_a_segment_steady_its_masks(kind: str, seen: int, made: int) -> None:
+    """Faces are made for them only where those are masked."""
     segmenter, image = NotTheBar(), with_bar()[0]
     frames = [Frame(image, number, Fraction(number, 25)) for number in range(3)]
     generator = Generator(echo_model(64), "torch", batch=4)
@@ -99,15 +111,15 @@ def test_frames_before_a_segment_steady_its_masks_and_make_no_faces() -> None:
         return generate(crops, identity)
 
     generator.generate = counted  # type: ignore[method-assign]
-    settings = MergeSettings(mask="segmented")
+    settings = MergeSettings(mask=kind)
     faces = dict.fromkeys(range(3), (FACE,))
     renderer = Renderer(
         generator, SOURCE, MergePlan(settings=settings), faces, lambda made: made,
         segmenter=segmenter, steady_masks=0.5,
     )  # fmt: skip
     assert len(list(renderer.render(frames[2:], frames[:2]))) == 1
-    assert segmenter.seen == 3
-    assert sum(cut) == 1
+    assert segmenter.seen == seen
+    assert sum(cut) == made
 
 
 def test_names_that_no_segmenter_has_are_refused(tmp_path: Path) -> None:

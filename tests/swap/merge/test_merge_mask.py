@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from drawn_swaps import draw_swap
+from pydantic import ValidationError
 
 from counterface.errors import ShapeError, SwapError
 from counterface.faces.mask import MASK_KINDS
@@ -31,7 +32,7 @@ def bare(**changes: Any) -> MergeSettings:
 def choose(settings: MergeSettings, **masks: Mask) -> Mask:
     drawn = draw_swap(pose=Pose(10, 0, 8))
     swapped = drawn.swapped
-    return choose_mask(settings, swapped.landmarks, swapped.frame_to_crop, 128, **masks)
+    return choose_mask(settings, swapped.landmarks, swapped.frame_to_crop, 128, masks)
 
 
 @pytest.mark.parametrize("kind", MASK_KINDS)
@@ -46,35 +47,44 @@ def test_the_hull_is_the_same_at_any_size_of_crop() -> None:
     masks = []
     for size in (64, 256):
         swapped = draw_swap(size=size, pose=Pose(10, 0, 8)).swapped
-        masks.append(choose_mask(bare(), swapped.landmarks, swapped.frame_to_crop, size))
+        masks.append(choose_mask(bare(), swapped.landmarks, swapped.frame_to_crop, size, {}))
     assert np.abs(masks[0] - masks[1]).mean() < 0.002
 
 
 def test_a_hull_follows_landmarks_that_move_by_a_part_of_a_pixel() -> None:
     swapped = draw_swap().swapped
-    widths = [
-        choose_mask(bare(), swapped.landmarks + np.float32([step, 0]), swapped.frame_to_crop, 128)[
-            64
-        ]
-        for step in (0.0, 0.4)
-    ]
+    moved = [swapped.landmarks + np.float32([step, 0]) for step in (0.0, 0.4)]
+    masks = [choose_mask(bare(), points, swapped.frame_to_crop, 128, {}) for points in moved]
+    widths = [mask[64] for mask in masks]
     centres = [float((row * np.arange(MASK_SIZE)).sum() / row.sum()) for row in widths]
     assert 0.1 < centres[1] - centres[0] < 0.7
 
 
-@pytest.mark.parametrize("kinds", ["learned_x_hull", "segmented_x_hull", "segmented_x_learned"])
-def test_a_product_is_inside_both(kinds: str) -> None:
+@pytest.mark.parametrize(
+    "kinds", ["learned_x_hull", "segmented_x_made", "segmented_x_hull_x_learned"]
+)
+def test_a_product_is_inside_each(kinds: str) -> None:
     masks = {"learned": square(70), "segmented": np.roll(square(70), 9, axis=1)}
+    masks["made"] = np.roll(square(70), 9, axis=0)
     product = choose(bare(mask=kinds), **masks)
-    one, other = (choose(bare(mask=kind), **masks) for kind in kinds.split("_x_"))
-    assert np.allclose(product, one * other, atol=1e-6)
-    assert 0 < product.sum() < min(one.sum(), other.sum())
+    parts = [choose(bare(mask=kind), **masks) for kind in kinds.split("_x_")]
+    assert np.allclose(product, np.prod(parts, axis=0), atol=1e-6)
+    assert 0 < product.sum() < min(part.sum() for part in parts)
 
 
-@pytest.mark.parametrize("kind", ["learned", "segmented", "segmented_x_learned", "faceset"])
+@pytest.mark.parametrize("kind", ["learned", "segmented", "made", "hull_x_made", "faceset"])
 def test_a_mask_that_is_not_there_is_said(kind: str) -> None:
     with pytest.raises(SwapError, match=rf"mask '{kind}': .*use 'hull'"):
         choose(bare(mask=kind))
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("hul", "hul"), ("hull_x_none", "none"), ("hull_x_hull", "twice")],
+)
+def test_a_kind_that_is_none_is_refused(kind: str, words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        MergeSettings(mask=kind)
 
 
 def test_a_learned_masks_faint_noise_is_nothing() -> None:
@@ -86,10 +96,10 @@ def test_a_learned_masks_faint_noise_is_nothing() -> None:
 def test_given_masks_are_taken_as_they_are() -> None:
     given = np.zeros((64, 64), np.float32)
     given[16:48, 8:56] = 1
-    mask = choose(bare(mask="faceset"), given=given)
+    mask = choose(bare(mask="faceset"), faceset=given)
     assert mask.mean() == pytest.approx(given.mean(), rel=0.02)
     with pytest.raises(ShapeError, match=r"\(32, 64\)"):
-        choose(bare(mask="faceset"), given=given[:32])
+        choose(bare(mask="faceset"), faceset=given[:32])
 
 
 def test_the_size_of_a_face_is_2_7_eye_distances_whatever_its_pose_in_the_picture() -> None:

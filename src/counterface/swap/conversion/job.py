@@ -31,6 +31,7 @@ from counterface.provenance.rights import Rights, find_rights, read_rights
 from counterface.swap.conversion.faceset_masks import FacesetMasks
 from counterface.swap.conversion.generate import Generator
 from counterface.swap.conversion.placement import PlacedFace
+from counterface.swap.conversion.segmented_masks import SEGMENTED
 from counterface.swap.conversion.settings import ConvertConfig
 from counterface.swap.swap_model import SOURCE, FacesetUsed, TrainedModel
 
@@ -62,7 +63,7 @@ class ConvertJob:
     def generator(self, *, masks: bool = False) -> Generator:
         """What makes faces, with masks where the plan or `masks` asks for them."""
         config = self.config
-        masks = masks or any("learned" in kind for kind in self._mask_kinds())
+        masks = masks or "learned" in self.plan.mask_factors
         return Generator(
             self.trained, config.backend, batch=config.batch, threads=config.threads, masks=masks
         )
@@ -76,7 +77,7 @@ class ConvertJob:
             SwapError: they are wanted, and there are none.
             FacesetError: a folder that was named is no faceset.
         """
-        if not asked and "faceset" not in self._mask_kinds():
+        if not asked and "faceset" not in self.plan.mask_factors:
             return None
         folders = self.config.masks or tuple(
             Path(used.folder) for used in self._others() if Path(used.folder).is_dir()
@@ -90,7 +91,7 @@ class ConvertJob:
             RegistryError: none of that name.
             WeightsError: its file is not there or cannot be used.
         """
-        if not asked and not any(kind.startswith("segmented") for kind in self._mask_kinds()):
+        if not asked and not self.plan.mask_factors & SEGMENTED:
             return None
         return load_segmenter(self.config.segmenter)
 
@@ -202,11 +203,6 @@ class ConvertJob:
         faceset = Faceset.open(Path(used.folder))
         found = {faceset.rights_of(row) for row in faceset if row.source_sha256 == sha256}
         return found.pop() if len(found) == 1 else None
-
-    def _mask_kinds(self) -> set[str]:
-        """All kinds of masks in the plan."""
-        changes = [str(span.changes.get("mask", "")) for span in self.plan.span]
-        return {self.plan.settings.mask, *changes}
 
     def _others(self) -> list[FacesetUsed]:
         """The facesets of everyone but the one whose face is put in."""

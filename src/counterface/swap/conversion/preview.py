@@ -18,7 +18,7 @@ from counterface.provenance.record import MadeRecord
 from counterface.swap.conversion.footage import Footage, FramesAt, LookConfig, look_at
 from counterface.swap.conversion.people import choose_people, find_people
 from counterface.swap.conversion.placement import PlacedFace, SmoothConfig, place_faces
-from counterface.swap.conversion.segmented_masks import SegmentedMasks
+from counterface.swap.conversion.segmented_masks import SEGMENTED, SegmentedMasks
 from counterface.swap.conversion.settings import (
     ConvertConfig,
     FacesetMaskFolders,
@@ -29,7 +29,7 @@ from counterface.swap.conversion.settings import (
 )
 from counterface.swap.merge.grid import parse_knob, settings_grid
 from counterface.swap.merge.merge_face import Swapped
-from counterface.swap.merge.settings import MergeSettings
+from counterface.swap.merge.settings import MergeSettings, mask_factors
 from counterface.types import Frame
 
 if TYPE_CHECKING:
@@ -124,13 +124,11 @@ def preview(model: Path, target: Path, out: Path, config: PreviewConfig) -> Made
     rights = job.target_rights(target, sha256)
     moment = find_moment(target, config)
     settings = job.plan.at(moment.frame.pts, moment.face.person)
-    asked = any(knob.name == "mask" and "faceset" in knob.values for knob in (rows, columns))
-    masks = job.masks(target, sha256, asked=asked)
-    generator = job.generator(
-        masks=any("learned" in str(v) for k in (rows, columns) for v in k.values)
-    )
-    asked = any("segmented" in str(v) for knob in (rows, columns) for v in knob.values)
-    segmenter = job.segmenter(asked=asked)
+    knobs = {str(value) for k in (rows, columns) if k.name == "mask" for value in k.values}
+    asked = {name for kind in knobs for name in mask_factors(kind)}
+    masks = job.masks(target, sha256, asked="faceset" in asked)
+    generator = job.generator(masks="learned" in asked)
+    segmenter = job.segmenter(asked=bool(asked & SEGMENTED))
     swapped = make_swapped(generator, moment, job.identity, masks, segmenter)
     grid = settings_grid(moment.frame.image, swapped, settings, rows, columns, moment.face.motion)
     marked = marker.mark_frame(grid)
@@ -178,12 +176,14 @@ def make_swapped(
     crop = generator.cut(frame.image, place.landmarks)
     ((face, mask),) = generator.generate([crop], identity)
     matrix = generator.frame_to_face(place.landmarks)
-    given = seen = None
+    given = seen = seen_made = None
     if masks is not None:
         given = masks.find(frame.pts, place.box, matrix, generator.out_size)
     if segmenter is not None:
-        seen = SegmentedMasks(segmenter, 0).find(frame.image, place, matrix, generator.out_size)
-    return Swapped(face, mask, matrix, place.landmarks, given, seen)
+        segmented = SegmentedMasks(segmenter, 0)
+        seen = segmented.of_target(frame.image, place, matrix, generator.out_size)
+        seen_made = segmented.of_made(face, place, matrix)
+    return Swapped(face, mask, matrix, place.landmarks, given, seen, seen_made)
 
 
 def _choose(

@@ -96,7 +96,7 @@ class Renderer:
         if self.segmenter is not None:
             segmented = SegmentedMasks(self.segmenter, self.steady_masks)
         warm = [self._cut(frame) for frame in before]
-        if steady is not None:
+        if steady is not None or "made" in self.plan.mask_factors:
             self._make(warm, steady)
         if segmented is not None:
             self._segment(warm, segmented)
@@ -133,14 +133,17 @@ class Renderer:
         with self.clock.phase("segment"):
             for cut in cuts:
                 for number, place in enumerate(cut.places):
-                    settings = self.plan.at(cut.frame.pts, place.person)
-                    if not settings.mask.startswith("segmented"):
-                        continue
+                    factors = self.plan.at(cut.frame.pts, place.person).mask_factors
                     matrix = self.generator.frame_to_face(place.landmarks)
-                    size = self.generator.out_size
-                    mask = segmented.find(cut.frame.image, place, matrix, size)
+                    seen = made = None
+                    if "segmented" in factors:
+                        size = self.generator.out_size
+                        seen = segmented.of_target(cut.frame.image, place, matrix, size)
+                    if "made" in factors:
+                        made = segmented.of_made(cut.made[number].image, place, matrix)
                     if cut.made:  # frames that only warm up may have none
-                        cut.made[number] = replace(cut.made[number], segmented=mask)
+                        whole = replace(cut.made[number], segmented=seen, segmented_made=made)
+                        cut.made[number] = whole
         return cuts
 
     def _merged(self, cuts: Iterable[_Cut]) -> Iterator[Rendered]:
@@ -150,7 +153,7 @@ class Renderer:
                 parts = []
                 for place, crop, made in zip(cut.places, cut.crops, cut.made, strict=True):
                     settings = self.plan.at(cut.frame.pts, place.person)
-                    if settings.mask == "faceset":
+                    if "faceset" in settings.mask_factors:
                         made, settings = self._masked(cut.frame, place, made, settings)
                     merged = merge_face(image, made, settings, place.motion)
                     image = merged.frame
@@ -170,5 +173,6 @@ class Renderer:
         mask = self.masks.find(frame.pts, place.box, made.frame_to_crop, size)
         if mask is None:
             self.maskless += 1
-            return made, settings.model_copy(update={"mask": "hull"})
+            factors = {"hull" if name == "faceset" else name for name in settings.mask_factors}
+            return made, settings.model_copy(update={"mask": "_x_".join(sorted(factors))})
         return replace(made, faceset_mask=mask), settings

@@ -6,6 +6,8 @@ are smooth, so they lose nothing when they are warped up, and it costs the same 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import cv2
 import numpy as np
 
@@ -17,6 +19,13 @@ from counterface.types import Floats, Mask
 
 MASK_SIZE = 128  # side of the square on which masks are shaped
 _DRAWN = 4  # hulls are drawn this many times finer: a hull of whole pixels would jump in time
+_MISSING = {
+    "learned": "this model gives no mask of its own; use 'hull', or train a model with a mask "
+    "branch",
+    "faceset": "no mask came with this face; use 'hull' or 'learned'",
+    "segmented": "no face was segmented; use 'hull' or 'learned'",
+    "made": "no face was segmented; use 'hull' or 'learned'",
+}
 _CLEAN = 0.05  # masks of nets below this are nothing, and above 1 minus this all
 
 
@@ -34,9 +43,7 @@ def choose_mask(
     landmarks: Floats,
     frame_to_crop: Floats,
     size: int,
-    learned: Mask | None = None,
-    given: Mask | None = None,
-    segmented: Mask | None = None,
+    masks: Mapping[str, Mask | None],
 ) -> Mask:
     """The mask of the kind asked for, not yet shrunk or softened, (MASK_SIZE, MASK_SIZE).
 
@@ -45,37 +52,25 @@ def choose_mask(
         landmarks: (68, 2) frame pixels.
         frame_to_crop: (2, 3), of a crop of `size` pixels.
         size: side of the crop, pixels.
-        learned: square mask of the model over the crop, or None if it has none.
-        given: square mask over the crop that came with the face, or None.
-        segmented: square mask over the crop of where the target's face is visible, or None.
+        masks: square masks over the crop by what `mask` calls them, but for the hull.
 
     Raises:
         SwapError: the kind needs a mask that is not there.
         ShapeError: a mask that is not square, or landmarks that are not (68, 2).
     """
-    kind = settings.mask
-    if kind == "none":
-        return np.ones((MASK_SIZE, MASK_SIZE), np.float32)
-    if kind == "faceset":
-        if given is None:
-            raise SwapError("mask 'faceset': no mask came with this face; use 'hull' or 'learned'")
-        return _fit(given)
-    mask = np.ones((MASK_SIZE, MASK_SIZE), np.float32)
-    for factor in kind.split("_x_"):
+    out = np.ones((MASK_SIZE, MASK_SIZE), np.float32)
+    for factor in settings.mask_factors:
         if factor == "hull":
-            mask = mask * _hull(settings.hull, landmarks, frame_to_crop, size)
-        elif factor == "learned":
-            if learned is None:
-                raise SwapError(
-                    f"mask {kind!r}: this model gives no mask of its own; use 'hull', or train a "
-                    "model with a mask branch"
-                )
-            mask = mask * _without_traces(learned)
-        else:
-            if segmented is None:
-                raise SwapError(f"mask {kind!r}: no face was segmented; use 'hull' or 'learned'")
-            mask = mask * _without_traces(segmented)
-    return np.asarray(mask, dtype=np.float32)
+            out = out * _hull(settings.hull, landmarks, frame_to_crop, size)
+            continue
+        mask = masks.get(factor)
+        if mask is None:
+            raise SwapError(f"mask {settings.mask!r}: {_MISSING[factor]}")
+        fitted = _fit(mask)
+        if factor != "faceset":  # which somebody may have drawn so
+            fitted = np.clip((fitted - _CLEAN) / (1 - 2 * _CLEAN), 0, 1)
+        out = out * fitted
+    return np.asarray(out, dtype=np.float32)
 
 
 def shape_mask(mask: Mask, settings: MergeSettings, face: float) -> Mask:
@@ -106,10 +101,6 @@ def _hull(kind: str, landmarks: Floats, frame_to_crop: Floats, size: int) -> Mas
     drawn = hull_mask(points.astype(np.float32), (fine, fine), kind)
     small = cv2.resize(drawn, (MASK_SIZE, MASK_SIZE), interpolation=cv2.INTER_AREA)
     return np.asarray(small, dtype=np.float32)
-
-
-def _without_traces(mask: Mask) -> Mask:
-    return np.asarray(np.clip((_fit(mask) - _CLEAN) / (1 - 2 * _CLEAN), 0, 1), dtype=np.float32)
 
 
 def _fit(mask: Mask) -> Mask:

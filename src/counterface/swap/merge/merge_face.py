@@ -46,6 +46,17 @@ class Swapped:
     landmarks: Floats  # (68, 2) of the target's face, frame pixels
     faceset_mask: Mask | None = None  # (S, S) over the crop, of any size
     segmented: Mask | None = None  # likewise: where the target's face is visible
+    segmented_made: Mask | None = None  # likewise: where the face is visible in `image`
+
+    @property
+    def masks(self) -> dict[str, Mask | None]:
+        """The masks by what `MergeSettings.mask` calls them."""
+        return {
+            "learned": self.mask,
+            "faceset": self.faceset_mask,
+            "segmented": self.segmented,
+            "made": self.segmented_made,
+        }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +92,7 @@ def merge_face(
         plain = shaped = np.ones((MASK_SIZE, MASK_SIZE), np.float32)
     else:
         place = swapped.landmarks, swapped.frame_to_crop, size
-        plain = choose_mask(settings, *place, swapped.mask, swapped.faceset_mask, swapped.segmented)
+        plain = choose_mask(settings, *place, swapped.masks)
         shaped = shape_mask(plain, settings, face_share * MASK_SIZE)
     mask = _warp_mask(shaped, shift_matrix(matrix, region), size, region)
     mask = cloned_mask(mask) if settings.blend == "seamless" else mask

@@ -33,7 +33,7 @@ from counterface.config import Record, read_config, to_toml
 from counterface.errors import ConfigError
 from counterface.files import write_bytes
 from counterface.project_files import describe_error
-from counterface.swap.merge.settings import MergeSettings
+from counterface.swap.merge.settings import MergeSettings, mask_factors
 
 
 class Span(Record):
@@ -104,6 +104,13 @@ class MergePlan(Record):
         if isinstance(spans, dict):
             raise ValueError("write [[span]] with two brackets on each side: a list of spans")
         return spans
+
+    @property
+    def mask_factors(self) -> frozenset[str]:
+        """All that the masks of any moment are products of."""
+        changed = [str(span.changes["mask"]) for span in self.span if "mask" in span.changes]
+        kinds = self.settings.mask, *changed
+        return frozenset(factor for kind in kinds for factor in mask_factors(kind))
 
     @classmethod
     def read(cls, path: Path) -> MergePlan:

@@ -11,17 +11,21 @@ from counterface.registry import COLOR_TRANSFERS
 from counterface.wording import unknown_name
 
 HullKind = Literal["whole", "no_forehead", "inner", "lower", "upper", "mouth"]  # of `faces.mask`
-MaskKind = Literal[
-    "hull",
-    "learned",
-    "learned_x_hull",
-    "segmented",
-    "segmented_x_hull",
-    "segmented_x_learned",
-    "faceset",
-    "none",
-]
+MASK_FACTORS = ("hull", "learned", "faceset", "segmented", "made")
 Blend = Literal["overlay", "seamless", "raw"]
+
+
+def _known_mask(kind: str) -> str:
+    factors = kind.split("_x_")
+    unknown = [factor for factor in factors if factor not in MASK_FACTORS]
+    if kind != "none" and unknown:
+        raise ValueError(unknown_name("mask", unknown[0], ("none", *MASK_FACTORS)))
+    if len(set(factors)) < len(factors):
+        raise ValueError(f"mask {kind!r} names one of its factors twice; name each once")
+    return kind
+
+
+MaskKind = Annotated[str, AfterValidator(_known_mask)]
 
 
 def _known_transfer(name: str) -> str:
@@ -49,9 +53,9 @@ class MergeSettings(Record):
     mask: MaskKind = Field(
         "hull",
         description="region that is replaced; hull: of the landmarks; learned: the model's own; "
-        "segmented: where the target's face is visible, by the segmenter; "
-        "learned_x_hull, segmented_x_hull, segmented_x_learned: the product of two; "
-        "faceset: a mask that comes with the face; none: the whole crop",
+        "faceset: a mask that comes with the face; segmented, made: where a face is visible in the "
+        "target and in what was made, by the segmenter; none: the whole crop; products are "
+        "spelled as segmented_x_made_x_hull",
     )
     hull: HullKind = Field("whole", description="region of the landmarks")
     erode: float = Field(
@@ -119,3 +123,13 @@ class MergeSettings(Record):
     jpeg_quality: int = Field(
         100, ge=1, le=100, description="JPEG quality of the face; 100 = off, 75 = usual, 30 = poor"
     )
+
+    @property
+    def mask_factors(self) -> tuple[str, ...]:
+        """The names of `MASK_FACTORS` whose product the mask is; none for the whole crop."""
+        return mask_factors(self.mask)
+
+
+def mask_factors(kind: str) -> tuple[str, ...]:
+    """The names of `MASK_FACTORS` in a kind of mask."""
+    return () if kind == "none" else tuple(kind.split("_x_"))
