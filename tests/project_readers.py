@@ -14,6 +14,7 @@ from drawn_facesets import RIGHTS
 from drawn_keras import write_keras
 from drawn_trees import DRAWN
 from drawn_weights import write_caffe, write_cascade, write_layers
+from landmark_readers import faceswap_landmarks, plain_landmarks, pts_landmarks
 from swap_files import write_df
 from tiny_detector import metadata
 
@@ -33,10 +34,6 @@ from counterface.faces.backends.haar import read_cascade
 from counterface.faces.backends.manual import read_faces
 from counterface.faces.backends.mtcnn import read_layers
 from counterface.faces.backends.ssd import read_caffe_layers
-from counterface.faceset.alignments.exchange import export_landmarks
-from counterface.faceset.alignments.faceswap import faceswap_faces
-from counterface.faceset.alignments.ibug import read_pts, write_pts
-from counterface.faceset.alignments.plain import plain_faces
 from counterface.faceset.commits import WORK_FOLDER, CommitWriter
 from counterface.faceset.curate.measuring import CACHE_FOLDER, measure_all
 from counterface.faceset.curate.pour import pack, unpack
@@ -52,7 +49,6 @@ from counterface.media.image import read_image, write_image
 from counterface.media.probe import probe
 from counterface.media.video_reader import read_video
 from counterface.media.video_writer import VideoWriter
-from counterface.project_files import read_json
 from counterface.provenance import record as made
 from counterface.provenance.fingerprint import KnownFakes, hash_image, import_known_fakes
 from counterface.provenance.home import WATERMARK_FILE
@@ -150,29 +146,6 @@ def faceset_measures(folder: Path) -> Reader:
     measure_all(Faceset.open(folder), measure)
     (path,) = (folder / CACHE_FOLDER).iterdir()
     return path, lambda: measure_all(Faceset.open(folder), measure)
-
-
-def plain_landmarks(folder: Path) -> Reader:
-    """Landmarks of two crops as JSON."""
-    _write_faceset(folder / "f")
-    path = folder / "a.json"
-    export_landmarks(folder / "f", path, "json")
-    return path, lambda: plain_faces(path, read_json(path, FacesetError))
-
-
-def faceswap_landmarks(folder: Path) -> Reader:
-    """The same as faceswap has them."""
-    _write_faceset(folder / "f")
-    path = folder / "a.json"
-    export_landmarks(folder / "f", path, "faceswap")
-    return path, lambda: faceswap_faces(path, read_json(path, FacesetError))
-
-
-def pts_landmarks(folder: Path) -> Reader:
-    """The landmarks of one face as iBUG has them."""
-    path = folder / "a.pts"
-    write_pts(path, np.ones((68, 2)))
-    return path, lambda: read_pts(path)
 
 
 def _write_faceset(folder: Path) -> None:
