@@ -11,6 +11,10 @@ Compared points, by set:
   then looked over, so it measures agreement with dlib more than truth.
 - drawn: all 68 points of drawn actors at many poses and expressions, exact.
 The divisor is the true distance between the outer eye corners.
+
+    python benchmarks/landmark_error.py --redo --landmarkers mediapipe_mesh fan2d --sets london
+
+compares landmarks found again on crops, as `faceset align redo` does, with those on frames.
 """
 
 from __future__ import annotations
@@ -19,18 +23,24 @@ import argparse
 import json
 import sys
 import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 from drawn import DATA, Expression, draw_actor
 
-from counterface.faces.face_detector import find_faces
+from counterface.faces.align import align
+from counterface.faces.face_detector import find_faces, load_models
 from counterface.faces.landmarks import BROWS, INNER, JAW, LEFT_EYE, MOUTH, NOSE
 from counterface.faces.smooth import jitter, smooth_points
-from counterface.media.image import read_image
+from counterface.faceset.alignments.change import points_in_frame
+from counterface.faceset.alignments.redo import face_on_crop, face_on_frame
+from counterface.faceset.row import Row
+from counterface.media.image import encode_image, read_image
 from counterface.media.video_reader import read_video
 from counterface.types import Floats, Image, Pose
 
@@ -132,6 +142,56 @@ def measure(samples: Iterator[Sample], groups: dict, detector: str, landmarker: 
     return row
 
 
+REDONE = (("whole_face", 256), ("whole_face", 128), ("face", 256), ("head", 256))
+
+
+def measure_redone(
+    samples: Iterator[Sample], groups: dict, detector: str, landmarker: str
+) -> dict[str, dict]:
+    """Errors of one landmarker on the frames and on crops of several kinds, of the same faces.
+
+    The crops are cut by the default landmarker, as extraction does by default.
+    """
+    marker = load_models(detector, landmarker)[1]
+    errors: dict[str, list] = {}
+    missed: Counter[str] = Counter()
+    for sample in samples:
+        face = match(sample, find_faces(sample.image, detector))
+        if face is None:
+            continue
+        found = {}
+        for template, size in REDONE:
+            crop = align(sample.image, face, template, size, outside="grey")
+            row = Row.of(crop, "a.jpg", "a.jpg", "0")
+            pixels = decode(encode_image(crop.image, "JPEG", 95))
+            seen = marker.locate(pixels, [face_on_crop(row)])[0].landmarks
+            points = None if seen is None else points_in_frame(seen, row)
+            found[f"crop, {template} {size}"] = points
+        found["frame"] = marker.locate(sample.image, [face_on_frame(row)])[0].landmarks
+        for name, points in found.items():
+            missed[name] += points is None
+        if all(points is not None for points in found.values()):
+            for name, points in found.items():
+                off = np.linalg.norm(points[sample.index] - sample.points, axis=1)
+                errors.setdefault(name, []).append(off / sample.divisor)
+                moved = np.linalg.norm(points - found["frame"], axis=1)[INNER].mean()
+                errors.setdefault(f"{name}: moved", []).append(moved / sample.divisor)
+    rows = {}
+    for name, count in missed.items():
+        table = np.stack(errors[name])
+        row = {"faces": len(table), "not found": count}
+        row |= {f"mean error, {g}": float(table[:, part].mean()) for g, part in groups.items()}
+        row["90th percentile of faces"] = float(np.percentile(table.mean(axis=1), 90))
+        row["from that on the frame, 51 points"] = float(np.mean(errors[f"{name}: moved"]))
+        rows[name] = row
+    return rows
+
+
+def decode(data: bytes) -> Image:
+    """The picture in the bytes of a JPEG file."""
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].copy()
+
+
 def measure_jitter(data: Path, frames: int = 60) -> dict:
     """Mean over the talking-head clips, of points 17..67, in parts of the face size."""
     raw, steady = [], []
@@ -156,6 +216,7 @@ def main() -> None:
     parser.add_argument("--detectors", nargs="+", default=["mediapipe", "centerface"])
     parser.add_argument("--sets", nargs="+", default=["drawn", "london", "dlib68"])
     parser.add_argument("--no-jitter", action="store_true")
+    parser.add_argument("--redo", action="store_true", help="on crops against on frames, instead")
     options = parser.parse_args()
     sets = {"drawn": (draw_samples, FULL_GROUPS)}
     if options.data.is_dir():
@@ -176,9 +237,14 @@ def main() -> None:
     for landmarker in options.landmarkers:
         for detector in options.detectors:
             for name, (samples, groups) in sets.items():
+                if options.redo:
+                    rows = measure_redone(samples(), groups, detector, landmarker)
+                    for kind, row in rows.items():
+                        tell(f"{name}, {detector} + {landmarker}, {kind}", row)
+                    continue
                 row = measure(samples(), groups, detector, landmarker)
                 tell(f"{name}, {detector} + {landmarker}", row)
-    if options.data.is_dir() and not options.no_jitter:
+    if options.data.is_dir() and not options.no_jitter and not options.redo:
         tell("jitter, mediapipe + mediapipe_mesh", measure_jitter(options.data))
     elif not options.data.is_dir():
         print(f"{options.data} is absent: only drawn actors were measured", file=sys.stderr)

@@ -14,6 +14,7 @@ from drawn_facesets import RIGHTS
 from drawn_keras import write_keras
 from drawn_trees import DRAWN
 from drawn_weights import write_caffe, write_cascade, write_layers
+from landmark_readers import faceswap_landmarks, plain_landmarks, pts_landmarks
 from swap_files import write_df
 from tiny_detector import metadata
 
@@ -479,7 +480,7 @@ _LISTED = ("dfdc", "dfdc_test", "dfdcp", "faceforensics", "celeb_df", "deepfakeb
 LISTS = tuple(map(list_of, _LISTED))
 READERS = (
     *(rights, merge_plan, run_settings, made_record, faceset_header, faceset_rows, faceset_commit),
-    *(faceset_pack, faceset_measures),
+    *(faceset_pack, faceset_measures, plain_landmarks, faceswap_landmarks, pts_landmarks),
     *(manifest, manifest_csv, known_hashes, build_pairs, checkpoint, checkpoint_record, swap_model),
     *(run_log, openings, scores, fold_result, fold_report, known_fakes, known_fakes_list),
     *(

@@ -111,6 +111,13 @@ COMMANDS = (  # in an order in which each finds what it needs
     "faceset restore fs_a",
     "faceset import-masks fs_a masks",  # `prepare` makes them
     "faceset export-masks fs_a masks_out",
+    "faceset align redo fs_a --landmarker mediapipe_mesh",
+    "faceset align recut fs_a --source clip.mp4",
+    "faceset align undo fs_a",
+    "faceset align export fs_a landmarks.json",
+    "faceset align import fs_a landmarks.json",
+    "faceset align check fs_a --source clip.mp4",
+    "faceset align draw fs_a drawn",
     "faceset pack fs_a fs_a.parquet",
     "faceset unpack fs_a.parquet fs_c",
     "faceset merge fs_b fs_c --out fs_d",

@@ -22,11 +22,11 @@ from pydantic import ValidationError
 from counterface.errors import ConfigError, FacesetError, MediaError, RegistryError, WeightsError
 from counterface.faceset import header as header_module
 from counterface.faceset.curate import measuring
+from counterface.faceset.curate.carry import TRASH
 from counterface.faceset.curate.choose import Choice, filter_, restore
 from counterface.faceset.curate.duplicates import DedupeConfig, dedupe
 from counterface.faceset.curate.order import GroupConfig, SortConfig, group, sort
 from counterface.faceset.curate.people import cluster, group_people
-from counterface.faceset.curate.relocate import TRASH
 from counterface.faceset.header import HEADER_FILE, ROWS_FILE
 from counterface.faceset.store import Faceset, save
 from counterface.files import locked

@@ -16,7 +16,7 @@ from killed import disk_steps
 
 from counterface.errors import FacesetError, RightsError
 from counterface.faceset.curate import pour
-from counterface.faceset.curate.choose import Choice, filter_
+from counterface.faceset.curate.choose import Choice, filter_, restore
 from counterface.faceset.curate.order import SortConfig, sort
 from counterface.faceset.curate.pour import merge_facesets, pack, unpack
 from counterface.faceset.row import ROWS
@@ -66,6 +66,123 @@ def test_a_pack_gives_the_same_faceset_back(drawn: Path, tmp_path: Path, monkeyp
     assert other.header.sources == one.header.sources
     assert other.header.rights == one.header.rights == RIGHTS
     assert unpack(tmp_path / "jane.parquet", tmp_path / "back").known == 4
+
+
+def with_polygons(folder: Path) -> None:
+    """Masks of their own for all crops, with polygons for the first two."""
+    faceset = Faceset.open(folder)
+    (folder / "masks").mkdir()
+    rows = []
+    for number, row in enumerate(faceset):
+        name = f"masks/{Path(row.file).stem}.png"
+        (folder / name).write_bytes(b"mask of " + row.file.encode())
+        if number < 2:
+            (folder / name).with_suffix(".json").write_bytes(b"polygons of " + row.file.encode())
+        rows.append(replace(row, mask=name))
+    with locked(folder, FacesetError):
+        save(replace(faceset, rows=tuple(rows)))
+
+
+def masks(folder: Path) -> dict[str, tuple[bytes, bytes | None]]:
+    """The content of each crop's mask and polygons."""
+    found = {}
+    for row in Faceset.open(folder):
+        assert row.mask is not None
+        outlines = (folder / row.mask).with_suffix(".json")
+        polygons = outlines.read_bytes() if outlines.exists() else None
+        found[row.file] = ((folder / row.mask).read_bytes(), polygons)
+    return found
+
+
+def test_polygons_are_packed_and_merged_with_their_masks(drawn: Path, tmp_path: Path):
+    jane, joe = (Path(shutil.copytree(drawn / n, tmp_path / n)) for n in ("jane", "joe"))
+    with_polygons(jane)
+    with_polygons(joe)
+    pack(jane, tmp_path / "jane.parquet")
+    unpack(tmp_path / "jane.parquet", tmp_path / "back")
+    assert masks(tmp_path / "back") == masks(jane)
+    assert sum(polygons is not None for _, polygons in masks(jane).values()) == 2
+    merge_facesets([jane, joe], tmp_path / "both")
+    assert masks(tmp_path / "both") == masks(jane) | masks(joe)
+
+
+def test_a_pack_of_before_there_were_polygons_is_read(drawn: Path, tmp_path: Path):
+    jane = Path(shutil.copytree(drawn / "jane", tmp_path / "jane"))
+    with_masks(jane)
+    pack(jane, tmp_path / "jane.parquet")
+    table = pq.read_table(tmp_path / "jane.parquet").drop_columns(["polygons_bytes"])
+    pq.write_table(table, tmp_path / "jane.parquet")
+    unpack(tmp_path / "jane.parquet", tmp_path / "back")
+    assert masks(tmp_path / "back") == masks(jane)
+
+
+def test_masks_go_to_the_trash_and_back_with_their_crops(drawn: Path, tmp_path: Path):
+    jane = Path(shutil.copytree(drawn / "jane", tmp_path / "jane"))
+    with_polygons(jane)
+    before = masks(jane)
+    filter_(jane, Choice(by="blur", min=0.025))  # the first two go
+    assert masks(jane) | masks(jane / "trash") == before
+    assert len(masks(jane / "trash")) == 2
+    assert len(list((jane / "masks").iterdir())) == 2  # none is left behind
+    merge_facesets([jane, jane / "trash"], tmp_path / "whole")
+    assert masks(tmp_path / "whole") == before
+    restore(jane)
+    assert masks(jane) == before
+    assert list((jane / "trash" / "masks").iterdir()) == []
+
+
+def test_a_mask_that_crops_share_stays_where_one_is_left(drawn: Path, tmp_path: Path):
+    jane = Path(shutil.copytree(drawn / "jane", tmp_path / "jane"))
+    with_masks(jane)
+    filter_(jane, Choice(by="blur", max=0.025))
+    assert set(masks(jane).values()) == set(masks(jane / "trash").values())
+
+
+def test_a_trash_of_earlier_versions_names_masks_that_stayed(drawn: Path, tmp_path: Path):
+    jane = Path(shutil.copytree(drawn / "jane", tmp_path / "jane"))
+    with_polygons(jane)
+    before = masks(jane)
+    shutil.copytree(jane / "masks", tmp_path / "kept")
+    filter_(jane, Choice(by="blur", max=0.025))
+    shutil.rmtree(jane / "trash" / "masks")
+    shutil.copytree(tmp_path / "kept", jane / "masks", dirs_exist_ok=True)
+    restore(jane)
+    assert masks(jane) == before
+
+
+@pytest.mark.parametrize("name", ["faceset.parquet", ".lock", "trash/faceset.parquet"])
+def test_a_mask_named_as_a_file_of_the_faceset_costs_nothing(
+    drawn: Path, tmp_path: Path, name: str
+):
+    jane = Path(shutil.copytree(drawn / "jane", tmp_path / "jane"))
+    faceset = Faceset.open(jane)
+    with locked(jane, FacesetError):
+        save(replace(faceset, rows=tuple(replace(row, mask=name) for row in faceset)))
+    filter_(jane, Choice(by="blur", max=0.025))
+    assert len(Faceset.open(jane)) == 2
+    assert len(Faceset.open(jane / "trash")) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks, to kill what it forked")
+def test_a_killed_filter_loses_no_mask(drawn: Path, tmp_path: Path):
+    jane = Path(shutil.copytree(drawn / "jane", tmp_path / "jane"))
+    with_polygons(jane)
+    shutil.copytree(jane, tmp_path / "first")
+    before = masks(jane)
+
+    def run() -> None:
+        filter_(jane, Choice(by="blur", min=0.025))
+
+    steps = disk_steps(run, jane)
+    after = set(masks(jane))
+    for kill_at in range(2, len(steps), 3):
+        shutil.rmtree(jane)
+        shutil.copytree(tmp_path / "first", jane)
+        disk_steps(run, jane, kill_at)
+        run()
+        assert masks(jane) | masks(jane / "trash") == before
+        assert set(masks(jane)) == after
 
 
 def test_the_trash_is_not_packed(drawn: Path, tmp_path: Path):

@@ -42,7 +42,12 @@ def build_app(nouns: Iterable[str] = NOUNS) -> App:
         verbs = App(name=noun, help=line)
         app.command(verbs)
         for file, names in files.items():
-            _add(verbs, file, names)
+            if isinstance(names, str):
+                _add(verbs, file, names)
+            else:
+                group = App(name=file.rpartition(".")[2], help=names[0])
+                verbs.command(group)
+                _add(group, file, names[1])
     return app
 
 

@@ -7,7 +7,8 @@ How a command is added (three steps, nothing else):
    (`list_`), or of the noun where that is the command (`scan`). Its docstring is the help text.
    The file may import light things only at its top (pydantic models, errors); torch, ONNX Runtime
    and the like are imported by the library function that the command calls.
-2. Its name in `NOUNS` below.
+2. Its name in `NOUNS` below. Verbs that belong together form a group of their own, named as their
+   file: `faceset align redo`.
 3. One `docs/apps.md` refresh: `python -m counterface.apps.cli.reference docs/apps.md`
    (a test compares the page with the commands).
 
@@ -52,7 +53,8 @@ from counterface.wording import unknown_name
 EXIT_DONE, EXIT_USAGE = 0, 1
 EXIT_INTERRUPTED = exit_code(2)  # SIGINT; to import `signal` takes a while
 
-NOUNS: dict[str, tuple[str, dict[str, str]]] = {  # noun -> (what it is for, its verbs by file)
+Verbs = str | tuple[str, str]  # of a file; with what they are for where they form a group
+NOUNS: dict[str, tuple[str, dict[str, Verbs]]] = {  # noun -> (what it is for, its verbs by file)
     "scan": ("Judge images and videos: made or changed by a machine?", {}),
     "dataset": (
         "Index, inspect, split, balance and build labelled data sets.",
@@ -95,6 +97,10 @@ NOUNS: dict[str, tuple[str, dict[str, str]]] = {  # noun -> (what it is for, its
             "faceset": "extract info verify adopt rights",
             "curate": "sort group people filter dedupe restore pack unpack merge",
             "masks": "import-masks export-masks",
+            "align": (
+                "Redo, exchange, check and draw the landmarks of a faceset.",
+                "redo recut undo import export check draw",
+            ),
         },
     ),
     "weights": (
@@ -110,6 +116,7 @@ CONTINUES = {  # commands that go on where they were stopped; a test reads the s
     *(("detect", verb) for verb in ("evaluate", "compare", "robustness")),
     *(("swap", verb) for verb in ("train", "convert")),
     *(("faceset", verb) for verb in ("extract", "unpack", "merge")),
+    *(("faceset", "align", verb) for verb in ("redo", "recut")),
     ("provenance", "import"),
 }
 
@@ -143,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"counterface: {what}; run the same command again to continue", file=sys.stderr)
         return exit_code(stop.number)
     except KeyboardInterrupt:
-        again = "; run the same command again to continue" if tuple(words[:2]) in CONTINUES else ""
+        again = "; run the same command again to continue" if _continues(words) else ""
         print(f"counterface: interrupted{again}", file=sys.stderr)
         return EXIT_INTERRUPTED
     return code
@@ -191,9 +198,14 @@ def _go_on(error: Exception, words: Sequence[str]) -> str:
     """What to do about a full disk, where the error does not end with it."""
     if not is_disk_full(error):
         return ""
-    kept = ": what is done is kept" if tuple(words[:2]) in CONTINUES else ""
+    kept = ": what is done is kept" if _continues(words) else ""
     room = "" if str(error).endswith("make room") else "; make room"
     return f"{room} and run the same command again{kept}"
+
+
+def _continues(words: Sequence[str]) -> bool:
+    """Whether the command that words begin with goes on where it was stopped."""
+    return tuple(words[:2]) in CONTINUES or tuple(words[:3]) in CONTINUES
 
 
 def _settings_apart(words: Sequence[str]) -> list[str]:

@@ -43,9 +43,13 @@ def main() -> None:
 
 
 def list_commands(noun: str) -> list[list[str]]:
-    """The words of each command of a noun: it and a verb, or it alone."""
-    verbs = " ".join(NOUNS[noun][1].values()).split()
-    return [[noun, verb] for verb in verbs] or [[noun]]
+    """The words of each command of a noun: it and a verb, with a group between; or it alone."""
+    found: list[list[str]] = []
+    for file, names in NOUNS[noun][1].items():
+        group = [] if isinstance(names, str) else [file.rpartition(".")[2]]
+        verbs = names if isinstance(names, str) else names[1]
+        found += [[noun, *group, verb] for verb in verbs.split()]
+    return found or [[noun]]
 
 
 def _help(app: App, words: list[str]) -> str:

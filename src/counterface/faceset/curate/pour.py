@@ -1,8 +1,8 @@
 """Whole facesets into one file and back, and several into one: crops are copied byte for byte.
 
-A pack is one Parquet file: the columns of the rows, the bytes of each crop and of its mask, and the
-header in the file's metadata. What is poured goes into the faceset in commits, so a kill leaves a
-whole one and the same command goes on.
+A pack is one Parquet file: the columns of the rows, the bytes of each crop, of its mask and of the
+mask's polygons, and the header in the file's metadata. What is poured goes into the faceset in
+commits, so a kill leaves a whole one and the same command goes on.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -20,22 +20,26 @@ from pydantic import Field
 from counterface.config import Record
 from counterface.errors import FacesetError
 from counterface.faceset.commits import CommitWriter
-from counterface.faceset.curate.relocate import TRASH, free_name, opened
+from counterface.faceset.curate.carry import (
+    MOST_BYTES,
+    MaskFiles,
+    is_mask_name,
+    read_mask_files,
+    write_mask_files,
+)
+from counterface.faceset.curate.relocate import free_name, opened
 from counterface.faceset.header import FORMAT, Header, SourceRecord, migrate
 from counterface.faceset.row import ROWS, Row, is_crop_name, table_to_rows
 from counterface.faceset.store import Faceset, open_or_create
-from counterface.files import make_folder, replacing, write_bytes
-from counterface.media.image import IMAGE_SUFFIXES
+from counterface.files import replacing
 from counterface.project_files import MOST_ROWS, parse_json, read_bytes, reading, require_file
 from counterface.provenance.rights import Rights
 from counterface.types import Progress
 
 BATCH = 256  # crops in memory at a time
-MOST_CROP_BYTES = 64_000_000  # more than any crop of 1024 px without loss
 _ABOUT = b"counterface"
-_SCHEMA = ROWS.schema.append(pa.field("crop_bytes", pa.binary())).append(
-    pa.field("mask_bytes", pa.binary())
-)
+_BYTES = ("crop_bytes", "mask_bytes", "polygons_bytes")  # earlier packs lack the last
+_SCHEMA = pa.schema([*ROWS.schema, *(pa.field(name, pa.binary()) for name in _BYTES)])
 _ADVICE = "pack the faceset again"
 
 
@@ -45,7 +49,11 @@ class _Item:
 
     row: Row
     crop: bytes
-    mask: bytes | None
+    mask: MaskFiles | None
+
+    def parts(self) -> tuple[bytes, bytes | None, bytes | None]:
+        """The content of its files, as `_BYTES` names them."""
+        return (self.crop, *((self.mask.mask, self.mask.polygons) if self.mask else (None, None)))
 
 
 class Poured(Record):
@@ -78,9 +86,9 @@ def pack(folder: Path, out: Path, progress: Progress | None = None) -> Poured:
         for start in range(0, len(faceset), BATCH):
             items = [_load(faceset, row) for row in faceset.rows[start : start + BATCH]]
             table = ROWS.to_arrow([item.row for item in items])
-            for name in ("crop", "mask"):
-                column = pa.array([getattr(item, name) for item in items], pa.binary())
-                table = table.append_column(f"{name}_bytes", column)
+            columns = zip(*(item.parts() for item in items), strict=True)
+            for name, parts in zip(_BYTES, columns, strict=True):
+                table = table.append_column(name, pa.array(list(parts), pa.binary()))
             file.write_table(table.cast(schema))
             _tell(progress, start + len(items), len(faceset), out.name)
     return Poured(path=str(out), crops=len(faceset), added=len(faceset), known=0)
@@ -194,29 +202,18 @@ def _key(row: Row) -> tuple[str, int, int]:
     return row.source_sha256, row.frame_index, row.face_index
 
 
-def _with_mask(out: Path, row: Row, mask: bytes | None) -> Row:
+def _with_mask(out: Path, row: Row, mask: MaskFiles | None) -> Row:
     """The row once its mask is written, under a name that is free."""
     if row.mask is None or mask is None:
         return replace(row, mask=None)
-    wanted = out / row.mask
-    make_folder(wanted.parent, FacesetError)
-    path, number = wanted, 1
-    while path.exists() and path.read_bytes() != mask:
-        number += 1
-        path = wanted.with_name(f"{wanted.stem}_{number}{wanted.suffix}")
-    write_bytes(path, mask, FacesetError)
-    return replace(row, mask=path.relative_to(out).as_posix())
+    return replace(row, mask=write_mask_files(out, row.mask, mask))
 
 
 def _load(faceset: Faceset, row: Row) -> _Item:
     path = faceset.folder / row.file
     with reading(path, FacesetError):
-        crop = read_bytes(path, MOST_CROP_BYTES)
-    mask = None
-    if row.mask is not None and (faceset.folder / row.mask).is_file():
-        with reading(faceset.folder / row.mask, FacesetError):
-            mask = read_bytes(faceset.folder / row.mask, MOST_CROP_BYTES)
-    return _Item(row, crop, mask)
+        crop = read_bytes(path, MOST_BYTES)
+    return _Item(row, crop, read_mask_files(faceset.folder, row))
 
 
 def _packed_header(file: Path, packed: Any) -> Header:
@@ -241,20 +238,18 @@ def _packed_items(file: Path, packed: Any) -> Iterator[_Item]:
                 return
             table = pa.Table.from_batches([batch])
             table.validate(full=True)
-            crops, masks = (table[f"{name}_bytes"].to_pylist() for name in ("crop", "mask"))
-        for row, crop, mask in zip(table_to_rows(table, str(file)), crops, masks, strict=True):
-            if not is_crop_name(row.file) or not crop or not _is_mask_name(row.mask):
+            for name in _BYTES:
+                if name not in table.column_names and name != "crop_bytes":
+                    table = table.append_column(name, pa.nulls(len(table), pa.binary()))
+            parts = zip(*(table[name].to_pylist() for name in _BYTES), strict=True)
+        for row, (crop, mask, polygons) in zip(table_to_rows(table, str(file)), parts, strict=True):
+            if not is_crop_name(row.file) or not crop or not _may_name(row.mask):
                 raise FacesetError(f"{file}: {row.file!r} is no crop of a faceset; {_ADVICE}")
-            yield _Item(row, crop, mask)
+            yield _Item(row, crop, MaskFiles(mask, polygons) if mask else None)
 
 
-def _is_mask_name(name: str | None) -> bool:
-    """Whether it is none, or a picture in a plain sub-folder, where no file of a faceset lies."""
-    if name is None:
-        return True
-    path = PurePosixPath(name)
-    hidden = any(part.startswith(".") or part == TRASH for part in path.parts)
-    return len(path.parts) > 1 and not hidden and path.suffix.lower() in IMAGE_SUFFIXES
+def _may_name(mask: str | None) -> bool:
+    return mask is None or is_mask_name(mask)
 
 
 def _tell(progress: Progress | None, done: int, total: int, name: str) -> None:

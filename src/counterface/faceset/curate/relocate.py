@@ -2,9 +2,10 @@
 
     folder/trash/   a faceset of its own, for crops that were set aside
 
-First the rows are written where the crops go to, as a commit; then the crops move, one by one; then
-both folders drop the rows of crops that are not there. Whenever a job is killed, each crop lies in
-one of the two places and has a row there.
+First the masks of the crops are copied to where the crops go, and the rows are written there as a
+commit; then the crops move, one by one; then both folders drop the rows of crops that are not
+there, and the masks that are left without a row go. Whenever a job is killed, each crop lies in one
+of the two places and has a row and its mask there.
 """
 
 from __future__ import annotations
@@ -16,13 +17,18 @@ from pathlib import Path
 
 from counterface.errors import FacesetError
 from counterface.faceset.commits import WORK_FOLDER, write_commit
+from counterface.faceset.curate.carry import (
+    TRASH,
+    drop_mask_files,
+    is_mask_name,
+    read_mask_files,
+    write_mask_files,
+)
 from counterface.faceset.header import HEADER_FILE, read_plain_header
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset, merge
 from counterface.files import locked, make_folder, refuse_links, sweep, sync
 from counterface.project_files import writing
-
-TRASH = "trash"
 
 
 def trash_of(folder: Path) -> Path:
@@ -65,8 +71,8 @@ def opened_trash(faceset: Faceset) -> Iterator[Faceset]:
 def relocate(source: Faceset, target: Faceset, names: Mapping[str, str]) -> dict[str, str]:
     """The new name of each crop that was moved; a name that is taken gets a number.
 
-    Call with both locks held, both as `opened` gives them. A row keeps its place and group, and its
-    mask stays where it is.
+    Call with both locks held, both as `opened` gives them. A row keeps its place and group. Its
+    mask and polygons go to another faceset with it, and keep their names within one.
 
     Args:
         source: faceset whose crops move.
@@ -85,7 +91,8 @@ def relocate(source: Faceset, target: Faceset, names: Mapping[str, str]) -> dict
             taken.add(moves[-1][1])
     if not moves:
         return {}
-    write_commit(target.folder, [replace(row, file=name) for row, name in moves])
+    rows = [replace(row, file=name, mask=_carried(source, target, row)) for row, name in moves]
+    write_commit(target.folder, rows)
     with writing(source.folder, FacesetError):
         for row, name in moves:
             (source.folder / row.file).rename(target.folder / name)
@@ -93,7 +100,25 @@ def relocate(source: Faceset, target: Faceset, names: Mapping[str, str]) -> dict
             sync(folder)
     for folder in dict.fromkeys((target.folder, source.folder)):
         merge(folder)
+    if source.folder != target.folder:
+        _drop_masks(source.folder, [row for row, _ in moves])
     return {row.file: name for row, name in moves}
+
+
+def _carried(source: Faceset, target: Faceset, row: Row) -> str | None:
+    """The name of a row's mask at the target, where its files are written."""
+    files = None if source.folder == target.folder else read_mask_files(source.folder, row)
+    if row.mask is None or files is None:
+        return row.mask  # a trash of earlier versions names masks that stayed in the faceset
+    return write_mask_files(target.folder, row.mask, files)
+
+
+def _drop_masks(folder: Path, moved: list[Row]) -> None:
+    """Delete the masks of rows that moved away, but those that other rows share."""
+    shared = {row.mask for row in Faceset.open(folder, allow_strays=True)}
+    for name in {row.mask for row in moved} - shared:
+        if name is not None and is_mask_name(name):
+            drop_mask_files(folder, name)
 
 
 def free_name(name: str, taken: set[str]) -> str:
