@@ -180,11 +180,24 @@ def make_label(picture: Image, dense: Floats, landmarks: Floats) -> Image | None
         painted, marks, None, np.zeros((1, 65)), np.zeros((1, 65)), 3, cv2.GC_INIT_WITH_MASK
     )
     face = ((marks == cv2.GC_FGD) | (marks == cv2.GC_PR_FGD)).astype(np.uint8) & bound
+    found = _whole_face(face, landmarks[30], height)
+    forehead = inside & (above(landmarks[[19, 24]].mean(axis=0)) > 0)
+    if (
+        found is None
+        or found[inside].mean() < LEAST_FACE
+        or found[forehead].mean() < LEAST_FOREHEAD
+    ):
+        return None
+    return np.asarray(cv2.GaussianBlur(found * np.uint8(255), (0, 0), 1.2))
+
+
+def _whole_face(face: Image, nose: Floats, height: float) -> Image | None:
+    """The part with the nose, smoothed and without small holes; None where the nose is not face."""
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
     face = cv2.morphologyEx(face, cv2.MORPH_OPEN, disc)
     face = cv2.morphologyEx(face, cv2.MORPH_CLOSE, disc)
     _, numbers, _table, _ = cv2.connectedComponentsWithStats(face)
-    x, y = np.clip(np.round(landmarks[30]).astype(int), 0, CANVAS - 1)
+    x, y = np.clip(np.round(nose).astype(int), 0, CANVAS - 1)
     if numbers[y, x] == 0:
         return None
     face = (numbers == numbers[y, x]).astype(np.uint8)
@@ -192,10 +205,7 @@ def make_label(picture: Image, dense: Floats, landmarks: Floats) -> Image | None
     for hole in range(1, holes):
         if sizes[hole, cv2.CC_STAT_AREA] < 0.004 * height**2:
             face[marked == hole] = 1
-    forehead = inside & (above(landmarks[[19, 24]].mean(axis=0)) > 0)
-    if face[inside].mean() < LEAST_FACE or face[forehead].mean() < LEAST_FOREHEAD:
-        return None
-    return np.asarray(cv2.GaussianBlur(face * np.uint8(255), (0, 0), 1.2))
+    return face
 
 
 def _outlines(dense: Floats) -> tuple[Floats, Floats, float]:
