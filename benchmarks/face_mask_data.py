@@ -144,13 +144,7 @@ def make_label(picture: Image, dense: Floats, landmarks: Floats) -> Image | None
             parts, [np.round(piece).astype(np.int32)], True, 255, max(2, int(height / 30))
         )
     parts = cv2.dilate(parts, np.ones((5, 5), np.uint8)) > 0
-    cheeks = _filled(np.stack([*landmarks[[1, 2, 3, 13, 14, 15]], landmarks[33]])) > 0
-    sure = inside & ~parts & (_filled(landmarks[[39, 42, 35, 31]]) > 0)
-    for eye, nose in ((slice(36, 42), 31), (slice(42, 48), 35)):
-        low = landmarks[eye].mean(axis=0) * 0.6 + landmarks[nose] * 0.4
-        out = landmarks[36 if nose == 31 else 45] * 0.5 + landmarks[48 if nose == 31 else 54] * 0.5
-        cheek = np.stack([low, landmarks[nose], (landmarks[nose] + out) / 2, out])
-        sure |= (_filled(cheek) > 0) & inside & cheeks & ~parts
+    sure = _sure_skin(landmarks, inside, parts)
     lab = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB).astype(np.float32)
     skin = lab[sure]
     if len(skin) < 150:
@@ -189,6 +183,18 @@ def make_label(picture: Image, dense: Floats, landmarks: Floats) -> Image | None
     ):
         return None
     return np.asarray(cv2.GaussianBlur(found * np.uint8(255), (0, 0), 1.2))
+
+
+def _sure_skin(landmarks: Floats, inside: np.ndarray, parts: np.ndarray) -> np.ndarray:
+    """Nose and cheeks, which hardly anything grows over."""
+    cheeks = _filled(np.stack([*landmarks[[1, 2, 3, 13, 14, 15]], landmarks[33]])) > 0
+    sure = inside & ~parts & (_filled(landmarks[[39, 42, 35, 31]]) > 0)
+    for eye, nose in ((slice(36, 42), 31), (slice(42, 48), 35)):
+        low = landmarks[eye].mean(axis=0) * 0.6 + landmarks[nose] * 0.4
+        out = landmarks[36 if nose == 31 else 45] * 0.5 + landmarks[48 if nose == 31 else 54] * 0.5
+        cheek = np.stack([low, landmarks[nose], (landmarks[nose] + out) / 2, out])
+        sure |= (_filled(cheek) > 0) & inside & cheeks & ~parts
+    return np.asarray(sure)
 
 
 def _whole_face(face: Image, nose: Floats, height: float) -> Image | None:
