@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -68,7 +69,7 @@ class SegmentExamples:
         given, augment = self._labelled, self._augment
         number = self._draw(rng)
         picture = given.pictures[number]
-        mask = given.masks[number].astype(np.float32) / 255
+        mask: Mask = given.masks[number].astype(np.float32) / np.float32(255)
         other = given.pictures[self._draw(rng)]
         if rng.random() < augment.background:
             picture = on_background(picture, mask, other, rng)
@@ -80,8 +81,8 @@ class SegmentExamples:
                 )
         picture, mask = moved(picture, mask, self._size, given.share, augment, rng)
         picture = worn(picture, augment, rng)
-        image = np.ascontiguousarray(picture.transpose(2, 0, 1), dtype=np.float32) / 255
-        return image, mask[None]
+        image = np.ascontiguousarray(picture.transpose(2, 0, 1), dtype=np.float32)
+        return image / np.float32(255), mask[None]
 
     def _draw(self, rng: np.random.Generator) -> int:
         if self._odds is None:
@@ -144,7 +145,7 @@ def moved(
 def worn(picture: Image, augment: Augment, rng: np.random.Generator) -> Image:
     """The picture in other light, and perhaps blurred, reduced, noisy or compressed."""
     strength = augment.colour
-    seen = picture.astype(np.float32)
+    seen: Any = picture.astype(np.float32)
     if strength:
         gamma = np.exp(rng.normal(0, strength))
         seen = 255 * (seen / 255) ** gamma
@@ -176,4 +177,4 @@ def worn(picture: Image, augment: Augment, rng: np.random.Generator) -> Image:
             quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 95))]
             whole = np.clip(seen, 0, 255).astype(np.uint8)
             seen = cv2.imdecode(cv2.imencode(".jpg", whole, quality)[1], cv2.IMREAD_COLOR)
-    return np.clip(seen, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(seen, 0, 255), np.uint8)

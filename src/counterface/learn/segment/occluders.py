@@ -8,25 +8,28 @@ to the right and y down.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from counterface.faces.align import TEMPLATES
-from counterface.types import Floats, Image, Mask
+from counterface.types import Image, Mask
 
 FINE = 2  # shapes are drawn this many times finer
 HAIR = ((30, 24, 22), (70, 48, 34), (128, 94, 58), (190, 160, 112), (150, 146, 144), (110, 52, 30))
 SKIN = ((232, 194, 170), (208, 162, 132), (170, 122, 92), (118, 80, 58), (84, 56, 44))
 LETTERS = "ABCDEFGHKLMNPRSTUVXYZ0123456789 "
 
+Numbers = NDArray[Any]  # points and colours, of any kind of float
 Random = np.random.Generator
 
 
 class Canvas:
     """A picture that things are put on, and what of it they cover."""
 
-    def __init__(self, picture: Image, unit: float, origin: Floats) -> None:
+    def __init__(self, picture: Image, unit: float, origin: Numbers) -> None:
         """Begin with nothing covered.
 
         Args:
@@ -38,29 +41,29 @@ class Canvas:
         self.covered = np.zeros(picture.shape[:2], np.float32)
         self.unit, self.origin = unit, origin
 
-    def pixels(self, points: Floats) -> Floats:
+    def pixels(self, points: Numbers) -> Numbers:
         """Points (N, 2) of face units in pixels."""
         return np.asarray(points, np.float32) * self.unit + self.origin
 
-    def shape(self, draw: Callable[[Image, Callable[[Floats], Image], float], None]) -> Mask:
+    def shape(self, draw: Callable[[Image, Callable[[Numbers], Numbers], float], None]) -> Mask:
         """The share of each pixel that a drawing covers.
 
         Args:
             draw: is given a mask to draw in, a function from face units to its points, and its
                 unit in pixels.
         """
-        side = self.covered.shape[0] * FINE
+        side = len(self.covered) * FINE
         fine = np.zeros((side, side), np.uint8)
 
-        def place(points: Floats) -> Image:
+        def place(points: Numbers) -> Numbers:
             at = (self.pixels(points) + 0.5) * FINE - 0.5
             return np.round(np.clip(at, -1e4, 1e4)).astype(np.int32)
 
         draw(fine, place, self.unit * FINE)
         small = cv2.resize(fine, self.covered.shape[::-1], interpolation=cv2.INTER_AREA)
-        return np.asarray(small, np.float32) / 255
+        return np.asarray(small / 255, np.float32)
 
-    def put(self, alpha: Mask, colours: Floats, rng: Random, shadow: bool = True) -> None:
+    def put(self, alpha: Mask, colours: Numbers, rng: Random, shadow: bool = True) -> None:
         """Put a thing on the picture, and usually its shadow.
 
         Args:
@@ -73,7 +76,7 @@ class Canvas:
         alpha = cv2.GaussianBlur(alpha, (0, 0), soft)
         if shadow and rng.random() < 0.6:
             shift = rng.uniform(-0.12, 0.12, 2) * self.unit
-            move = np.float32([[1, 0, shift[0]], [0, 1, abs(shift[1])]])
+            move = np.array([[1, 0, shift[0]], [0, 1, abs(shift[1])]])
             dark = cv2.warpAffine(alpha, move, alpha.shape[::-1])
             dark = cv2.GaussianBlur(
                 dark, (0, 0), max(0.5, float(rng.uniform(0.03, 0.12)) * self.unit)
@@ -106,7 +109,7 @@ def put_hand(canvas: Canvas, rng: Random) -> None:
         line = lines[number]
 
         def finger(
-            fine: Image, place: Callable[[Floats], Image], unit: float, line: Floats = line
+            fine: Image, place: Callable[[Numbers], Numbers], unit: float, line: Numbers = line
         ) -> None:
             cv2.polylines(fine, [place(line)], False, 255, max(2, int(width * unit)), cv2.LINE_AA)
 
@@ -116,7 +119,7 @@ def put_hand(canvas: Canvas, rng: Random) -> None:
         palm = tip - way * (length + 0.55)
         sides = max(0.4, fingers * width * 0.6)
 
-        def back(fine: Image, place: Callable[[Floats], Image], unit: float) -> None:
+        def back(fine: Image, place: Callable[[Numbers], Numbers], unit: float) -> None:
             axes = (int(0.85 * unit), int(sides * unit))
             centre = tuple(int(n) for n in place(palm[None])[0])
             cv2.ellipse(fine, centre, axes, float(np.degrees(angle)), 0, 360, 255, -1, cv2.LINE_AA)
@@ -147,7 +150,7 @@ def put_glasses(canvas: Canvas, rng: Random) -> None:
     colour = rng.uniform(5, 70, 3) if rng.random() < 0.75 else rng.uniform(60, 220, 3)
     kind = rng.random()
 
-    def glass(fine: Image, place: Callable[[Floats], Image], unit: float) -> None:
+    def glass(fine: Image, place: Callable[[Numbers], Numbers], unit: float) -> None:
         for lens in lenses:
             cv2.fillPoly(fine, [place(lens)], 255, cv2.LINE_AA)
 
@@ -161,7 +164,7 @@ def put_glasses(canvas: Canvas, rng: Random) -> None:
         shine = canvas.shape(glass) * _ramp(canvas, rng)[..., 0] ** 2 * rng.uniform(0, 0.35)
         canvas.picture += (rng.uniform(170, 255, 3) - canvas.picture) * shine[..., None]
 
-    def frame(fine: Image, place: Callable[[Floats], Image], unit: float) -> None:
+    def frame(fine: Image, place: Callable[[Numbers], Numbers], unit: float) -> None:
         line = max(1, int(thick * unit))
         for lens, side in zip(lenses, (-1, 1), strict=True):
             cv2.polylines(fine, [place(lens)], True, 255, line, cv2.LINE_AA)
@@ -188,11 +191,11 @@ def put_microphone(canvas: Canvas, rng: Random) -> None:
     lean = rng.uniform(-1.0, 1.0)
     way = np.array([np.sin(lean), np.cos(lean)])
 
-    def handle(fine: Image, place: Callable[[Floats], Image], unit: float) -> None:
+    def handle(fine: Image, place: Callable[[Numbers], Numbers], unit: float) -> None:
         line = np.stack([head, head + way * 4])
         cv2.polylines(fine, [place(line)], False, 255, max(2, int(size * 0.9 * unit)), cv2.LINE_AA)
 
-    def ball(fine: Image, place: Callable[[Floats], Image], unit: float) -> None:
+    def ball(fine: Image, place: Callable[[Numbers], Numbers], unit: float) -> None:
         axes = (int(size * unit), int(size * rng.uniform(1.0, 1.4) * unit))
         centre = tuple(int(n) for n in place(head[None])[0])
         cv2.ellipse(fine, centre, axes, -float(np.degrees(lean)), 0, 360, 255, -1, cv2.LINE_AA)
@@ -231,7 +234,7 @@ def put_hair(canvas: Canvas, rng: Random) -> None:
     for part in np.array_split(np.arange(count), 4):
 
         def strands(
-            fine: Image, place: Callable[[Floats], Image], unit: float, part: Image = part
+            fine: Image, place: Callable[[Numbers], Numbers], unit: float, part: Numbers = part
         ) -> None:
             for number in part:
                 line = max(1, round(float(widths[number]) * unit))
@@ -253,7 +256,7 @@ def put_object(canvas: Canvas, rng: Random, texture: Image | None = None) -> Non
         along = np.linspace(0, 2 * np.pi, 40)
         points = centre + np.stack([np.cos(along) * size * stretch, np.sin(along) * size], axis=1)
 
-    def outline(fine: Image, place: Callable[[Floats], Image], unit: float) -> None:
+    def outline(fine: Image, place: Callable[[Numbers], Numbers], unit: float) -> None:
         cv2.fillPoly(fine, [place(points)], 255, cv2.LINE_AA)
 
     alpha = canvas.shape(outline)
@@ -281,7 +284,7 @@ def put_text(canvas: Canvas, rng: Random) -> None:
     light = rng.random() < 0.7
     bar = rng.random() < 0.35
 
-    def letters(fine: Image, place: Callable[[Floats], Image], unit: float) -> None:
+    def letters(fine: Image, place: Callable[[Numbers], Numbers], unit: float) -> None:
         at = tuple(int(n) for n in place(start[None])[0])
         thick = max(1, int(unit * scale * rng.uniform(1.0, 3.0)))
         cv2.putText(fine, words, at, font, unit * scale, 255, thick, cv2.LINE_AA)
@@ -292,7 +295,7 @@ def put_text(canvas: Canvas, rng: Random) -> None:
             [low, [low[0] + 5, low[1]], [low[0] + 5, start[1] + 0.1], [low[0], start[1] + 0.1]]
         )
 
-        def ground(fine: Image, place: Callable[[Floats], Image], unit: float) -> None:
+        def ground(fine: Image, place: Callable[[Numbers], Numbers], unit: float) -> None:
             cv2.fillPoly(fine, [place(corners)], 255)
 
         canvas.put(canvas.shape(ground), rng.uniform(0, 255, 3), rng, shadow=False)
@@ -338,7 +341,7 @@ def occlude(
     side, eye_line = TEMPLATES[template]
     size = len(picture) * share
     first = (len(picture) - size) / 2
-    canvas = Canvas(picture, size / side, np.float32([first + size / 2, first + eye_line * size]))
+    canvas = Canvas(picture, size / side, np.array([first + size / 2, first + eye_line * size], np.float32))
     if kind == "object":
         put_object(canvas, rng, texture)
     else:
@@ -347,7 +350,7 @@ def occlude(
     return shown, np.asarray(mask * (1 - np.clip(canvas.covered, 0, 1)), np.float32)
 
 
-def _skin_of(canvas: Canvas) -> Floats:
+def _skin_of(canvas: Canvas) -> Numbers:
     """The colour of the cheeks."""
     found = []
     for x in (-0.6, 0.6):
@@ -358,16 +361,16 @@ def _skin_of(canvas: Canvas) -> Floats:
     return np.asarray(np.median(np.concatenate(found), axis=0))
 
 
-def _ramp(canvas: Canvas, rng: Random) -> Floats:
+def _ramp(canvas: Canvas, rng: Random) -> Numbers:
     """A slope of light over the picture, (S, S, 1) in [0, 1]."""
-    side = canvas.covered.shape[0]
+    side = len(canvas.covered)
     angle = rng.uniform(0, 2 * np.pi)
     line = np.linspace(-1, 1, side, dtype=np.float32)
     slope = line[None] * np.cos(angle) + line[:, None] * np.sin(angle)
-    return np.clip(slope * 0.5 + 0.5, 0, 1)[..., None]
+    return np.asarray(np.clip(slope * 0.5 + 0.5, 0, 1)[..., None])
 
 
-def _rounded(alpha: Mask, colour: Floats, rng: Random, reach: float) -> Floats:
+def _rounded(alpha: Mask, colour: Numbers, rng: Random, reach: float) -> Numbers:
     """A colour shaded as on something round, with faint noise, (S, S, 3)."""
     inside = (alpha > 0.5).astype(np.uint8)
     depth = cv2.distanceTransform(inside, cv2.DIST_L2, 3) / max(reach, 1.0)

@@ -112,7 +112,8 @@ class XSegNet(nn.Module):
         return found
 
     def _features(self, images: Tensor, open_: float) -> Tensor:
-        x, skips = images * 2 - 1, []
+        x: Tensor = images * 2 - 1
+        skips: list[Tensor] = []
         for encode, pool in zip(self.encoders, self.pools, strict=True):
             x = encode(x)
             skips.append(x * open_)
