@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import test_nothing_leaves
 from killed import disk_steps, left_behind
-from test_nothing_leaves import COMMANDS, prepare, words_of
+from test_nothing_leaves import COMMANDS, words_of
 
 from counterface.apps.cli.main import main
 from counterface.files import replacing, sweep
@@ -116,7 +116,6 @@ def test_commands_killed_again_and_again_leave_what_unkilled_ones_do(
         for folder, most_kills in ((whole, 0), (killed, 8)):
             monkeypatch.chdir(folder)
             monkeypatch.setenv("COUNTERFACE_HOME", str(folder / "own"))
-            prepare(command, folder)
 
             def run(command: str = command) -> None:
                 code = main(words_of(command))

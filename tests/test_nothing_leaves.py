@@ -109,8 +109,10 @@ COMMANDS = (  # in an order in which each finds what it needs
     "faceset filter fs_a --by blur --first 3",
     "faceset dedupe fs_a --dry-run",
     "faceset restore fs_a",
-    "faceset import-masks fs_a masks",  # `prepare` makes them
-    "faceset export-masks fs_a masks_out",
+    "faceset mask apply fs_a",
+    "faceset mask export fs_a masks",
+    "faceset mask import fs_a masks",
+    "faceset mask draw fs_a masks_drawn",
     "faceset align redo fs_a --landmarker mediapipe_mesh",
     "faceset align recut fs_a --source clip.mp4",
     "faceset align undo fs_a",
@@ -270,17 +272,6 @@ def _write_portraits(folder: Path) -> None:
     (folder / "portraits.csv").write_text("\n".join(lines) + "\n")
 
 
-def prepare(command: str, folder: Path) -> None:
-    """Write what one of `COMMANDS` reads and no other makes: a grey mask for each crop of 96 px."""
-    from counterface.media.image import write_image
-
-    if "import-masks" in command:
-        (folder / "masks").mkdir(exist_ok=True)
-        for crop in (folder / "fs_a").glob("*.jpg"):
-            grey = np.full((96, 96, 3), 128, np.uint8)
-            write_image(folder / "masks" / f"{crop.stem}.png", grey)
-
-
 needs_strace = pytest.mark.skipif(
     shutil.which("strace") is None
     or subprocess.run(["strace", "-o", os.devnull, "true"], check=False).returncode != 0,
@@ -295,7 +286,6 @@ def test_no_command_asks_for_the_network_or_writes_elsewhere(desk: tuple[Path, P
     folder, home = desk
     allowed = (*HARMLESS, str(cache_dir().parent), str(folder))
     for command in COMMANDS:
-        prepare(command, folder)
         done, trace = watch(["-m", "counterface", *words_of(command)], folder, home)
         assert done.returncode == 0, f"{command}: {done.stderr}"
         assert list(misdeeds(trace, allowed)) == [], command

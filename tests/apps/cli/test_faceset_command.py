@@ -144,11 +144,11 @@ def test_masks_go_out_and_in(tmp_path: Path, capsys):
     masks.mkdir()
     write_image(masks / f"{Path(faceset.rows[0].file).stem}.png", np.full((64, 64, 3), 255, "u1"))
     write_image(masks / "stranger.png", np.zeros((64, 64, 3), "u1"))
-    assert main(["faceset", "import-masks", str(folder), str(masks)]) == 2
+    assert main(["faceset", "mask", "import", str(folder), str(masks)]) == 2
     said = capsys.readouterr().out
     assert "stranger.png" in said
     assert "1 mask, 0 with polygons" in said
-    assert main(["faceset", "export-masks", str(folder), str(out), "--json"]) == 0
+    assert main(["faceset", "mask", "export", str(folder), str(out), "--json"]) == 0
     (found,) = lines(capsys)
     assert (found["masks"], found["without"]) == (1, 1)
     assert len(list(out.iterdir())) == 1

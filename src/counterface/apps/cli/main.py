@@ -96,7 +96,10 @@ NOUNS: dict[str, tuple[str, dict[str, Verbs]]] = {  # noun -> (what it is for, i
         {
             "faceset": "extract info verify adopt rights",
             "curate": "sort group people filter dedupe restore pack unpack merge",
-            "masks": "import-masks export-masks",
+            "mask": (
+                "Make, exchange and draw the masks of a faceset.",
+                "apply import export draw",
+            ),
             "align": (
                 "Redo, exchange, check and draw the landmarks of a faceset.",
                 "redo recut undo import export check draw",
@@ -117,6 +120,7 @@ CONTINUES = {  # commands that go on where they were stopped; a test reads the s
     *(("swap", verb) for verb in ("train", "convert")),
     *(("faceset", verb) for verb in ("extract", "unpack", "merge")),
     *(("faceset", "align", verb) for verb in ("redo", "recut")),
+    ("faceset", "mask", "apply"),
     ("provenance", "import"),
 }
 

@@ -69,7 +69,7 @@ def import_masks(folder: Path, given: Path, progress: Progress | None = None) ->
     with opened(folder) as faceset:
         make_folder(folder / MASKS, FacesetError)
         refuse_links(folder / MASKS, FacesetError)
-        rows = _by_name(faceset)
+        rows = by_name(faceset)
         for done, path in enumerate(files):
             if progress is not None:
                 progress(done, len(files), path.name)
@@ -82,7 +82,7 @@ def import_masks(folder: Path, given: Path, progress: Progress | None = None) ->
                 without += 1
                 continue
             row, mask, polygons = found
-            masks[row.file] = _write(folder, row, mask, polygons)
+            masks[row.file] = write_mask(folder, row, mask, polygons)
             drawn += polygons is not None
         named = (replace(row, mask=masks.get(row.file, row.mask)) for row in faceset)
         save(replace(faceset, rows=tuple(named)))
@@ -139,7 +139,7 @@ def export_masks(
     )
 
 
-def _by_name(faceset: Faceset) -> dict[str, Row]:
+def by_name(faceset: Faceset) -> dict[str, Row]:
     """The rows by the names of their files without suffix, first names included.
 
     Raises:
@@ -207,7 +207,7 @@ def _onto(crop: XSegCrop, row: Row, size: int) -> Polygons:
         return crop.polygons.moved(row.frame_to_crop.astype(np.float64) @ back, size)
 
 
-def _write(folder: Path, row: Row, mask: Image, polygons: Polygons | None) -> str:
+def write_mask(folder: Path, row: Row, mask: Image, polygons: Polygons | None) -> str:
     """The name of the mask that was written for a row."""
     name = f"{MASKS}/{Path(row.file).stem}.png"
     outlines = (folder / name).with_suffix(_POLYGONS)

@@ -341,7 +341,9 @@ def occlude(
     side, eye_line = TEMPLATES[template]
     size = len(picture) * share
     first = (len(picture) - size) / 2
-    canvas = Canvas(picture, size / side, np.array([first + size / 2, first + eye_line * size], np.float32))
+    canvas = Canvas(
+        picture, size / side, np.array([first + size / 2, first + eye_line * size], np.float32)
+    )
     if kind == "object":
         put_object(canvas, rng, texture)
     else:

@@ -18,10 +18,10 @@ import numpy as np
 from counterface.errors import SwapError
 from counterface.faces.align import invert
 from counterface.faces.face_detector import box_overlaps
+from counterface.faceset.masks.read_mask import read_mask
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset
 from counterface.media.sandbox import read_image
-from counterface.swap.training.crop_store import read_mask
 from counterface.types import Floats, Mask
 
 SAME_FACE = 0.4  # overlap of the boxes; the two were found by two runs of a detector

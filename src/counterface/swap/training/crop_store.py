@@ -7,7 +7,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +14,9 @@ from numpy.typing import NDArray
 from counterface.errors import FacesetError, MediaError, ShapeError, TrainingError
 from counterface.faces.align import TEMPLATES, crop_matrix
 from counterface.faces.pose import estimate_pose
+from counterface.faceset.masks.read_mask import read_mask
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset
-from counterface.media.sandbox import read_image
 from counterface.swap.training.warp import Matrix, compose, invert, move_points, reduce_picture
 from counterface.types import Floats, Image, Mask
 
@@ -188,19 +187,3 @@ def _require_room(faceset: Faceset, template: str, size: int) -> None:
             f"sees; extract again: counterface faceset extract FOOTAGE {folder}-{template} "
             f"--template {template} --size {max(size, 256)}"
         )
-
-
-def read_mask(path: Path, shape: tuple[int, ...]) -> Mask:
-    """The mask of a faceset's crop, float32 in [0, 1].
-
-    Raises:
-        FacesetError: its size is not that of its crop.
-        MediaError: it cannot be read.
-    """
-    mask = read_image(path)[..., 0]
-    if mask.shape != shape:
-        raise FacesetError(
-            f"{path} is {mask.shape[1]}x{mask.shape[0]}, its crop is "
-            f"{shape[1]}x{shape[0]}; delete it or restore it"
-        )
-    return np.asarray(mask.astype(np.float32) / np.float32(255))

@@ -1,0 +1,114 @@
+"""`counterface faceset mask apply|import|export|draw`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from counterface.apps.cli import output
+from counterface.apps.cli.app import Json
+from counterface.faceset.masks.apply import ApplyConfig
+from counterface.faceset.masks.draw import DrawConfig
+from counterface.wording import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from counterface.faceset.inspect import Problem
+    from counterface.faceset.masks.exchange import MaskExchange
+
+
+def apply(
+    folder: Path,
+    /,
+    *,
+    config: Annotated[ApplyConfig, Parameter(name="*")] = ApplyConfig(),  # noqa: B008
+    json_output: Json = False,
+) -> int:
+    """Make a mask for every crop that has none with a segmenter; run again to continue.
+
+    Args:
+        folder: A faceset.
+    """
+    from counterface.faceset.masks.apply import apply_masks as run
+
+    with output.progress("masks") as report:
+        found = run(folder, config, report)
+    lines = [*_problem_lines(found.problems), f"{folder}: {counted(found.masks, 'mask')}"]
+    lines[-1] += f" made; {counted(found.kept, 'crop')} had one"
+    return output.tell(found, lines, json_output, failed=found.problems)
+
+
+def draw(
+    folder: Path,
+    out: Path,
+    /,
+    *,
+    config: Annotated[DrawConfig, Parameter(name="*")] = DrawConfig(),  # noqa: B008
+    json_output: Json = False,
+) -> int:
+    """Draw what the masks of a faceset leave out, on the crops.
+
+    Args:
+        folder: A faceset; nothing in it is changed.
+        out: A folder outside of it; pictures of these names are replaced.
+    """
+    from counterface.faceset.masks.draw import draw_masks as run
+
+    with output.progress("draw") as report:
+        found = run(folder, out, config, report)
+    lines = [*_problem_lines(found.problems), f"{out}: {counted(found.pictures, 'picture')}"]
+    lines[-1] += f"; {counted(found.without, 'crop')} without a mask"
+    return output.tell(found, lines, json_output, failed=found.problems)
+
+
+def import_(folder: Path, masks: Path, /, *, json_output: Json = False) -> int:
+    """Give the crops of a faceset masks: pictures, polygons, or DeepFaceLab's XSeg polygons.
+
+    Each file belongs to the crop of its name. A mask that a crop had is replaced.
+
+    Args:
+        folder: A faceset.
+        masks: A folder of .png masks, .json polygons, or .jpg crops of DeepFaceLab.
+    """
+    from counterface.faceset.masks.exchange import import_masks as run
+
+    with output.progress("masks") as report:
+        found = run(folder, masks, report)
+    return output.tell(found, _lines(found, "file"), json_output, failed=found.problems)
+
+
+def export(
+    folder: Path,
+    out: Path,
+    /,
+    *,
+    form: Annotated[Literal["png", "json"], Parameter(name="--format")] = "png",
+    json_output: Json = False,
+) -> int:
+    """Write the masks of a faceset into a folder, named as its crops.
+
+    Args:
+        folder: A faceset.
+        out: The folder; files of these names in it are replaced.
+        form: The masks as pictures (png), or the polygons that some were drawn from (json).
+    """
+    from counterface.faceset.masks.exchange import export_masks as run
+
+    with output.progress("masks") as report:
+        found = run(folder, out, form, report)
+    return output.tell(found, _lines(found, "crop"), json_output, failed=found.problems)
+
+
+def _lines(found: MaskExchange, what: str) -> Iterator[str]:
+    yield from _problem_lines(found.problems)
+    yield (
+        f"{found.folder}: {counted(found.masks, 'mask')}, {found.polygons} with polygons; "
+        f"{counted(found.without, what)} without"
+    )
+
+
+def _problem_lines(problems: tuple[Problem, ...]) -> Iterator[str]:
+    yield from (f"problem  {problem.file}: {problem.reason}" for problem in problems)
