@@ -98,7 +98,7 @@ NOUNS: dict[str, tuple[str, dict[str, Verbs]]] = {  # noun -> (what it is for, i
             "curate": "sort group people filter dedupe restore pack unpack merge",
             "mask": (
                 "Make, exchange and draw the masks of a faceset.",
-                "apply import export draw",
+                "train apply import export draw",
             ),
             "align": (
                 "Redo, exchange, check and draw the landmarks of a faceset.",
@@ -120,7 +120,7 @@ CONTINUES = {  # commands that go on where they were stopped; a test reads the s
     *(("swap", verb) for verb in ("train", "convert")),
     *(("faceset", verb) for verb in ("extract", "unpack", "merge")),
     *(("faceset", "align", verb) for verb in ("redo", "recut")),
-    ("faceset", "mask", "apply"),
+    *(("faceset", "mask", verb) for verb in ("train", "apply")),
     ("provenance", "import"),
 }
 

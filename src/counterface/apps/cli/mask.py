@@ -1,4 +1,4 @@
-"""`counterface faceset mask apply|import|export|draw`."""
+"""`counterface faceset mask train|apply|import|export|draw`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,67 @@ if TYPE_CHECKING:
 
     from counterface.faceset.inspect import Problem
     from counterface.faceset.masks.exchange import MaskExchange
+
+
+def train(
+    *folders: Path,
+    run: Path,
+    steps: int = 5000,
+    batch_size: int = 4,
+    size: int = 256,
+    base: int = 32,
+    levels: int = 6,
+    pretrain: int = 0,
+    lr: float = 5e-4,
+    seed: int = 0,
+    device: str = "auto",
+    json_output: Json = False,
+) -> int:
+    """Train a segmenter of your own on the masks of facesets; run again to continue.
+
+    The folder of the run then holds `mask.onnx`, which is named as `xseg:RUN/mask.onnx`.
+
+    Args:
+        folders: Facesets of one template whose crops have masks.
+        run: Folder of the run.
+        steps: Steps of the whole run.
+        batch_size: Crops in a step.
+        size: Side of the crops that the net looks at, pixels.
+        base: Channels of the net's first level.
+        levels: How often the net halves the side.
+        pretrain: First steps that reconstruct the crops, before masks are learnt.
+        lr: Peak learning rate.
+        seed: Seed for everything random.
+        device: Device: auto (a GPU if there is one), cpu, gpu, cuda, cuda:1 or mps.
+    """
+    from counterface.config import validate
+    from counterface.learn.segment.train_mask import MaskTrainConfig, train_mask
+
+    loop = {"steps": steps, "batch_size": batch_size, "seed": seed, "device": device}
+    values = {
+        "net": {"size": size, "base": base, "levels": levels},
+        "pretrain": pretrain,
+        "lr": lr,
+        "loop": {**MaskTrainConfig().loop.model_dump(), **loop},
+    }
+    config = validate(MaskTrainConfig, values, "faceset mask train")
+    with output.progress("train") as report:
+
+        def told(step: int, numbers: dict[str, float]) -> None:
+            shown = ", ".join(f"{name} {value:.3g}" for name, value in numbers.items())
+            report(step, steps, shown)
+
+        found = train_mask(folders, run, config, told, report)
+    score = found.run.best_score
+    judged = "" if score is None else f"; loss on {found.held_back} others {score:.3f}"
+    lines = [
+        *_problem_lines(found.problems),
+        f"{found.run.stopped} at step {found.run.step}, from {counted(found.crops, 'crop')}{judged}",
+    ]
+    again = "run the same command again to go on"
+    lines.append(again if found.file is None else f"wrote {found.file}")
+    code = output.tell(found, lines, json_output, failed=found.problems)
+    return output.exit_code(found.run.signal) or code
 
 
 def apply(
