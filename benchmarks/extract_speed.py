@@ -3,6 +3,9 @@
     python benchmarks/extract_speed.py                   # a drawn 720p clip, made on the fly
     python benchmarks/extract_speed.py clip.mp4 ...      # real files
     python benchmarks/extract_speed.py --detect-every 1 5 --runs 3
+    python benchmarks/extract_speed.py --with re_feed=8 second_pass=true smooth=1.5 format=webp
+
+With `--with`, each setting is also timed alone, the detector in every fifth frame.
 
 Plain decoding is PyAV alone: every frame decoded, none converted to RGB. Both are timed in turn,
 several times, and the fastest of each counts: other work on the machine only ever adds time. CPU
@@ -22,6 +25,7 @@ import av
 import psutil
 from drawn import write_grainy_clip
 
+from counterface.config import parse_settings
 from counterface.faceset.extract import ExtractConfig, ExtractSummary, extract
 
 
@@ -87,6 +91,20 @@ def phases(path: Path, config: ExtractConfig) -> str:
     return ", ".join(f"{name} {1000 * total / count:.1f}" for name, total in spent.items())
 
 
+def measure_each(path: Path, settings: list[str], runs: int) -> None:
+    """Time extraction as it is, and with each setting by itself."""
+    print(f"\n{path.name}, detector every 5")
+    for setting in ["every=1", *settings]:
+        config = ExtractConfig.model_validate(parse_settings([setting]))
+        best = fastest(lambda c=config: extract_to_nowhere(path, c), runs)
+        frames = best.result.sources[0].frames  # type: ignore[attr-defined]
+        print(
+            f"  {setting:<24} {frames / best.wall:7.1f} frames/s, "
+            f"{1000 * best.own_cpu / frames:.1f} ms of CPU a frame",
+            flush=True,
+        )
+
+
 def measure(path: Path, every: list[int], runs: int) -> None:
     plain = fastest(lambda: decode(path), runs)
     frames, size = plain.result  # type: ignore[misc]
@@ -117,6 +135,7 @@ def main() -> None:
     parser.add_argument("--detect-every", type=int, nargs="+", default=[1, 5])
     parser.add_argument("--runs", type=int, default=2)
     parser.add_argument("--seconds", type=int, default=10, help="length of the drawn clip")
+    parser.add_argument("--with", dest="settings", nargs="+", metavar="KEY=VALUE", default=[])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         files = options.files
@@ -124,7 +143,10 @@ def main() -> None:
             drawn = Path(folder) / "drawn_720p.mp4"
             files = [write_grainy_clip(drawn, [1], options.seconds, crf=20)]
         for path in files:
-            measure(path, options.detect_every, options.runs)
+            if options.settings:
+                measure_each(path, options.settings, options.runs)
+            else:
+                measure(path, options.detect_every, options.runs)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import PIL.Image
 import pytest
@@ -285,3 +286,43 @@ def test_turning_the_head_is_not_tilting_it() -> None:
 def test_a_pil_image_is_refused_in_one_clear_line() -> None:
     with pytest.raises(ShapeError, match=r"got PIL\.Image; give .*read_image"):
         counterface.find_faces(PIL.Image.new("RGB", (8, 8)))
+
+
+class BrightBox:
+    """Finds the brightest place as a box of one size, upright in the picture it is shown."""
+
+    def detect(self, image: Image) -> list[Face]:
+        blurred = cv2.GaussianBlur(image[..., 0], (0, 0), 2)
+        row, column = np.unravel_index(blurred.argmax(), blurred.shape)
+        box = np.array([column - 20, row - 10, column + 20, row + 10], np.float32)
+        marks = np.array([[column, row]] * 68, np.float32)
+        return [Face(box, 0.9, landmarks=marks)]
+
+
+@pytest.mark.parametrize(
+    ("degrees", "width", "height"), [(90, 20, 40), (180, 40, 20), (270, 20, 40), (45, 31.6, 31.6)]
+)
+def test_a_box_and_points_of_a_picture_turned_by_any_angle_come_back(
+    degrees: int, width: float, height: float
+) -> None:
+    image = np.zeros((101, 160, 3), np.uint8)
+    image[29:32, 99:102] = 255
+    (face,) = detect_turned(image, BrightBox(), [degrees])
+    near = 1e-3 if degrees % 90 == 0 else 1
+    assert (face.box[:2] + face.box[2:]) / 2 == pytest.approx([100, 30], abs=near)
+    assert face.landmarks is not None
+    assert face.landmarks[0] == pytest.approx([100, 30], abs=near)
+    assert face.box[2:] - face.box[:2] == pytest.approx([width, height], abs=0.1)
+
+
+@pytest.mark.parametrize(("degrees", "way"), [(90, (0, -1)), (180, (-1, 0)), (270, (0, 1))])
+def test_eyes_that_a_detector_does_not_name_say_which_way_up_a_turned_face_is(
+    degrees: int, way: tuple[int, int]
+) -> None:
+    """Turned clockwise by 90 it was upright: in the picture its eyes lie one above the other."""
+    image = np.zeros((101, 160, 3), np.uint8)
+    image[29:32, 99:102] = 255
+    (face,) = detect_turned(image, BrightBox(), [degrees])
+    assert face.keypoints is not None
+    across = face.keypoints[1] - face.keypoints[0]
+    assert across / np.linalg.norm(across) == pytest.approx(way, abs=1e-6)

@@ -154,3 +154,58 @@ def test_the_largest_face_comes_first(detector: SquareDetector):
     areas = [np.prod(f.box[2:] - f.box[:2]) for f in follower(detector).find(image)]
     assert areas == sorted(areas, reverse=True)
     assert len(areas) == 2
+
+
+class Level:
+    """Finds the square only in pictures that are wider than high or lie as it was told."""
+
+    def __init__(self, turned: bool) -> None:
+        self.turned, self.shapes = turned, []
+
+    def detect(self, image: np.ndarray) -> list[Face]:
+        self.shapes.append(image.shape[:2])
+        is_turned = image.shape[0] > image.shape[1]
+        return [Face(box, 0.9) for box in squares(image)] if is_turned == self.turned else []
+
+
+def test_a_frame_without_a_face_is_turned_at_every_pass_where_that_is_asked_for():
+    level = Level(turned=True)
+    follow = FaceFollower(level, SquareLandmarker(), 5, rotations=(90,))
+    (face,) = follow.find(draw((20, 40)))
+    assert face.box == pytest.approx([20, 40, 43, 43 + 20], abs=0.01)
+    assert level.shapes == [(120, 320), (320, 120)]
+    for _ in range(5):  # it is followed, so the frame is not turned again
+        (face,) = follow.find(draw((20, 40)))
+    assert level.shapes == [(120, 320), (320, 120), (120, 320)]
+
+
+def test_a_frame_is_not_turned_unasked_nor_where_it_shows_a_face():
+    unasked = Level(turned=True)
+    assert FaceFollower(unasked, SquareLandmarker()).find(draw((20, 40))) == []
+    assert len(unasked.shapes) == 1
+    seen = Level(turned=False)
+    assert FaceFollower(seen, SquareLandmarker(), rotations=(90, 270)).find(draw((20, 40)))
+    assert len(seen.shapes) == 1
+    never = FaceFollower(Level(turned=True), SquareLandmarker(), rotations=())
+    assert never.find(draw((20, 40)), still=True) == []
+
+
+def test_a_face_found_twice_is_one():
+    class Twice:
+        def detect(self, image: np.ndarray) -> list[Face]:
+            boxes = squares(image)
+            return [Face(box + shift, 0.9 - shift / 100) for box in boxes for shift in (0, 4, 7)]
+
+    for still in (False, True):
+        follow = FaceFollower(Twice(), SquareLandmarker(), detect_every=1)
+        assert len(follow.find(draw((20, 40), (200, 40)), still=still)) == 2
+
+
+def test_a_face_that_leaves_and_comes_back_is_found_again(detector: SquareDetector):
+    follow = follower(detector)
+    leaving, gone, coming = range(250, 297, 12), [None] * 5, range(296, 200, -12)
+    counts = [
+        len(follow.find(draw() if x is None else draw((x, 40)))) for x in (*leaving, *gone, *coming)
+    ]
+    assert counts[:9] == [1, 1, 1, 1, 0, 0, 0, 0, 0]
+    assert counts[13:] == [1] * 4  # it was found at most four frames late

@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from counterface.errors import ShapeError
 from counterface.faces.named_model import make_model
@@ -18,6 +19,8 @@ from counterface.types import Face, Floats, Image
 SAME_FACE_IOU = 0.3  # as BlazeFace; two heads that overlap more are rare even in a crowd
 UNSURE = 0.7  # scores below, without landmarks: false alarms, as far as was seen (docs/faces.md)
 TURNED_PX = 960  # longer side of pictures that are searched on their sides too
+QUARTERS = (90, 180, 270)  # degrees by which pictures are turned where none was found
+_EYES = np.array([[0.3, 0.4], [0.7, 0.4]], np.float32)  # of an upright box, where no one names them
 INSIDE = 0.75  # of the smaller box inside the larger: one face seen at two scales
 
 
@@ -82,6 +85,11 @@ def at_frame(detector: FaceDetector, frame: int | str | None) -> FaceDetector:
     return AtFrame(detector, frame)
 
 
+def is_listed(detector: FaceDetector) -> bool:
+    """Whether the face detector goes by a list and never looks at a picture."""
+    return isinstance(detector, AtFrame | ListedFaceDetector)
+
+
 @runtime_checkable
 class Landmarker(Protocol):
     """Places landmarks on found faces. Made as a `FaceDetector` is; not shared between threads."""
@@ -125,21 +133,34 @@ def find_faces(
     return largest_first(search_picture(image, *load_models(face_detector, landmarker)))
 
 
-def search_picture(image: Image, detector: FaceDetector, marker: Landmarker) -> list[Face]:
-    """The faces of one picture, searched on its sides and its head too where it shows none."""
+def search_picture(
+    image: Image, detector: FaceDetector, marker: Landmarker, degrees: Sequence[int] = QUARTERS
+) -> list[Face]:
+    """The faces of one picture; where it shows none, also those that it shows when turned.
+
+    Args:
+        image: RGB uint8 (H, W, 3).
+        detector: finds faces; one that goes by a list says the same of a turned picture.
+        marker: places landmarks.
+        degrees: angles, clockwise, by which the picture is turned and searched again.
+    """
     faces = locate_faces(image, detector.detect(image), marker)
-    listed = isinstance(detector, AtFrame | ListedFaceDetector)  # says the same of a turned picture
-    if listed or any(face.landmarks is not None for face in faces):
+    if is_listed(detector) or any(face.landmarks is not None for face in faces):
         return faces
-    return locate_faces(image, [*faces, *detect_turned(image, detector)], marker)
+    return locate_faces(image, [*faces, *detect_turned(image, detector, degrees)], marker)
 
 
-def search_frame(image: Image, detector: SteppedFaceDetector, marker: Landmarker) -> list[Face]:
-    """The faces of one frame of many, searched at less cost."""
+def search_frame(
+    image: Image,
+    detector: SteppedFaceDetector,
+    marker: Landmarker,
+    degrees: Sequence[int] = QUARTERS,
+) -> list[Face]:
+    """The faces of one frame of many, searched at less cost; arguments as `search_picture`."""
     faces = locate_faces(image, detector.detect_in_video(image), marker)
     if any(face.landmarks is not None for face in faces):
         return faces
-    return locate_faces(image, [*faces, *detect_turned(image, detector.quick)], marker)
+    return locate_faces(image, [*faces, *detect_turned(image, detector.quick, degrees)], marker)
 
 
 def load_models(face_detector: str, landmarker: str) -> tuple[FaceDetector, Landmarker]:
@@ -176,11 +197,21 @@ def shorter_side(face: Face) -> float:
     return float((face.box[2:] - face.box[:2]).min())
 
 
-def detect_turned(image: Image, detector: FaceDetector) -> list[Face]:
-    """The faces of a picture that lies on a side or on its head, boxes in the picture's pixels.
+def detect_turned(
+    image: Image, detector: FaceDetector, degrees: Sequence[int] = QUARTERS
+) -> list[Face]:
+    """The faces of a picture that stands upright once turned, boxes in the picture's own pixels.
 
     The picture is reduced to `TURNED_PX` first. Key points keep their places, so that the eyes tell
-    a landmarker which way up each face is.
+    a landmarker which way up each face is; a detector that names none found it upright.
+
+    Args:
+        image: RGB uint8 (H, W, 3).
+        detector: finds upright faces.
+        degrees: angles, clockwise, by which the picture is turned in turn.
+
+    Raises:
+        ShapeError: not an RGB uint8 image.
     """
     require_rgb(image)
     height, width = image.shape[:2]
@@ -188,33 +219,42 @@ def detect_turned(image: Image, detector: FaceDetector) -> list[Face]:
     size = max(1, round(width * scale)), max(1, round(height * scale))
     if scale < 1:
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    stretch = np.array([width / size[0], height / size[1]])
     found = []
-    for quarters in (1, 2, 3):
-        turned = np.ascontiguousarray(np.rot90(image, quarters))
-        found += [
-            _turned_back(face, quarters, size, (width / size[0], height / size[1]))
-            for face in detector.detect(turned)
-        ]
+    for angle in degrees:
+        matrix, canvas = _turn(angle, size)
+        turned = np.asarray(cv2.warpAffine(image, matrix, canvas, flags=cv2.INTER_LINEAR))
+        found += [_turned_back(face, matrix, stretch) for face in detector.detect(turned)]
     return found
 
 
-def _turned_back(
-    face: Face, quarters: int, size: tuple[int, int], stretch: tuple[float, float]
-) -> Face:
-    """A face of a picture of (width, height) `size` before it was turned left by quarters."""
+def _turn(angle: int, size: tuple[int, int]) -> tuple[NDArray[np.float64], tuple[int, int]]:
+    """The matrix (2, 3) that turns a picture clockwise, and the (width, height) that holds it."""
+    radians = np.radians(angle)
+    cos, sin = (float(np.round(value, 12)) for value in (np.cos(radians), np.sin(radians)))
+    rotation = np.array([[cos, -sin], [sin, cos]])
+    canvas = np.ceil(np.abs(rotation) @ np.array(size)).astype(int)
+    shift = (canvas - 1) / 2 - rotation @ ((np.array(size) - 1) / 2)
+    return np.column_stack([rotation, shift]), (int(canvas[0]), int(canvas[1]))
 
-    def back(points: Floats) -> Floats:
-        for left in range(quarters, 0, -1):  # undo one quarter: (x, y) came from (wide - 1 - y, x)
-            wide = size[0] if left % 2 else size[1]
-            points = np.stack([wide - 1 - points[:, 1], points[:, 0]], axis=1)
-        return np.asarray((points + 0.5) * np.array(stretch) - 0.5, np.float32)
 
-    corners = back(face.box.reshape(2, 2))
-    return replace(
-        face,
-        box=np.concatenate([corners.min(axis=0), corners.max(axis=0)]),
-        keypoints=None if face.keypoints is None else back(face.keypoints),
-    )
+def _turned_back(face: Face, matrix: NDArray[np.float64], stretch: NDArray[np.float64]) -> Face:
+    """A face of the turned picture in the pixels of the picture before it was turned, and reduced.
+
+    A box goes with the ellipse inside it, which grows neither by a quarter nor by an eighth.
+    """
+
+    def back(points: Floats | NDArray[np.float64]) -> Floats:
+        upright = (points - matrix[:, 2]) @ matrix[:, :2]  # a rotation's inverse is its transpose
+        return np.asarray((upright + 0.5) * stretch - 0.5, np.float32)
+
+    low, high = face.box[:2], face.box[2:]
+    eyes = low + _EYES * (high - low) if face.keypoints is None else face.keypoints
+    half = np.sqrt(matrix[:, :2].T ** 2 @ ((high - low) / 2) ** 2) * stretch
+    centre = back(((low + high) / 2)[None])[0]
+    box = np.concatenate([centre - half, centre + half]).astype(np.float32)
+    points = None if face.landmarks is None else back(face.landmarks)
+    return replace(face, box=box, keypoints=back(eyes), landmarks=points)
 
 
 def require_rgb(image: Image) -> None:

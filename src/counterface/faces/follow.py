@@ -9,7 +9,7 @@ quickly otherwise. MediaPipe's video mode works in the same way. For a few frame
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 
@@ -20,6 +20,7 @@ from pydantic import Field
 from counterface.config import Record
 from counterface.faces.face_detector import (
     INSIDE,
+    QUARTERS,
     SAME_FACE_IOU,
     FaceDetector,
     Landmarker,
@@ -27,6 +28,7 @@ from counterface.faces.face_detector import (
     SteppedFaceDetector,
     at_frame,
     box_overlaps,
+    detect_turned,
     largest_first,
     load_models,
     merge_faces,
@@ -84,6 +86,7 @@ class FaceFollower:
         landmarker: Landmarker,
         detect_every: int = 5,
         min_size: float = 0,
+        rotations: Sequence[int] | None = None,
     ) -> None:
         """Know no face yet.
 
@@ -93,12 +96,19 @@ class FaceFollower:
             detect_every: frames from one pass of the detector to the next; 1 = every frame.
             min_size: faces whose shorter side is smaller are followed, but left out of what is
                 found, pixels.
+            rotations: angles, degrees clockwise, by which a picture or frame without a face is
+                turned and searched again, at every pass of the detector; none = never. None: by
+                quarters, in pictures and at thorough passes of a `SteppedFaceDetector`.
         """
         self.face_detector = self._now = face_detector
         self.landmarker = landmarker
         # A list costs nothing to look up, and a face that it does not name is not to be followed.
         self.detect_every = 1 if isinstance(face_detector, ListedFaceDetector) else detect_every
         self.min_size = min_size
+        self.turned_always = rotations is not None and not isinstance(
+            face_detector, ListedFaceDetector
+        )
+        self.rotations = QUARTERS if rotations is None else tuple(rotations)
         self.reset()
 
     def walk(
@@ -137,7 +147,7 @@ class FaceFollower:
         self._now = at_frame(self.face_detector, frame)
         if still:
             self.reset()
-            found = search_picture(image, self._now, self.landmarker)
+            found = search_picture(image, self._now, self.landmarker, self.rotations)
             faces = largest_first(_with_own_boxes(found))
         else:
             faces = self._faces = largest_first(self._follow(image))
@@ -150,7 +160,7 @@ class FaceFollower:
             self._since_thorough = THOROUGH_EVERY
         self._since_thorough += 1
         before = self._faces if self.detect_every > 1 else []
-        followed = self._locate(image, [_as_detected(face) for face in before])
+        followed = self._locate(image, [as_detected(face) for face in before])
         self._since_detection += 1
         if len(followed) < len(before) or self._since_detection >= self.detect_every:
             followed = self._with_newcomers(image, followed)
@@ -164,7 +174,7 @@ class FaceFollower:
         regions differ a little, and a switch between the two every few frames shows as a tremor.
         """
         newcomers = []
-        for found in self._detect(image):
+        for found in self._detect(image, alone=not followed):
             seen = [_is_same(found, face) for face in followed]
             if not any(seen):
                 newcomers.append(found)
@@ -173,14 +183,23 @@ class FaceFollower:
             followed[index] = replace(followed[index], score=found.score)
         return merge_faces(followed + self._locate(image, newcomers))
 
-    def _detect(self, image: Image) -> list[Face]:
-        """What the detector sees: all of it now and then, what is near otherwise."""
-        if not isinstance(self.face_detector, SteppedFaceDetector):
-            return self._now.detect(image)
-        if self._since_thorough < THOROUGH_EVERY:
-            return self.face_detector.quick.detect(image)
-        self._since_thorough = 0
-        return search_frame(image, self.face_detector, self.landmarker)
+    def _detect(self, image: Image, *, alone: bool) -> list[Face]:
+        """What the detector sees: all of it now and then, what is near otherwise.
+
+        Args:
+            image: the frame.
+            alone: no face is followed, so that the frame may be turned.
+        """
+        quick = self._now
+        if isinstance(self.face_detector, SteppedFaceDetector):
+            quick = self.face_detector.quick
+            if self._since_thorough >= THOROUGH_EVERY:
+                self._since_thorough = 0
+                return search_frame(image, self.face_detector, self.landmarker, self.rotations)
+        found = quick.detect(image)
+        if not (self.turned_always and alone) or self._locate(image, found):
+            return found
+        return [*found, *detect_turned(image, quick, self.rotations)]
 
     def _locate(self, image: Image, faces: list[Face]) -> list[Face]:
         return _with_own_boxes(self.landmarker.locate(image, faces)) if faces else []
@@ -191,7 +210,7 @@ class FaceFollower:
         return before is not None and float(np.abs(before - self._thumbnail).mean()) > CUT
 
 
-def _as_detected(face: Face) -> Face:
+def as_detected(face: Face) -> Face:
     """A face of the last frame in the form the default detector gives it: a square and the eyes.
 
     The square is where that detector would see the face, so that landmarks depend less on which
@@ -213,14 +232,15 @@ def _with_own_boxes(located: list[Face]) -> list[Face]:
     """The faces that have landmarks, with boxes around these."""
     return merge_faces(
         [
-            replace(face, box=_box_of(face))
+            replace(face, box=own_box(face))
             for face in located
             if face.landmarks is not None and np.isfinite(face.landmarks).all()
         ]
     )
 
 
-def _box_of(face: Face) -> Floats:
+def own_box(face: Face) -> Floats:
+    """The box around all points of a face that has landmarks, (4,) xyxy pixels."""
     points = face.landmarks if face.dense is None else face.dense
     assert points is not None
     return np.concatenate([points.min(axis=0), points.max(axis=0)]).astype(np.float32)

@@ -27,6 +27,7 @@ from counterface.types import Image
 WORK_FOLDER = ".extract"
 READ_FORMATS = (2, FORMAT)  # of a commit; what format 3 added may lack
 WRITERS = 4  # threads that wait for the disk
+_LOSSLESS = {".png": "PNG", ".webp": "WEBP"}
 
 
 class CommitWriter:
@@ -37,7 +38,8 @@ class CommitWriter:
 
         Args:
             folder: the faceset.
-            quality: quality of the JPEG files, 1 to 100; a row whose file ends in .png has no loss.
+            quality: quality of the JPEG files, 1 to 100; a row whose file ends in .png or .webp
+                has no loss.
         """
         self.folder = folder
         self.quality = quality
@@ -57,8 +59,8 @@ class CommitWriter:
 
     def add(self, row: Row, image: Image) -> None:
         """Begin to write a crop, which becomes part of the faceset with `commit`."""
-        kind = "PNG" if row.file.endswith(".png") else "JPEG"
-        self._submit(row, lambda: encode_image(image, kind, self.quality))
+        kind = _LOSSLESS.get(Path(row.file).suffix, "JPEG")
+        self._submit(row, lambda: encode_image(image, kind, self.quality, lossless=True))
 
     def add_file(self, row: Row, data: bytes) -> None:
         """Begin to write a crop of which the file's bytes are known."""

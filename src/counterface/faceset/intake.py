@@ -9,7 +9,9 @@ interrupted run was taken up again.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -18,10 +20,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from counterface.config import Record
 from counterface.errors import FacesetError, MediaError
 from counterface.faces.align import align
+from counterface.faces.steady import steady_faces
 from counterface.faceset.commits import CommitWriter
+from counterface.faceset.debug import DebugFolder
 from counterface.faceset.header import OUTSIDE_TOLD, Header, SourceRecord
 from counterface.faceset.row import Row
 from counterface.faceset.store import merge, remove_source
+from counterface.faceset.wanted import Wanted
 from counterface.files import file_sha256
 from counterface.media import sandbox
 from counterface.media.notes import MediaNote, merge_notes
@@ -36,7 +41,9 @@ if TYPE_CHECKING:
 SQUEEZED = (
     "Its pixels are {:.2f} times as wide as high; faces are stored as they lie in it, squeezed."
 )
+NOTHING_THEN = "no frame lies between the times that were asked for (--start, --end)"
 SEGMENT = 64  # searched frames in a commit: a second or less of work to lose
+SUFFIXES = {"jpeg": "jpg", "png": "png", "webp": "webp"}  # of crops, by format
 MERGE_AFTER = 500  # commits; whoever opens the faceset meanwhile has to read each of them
 
 
@@ -69,9 +76,10 @@ class Intake:
         header: Header,
         writer: CommitWriter,
         roots: Mapping[Path, Path],
-        *,
-        redo: bool = False,
-        progress: Progress | None = None,
+        wanted: Wanted,
+        debug: DebugFolder | None,
+        redo: bool,
+        progress: Progress | None,
     ) -> None:
         """Load the models.
 
@@ -80,6 +88,8 @@ class Intake:
             header: header of the faceset.
             writer: writer of the faceset.
             roots: for each file the folder that its recorded name is relative to.
+            wanted: tells which faces become crops.
+            debug: gets the frames with their faces.
             redo: files that were read before are read again from their start.
             progress: called with frames where there is one file, with files where there are more.
         """
@@ -88,6 +98,8 @@ class Intake:
         self.records = {s.sha256: s for s in header.sources}
         self.writer = writer
         self.roots = roots
+        self.wanted = wanted
+        self.debug = debug
         self.redo = redo
         self.progress = progress or (lambda done, total, text: None)
         self.follower = config.follower()
@@ -189,11 +201,12 @@ class Intake:
         crops: list[FrameCrops] = []  # of each frame of the segment
         try:
             for segment in self.follower.walk(self._frames(path, record.next_frame), SEGMENT):
-                for frame, faces in segment:
+                next_frame = record.next_frame
+                for frame, faces in steady_faces(segment, self.config.smooth):
+                    next_frame = frame.index + self.config.every
                     crops.append(self._add_crops(frame, faces, record))
                     if report:
                         self.progress(frame.index + 1, total, path.name)
-                next_frame = record.next_frame + SEGMENT * self.config.every
                 record = self._commit([_advanced(record, next_frame, crops)])
                 crops = []
         except MediaError as error:
@@ -204,10 +217,22 @@ class Intake:
         return self._commit([record.model_copy(update={"done": True})]), None
 
     def _frames(self, path: Path, first: int) -> Iterator[Frame]:
-        """Every n-th frame of a video, from one of them on."""
-        for frame in sandbox.read_video(path, self.config.limits, tell=self._notes.append):
-            if frame.index >= first and frame.index % self.config.every == 0:
-                yield frame
+        """Every n-th frame of a video, from one of them on, within the times that are asked for.
+
+        Read from the file's start, since only so the index of a frame is known for certain.
+        """
+        start, end = self.config.period
+        with closing(self._decode(path)) as frames:
+            for frame in frames:
+                if end is not None and frame.pts >= end:
+                    return
+                if start is not None and frame.pts < start:
+                    continue
+                if frame.index >= first and frame.index % self.config.every == 0:
+                    yield frame
+
+    def _decode(self, path: Path) -> Generator[Frame, None, None]:
+        yield from sandbox.read_video(path, self.config.limits, tell=self._notes.append)
 
     def _commit(self, records: list[SourceRecord]) -> SourceRecord:
         """The last of the records, once all crops added so far are in the faceset."""
@@ -223,15 +248,22 @@ class Intake:
         """Add the crops of a frame, and count them."""
         config = self.config
         cut = partial(align, frame.image, frame_index=frame.index, pts=frame.pts)
+        seen = self.wanted.choose(frame.image, faces)
+        number = None if still else frame.index
         shares = []
-        for index, face in enumerate(faces[: config.faces]):
-            crop = cut(face, config.template, config.size, outside="grey")
-            file = crop_name(record, None if still else frame.index, index)
-            row = Row.of(crop, file, record.name, record.sha256, index)
+        for place, one in enumerate(seen):
+            if one.left_out is not None:
+                continue
+            crop = cut(one.face, config.template, config.size, outside="grey")
+            file = f"{crop_name(record, number, one.index)}.{SUFFIXES[config.format]}"
+            row = Row.of(crop, file, record.name, record.sha256, one.index)
             shares.append(row.outside)
             if row.outside > config.max_outside:
+                seen[place] = replace(one, left_out=f"{row.outside:.0%} outside the frame")
                 continue
             self.writer.add(row, crop.image)
+        if self.debug is not None:
+            self.debug.write(frame_name(record, number), frame.image, seen)
         kept = [share for share in shares if share <= config.max_outside]
         partly = sum(share >= OUTSIDE_TOLD for share in kept)
         return FrameCrops(len(kept), partly, len(shares) - len(kept))
@@ -243,9 +275,13 @@ def readable(path: Path | str) -> str:
 
 
 def crop_name(record: SourceRecord, frame_index: int | None, face_index: int) -> str:
-    """The file name of a crop: unique in its faceset, and safe whatever the source is called."""
-    frame = "" if frame_index is None else f"_{frame_index:07d}"
-    return f"{crop_stem(record)}{frame}_{face_index}.jpg"
+    """The file name of a crop without suffix: unique in its faceset, and safe as a name."""
+    return f"{frame_name(record, frame_index)}_{face_index}"
+
+
+def frame_name(record: SourceRecord, frame_index: int | None) -> str:
+    """What the names of all crops of a frame begin with; None is a picture's only frame."""
+    return crop_stem(record) + ("" if frame_index is None else f"_{frame_index:07d}")
 
 
 def crop_stem(record: SourceRecord) -> str:
@@ -257,7 +293,9 @@ def crop_stem(record: SourceRecord) -> str:
 def _flag(name: str, value: object) -> str:
     """The flag to type for a setting of an earlier call."""
     option = "--" + name.replace("_", "-")
-    return f"no {option}" if value is None else f"{option} {value}"
+    if value is True:
+        return option
+    return f"no {option}" if value is None or value is False else f"{option} {value}"
 
 
 class _OtherSettingsError(FacesetError):
@@ -289,12 +327,14 @@ def _result(record: SourceRecord, path: Path, error: str | None = None) -> Sourc
         frames_with_face=record.frames_with_face,
         crops=record.crops,
         error=error,
-        notes=tuple(_outside_notes(record)),
+        notes=tuple(_record_notes(record)),
     )
 
 
-def _outside_notes(record: SourceRecord) -> Iterator[str]:
-    """What is to be said of faces that the edge of the picture cuts."""
+def _record_notes(record: SourceRecord) -> Iterator[str]:
+    """What is to be said of times without frames, and of faces that the edge of a picture cuts."""
+    if record.done and not record.frames:
+        yield NOTHING_THEN
     if record.partly_outside:
         yield (
             f"{record.partly_outside} of {counted(record.crops, 'crop')} lie by "

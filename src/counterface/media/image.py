@@ -269,13 +269,16 @@ def write_image(path: str | os.PathLike[str], image: Image, quality: int = 95) -
     write_bytes(file, encode_image(image, format_name, quality))
 
 
-def encode_image(image: Image, format: str = "JPEG", quality: int = 90) -> bytes:
+def encode_image(
+    image: Image, format: str = "JPEG", quality: int = 90, *, lossless: bool = False
+) -> bytes:
     """The picture as the bytes of a JPEG, PNG, WEBP, TIFF or BMP file.
 
     Args:
         image: RGB uint8 (H, W, 3).
         format: the Pillow name.
         quality: 1 to 100, for JPEG (full colour resolution from 90 on) and WebP.
+        lossless: WebP alone: keep every pixel; `quality` then says nothing.
     """
     import PIL.Image
 
@@ -284,6 +287,8 @@ def encode_image(image: Image, format: str = "JPEG", quality: int = 90) -> bytes
     options: dict[str, Any] = {}
     if format in ("JPEG", "WEBP"):
         options["quality"] = quality
+    if format == "WEBP" and lossless:
+        options |= {"lossless": True, "quality": 0}  # of lossless WebP, quality is effort
     if format == "JPEG" and quality >= 90:
         options["subsampling"] = 0  # halved colour blurs lips and skin edges visibly
     stream = BytesIO()

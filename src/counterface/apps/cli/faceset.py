@@ -27,6 +27,8 @@ def extract(
     config: Annotated[ExtractConfig, Parameter(name="*")] = ExtractConfig(),  # noqa: B008
     recipe: Annotated[Path | None, Parameter(name="--config")] = None,
     redo: Annotated[bool, Parameter(negative="")] = False,
+    debug_dir: Path | None = None,
+    sheet: Path | None = None,
     json_output: Json = False,
 ) -> int:
     """Write the faces of a video, picture or folder into a faceset; run again to continue.
@@ -36,12 +38,18 @@ def extract(
         out: A faceset to add to, or an empty folder.
         recipe: TOML file with these settings; flags override it.
         redo: Extract again what is done, or was begun with other settings.
+        debug_dir: Write frames in which a face was found here, with boxes and landmarks drawn in.
+        sheet: Draw up to 60 crops of the faceset here (.png or .jpg), with time and size of face.
     """
     from counterface.faceset.extract import extract as run
 
     config = merge_flags(recipe, config)
+    if sheet is not None:
+        output.require_place(sheet, "--sheet")
     with output.progress("extract") as report:
-        summary = run(source, out, config, redo=redo, progress=report)
+        summary = run(
+            source, out, config, redo=redo, debug_dir=debug_dir, sheet=sheet, progress=report
+        )
     return output.tell(summary, _summary_lines(summary), json_output, failed=summary.failed)
 
 
@@ -59,6 +67,8 @@ def _summary_lines(summary: ExtractSummary) -> Iterator[str]:
         yield from (f"         note: {note}" for note in source.notes)
     failed = f"; {len(summary.failed)} of {counted(len(summary.sources), 'file')} failed"
     yield f"{summary.folder}: {counted(summary.crops, 'crop')}{failed if summary.failed else ''}"
+    if summary.sheet:
+        yield f"sheet: {summary.sheet}"
 
 
 def info(folder: Path, /, *, coverage: Path | None = None, json_output: Json = False) -> int:
