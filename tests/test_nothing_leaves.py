@@ -113,6 +113,7 @@ COMMANDS = (  # in an order in which each finds what it needs
     "faceset mask export fs_a masks",
     "faceset mask import fs_a masks",
     "faceset mask draw fs_a masks_drawn",
+    "faceset mask train fs_a --run mask_run --size 32 --base 2 --levels 3 --steps 2 --device cpu",
     "faceset align redo fs_a --landmarker mediapipe_mesh",
     "faceset align recut fs_a --source clip.mp4",
     "faceset align undo fs_a",

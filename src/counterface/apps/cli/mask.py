@@ -73,7 +73,8 @@ def train(
     judged = "" if score is None else f"; loss on {found.held_back} others {score:.3f}"
     lines = [
         *_problem_lines(found.problems),
-        f"{found.run.stopped} at step {found.run.step}, from {counted(found.crops, 'crop')}{judged}",
+        f"{found.run.stopped} at step {found.run.step}, from {counted(found.crops, 'crop')}"
+        + judged,
     ]
     again = "run the same command again to go on"
     lines.append(again if found.file is None else f"wrote {found.file}")

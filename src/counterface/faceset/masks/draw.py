@@ -82,7 +82,7 @@ def draw_masks(
 def draw_mask_on(crop: Image, mask: Mask) -> Image:
     """The crop, RGB uint8 (S, S, 3), dimmed and tinted where the mask (S, S) is 0, and its edge."""
     outside = (1 - mask)[..., None]
-    drawn = crop * (1 - outside) + (crop * _DIMMED + np.float32(_TINT)) * outside
+    drawn = crop * (1 - outside) + (crop * _DIMMED + np.array(_TINT)) * outside
     image = np.ascontiguousarray(np.clip(drawn, 0, 255).astype(np.uint8))
     edges, _ = cv2.findContours(
         (mask > 0.5).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE

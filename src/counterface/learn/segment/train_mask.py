@@ -174,7 +174,7 @@ def _export(config: MaskTrainConfig, run: TrainResult, read: _Read, crops: int, 
     info = SegmenterInfo(
         name="xseg", version=f"step {run.step}", template=read.template, size=config.net.size,
         card=card,
-    )  # type: ignore[arg-type]  # fmt: skip
+    )  # fmt: skip
     export_segmenter(net.eval(), file, info)
 
 
