@@ -12,10 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 from drawn_facesets import write_person
+from echo_model import DRAWN
 from killed import disk_steps
+from swap_targets import draw_images, write_target
 
-from counterface.errors import FacesetError
+from counterface.errors import FacesetError, RegistryError
 from counterface.faces.align import crop_matrix, warp_points
+from counterface.faceset.extract import ExtractConfig, extract
+from counterface.faceset.masks.apply import ApplyConfig, apply_masks
+from counterface.faceset.masks.draw import DrawConfig, draw_masks
 from counterface.faceset.masks.exchange import MASKS, export_masks, import_masks
 from counterface.faceset.masks.polygons import Polygon, Polygons, draw_mask, read_polygons
 from counterface.faceset.masks.xseg import read_xseg
@@ -257,3 +262,34 @@ def test_a_kill_leaves_every_named_mask_whole(jane: Path, given: Path, tmp_path:
             assert row.mask is None or (mask_of(jane, number) == 255).sum() == 31**2
         assert import_masks(jane, given).masks == len(names), steps[kill_at]
         assert all(row.mask for row in Faceset.open(jane))
+
+
+def test_a_segmenter_gives_masks_to_crops_that_have_none(jane: Path, given: Path, tmp_path: Path):
+    names = [Path(row.file).stem for row in Faceset.open(jane)]
+    write_image(given / f"{names[0]}.png", np.zeros((SIDE, SIDE, 3), np.uint8))
+    import_masks(jane, given)
+    (jane / Faceset.open(jane).rows[1].file).write_bytes(b"no picture")
+    found = apply_masks(jane)
+    assert (found.masks, found.kept) == (len(names) - 2, 1)
+    assert [Path(problem.file).stem for problem in found.problems] == [names[1]]
+    assert not mask_of(jane, 0).any()  # what somebody drew stays
+    assert 0.15 < (mask_of(jane, 2) > 127).mean() < 0.8
+    assert apply_masks(jane).masks == 0
+    assert apply_masks(jane, ApplyConfig(replace=True)).masks == len(names) - 1
+    assert mask_of(jane, 0).any()
+    drawn = draw_masks(jane, tmp_path / "drawn", DrawConfig(most=2))
+    assert (drawn.pictures, drawn.without, len(drawn.problems)) == (2, 1, 0)
+    with pytest.raises(FacesetError, match="lies in the faceset"):
+        draw_masks(jane, jane / "drawn")
+
+
+def test_masks_are_made_at_once(tmp_path: Path):
+    clip = write_target(tmp_path / "a.mp4", draw_images()[:4])
+    config = ExtractConfig(masks="generic", rights=DRAWN)
+    summary = extract(clip, tmp_path / "fs", config)
+    assert summary.masks is not None
+    assert (summary.masks.masks, summary.incomplete) == (summary.crops, False)
+    assert all(row.mask for row in Faceset.open(tmp_path / "fs"))
+    with pytest.raises(RegistryError, match="nobody"):
+        extract(clip, tmp_path / "other", ExtractConfig(masks="nobody"))
+    assert not (tmp_path / "other").exists()

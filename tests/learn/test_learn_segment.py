@@ -187,7 +187,7 @@ def test_a_run_that_goes_on_equals_one_that_was_never_stopped(tmp_path: Path) ->
     assert pieces.run.step == 40
     assert pieces.run.weights.read_bytes() == whole.run.weights.read_bytes()
     (folder / "masks" / "a3.png").unlink()
-    with pytest.raises(TrainingError, match="labels .* train into another folder"):
+    with pytest.raises(TrainingError, match=r"labels .* train into another folder"):
         train_mask([folder], tmp_path / "whole", tiny(steps=60))
 
 

@@ -15,11 +15,13 @@ from counterface.faces.face_detector import load_models
 from counterface.faces.follow import FaceFollower, FollowConfig
 from counterface.faces.identity import SAME_PERSON
 from counterface.faces.refine import RefinedLandmarker
+from counterface.faces.segment import load_segmenter
 from counterface.faceset.commits import CommitWriter
 from counterface.faceset.curate.sheet import draw_sheet, spread_out
 from counterface.faceset.debug import DebugFolder, require_apart
 from counterface.faceset.header import OptionValues
 from counterface.faceset.intake import Intake, SourceResult
+from counterface.faceset.masks.apply import ApplyConfig, MasksApplied, apply_masks
 from counterface.faceset.row import Row
 from counterface.faceset.spelled import Angles, Clock, angles_of
 from counterface.faceset.store import Faceset, merge, open_or_create
@@ -97,6 +99,11 @@ class ExtractConfig(FollowConfig):
         ge=0,
         description="cut-off frequency at rest, Hz, of a filter that steadies landmarks over time; "
         "1.5 is usual, lower is steadier, 0 = off",
+    )
+    masks: str | None = Field(
+        None,
+        description="segmenter that makes the masks of crops without one at once, as NAME or "
+        "NAME:PATH; unset: no masks",
     )
     rights: Rights | None = Field(None, description="rights record of the footage")
     rights_file: Path | None = Field(
@@ -177,11 +184,17 @@ class ExtractSummary(Record):
     sources: tuple[SourceResult, ...]
     crops: int = Field(description="crops in the faceset now, without pruned ones")
     sheet: str | None = Field(None, description="contact sheet that was drawn")
+    masks: MasksApplied | None = Field(None, description="masks that were made at once")
 
     @property
     def failed(self) -> tuple[SourceResult, ...]:
         """The files that could not be read, or not to their end."""
         return tuple(s for s in self.sources if s.status == "failed")
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether a file could not be read to its end, or a crop not be given a mask."""
+        return bool(self.failed or (self.masks and self.masks.problems))
 
 
 def extract(
@@ -225,6 +238,8 @@ def extract(
         if path is not None:
             require_apart(path, flag, out, sources)
     wanted = Wanted(config)
+    if config.masks is not None:
+        load_segmenter(config.masks)  # or it would be missed at the end
     debug = None if debug_dir is None else DebugFolder(debug_dir)
     _open_for(out, config)
     with locked(out, FacesetError):
@@ -236,12 +251,16 @@ def extract(
             intake.commit_stills()
         merge(out)
     faceset = Faceset.open(out)
+    masked = None
+    if config.masks is not None and len(faceset):
+        masked = apply_masks(out, ApplyConfig(segmenter=config.masks), progress)
     drawn = sheet is not None and _draw(faceset, sheet)
     return ExtractSummary(
         folder=str(out),
         sources=tuple(results),
         crops=len(faceset),
         sheet=str(sheet) if drawn else None,
+        masks=masked,
     )
 
 

@@ -50,7 +50,7 @@ def extract(
         summary = run(
             source, out, config, redo=redo, debug_dir=debug_dir, sheet=sheet, progress=report
         )
-    return output.tell(summary, _summary_lines(summary), json_output, failed=summary.failed)
+    return output.tell(summary, _summary_lines(summary), json_output, failed=summary.incomplete)
 
 
 def _summary_lines(summary: ExtractSummary) -> Iterator[str]:
@@ -67,6 +67,9 @@ def _summary_lines(summary: ExtractSummary) -> Iterator[str]:
         yield from (f"         note: {note}" for note in source.notes)
     failed = f"; {len(summary.failed)} of {counted(len(summary.sources), 'file')} failed"
     yield f"{summary.folder}: {counted(summary.crops, 'crop')}{failed if summary.failed else ''}"
+    if summary.masks is not None:
+        yield from (f"no mask  {one.file}: {one.reason}" for one in summary.masks.problems)
+        yield f"masks: {summary.masks.masks} made, {summary.masks.kept} kept"
     if summary.sheet:
         yield f"sheet: {summary.sheet}"
 
