@@ -221,6 +221,12 @@ def judge(segmenter: FaceSegmenter) -> list[str]:
         kept = (found & face).sum() / face.sum()
         out = "-" if kind == "nothing" else f"{(~found & thing).sum() / thing.sum():.3f}"
         lines.append(row(kind, *(f"{cell.mean():.3f}" for cell in cells), out, f"{kept:.3f}"))
+    lines += ["", *head("within the hull", "hull: not face", "product: not face", "face kept")]
+    for name, pictures, wanted, points_of in (
+        ("actors", actors, exact, points),
+        ("real", real, made, crops.landmarks[chosen]),
+    ):
+        lines += within_hulls(name, segment(pictures)[window], wanted[window], points_of)
     agree = overlap(segment(real)[window], made[window])
     lines.append("")
     plain = overlap(hulls_of(crops.landmarks[chosen], CANVAS)[window], made[window])
@@ -229,6 +235,22 @@ def judge(segmenter: FaceSegmenter) -> list[str]:
         f"of the hull {plain.mean():.3f}."
     )
     return lines
+
+
+def within_hulls(name: str, found: Floats, wanted: Floats, points: Floats) -> list[str]:
+    """Rows: what of the hulls, and of their product with the masks, is no face."""
+    edge = (CANVAS - INNER) // 2
+    hull = hulls_of(points, CANVAS)[:, edge:-edge, edge:-edge] > 0.5
+    face, both = wanted > 0.5, (found > 0.5) & hull
+    upper = np.zeros_like(hull)
+    for number, eyes in enumerate(points[:, 36:48, 1].mean(axis=1) - edge):
+        upper[number, : max(int(eyes), 0)] = True
+    rows = []
+    for part, where in (("whole", np.ones_like(hull)), ("above the eyes", upper)):
+        shares = [(m & ~face & where).sum() / (m & where).sum() for m in (hull, both)]
+        kept = (both & face & where).sum() / (hull & face & where).sum()
+        rows.append(row(f"{name}, {part}", *(f"{100 * share:.1f} %" for share in (*shares, kept))))
+    return rows
 
 
 def write_sheets(segmenter: FaceSegmenter) -> None:

@@ -86,9 +86,9 @@ def measure(clip: Path, name: str, count: int) -> dict[str, Floats]:
         crop, points = warp_image(image, matrix, SIDE), warp_points(landmarks, matrix)
         place = PlacedFace(0, 0, np.float32([0, 0, 1, 1]), landmarks)
         start = time.perf_counter()
-        masks = {"shaken": ways["shaken"].find(image, place, matrix, SIDE)}
+        masks = {"shaken": ways["shaken"].of_target(image, place, matrix, SIDE)}
         found.setdefault("ms", []).append(1000 * (time.perf_counter() - start))
-        masks["steady"] = ways["steady"].find(image, place, matrix, SIDE)
+        masks["steady"] = ways["steady"].of_target(image, place, matrix, SIDE)
         hull = hull_mask(points, (SIDE, SIDE))
         grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
         if before is not None:

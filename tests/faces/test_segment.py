@@ -14,6 +14,7 @@ from counterface.faces.align import crop_matrix, warp_image
 from counterface.faces.mask import hull_mask
 from counterface.faces.segment import FaceSegmenter, load_segmenter, segment_crops, segment_face
 from counterface.registry import FACE_SEGMENTERS
+from counterface.testing import check_face_segmenter
 from counterface.types import Floats, Image, Pose
 
 
@@ -38,6 +39,34 @@ def test_it_is_a_segmenter_by_contract() -> None:
     assert isinstance(segmenter, FaceSegmenter)
     assert load_segmenter("generic") is segmenter
     assert {"generic", "xseg"} <= set(FACE_SEGMENTERS.names())
+
+
+def drawn_crop() -> tuple[Image, Floats]:
+    """An actor's crop of the template that the shipped net was made on, and its exact mask."""
+    actor = draw_actor(20_003, Pose(5, 0, 0), Expression(), 320)
+    matrix = crop_matrix(actor.landmarks, "whole_face", 192)
+    mask = cv2.warpAffine(actor.mask.astype(np.float32), matrix, (192, 192))
+    return warp_image(actor.image, matrix, 192), mask
+
+
+def test_the_shipped_segmenter_keeps_its_promises() -> None:
+    check_face_segmenter(load_segmenter("generic"), *drawn_crop(), least=0.93)
+
+
+class Careless:
+    template, size = "whole_face", 192
+
+    def segment(self, crops: Image) -> Floats:
+        return np.ones(crops.shape[:3], np.float32)
+
+
+def test_one_that_does_not_is_told() -> None:
+    with pytest.raises(AssertionError, match="IoU with the face"):
+        check_face_segmenter(Careless(), *drawn_crop())
+    with pytest.raises(AssertionError, match="no ShapeError"):
+        check_face_segmenter(Careless(), *drawn_crop(), least=0.0)
+    with pytest.raises(AssertionError, match="has no template"):
+        check_face_segmenter(object(), *drawn_crop())
 
 
 @pytest.mark.parametrize("identity", [3, 40, 77])

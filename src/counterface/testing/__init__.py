@@ -19,8 +19,10 @@ from typing import Any
 import numpy as np
 
 from counterface.errors import ShapeError
+from counterface.faces.align import TEMPLATES
 from counterface.faces.face_detector import FaceDetector, Landmarker, box_overlaps
 from counterface.faces.landmarks import interocular
+from counterface.faces.segment import FaceSegmenter
 from counterface.testing.refusal import check_refused
 from counterface.types import Face, Floats, Image
 
@@ -59,6 +61,35 @@ def check_face_detector(
     wrongs: list[Any] = [image[..., 0], image.astype(np.float32), np.zeros((0, 5, 3), np.uint8)]
     for wrong in wrongs:
         check_refused(ShapeError, f"{wrong.dtype} {wrong.shape}", detector.detect, wrong)
+
+
+def check_face_segmenter(segmenter: object, crop: Image, mask: Floats, least: float = 0.8) -> None:
+    """Pass if a face segmenter keeps the promises of `FaceSegmenter`.
+
+    Args:
+        segmenter: made by calling its registered class, with its weights file if it needs one.
+        crop: RGB uint8 (S, S, 3) of a face, aligned to the segmenter's template.
+        mask: (S, S) in [0, 1], where the face is visible in it.
+        least: intersection over union that the found mask must have with it.
+    """
+    assert isinstance(segmenter, FaceSegmenter), f"{segmenter!r} has no template, size, segment"
+    assert segmenter.template in TEMPLATES, f"template {segmenter.template!r} is none"
+    before = crop.copy()
+    shifted = np.roll(crop, len(crop) // 8, axis=1)
+    masks = segmenter.segment(np.stack([crop, shifted]))
+    assert np.array_equal(crop, before), "segment changed the crop"
+    assert masks.shape == (2, *crop.shape[:2]), f"masks {masks.shape} for 2 crops {crop.shape}"
+    assert masks.dtype == np.float32, f"masks are {masks.dtype}, not float32"
+    assert 0 <= masks.min() <= masks.max() <= 1, f"masks go from {masks.min()} to {masks.max()}"
+    alone = segmenter.segment(crop[None])[0]
+    assert np.abs(alone - masks[0]).max() < 1e-3, "a crop alone has another mask than beside one"
+    found, wanted = masks[0] > 0.5, mask > 0.5
+    overlap = (found & wanted).sum() / max((found | wanted).sum(), 1)
+    assert overlap >= least, f"the mask's IoU with the face is {overlap:.2f}, below {least}"
+    assert segmenter.segment(crop[None][:0]).shape == (0, *crop.shape[:2]), "no crops, no masks"
+    wrongs: list[Any] = [crop, crop[None].astype(np.float32), crop[None, :, :-1]]
+    for wrong in wrongs:
+        check_refused(ShapeError, f"{wrong.dtype} {wrong.shape}", segmenter.segment, wrong)
 
 
 def check_landmarker(landmarker: object, image: Image, face: Face, tolerance: float = 0.12) -> None:
