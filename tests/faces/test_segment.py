@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 
 import cv2
@@ -51,6 +52,12 @@ def drawn_crop() -> tuple[Image, Floats]:
 
 def test_the_shipped_segmenter_keeps_its_promises() -> None:
     check_face_segmenter(load_segmenter("generic"), *drawn_crop(), least=0.93)
+
+
+def test_one_of_a_file_keeps_them_in_a_process_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "own.onnx"
+    path.write_bytes(files("counterface.faces.data").joinpath("face_mask.onnx").read_bytes())
+    check_face_segmenter(load_segmenter(f"xseg:{path}"), *drawn_crop(), least=0.93)
 
 
 class Careless:

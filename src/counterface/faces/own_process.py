@@ -88,6 +88,9 @@ class OwnProcess:
 
     def segment(self, crops: Image) -> Floats:
         """As the model's own `segment`."""
+        from counterface.faces.segment import require_crops  # it imports what imports this
+
+        require_crops(crops)
         masks = np.zeros(crops.shape[:3], np.float32)
         for start in range(0, len(crops), AT_ONCE):  # CPU time is limited for each request
             part = crops[start : start + AT_ONCE]
