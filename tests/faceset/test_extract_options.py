@@ -19,10 +19,11 @@ from counterface.faceset import intake, wanted
 from counterface.faceset.adopt import adopt
 from counterface.faceset.curate import choose, measuring
 from counterface.faceset.curate.order import SortConfig, restore_names, sort
-from counterface.faceset.curate.pour import pack, unpack
+from counterface.faceset.curate.pour import merge_facesets, pack, unpack
 from counterface.faceset.extract import SINCE, ExtractConfig, extract
 from counterface.faceset.header import HEADER_FILE
 from counterface.faceset.inspect import verify
+from counterface.faceset.masks.exchange import MASKS, export_masks, import_masks
 from counterface.faceset.store import Faceset
 from counterface.media.image import read_image, write_image
 from counterface.types import Floats, Frame, Image
@@ -370,6 +371,52 @@ def test_crops_of_each_format_are_read_by_all_that_reads_crops(
     for row in back:
         assert np.array_equal(back.read(row).image, drawn[row.file])
     assert extract(three, folder, config(format=form)).sources[0].status == "already"
+
+
+@pytest.mark.parametrize("form", ["jpeg", "png", "webp"])
+def test_crops_of_each_format_have_masks_of_their_own(three: Path, tmp_path: Path, form: str):
+    folder, given = tmp_path / "f", tmp_path / "given"
+    extract(three, folder, config(format=form))
+    before = content(folder)
+    given.mkdir()
+    for number, name in enumerate(before):
+        grey = np.full((64, 64, 3), 60 * number, np.uint8)
+        write_image(given / Path(name).with_suffix(".png"), grey)
+    assert import_masks(folder, given).masks == 3
+    assert content(folder) == before
+    for number, row in enumerate(Faceset.open(folder)):
+        assert row.mask == f"{MASKS}/{Path(row.file).stem}.png"
+        assert (read_image(folder / row.mask) == 60 * number).all()
+    assert verify(folder).problems == ()
+    assert export_masks(folder, tmp_path / "back", "png").masks == 3
+    for path in given.iterdir():
+        assert np.array_equal(read_image(tmp_path / "back" / path.name), read_image(path))
+
+
+def test_facesets_of_several_formats_are_merged_byte_for_byte(tmp_path: Path):
+    whole: dict[str, tuple[bytes, bytes]] = {}
+    for identity, form in enumerate(("jpeg", "png", "webp"), start=1):
+        picture = tmp_path / f"{form}.png"
+        write_image(picture, draw_actor(identity, size=200).image)
+        extract(picture, tmp_path / form, config(format=form))
+        whole |= content(tmp_path / form)
+    assert {Path(name).suffix for name in whole} == {".jpg", ".png", ".webp"}
+    merge_facesets([tmp_path / form for form in ("jpeg", "png", "webp")], tmp_path / "all")
+    assert content(tmp_path / "all") == whole
+    assert verify(tmp_path / "all").problems == ()
+
+
+def test_another_format_is_refused_and_replaces_all_crops_where_that_is_asked_for(
+    three: Path, tmp_path: Path
+):
+    extract(three, tmp_path / "f", config(format="png"))
+    (source,) = extract(three, tmp_path / "f", config(format="webp")).sources
+    assert source.error is not None
+    assert "--format png" in source.error
+    extract(three, tmp_path / "f", config(format="webp"), redo=True)
+    assert len(list((tmp_path / "f").glob("*.webp"))) == 3
+    assert list((tmp_path / "f").glob("*.png")) == []
+    assert verify(tmp_path / "f").problems == ()
 
 
 def test_png_and_webp_lose_nothing(three: Path, tmp_path: Path):
