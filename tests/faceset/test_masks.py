@@ -283,6 +283,13 @@ def test_a_segmenter_gives_masks_to_crops_that_have_none(jane: Path, given: Path
         draw_masks(jane, jane / "drawn")
 
 
+def test_masks_are_never_written_over_crops(jane: Path):
+    apply_masks(jane)
+    for out in (jane, jane / "masks", jane / "out"):
+        with pytest.raises(FacesetError, match="lies in the faceset"):
+            export_masks(jane, out, "png")
+
+
 def test_masks_are_made_at_once(tmp_path: Path):
     clip = write_target(tmp_path / "a.mp4", draw_images()[:4])
     config = ExtractConfig(masks="generic", rights=DRAWN)

@@ -107,9 +107,11 @@ def export_masks(
         progress: told of each crop.
 
     Raises:
-        FacesetError: no faceset, or `out` cannot be written.
+        FacesetError: no faceset, or `out` lies in it or cannot be written.
     """
     faceset = Faceset.open(folder, allow_strays=True)
+    if out.resolve().is_relative_to(folder.resolve()):
+        raise FacesetError(f"{out} lies in the faceset; name a folder outside of {folder}")
     make_folder(out, FacesetError)
     problems: list[Problem] = []
     written = 0
