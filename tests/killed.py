@@ -12,9 +12,11 @@ from typing import Any
 
 import cv2
 
+from counterface.faceset.alignments.change import CHANGES
 from counterface.faceset.curate.measuring import CACHE_FOLDER
 from counterface.media.decoder_process.parent import close_idle
 
+KEPT = {".lock", CACHE_FOLDER, CHANGES}
 _STEPS = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "os.truncate"}
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
@@ -85,5 +87,5 @@ def _is_step(event: str, arguments: tuple[Any, ...], folder: str) -> bool:
 
 
 def left_behind(folder: Path) -> list[Path]:
-    """Hidden files and folders below a folder, locks and kept measures apart."""
-    return [path for path in folder.rglob(".*") if path.name not in {".lock", CACHE_FOLDER}]
+    """Hidden files and folders below a folder, but those that are kept on purpose."""
+    return [path for path in folder.rglob(".*") if path.name not in KEPT]

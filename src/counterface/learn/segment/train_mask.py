@@ -14,7 +14,7 @@ import torch
 from pydantic import Field, model_validator
 
 from counterface import __version__
-from counterface.config import Record
+from counterface.config import Record, Settings
 from counterface.errors import FacesetError, MediaError, TrainingError
 from counterface.faces.segment import SegmenterInfo
 from counterface.faceset.inspect import Problem
@@ -50,7 +50,7 @@ class NetConfig(Record):
         return self
 
 
-class MaskTrainConfig(Record):
+class MaskTrainConfig(Settings):
     """A training of a segmenter, whole."""
 
     net: NetConfig = NetConfig()
