@@ -30,7 +30,7 @@ from counterface.faceset.commits import CommitWriter, write_commit
 from counterface.faceset.curate.relocate import opened
 from counterface.faceset.row import ROWS, Row, table_to_rows
 from counterface.faceset.store import Faceset, merge
-from counterface.files import make_folder, write_bytes
+from counterface.files import make_folder, sweep, write_bytes
 from counterface.project_files import read_bytes, read_json, read_parquet, reading, writing
 from counterface.table import write_table
 from counterface.types import Floats, Image
@@ -89,6 +89,9 @@ class Change:
         self.work = work
         self.count = 0  # crops that this call changed
         self._new: list[tuple[Row, Row, Image | None]] = []
+        for place in (faceset.folder / CHANGES).glob("*"):  # of changes that were killed
+            sweep(place)
+            sweep(place / "crops")
         last = _numbers(faceset.folder)[-1:]
         self._number = last[0] if last else 0
         found = _read_record(_place(faceset.folder, self._number)) if last else None
