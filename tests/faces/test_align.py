@@ -127,6 +127,11 @@ def test_what_cannot_be_aligned_is_refused() -> None:
         crop_matrix(actor.landmarks[INNER], "face", 64)
     with pytest.raises(ShapeError, match="same"):
         umeyama(np.ones((4, 2), np.float32), np.ones((4, 2), np.float32))
+    for value in (np.nan, np.inf, 1e30):
+        points = np.arange(8, dtype=np.float32).reshape(4, 2)
+        points[1, 1] = value
+        with pytest.raises(ShapeError, match="not finite or far too large"):
+            umeyama(points, np.ones((4, 2), np.float32))
 
 
 @pytest.mark.parametrize(

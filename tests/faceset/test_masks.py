@@ -6,11 +6,14 @@ import json
 import os
 import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+from actors import Expression, draw_actor
 from drawn_facesets import write_person
 from echo_model import DRAWN
 from killed import disk_steps
@@ -24,7 +27,8 @@ from counterface.faceset.masks.draw import DrawConfig, draw_masks
 from counterface.faceset.masks.exchange import MASKS, export_masks, import_masks
 from counterface.faceset.masks.polygons import Polygon, Polygons, draw_mask, read_polygons
 from counterface.faceset.masks.xseg import read_xseg
-from counterface.faceset.store import Faceset
+from counterface.faceset.store import Faceset, save
+from counterface.files import locked
 from counterface.media.image import encode_image, read_image, write_image
 
 SIDE = 64
@@ -281,6 +285,41 @@ def test_a_segmenter_gives_masks_to_crops_that_have_none(jane: Path, given: Path
     assert (drawn.pictures, drawn.without, len(drawn.problems)) == (2, 1, 0)
     with pytest.raises(FacesetError, match="lies in the faceset"):
         draw_masks(jane, jane / "drawn")
+
+
+def test_polygons_stay_until_they_are_to_be_replaced(jane: Path, given: Path):
+    name = Path(Faceset.open(jane).rows[0].file).stem
+    outlines = {"format": 1, "size": SIDE, "polygons": [{"kind": "include", "points": SQUARE}]}
+    (given / f"{name}.json").write_text(json.dumps(outlines))
+    import_masks(jane, given)
+    assert apply_masks(jane).kept == 1
+    assert (jane / MASKS / f"{name}.json").exists()
+    assert (mask_of(jane, 0) == 255).sum() == 31**2
+    assert apply_masks(jane, ApplyConfig(replace=True)).kept == 0
+    assert not (jane / MASKS / f"{name}.json").exists()
+    assert (mask_of(jane, 0) > 127).sum() > 31**2
+
+
+def test_landmarks_that_are_none_are_told_and_the_others_get_masks(jane: Path):
+    rows = list(Faceset.open(jane).rows)
+    for number, value in enumerate((np.nan, 1e30)):
+        rows[number] = replace(rows[number], landmarks=np.full((68, 2), value, np.float32))
+    with locked(jane, FacesetError):
+        save(replace(Faceset.open(jane), rows=tuple(rows)))
+    found = apply_masks(jane)
+    assert [problem.file for problem in found.problems] == [row.file for row in rows[:2]]
+    assert found.masks == len(rows) - 2
+
+
+@pytest.mark.parametrize("template", ["head", "face"])
+def test_crops_of_any_template_get_masks(tmp_path: Path, template: str):
+    write_person(tmp_path / "kim", 4, 1, template=template, side=128)
+    assert apply_masks(tmp_path / "kim").masks == 1
+    row = Faceset.open(tmp_path / "kim").rows[0]
+    truth = draw_actor(4, row.pose, Expression(), size=256).mask
+    truth = cv2.warpAffine(truth, row.frame_to_crop, (128, 128)) > 0.5
+    found = mask_of(tmp_path / "kim") > 127
+    assert (found & truth).sum() / (found | truth).sum() > 0.9
 
 
 def test_masks_are_never_written_over_crops(jane: Path):

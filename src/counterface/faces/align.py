@@ -114,13 +114,16 @@ def umeyama(points: Floats, onto: Floats) -> Floats:
     """The similarity (2, 3) that maps `points` (N, 2) onto `onto` (N, 2) with least squares.
 
     Raises:
-        ShapeError: fewer than two points, different counts, or all points equal.
+        ShapeError: fewer than two points, different counts, all points equal, or one not finite.
     """
     if points.shape != onto.shape or points.ndim != 2 or len(points) < 2:
         raise ShapeError(f"expected two equal (N >= 2, 2) arrays, got {points.shape}, {onto.shape}")
-    mean, mean_onto = points.mean(axis=0), onto.mean(axis=0)
-    centred, centred_onto = points - mean, onto - mean_onto
-    variance = float((centred**2).sum()) / len(points)
+    with np.errstate(over="ignore", invalid="ignore"):  # of points that are refused below
+        mean, mean_onto = points.mean(axis=0), onto.mean(axis=0)
+        centred, centred_onto = points - mean, onto - mean_onto
+        variance = float((centred**2).sum()) / len(points)
+    if not np.isfinite(variance):
+        raise ShapeError("a point is not finite or far too large; no similarity can be estimated")
     if variance < 1e-12:
         raise ShapeError("all points are the same; a similarity cannot be estimated")
     u, singular, vt = np.linalg.svd(centred_onto.T @ centred / len(points))

@@ -190,7 +190,7 @@ def segment_face(image: Image, landmarks: Floats, segmenter: FaceSegmenter) -> M
         segmenter: from `load_segmenter`.
 
     Raises:
-        ShapeError: landmarks are not (68, 2).
+        ShapeError: landmarks are not (68, 2), all the same, or not finite.
     """
     matrix = crop_matrix(landmarks, segmenter.template, segmenter.size)
     crop = warp_image(image, matrix, segmenter.size, "grey")

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from counterface.config import Record
-from counterface.errors import FacesetError, MediaError
+from counterface.errors import FacesetError, MediaError, ShapeError
 from counterface.faces.align import warp_points
 from counterface.faces.segment import load_segmenter, segment_face
 from counterface.faceset.curate.relocate import opened
@@ -75,10 +75,10 @@ def apply_masks(
                 continue
             try:
                 crop = faceset.read(row).image
-            except (FacesetError, MediaError) as error:
+                mask = segment_face(crop, warp_points(row.landmarks, row.frame_to_crop), segmenter)
+            except (FacesetError, MediaError, ShapeError) as error:
                 problems.append(Problem(file=row.file, reason=str(error)))
                 continue
-            mask = segment_face(crop, warp_points(row.landmarks, row.frame_to_crop), segmenter)
             levels = np.round(255 * mask).astype(np.uint8)
             name = write_mask(folder, row, np.repeat(levels[..., None], 3, axis=2), None)
             rows[number] = replace(row, mask=name)
