@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,8 @@ from actors import Expression, draw_actor
 
 from counterface.errors import FacesetError, TrainingError
 from counterface.faces.align import crop_matrix, warp_image
-from counterface.faces.segment import SegmenterInfo, load_segmenter
+from counterface.faces.own_process import OwnProcess
+from counterface.faces.segment import SegmenterInfo, XSeg, load_segmenter
 from counterface.faceset.commits import CommitWriter
 from counterface.faceset.masks.apply import ApplyConfig, apply_masks
 from counterface.faceset.masks.exchange import import_masks
@@ -116,17 +119,17 @@ def test_a_file_says_what_its_net_says(make, tmp_path: Path) -> None:  # type: i
     assert np.abs(found - wanted).max() < 2e-3
 
 
-def faceset(folder: Path, count: int, masks: bool = True) -> Path:
+def faceset(folder: Path, count: int, masks: bool = True, size: int = SIDE) -> Path:
     """Actors as crops, with exact masks."""
     from pinned import row
 
-    Faceset.create(folder, "whole_face", SIDE)
+    Faceset.create(folder, "whole_face", size)
     with locked(folder, FacesetError), CommitWriter(folder, 95) as writer:
         for number in range(count):
-            crop, _ = drawn(number)
+            crop, _ = drawn(number, size)
             actor = draw_actor(number, size=160)
             points = actor.landmarks
-            matrix = crop_matrix(points, "whole_face", SIDE)
+            matrix = crop_matrix(points, "whole_face", size)
             one = row(f"a{number}", number, landmarks=points, frame_to_crop=matrix)
             writer.add(one, crop)
         writer.commit([])
@@ -136,7 +139,7 @@ def faceset(folder: Path, count: int, masks: bool = True) -> Path:
         given.mkdir()
         for one in Faceset.open(folder):
             number = int(Path(one.file).stem[1:])
-            mask = np.repeat(drawn(number)[1][..., None], 3, axis=2)
+            mask = np.repeat(drawn(number, size)[1][..., None], 3, axis=2)
             write_image(given / f"{Path(one.file).stem}.png", mask)
         assert import_masks(folder, given).problems == ()
     return folder
@@ -167,6 +170,12 @@ def test_a_net_learns_the_masks_of_a_faceset_and_is_applied(tmp_path: Path) -> N
     applied = apply_masks(other, ApplyConfig(segmenter=f"xseg:{done.file}"))
     assert (applied.masks, applied.kept, applied.problems) == (5, 0, ())
     segmenter = load_segmenter(f"xseg:{done.file}")
+    assert isinstance(segmenter, OwnProcess)
+    said = XSeg(done.file).info
+    assert done.iou is not None
+    assert 0.75 < done.iou < 1
+    assert said.card["iou"] == round(done.iou, 4)
+    assert said.version == f"step {done.run.best_step}"
     crop, mask = drawn(100)
     found, wanted = segmenter.segment(crop[None])[0] > 0.5, mask > 127
     assert (found & wanted).sum() / (found | wanted).sum() > 0.75
@@ -206,6 +215,37 @@ def test_what_cannot_be_learnt_from_is_refused(tmp_path: Path) -> None:
         train_mask([tmp_path / "none"], tmp_path / "run", tiny())
     with pytest.raises(ValueError, match="cannot be halved 6 times"):
         MaskTrainConfig.model_validate({"net": {"size": 100, "levels": 6}})
+    with pytest.raises(ValueError, match="none learn masks"):
+        MaskTrainConfig.model_validate({**TINY, "pretrain": 60})
+
+
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    folder = faceset(tmp_path / "fs", 2)
+    (tmp_path / "run").write_text("a file, as good as read-only, for root as well")
+    with pytest.raises(TrainingError, match="run"):
+        train_mask([folder], tmp_path / "run", tiny(steps=1))
+
+
+@pytest.mark.slow
+def test_facesets_of_several_sizes_are_learnt_from_together(tmp_path: Path) -> None:
+    small, large = faceset(tmp_path / "small", 2), faceset(tmp_path / "large", 3, size=96)
+    done = train_mask([small, large], tmp_path / "run", tiny(steps=1))
+    assert (done.crops, done.held_back, done.problems) == (4, 1, ())
+
+
+@pytest.mark.slow
+def test_a_stopped_run_has_no_file_yet(tmp_path: Path) -> None:
+    folder = faceset(tmp_path / "fs", 2)
+
+    def stop(step: int, numbers: dict[str, float]) -> None:
+        if step == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    done = train_mask([folder], tmp_path / "run", tiny(steps=3, log_every=1), stop)
+    assert (done.run.stopped, done.run.step, done.file, done.iou) == ("signal", 1, None, None)
+    again = train_mask([folder], tmp_path / "run", tiny(steps=3, log_every=1))
+    assert again.file is not None
+    assert again.file.exists()
 
 
 def test_a_crop_that_cannot_be_read_is_told_and_passed_over(tmp_path: Path) -> None:

@@ -152,3 +152,19 @@ def test_masks_go_out_and_in(tmp_path: Path, capsys):
     (found,) = lines(capsys)
     assert (found["masks"], found["without"]) == (1, 1)
     assert len(list(out.iterdir())) == 1
+
+
+@pytest.mark.slow
+def test_a_training_of_masks_that_cannot_be_is_refused_before_anything_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    words = ["faceset", "mask", "train", str(tmp_path / "none"), "--run", str(tmp_path / "run")]
+    for more, why in (
+        (["--augment", "turn=999"], "augment.turn"),
+        (["--augment", "turn"], "is no setting"),
+        (["--steps", "5", "--pretrain", "5"], "none learn masks"),
+        (["--size", "100"], "cannot be halved 6 times"),
+    ):
+        assert main([*words, *more]) == 1
+        assert why in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

@@ -31,6 +31,7 @@ def train(
     pretrain: int = 0,
     lr: float = 5e-4,
     seed: int = 0,
+    augment: tuple[str, ...] = (),
     device: str = "auto",
     json_output: Json = False,
 ) -> int:
@@ -49,15 +50,17 @@ def train(
         pretrain: First steps that reconstruct the crops, before masks are learnt.
         lr: Peak learning rate.
         seed: Seed for everything random.
+        augment: How crops are changed by chance, as turn=5 or flip=false; docs/masks.md lists all.
         device: Device: auto (a GPU if there is one), cpu, gpu, cuda, cuda:1 or mps.
     """
-    from counterface.config import validate
+    from counterface.config import parse_settings, validate
     from counterface.learn.segment.train_mask import MaskTrainConfig, train_mask
 
     loop = {"steps": steps, "batch_size": batch_size, "seed": seed, "device": device}
     values = {
         "net": {"size": size, "base": base, "levels": levels},
         "pretrain": pretrain,
+        "augment": parse_settings(augment),
         "lr": lr,
         "loop": {**MaskTrainConfig().loop.model_dump(), **loop},
     }
@@ -69,8 +72,7 @@ def train(
             report(step, steps, shown)
 
         found = train_mask(folders, run, config, told, report)
-    score = found.run.best_score
-    judged = "" if score is None else f"; loss on {found.held_back} others {score:.3f}"
+    judged = "" if found.iou is None else f"; IoU on {found.held_back} others {found.iou:.3f}"
     lines = [
         *_problem_lines(found.problems),
         f"{found.run.stopped} at step {found.run.step}, from {counted(found.crops, 'crop')}"

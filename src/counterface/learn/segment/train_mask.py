@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 
 from counterface import __version__
 from counterface.config import Record, Settings
+from counterface.device import keep_freed_memory, use_free_cores
 from counterface.errors import FacesetError, MediaError, TrainingError
 from counterface.faces.segment import SegmenterInfo
 from counterface.faceset.inspect import Problem
@@ -63,6 +64,15 @@ class MaskTrainConfig(Settings):
         steps=5000, batch_size=4, warmup=100, clip_norm=1.0, ema_decay=0.995, validate_every=500
     )
 
+    @model_validator(mode="after")
+    def _masks_are_learnt(self) -> MaskTrainConfig:
+        if self.pretrain >= self.loop.steps:
+            raise ValueError(
+                f"all {self.loop.steps} steps would reconstruct (pretrain = {self.pretrain}) and "
+                "none learn masks; raise the steps or lower pretrain"
+            )
+        return self
+
 
 @dataclass(frozen=True)
 class MaskTraining:
@@ -72,6 +82,7 @@ class MaskTraining:
     file: Path | None  # the ONNX file; None where the run was stopped by a signal
     crops: int  # with a mask that was learnt from
     held_back: int  # that were judged
+    iou: float | None  # with these, mean, of the weights in the file; None where there is none
     problems: tuple[Problem, ...]  # crops that could not be read
 
 
@@ -110,6 +121,8 @@ def train_mask(
             `out` holds another run.
     """
     config = config or MaskTrainConfig()
+    keep_freed_memory()
+    use_free_cores()
     read = _read(folders, config.net.size, progress)
     every = min(HELD_BACK, len(read.pictures))
     judged = list(range(every - 1, len(read.pictures), every))[:MOST_HELD_BACK]
@@ -125,9 +138,8 @@ def train_mask(
     about = {**config.model_dump(mode="json", exclude={"loop"}), "labels": _digest(read)}
     run = train(task, examples, config.loop, out, progress=told, about=about)
     file = None if run.stopped == "signal" else out / MASK_FILE
-    if file is not None:
-        _export(config, run, read, len(learnt), file)
-    return MaskTraining(run, file, len(learnt), len(judged), tuple(read.problems))
+    iou = None if file is None else _export(config, run, read, (len(learnt), len(judged)), file)
+    return MaskTraining(run, file, len(learnt), len(judged), iou, tuple(read.problems))
 
 
 def _read(folders: Sequence[Path], size: int, progress: Progress | None) -> _Read:
@@ -162,20 +174,26 @@ def _read(folders: Sequence[Path], size: int, progress: Progress | None) -> _Rea
     return read
 
 
-def _export(config: MaskTrainConfig, run: TrainResult, read: _Read, crops: int, file: Path) -> None:
+def _export(
+    config: MaskTrainConfig, run: TrainResult, read: _Read, counts: tuple[int, int], file: Path
+) -> float:
+    """The mean IoU with the crops held back of the weights that were written as ONNX."""
     net = XSegNet(**config.net.model_dump())
-    states, _ = read_weights(run.weights)
+    states, record = read_weights(run.weights)
     load_tensors(net, states, "net", run.weights, TrainingError, "this net")
+    iou = float(record["metrics"]["iou"])
     card: dict[str, Any] = {
-        "trained_on": f"{crops} crops with masks",
+        "trained_on": f"{counts[0]} crops with masks",
+        "judged_on": f"{counts[1]} others of the same facesets",
+        "iou": round(iou, 4),
         "tool": f"counterface {__version__}",
-        "iou": run.best_score,
     }
     info = SegmenterInfo(
-        name="xseg", version=f"step {run.step}", template=read.template, size=config.net.size,
-        card=card,
+        name="xseg", version=f"step {record['step']}", template=read.template,
+        size=config.net.size, card=card,
     )  # fmt: skip
     export_segmenter(net.eval(), file, info)
+    return iou
 
 
 def _scaled(picture: Image, side: int) -> Image:
