@@ -15,12 +15,12 @@ import numpy as np
 from drawn import draw_actor, write_person
 from timing import cpu_ms
 
+from counterface.faces.align import compose
 from counterface.faceset.store import Faceset
 from counterface.registry import COLOR_TRANSFERS
 from counterface.swap.training.examples import ExamplesConfig, SwapExamples
 from counterface.swap.training.warp import (
     cell_warp,
-    compose,
     grid_warp,
     invert,
     landmark_warp,

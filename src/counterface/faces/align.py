@@ -9,10 +9,11 @@ Umeyama, "Least-squares estimation of transformation parameters between two poin
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from counterface.errors import ShapeError
 from counterface.faces.landmarks import INNER
@@ -151,6 +152,20 @@ def invert(matrix: Floats) -> Floats:
 def warp_points(points: Floats, matrix: Floats) -> Floats:
     """Points (N, 2) moved by a 2x3 matrix."""
     return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], dtype=np.float32)
+
+
+def warp_box(box: Floats, matrix: Floats) -> Floats:
+    """A box (4,), xyxy, moved and scaled by a 2x3 similarity; it stays upright."""
+    corners = box.reshape(2, 2)
+    centre = warp_points(corners, matrix).mean(axis=0)
+    half = (corners[1] - corners[0]) / 2 * matrix_scale(matrix)
+    return np.concatenate([centre - half, centre + half]).astype(np.float32)
+
+
+def compose(outer: NDArray[Any], inner: NDArray[Any]) -> NDArray[Any]:
+    """The 2x3 matrix that does `inner` first, then `outer`."""
+    turn = outer[:, :2]
+    return np.column_stack([turn @ inner[:, :2], turn @ inner[:, 2] + outer[:, 2]])
 
 
 def matrix_scale(matrix: Floats) -> float:

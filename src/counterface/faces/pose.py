@@ -57,6 +57,11 @@ def estimate_pose(landmarks: Floats, image_shape: tuple[int, ...]) -> Pose:
             f"all landmarks lie outside the image of {size[0]}x{size[1]}, "
             f"from {landmarks.min(axis=0)} to {landmarks.max(axis=0)}; are they of another one?"
         )
+    return rigid_pose(landmarks)
+
+
+def rigid_pose(landmarks: Floats) -> Pose:
+    """How the head of a face is turned, by finite landmarks (68, 2), which are not checked."""
     return pose_of(fit_rotation(landmarks[RIGID].astype(np.float64)))
 
 

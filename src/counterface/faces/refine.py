@@ -11,11 +11,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from counterface.faces.align import crop_matrix, invert, matrix_scale, warp_image, warp_points
+from counterface.faces.align import crop_matrix, invert, warp_box, warp_image, warp_points
 from counterface.faces.face_detector import Landmarker
 from counterface.faces.follow import as_detected, own_box
 from counterface.faces.landmarks import eye_centres, interocular
-from counterface.faces.pose import RIGID, fit_rotation, pose_of
+from counterface.faces.pose import rigid_pose
 from counterface.types import Face, Floats, Image
 
 SHIFT = 0.05  # of a box, in its sides; the same share is its change of size
@@ -89,10 +89,7 @@ def _start(before: Face, upright: Face, matrix: Floats) -> Face:
     assert upright.landmarks is not None  # it is aligned by them
     if upright.dense is not None:
         return as_detected(replace(upright, box=own_box(upright)))
-    corners = before.box.reshape(2, 2)
-    centre = warp_points(corners.mean(axis=0, keepdims=True), matrix)[0]
-    half = matrix_scale(matrix) * (corners[1] - corners[0]) / 2
-    box = np.concatenate([centre - half, centre + half]).astype(np.float32)
+    box = warp_box(before.box, matrix)
     return Face(box, before.score, keypoints=np.stack(eye_centres(upright.landmarks)))
 
 
@@ -142,6 +139,6 @@ def _mapped(face: Face, aligned: Face, crop_to_frame: Floats) -> Face:
 
 def _with_points(face: Face, points: Floats, dense: Floats | None) -> Face:
     landmarks = np.asarray(points, np.float32)
-    pose = pose_of(fit_rotation(landmarks[RIGID].astype(np.float64)))
+    pose = rigid_pose(landmarks)
     dense = None if dense is None else np.asarray(dense, np.float32)
     return replace(face, landmarks=landmarks, dense=dense, pose=pose)

@@ -101,7 +101,7 @@ class OnnxSegmenter:
         masks = np.zeros(crops.shape[:3], np.float32)
         for start in range(0, len(crops), AT_ONCE):
             part = crops[start : start + AT_ONCE]
-            small = np.stack([_scaled(crop, self.size) for crop in part])
+            small = np.stack([scaled(crop, self.size) for crop in part])
             planes = np.ascontiguousarray(small.transpose(0, 3, 1, 2), np.float32) / 255
             try:
                 (found,) = self._session.run([OUTPUT], {INPUT: planes})
@@ -112,7 +112,7 @@ class OnnxSegmenter:
                     f"{self._where}: gave {found.shape} for crops {small.shape}, or no numbers"
                 )
             for number, mask in enumerate(np.clip(found, 0, 1).astype(np.float32)):
-                masks[start + number] = _scaled(mask, crops.shape[1])
+                masks[start + number] = scaled(mask, crops.shape[1])
         return masks
 
 
@@ -213,7 +213,8 @@ def require_crops(crops: Image) -> None:
         raise ShapeError(f"the crops have no pixels, got {crops.shape}")
 
 
-def _scaled(picture: Any, side: int) -> Any:
+def scaled(picture: Any, side: int) -> Any:
+    """A square picture or mask at another side, averaged over areas where it becomes smaller."""
     if len(picture) == side:
         return picture
     smooth = cv2.INTER_AREA if side < len(picture) else cv2.INTER_LINEAR

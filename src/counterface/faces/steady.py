@@ -9,7 +9,7 @@ from itertools import islice
 import numpy as np
 
 from counterface.errors import MediaError
-from counterface.faces.pose import RIGID, fit_rotation, pose_of
+from counterface.faces.pose import rigid_pose
 from counterface.faces.smooth import BETA, smooth_both_ways
 from counterface.faces.track import CutFinder, track_faces
 from counterface.types import Face, Floats, Frame
@@ -76,5 +76,5 @@ def _points(face: Face) -> Floats:
 
 def _with_points(face: Face, points: Floats) -> Face:
     landmarks, box = points[:68], points[68:].reshape(4)
-    pose = pose_of(fit_rotation(landmarks[RIGID].astype(np.float64)))
+    pose = rigid_pose(landmarks)
     return replace(face, landmarks=landmarks, box=box, dense=None, pose=pose)

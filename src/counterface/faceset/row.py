@@ -66,6 +66,11 @@ class Row:
             size = f"{self.frame_width}x{self.frame_height}"
             raise ValueError(f"frame {self.frame_index} of {size} pixels")
 
+    @property
+    def key(self) -> tuple[str, int, int]:
+        """What tells the crop from others, whatever its file is called: source, frame, face."""
+        return self.source_sha256, self.frame_index, self.face_index
+
     @classmethod
     def of(
         cls,

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from counterface.errors import FacesetError, RightsError, ShapeError
+from counterface.errors import FacesetError, MediaError, RightsError, ShapeError
 from counterface.faces.align import template_points
 from counterface.faceset.commits import commit_files, drop_commits, read_commits, recover
 from counterface.faceset.header import (
@@ -40,7 +40,7 @@ from counterface.media.image import IMAGE_SUFFIXES
 from counterface.project_files import read_parquet, reading
 from counterface.provenance.rights import Rights
 from counterface.table import write_table
-from counterface.types import Crop
+from counterface.types import Crop, Image
 
 MAX_NAMED = 5  # file names listed in an error; the rest is counted
 
@@ -119,6 +119,23 @@ class Faceset:
     def __iter__(self) -> Iterator[Row]:
         """The rows, by source, frame, face."""
         return iter(self.rows)
+
+    def read_each(self, rows: Iterable[Row]) -> Iterator[tuple[Row, Image | str]]:
+        """Each row with its crop, RGB uint8 (size, size, 3), or why that cannot be read."""
+        for row in rows:
+            try:
+                yield row, self.read(row).image
+            except (FacesetError, MediaError) as error:
+                yield row, str(error)
+
+    def require_outside(self, out: Path) -> None:
+        """Refuse a place at which files would be taken for the faceset's.
+
+        Raises:
+            FacesetError: it lies in the folder of the faceset.
+        """
+        if out.resolve().is_relative_to(self.folder.resolve()):
+            raise FacesetError(f"{out} lies in the faceset; name a folder outside of {self.folder}")
 
     def read(self, row: Row) -> Crop:
         """The crop of a row, RGB uint8 (size, size, 3).

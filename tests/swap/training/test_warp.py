@@ -10,12 +10,11 @@ import pytest
 from actors import draw_actor
 
 from counterface.errors import ShapeError
-from counterface.faces.align import crop_matrix, template_points, umeyama, warp_points
+from counterface.faces.align import compose, crop_matrix, template_points, umeyama, warp_points
 from counterface.swap.training.warp import (
     GRID_SIGMA,
     Warp,
     cell_warp,
-    compose,
     grid_warp,
     input_map,
     invert,

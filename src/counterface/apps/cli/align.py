@@ -17,7 +17,6 @@ from counterface.wording import counted
 if TYPE_CHECKING:
     from counterface.faceset.alignments.check import AlignCheck
     from counterface.faceset.alignments.redo import Changed
-    from counterface.faceset.inspect import Problem
 
 _SHOWN = 20  # spans of a source that are told in words
 _SAYS = {
@@ -124,7 +123,7 @@ def export(
         output.require_place(out, "OUT")
     with output.progress("export") as report:
         found = export_landmarks(folder, out, form, space, report)
-    lines = [*_problem_lines(found.problems), f"{found.path}: {counted(found.faces, 'face')}"]
+    lines = [*output.problem_lines(found.problems), f"{found.path}: {counted(found.faces, 'face')}"]
     return output.tell(found, lines, json_output, failed=found.problems)
 
 
@@ -163,16 +162,12 @@ def draw(
 
     with output.progress("draw") as report:
         found = run(folder, out, config, report)
-    lines = [*_problem_lines(found.problems), f"{out}: {counted(found.pictures, 'picture')}"]
+    lines = [*output.problem_lines(found.problems), f"{out}: {counted(found.pictures, 'picture')}"]
     return output.tell(found, lines, json_output, failed=found.problems)
 
 
-def _problem_lines(problems: tuple[Problem, ...]) -> Iterator[str]:
-    yield from (f"problem  {problem.file}: {problem.reason}" for problem in problems)
-
-
 def _changed_lines(found: Changed) -> Iterator[str]:
-    yield from _problem_lines(found.problems)
+    yield from output.problem_lines(found.problems)
     before = f", {found.before} before" if found.before else ""
     moved = ""
     if found.median_shift is not None and found.largest_shift is not None:
@@ -190,7 +185,7 @@ def _changed_lines(found: Changed) -> Iterator[str]:
 
 
 def _check_lines(found: AlignCheck) -> Iterator[str]:
-    yield from _problem_lines(found.problems)
+    yield from output.problem_lines(found.problems)
     for one in found.sources:
         for span in one.spans[:_SHOWN]:
             frames = f"frames {span.first_frame} to {span.last_frame}"

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from counterface.faceset.curate.order import Ordering
     from counterface.faceset.curate.people import PeopleInFaceset
     from counterface.faceset.curate.pour import Poured
-    from counterface.faceset.inspect import Problem
 
 _SHOWN = 5  # crops named at either end of an order
 DryRun = Annotated[bool, Parameter(negative="")]
@@ -58,7 +57,7 @@ def _require_sheet(sheet: Path | None) -> None:
 
 
 def _order_lines(found: Ordering) -> Iterator[str]:
-    yield from _problem_lines(found.problems)
+    yield from output.problem_lines(found.problems)
     for place, crop in enumerate(found.crops):
         if place < _SHOWN or place >= len(found.crops) - _SHOWN:
             value = "none" if crop.value is None else f"{crop.value:.4g}"
@@ -67,10 +66,6 @@ def _order_lines(found: Ordering) -> Iterator[str]:
             yield f"{'...':>7}"
     crops = counted(len(found.crops), "crop")
     yield f"{found.folder}: {crops} by {found.by}: {found.says} ({found.unit})"
-
-
-def _problem_lines(problems: tuple[Problem, ...]) -> Iterator[str]:
-    yield from (f"problem  {problem.file}: {problem.reason}" for problem in problems)
 
 
 def group(
@@ -96,7 +91,7 @@ def group(
 
 
 def _group_lines(found: Ordering) -> Iterator[str]:
-    yield from _problem_lines(found.problems)
+    yield from output.problem_lines(found.problems)
     names = [crop.group for crop in found.crops]
     for name in dict.fromkeys(names):
         yield f"{names.count(name):7d}  {name or 'without a value'}"
@@ -126,7 +121,7 @@ def people(
 
 
 def _people_lines(found: PeopleInFaceset) -> Iterator[str]:
-    yield from _problem_lines(found.problems)
+    yield from output.problem_lines(found.problems)
     for person in found.people:
         sheet = f", {person.sheet}" if person.sheet else ""
         yield f"{person.crops:7d}  {person.group}, as in {person.nearest}{sheet}"
@@ -158,7 +153,7 @@ def filter_(
 
 
 def _moved_lines(moved: Moved, done: str) -> Iterator[str]:
-    yield from _problem_lines(moved.problems)
+    yield from output.problem_lines(moved.problems)
     yield (
         f"{moved.folder}: {counted(len(moved.moved), 'crop')} {done}; "
         f"{counted(moved.crops, 'crop')} now, {moved.in_trash} in its trash"

@@ -125,7 +125,7 @@ def verify(folder: Path, /, *, json_output: Json = False) -> int:
 
 
 def _verify_lines(folder: Path, found: Verification) -> Iterator[str]:
-    yield from (f"problem  {problem.file}: {problem.reason}" for problem in found.problems)
+    yield from output.problem_lines(found.problems)
     yield from (f"note     {note}" for note in found.notes)
     yield f"{folder}: {counted(found.crops, 'crop')}, {counted(len(found.problems), 'problem')}"
 

@@ -16,7 +16,6 @@ from counterface.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from counterface.faceset.inspect import Problem
     from counterface.faceset.masks.exchange import MaskExchange
 
 
@@ -62,19 +61,18 @@ def train(
         "pretrain": pretrain,
         "augment": parse_settings(augment),
         "lr": lr,
-        "loop": {**MaskTrainConfig().loop.model_dump(), **loop},
+        "loop": loop,
     }
     config = validate(MaskTrainConfig, values, "faceset mask train")
     with output.progress("train") as report:
 
         def told(step: int, numbers: dict[str, float]) -> None:
-            shown = ", ".join(f"{name} {value:.3g}" for name, value in numbers.items())
-            report(step, steps, shown)
+            report(step, steps, output.numbers_text(numbers))
 
         found = train_mask(folders, run, config, told, report)
     judged = "" if found.iou is None else f"; IoU on {found.held_back} others {found.iou:.3f}"
     lines = [
-        *_problem_lines(found.problems),
+        *output.problem_lines(found.problems),
         f"{found.run.stopped} at step {found.run.step}, from {counted(found.crops, 'crop')}"
         + judged,
     ]
@@ -100,7 +98,7 @@ def apply(
 
     with output.progress("masks") as report:
         found = run(folder, config, report)
-    lines = [*_problem_lines(found.problems), f"{folder}: {counted(found.masks, 'mask')}"]
+    lines = [*output.problem_lines(found.problems), f"{folder}: {counted(found.masks, 'mask')}"]
     lines[-1] += f" made; {counted(found.kept, 'crop')} had one"
     return output.tell(found, lines, json_output, failed=found.problems)
 
@@ -123,7 +121,7 @@ def draw(
 
     with output.progress("draw") as report:
         found = run(folder, out, config, report)
-    lines = [*_problem_lines(found.problems), f"{out}: {counted(found.pictures, 'picture')}"]
+    lines = [*output.problem_lines(found.problems), f"{out}: {counted(found.pictures, 'picture')}"]
     lines[-1] += f"; {counted(found.without, 'crop')} without a mask"
     return output.tell(found, lines, json_output, failed=found.problems)
 
@@ -167,12 +165,8 @@ def export(
 
 
 def _lines(found: MaskExchange, what: str) -> Iterator[str]:
-    yield from _problem_lines(found.problems)
+    yield from output.problem_lines(found.problems)
     yield (
         f"{found.folder}: {counted(found.masks, 'mask')}, {found.polygons} with polygons; "
         f"{counted(found.without, what)} without"
     )
-
-
-def _problem_lines(problems: tuple[Problem, ...]) -> Iterator[str]:
-    yield from (f"problem  {problem.file}: {problem.reason}" for problem in problems)

@@ -13,7 +13,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from enum import Enum
 from fractions import Fraction
@@ -25,6 +25,7 @@ from counterface.errors import ConfigError
 if TYPE_CHECKING:  # it loads NumPy, which no help page needs
     from rich.console import Console
 
+    from counterface.faceset.inspect import Problem
     from counterface.types import Progress
 
 _bar_console: Console | None = None  # of the bar, while one is drawn
@@ -93,6 +94,16 @@ def printable(text: str) -> str:
     """
     line = re.sub(r"\s*[^\S ]\s*", " ", text)  # line ends, tabs; plain spaces stay as they are
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+
+
+def problem_lines(problems: Iterable[Problem]) -> Iterator[str]:
+    """A line for each file that could not be used."""
+    return (f"problem  {problem.file}: {problem.reason}" for problem in problems)
+
+
+def numbers_text(numbers: Mapping[str, float]) -> str:
+    """The numbers of a step of a training, in a line."""
+    return ", ".join(f"{name} {value:.3g}" for name, value in numbers.items())
 
 
 def require_place(path: Path, flag: str) -> None:

@@ -19,7 +19,7 @@ from counterface import weights as store
 from counterface.errors import WeightsError
 from counterface.faces.align import invert, warp_points
 from counterface.faces.face_detector import merge_faces, require_rgb
-from counterface.faces.pose import RIGID, fit_rotation, pose_of
+from counterface.faces.pose import rigid_pose
 from counterface.faces.region import eye_angle, frame_to_square
 from counterface.types import Face, Image
 
@@ -167,5 +167,5 @@ class Dlib68:
         shape = self._predictor(patch, self._dlib.rectangle(low, low, high - 1, high - 1))
         points = np.array([[p.x, p.y] for p in shape.parts()], np.float32)
         landmarks = warp_points(points, invert(to_roi))
-        pose = pose_of(fit_rotation(landmarks[RIGID].astype(np.float64)))
+        pose = rigid_pose(landmarks)
         return replace(face, landmarks=landmarks, pose=pose)

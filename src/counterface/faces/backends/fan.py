@@ -19,7 +19,7 @@ import numpy as np
 from counterface.errors import WeightsError
 from counterface.faces.align import invert, warp_points
 from counterface.faces.named_model import needs_weights
-from counterface.faces.pose import RIGID, fit_rotation, pose_of
+from counterface.faces.pose import rigid_pose
 from counterface.faces.region import eye_angle, frame_to_square
 from counterface.torch_file import read_tensors, take_tensors
 from counterface.types import Face, Floats, Image
@@ -115,7 +115,7 @@ class FAN2D:
             batch = torch.from_numpy(patch.transpose(2, 0, 1).astype(np.float32) / 255)[None]
             heat = run_network(self._tensors, batch)[0].numpy()
         landmarks = warp_points(peaks(heat) * (SIDE / heat.shape[-1]) - 0.5, invert(to_roi))
-        pose = pose_of(fit_rotation(landmarks[RIGID].astype(np.float64)))
+        pose = rigid_pose(landmarks)
         return replace(face, landmarks=landmarks, pose=pose)
 
 

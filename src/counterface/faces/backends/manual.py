@@ -19,7 +19,7 @@ import numpy as np
 from counterface.errors import WeightsError
 from counterface.faces.face_detector import require_rgb
 from counterface.faces.named_model import needs_weights
-from counterface.faces.pose import RIGID, fit_rotation, pose_of
+from counterface.faces.pose import rigid_pose
 from counterface.project_files import parse_json, read_bytes, reading
 from counterface.types import Face, Floats, Image
 
@@ -86,7 +86,7 @@ class ManualLandmarker:
 
 
 def _with_pose(face: Face, landmarks: Floats) -> Face:
-    return replace(face, pose=pose_of(fit_rotation(landmarks[RIGID].astype(np.float64))))
+    return replace(face, pose=rigid_pose(landmarks))
 
 
 def read_faces(path: Path) -> dict[str, list[Face]]:

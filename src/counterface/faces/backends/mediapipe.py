@@ -27,7 +27,7 @@ from counterface.errors import WeightsError
 from counterface.faces.align import invert, warp_points
 from counterface.faces.face_detector import SAME_FACE_IOU, box_overlaps, require_rgb
 from counterface.faces.landmarks import eye_centres, mesh_to_68
-from counterface.faces.pose import RIGID, fit_rotation, pose_of
+from counterface.faces.pose import rigid_pose
 from counterface.faces.region import eye_angle, frame_to_square
 from counterface.project_files import read_bytes, reading
 from counterface.types import Face, Floats, Image
@@ -284,7 +284,7 @@ class MediapipeMesh:
         if mesh.presence < 0:
             return face
         landmarks = mesh_to_68(mesh.dense)
-        pose = pose_of(fit_rotation(landmarks[RIGID].astype(np.float64)))
+        pose = rigid_pose(landmarks)
         return replace(face, dense=mesh.dense, landmarks=landmarks, pose=pose)
 
     def _upright(self, image: Image, face: Face) -> _Mesh:

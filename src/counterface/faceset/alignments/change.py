@@ -113,7 +113,7 @@ class Change:
 
     def waits(self, row: Row) -> bool:
         """Whether a row was not changed by this work yet."""
-        former = self._former.get(key_of(row))
+        former = self._former.get(row.key)
         return former is None or _is_same(former, row)
 
     def put(self, former: Row, row: Row, image: Image | None = None) -> None:
@@ -165,7 +165,7 @@ class Change:
 
     def _keep(self, former: list[Row]) -> None:
         """Put rows, and their crops where these are cut anew, where `undo` finds them."""
-        new = [row for row in former if key_of(row) not in self._former]
+        new = [row for row in former if row.key not in self._former]
         if not new:
             return
         if self.work.cuts:
@@ -178,7 +178,7 @@ class Change:
         number = len(list(self._folder.glob("rows-*.parquet")))
         path = self._folder / f"rows-{number:09d}.parquet"
         write_table(path, ROWS.to_arrow(new), FacesetError, compression="zstd")
-        self._former |= {key_of(row): row for row in new}
+        self._former |= {row.key: row for row in new}
 
     def _write_record(self, *, done: bool) -> None:
         text = ChangeRecord(work=self.work, done=done).model_dump_json(indent=1)
@@ -208,7 +208,7 @@ def undo(folder: Path) -> Undone:
         for start in range(0, len(faceset), BATCH):
             rows: list[tuple[Row, str]] = []
             for row in faceset.rows[start : start + BATCH]:
-                was = former.get(key_of(row))
+                was = former.get(row.key)
                 if was is None or _is_same(was, row):
                     continue
                 if not (record.work.cuts or np.array_equal(was.frame_to_crop, row.frame_to_crop)):
@@ -249,11 +249,6 @@ def with_landmarks(row: Row, landmarks: NDArray[np.floating], size: int) -> Row:
         x, y = middle
         raise ShapeError(f"the face lies at ({x:.0f}, {y:.0f}) of the crop, outside of its {size}")
     return replace(row, landmarks=points, pose=pose, identity=None)
-
-
-def key_of(row: Row) -> Key:
-    """What tells a crop from others, whatever its file is called."""
-    return row.source_sha256, row.frame_index, row.face_index
 
 
 def points_in_frame(points: NDArray[np.floating], row: Row) -> Floats:
@@ -351,5 +346,5 @@ def _former_rows(place: Path) -> dict[Key, Row]:
     rows: dict[Key, Row] = {}
     for path in sorted(place.glob("rows-*.parquet")):
         found = table_to_rows(read_parquet(path, FacesetError, _ADVICE), str(path))
-        rows |= {key_of(row): row for row in found}
+        rows |= {row.key: row for row in found}
     return rows

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +10,8 @@ import numpy as np
 from pydantic import Field
 
 from counterface.config import Record
-from counterface.errors import FacesetError, MediaError
-from counterface.faces.align import matrix_scale, warp_points
+from counterface.errors import FacesetError
+from counterface.faces.align import warp_box, warp_points
 from counterface.faceset.alignments.footage import find_footage, on_frames
 from counterface.faceset.curate.sheet import spread_out
 from counterface.faceset.inspect import Problem
@@ -68,15 +67,14 @@ def draw(
     """
     config = config or DrawConfig()
     faceset = Faceset.open(folder, allow_strays=True)
-    if out.resolve().is_relative_to(folder.resolve()):
-        raise FacesetError(f"{out} lies in the faceset; name a folder outside of {folder}")
+    faceset.require_outside(out)
     make_folder(out, FacesetError)
     rows = list(faceset)
     if config.most is not None and rows:
         rows = [rows[i] for i in spread_out(len(rows), config.most)]
     footage = find_footage(faceset, config.source) if config.source else None
     problems = [*footage.problems] if footage else []
-    seen = on_frames(rows, footage) if footage else _crops(faceset, rows)
+    seen = on_frames(rows, footage) if footage else faceset.read_each(rows)
     kept: tuple[str, Image] | None = None  # the frame whose faces are being drawn
     pictures = 0
     for done, (row, image) in enumerate(seen):
@@ -136,22 +134,12 @@ def pose_axes(pose: Pose) -> Floats:
     return np.stack([right, -down, out]).astype(np.float32)
 
 
-def _crops(faceset: Faceset, rows: list[Row]) -> Iterator[tuple[Row, Image | str]]:
-    for row in rows:
-        try:
-            yield row, faceset.read(row).image
-        except (FacesetError, MediaError) as error:
-            yield row, str(error)
-
-
 def _in_crop(row: Row) -> Row:
     """The row with box, landmarks and pose in pixels of its crop."""
     matrix = row.frame_to_crop
-    centre = warp_points(row.box.reshape(2, 2), matrix).mean(axis=0)
-    half = (row.box[2:] - row.box[:2]) / 2 * matrix_scale(matrix)
     turn = float(np.degrees(np.arctan2(matrix[1, 0], matrix[0, 0])))
     pose = row.pose and Pose(row.pose.yaw, row.pose.pitch, row.pose.roll + turn)
-    box = np.concatenate([centre - half, centre + half]).astype(np.float32)
+    box = warp_box(row.box, matrix)
     return replace(row, box=box, landmarks=warp_points(row.landmarks, matrix), pose=pose)
 
 

@@ -13,7 +13,6 @@ from pydantic import Field
 
 from counterface.config import Record
 from counterface.errors import CounterfaceError, FacesetError
-from counterface.faces.face_detector import box_overlaps
 from counterface.faceset.alignments.change import Change, Work, points_in_frame, with_landmarks
 from counterface.faceset.alignments.faceswap import (
     OWN_FILE,
@@ -27,6 +26,7 @@ from counterface.faceset.alignments.ibug import read_pts, write_pts
 from counterface.faceset.alignments.plain import plain_faces, write_plain
 from counterface.faceset.alignments.redo import Changed, changed, require_crops, shift_of
 from counterface.faceset.curate.relocate import opened
+from counterface.faceset.find_row import by_stem, row_at
 from counterface.faceset.inspect import Problem
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset
@@ -34,7 +34,6 @@ from counterface.files import file_sha256, make_folder
 from counterface.project_files import read_json, reading
 from counterface.types import Progress
 
-SAME_FACE = 0.4  # overlap of the boxes of two detectors on one face
 Form = Literal["json", "pts", "faceswap"]
 Space = Literal["crop", "frame"]
 
@@ -85,7 +84,7 @@ def export_landmarks(
     elif form == "faceswap":
         write_faceswap(out, rows)
     else:
-        names = _by_stem(faceset)
+        names = by_stem(faceset)
         make_folder(out, FacesetError)
         for done, row in enumerate(rows):
             if progress:
@@ -173,7 +172,7 @@ def _from_pts(given: Path, faceset: Faceset, space: Space) -> Iterator[_Given]:
             files = sorted(path for path in given.iterdir() if path.suffix.lower() == ".pts")
         if not files:
             raise FacesetError(f"{given} holds no .pts file; name the folder of them, or a file")
-    names = _by_stem(faceset)
+    names = by_stem(faceset)
     for path in files:
         row = names.get(path.stem)
         if row is None:
@@ -220,26 +219,11 @@ def _from_faceswap(faces: Sequence[FrameFace], faceset: Faceset) -> Iterator[_Gi
             reason = "two sources of the faceset are called so"
             yield _Given(name, None, None, reason)
             continue
-        overlaps = box_overlaps(face.box, np.stack([row.box for row in rows]))[0]
-        best = int(overlaps.argmax())
-        if overlaps[best] < SAME_FACE:
+        found = row_at(face.box, rows)
+        if found is None:
             yield _Given(name, None, None, "no crop of that frame lies where it does")
         else:
-            yield _Given(name, rows[best], face.landmarks)
-
-
-def _by_stem(faceset: Faceset) -> dict[str, Row]:
-    """Rows by the names of their files without suffix, first names included.
-
-    Raises:
-        FacesetError: two files differ in the suffix alone; they would share a .pts file.
-    """
-    first = {Path(row.original).stem: row for row in faceset if row.original}
-    now = {Path(row.file).stem: row for row in faceset}
-    if len(now) < len(faceset):
-        twice = next(row.file for row in faceset if now[Path(row.file).stem] is not row)
-        raise FacesetError(f"{faceset.folder}: {twice} shares its name with another; rename it")
-    return first | now
+            yield _Given(name, found, face.landmarks)
 
 
 def _is_finite(row: Row) -> bool:

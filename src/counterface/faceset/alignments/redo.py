@@ -7,15 +7,14 @@ frame, and crops stay as they are cut; `recut` cuts them anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from pydantic import Field
 
 from counterface.config import Record
-from counterface.errors import FacesetError, MediaError, ShapeError
-from counterface.faces.align import matrix_scale, warp_points
+from counterface.errors import FacesetError, ShapeError
+from counterface.faces.align import warp_box
 from counterface.faces.face_detector import Landmarker
 from counterface.faces.landmarks import eye_centres, interocular
 from counterface.faces.named_model import make_model
@@ -79,7 +78,7 @@ def redo(folder: Path, config: RedoConfig, progress: Progress | None = None) -> 
         hashes = tuple(sorted(footage.files)) if footage else ()
         change = Change(faceset, Work(does="redo", by=config.landmarker, sources=hashes))
         rows = [row for row in faceset if change.waits(row)]
-        seen = on_frames(rows, footage) if footage else _on_crops(faceset, rows)
+        seen = on_frames(rows, footage) if footage else faceset.read_each(rows)
         problems = [*footage.problems] if footage else []
         shifts: list[float] = []
         before = len(faceset) - len(rows)
@@ -142,10 +141,7 @@ def changed(
 
 def face_on_crop(row: Row) -> Face:
     """The face of a row as a face detector would have found it on the crop: upright, with a box."""
-    centre = warp_points(row.box.reshape(2, 2), row.frame_to_crop).mean(axis=0)
-    half = (row.box[2:] - row.box[:2]) / 2 * matrix_scale(row.frame_to_crop)
-    box = np.concatenate([centre - half, centre + half]).astype(np.float32)
-    return Face(box=box, score=row.score)
+    return Face(box=warp_box(row.box, row.frame_to_crop), score=row.score)
 
 
 def face_on_frame(row: Row) -> Face:
@@ -158,15 +154,6 @@ def _is_off(row: Row, faceset: Faceset) -> bool:
     if not np.isfinite(row.landmarks).all():  # 'verify' tells of it
         return False
     return misalignment(row.landmarks, row.frame_to_crop, faceset.header) is not None
-
-
-def _on_crops(faceset: Faceset, rows: Sequence[Row]) -> Iterator[tuple[Row, Image | str]]:
-    """Each row with its crop, or why that cannot be read."""
-    for row in rows:
-        try:
-            yield row, faceset.read(row).image
-        except (FacesetError, MediaError) as error:
-            yield row, str(error)
 
 
 def _found(marker: Landmarker, row: Row, image: Image, size: int, config: RedoConfig) -> Row | str:

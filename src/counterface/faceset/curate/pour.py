@@ -178,13 +178,13 @@ def _pour(
     """Add crops to a faceset, and last the records of their sources."""
     added = waiting = 0
     with opened(out) as target:
-        known = {_key(row) for row in target}
+        known = {row.key for row in target}
         taken = {row.file for row in target}
         with CommitWriter(out, quality=95) as writer:
             for done, item in enumerate(items, 1):
-                if _key(item.row) not in known:
+                if item.row.key not in known:
                     row = replace(item.row, file=free_name(item.row.file, taken))
-                    known.add(_key(row))
+                    known.add(row.key)
                     taken.add(row.file)
                     writer.add_file(_with_mask(out, row, item.mask), item.crop)
                     added, waiting = added + 1, waiting + 1
@@ -196,10 +196,6 @@ def _pour(
     with opened(out) as target:
         crops = len(target)
     return Poured(path=str(out), crops=crops, added=added, known=total - added)
-
-
-def _key(row: Row) -> tuple[str, int, int]:
-    return row.source_sha256, row.frame_index, row.face_index
 
 
 def _with_mask(out: Path, row: Row, mask: MaskFiles | None) -> Row:

@@ -13,8 +13,9 @@ from counterface.errors import FacesetError, MediaError, ShapeError
 from counterface.faces.align import warp_points
 from counterface.faces.segment import load_segmenter, segment_face
 from counterface.faceset.curate.relocate import opened
+from counterface.faceset.find_row import by_stem
 from counterface.faceset.inspect import Problem
-from counterface.faceset.masks.exchange import MASKS, by_name, write_mask
+from counterface.faceset.masks.exchange import MASKS, write_mask
 from counterface.faceset.store import save
 from counterface.files import make_folder, refuse_links
 from counterface.types import Progress
@@ -63,7 +64,7 @@ def apply_masks(
     problems: list[Problem] = []
     made = kept = 0
     with opened(folder) as faceset:
-        by_name(faceset)
+        by_stem(faceset)
         make_folder(folder / MASKS, FacesetError)
         refuse_links(folder / MASKS, FacesetError)
         rows = list(faceset)

@@ -53,8 +53,7 @@ def draw_masks(
     """
     config = config or DrawConfig()
     faceset = Faceset.open(folder, allow_strays=True)
-    if out.resolve().is_relative_to(folder.resolve()):
-        raise FacesetError(f"{out} lies in the faceset; name a folder outside of {folder}")
+    faceset.require_outside(out)
     make_folder(out, FacesetError)
     rows = [row for row in faceset if row.mask is not None]
     without = len(faceset) - len(rows)

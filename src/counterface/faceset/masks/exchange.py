@@ -14,9 +14,9 @@ import numpy as np
 
 from counterface.config import Record
 from counterface.errors import CounterfaceError, FacesetError
-from counterface.faces.align import invert
-from counterface.faces.face_detector import box_overlaps
+from counterface.faces.align import compose, invert
 from counterface.faceset.curate.relocate import opened
+from counterface.faceset.find_row import by_stem, row_at
 from counterface.faceset.inspect import Problem
 from counterface.faceset.masks.polygons import Polygons, draw_mask, read_polygons
 from counterface.faceset.masks.xseg import XSegCrop, read_xseg
@@ -29,7 +29,6 @@ from counterface.project_files import read_bytes, reading, writing
 from counterface.types import Image, Progress
 
 MASKS = "masks"
-SAME_FACE = 0.4  # overlap of the boxes of two detectors on one face
 _POLYGONS, _PICTURES, _CROPS = ".json", ".png", (".jpg", ".jpeg")
 
 
@@ -69,7 +68,7 @@ def import_masks(folder: Path, given: Path, progress: Progress | None = None) ->
     with opened(folder) as faceset:
         make_folder(folder / MASKS, FacesetError)
         refuse_links(folder / MASKS, FacesetError)
-        rows = by_name(faceset)
+        rows = by_stem(faceset)
         for done, path in enumerate(files):
             if progress is not None:
                 progress(done, len(files), path.name)
@@ -110,8 +109,7 @@ def export_masks(
         FacesetError: no faceset, or `out` lies in it or cannot be written.
     """
     faceset = Faceset.open(folder, allow_strays=True)
-    if out.resolve().is_relative_to(folder.resolve()):
-        raise FacesetError(f"{out} lies in the faceset; name a folder outside of {folder}")
+    faceset.require_outside(out)
     make_folder(out, FacesetError)
     problems: list[Problem] = []
     written = 0
@@ -139,20 +137,6 @@ def export_masks(
         without=len(faceset) - written - len(problems),
         problems=tuple(problems),
     )
-
-
-def by_name(faceset: Faceset) -> dict[str, Row]:
-    """The rows by the names of their files without suffix, first names included.
-
-    Raises:
-        FacesetError: two files differ in the suffix alone; they would share a mask.
-    """
-    first = {Path(row.original).stem: row for row in faceset if row.original}
-    now = {Path(row.file).stem: row for row in faceset}
-    if len(now) < len(faceset):
-        twice = next(row.file for row in faceset if now[Path(row.file).stem] is not row)
-        raise FacesetError(f"{faceset.folder}: {twice} shares its name with another; rename it")
-    return first | now
 
 
 def _read(
@@ -193,8 +177,7 @@ def _at_place(crop: XSegCrop, faceset: Faceset) -> Row | None:
     rows = [row for row in faceset if row.frame_index == 0 and Path(row.source).name == crop.source]
     if not rows:
         return None
-    overlaps = box_overlaps(crop.source_box, np.stack([row.box for row in rows]))[0]
-    return rows[int(overlaps.argmax())] if overlaps.max() >= SAME_FACE else None
+    return row_at(crop.source_box, rows)
 
 
 def _onto(crop: XSegCrop, row: Row, size: int) -> Polygons:
@@ -204,9 +187,9 @@ def _onto(crop: XSegCrop, row: Row, size: int) -> Polygons:
         return crop.polygons.scaled(size)
     if abs(np.linalg.det(crop.frame_to_crop[:, :2])) < 1e-9:
         raise FacesetError(f"the matrix of the crop of {crop.source} cannot be turned round")
-    back = np.vstack([invert(crop.frame_to_crop), [0, 0, 1]])
+    matrix = compose(row.frame_to_crop.astype(np.float64), invert(crop.frame_to_crop))
     with reading(Path(row.file), FacesetError, what="polygons leave the crop"):
-        return crop.polygons.moved(row.frame_to_crop.astype(np.float64) @ back, size)
+        return crop.polygons.moved(matrix, size)
 
 
 def write_mask(folder: Path, row: Row, mask: Image, polygons: Polygons | None) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from pydantic import Field, model_validator
@@ -17,7 +16,7 @@ from counterface import __version__
 from counterface.config import Record, Settings
 from counterface.device import keep_freed_memory, use_free_cores
 from counterface.errors import FacesetError, MediaError, TrainingError
-from counterface.faces.segment import SegmenterInfo
+from counterface.faces.segment import SegmenterInfo, scaled
 from counterface.faceset.inspect import Problem
 from counterface.faceset.masks.read_mask import read_mask
 from counterface.faceset.store import Faceset
@@ -163,8 +162,8 @@ def _read(folders: Sequence[Path], size: int, progress: Progress | None) -> _Rea
         except (FacesetError, MediaError) as error:
             read.problems.append(Problem(file=row.file, reason=str(error)))
             continue
-        read.pictures.append(_scaled(crop, size))
-        read.masks.append(_scaled(np.round(mask * 255).astype(np.uint8), size))
+        read.pictures.append(scaled(crop, size))
+        read.masks.append(scaled(np.round(mask * 255).astype(np.uint8), size))
     if len(read.pictures) < LEAST:
         where = ", ".join(map(str, folders))
         raise TrainingError(
@@ -194,11 +193,6 @@ def _export(
     )  # fmt: skip
     export_segmenter(net.eval(), file, info)
     return iou
-
-
-def _scaled(picture: Image, side: int) -> Image:
-    how = cv2.INTER_AREA if side < len(picture) else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(picture, (side, side), interpolation=how), np.uint8)
 
 
 def _stacked(pictures: Sequence[Image], numbers: Sequence[int]) -> Image:

@@ -16,15 +16,13 @@ import cv2
 import numpy as np
 
 from counterface.errors import SwapError
-from counterface.faces.align import invert
-from counterface.faces.face_detector import box_overlaps
+from counterface.faces.align import compose, invert
+from counterface.faceset.find_row import row_at
 from counterface.faceset.masks.read_mask import read_mask
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset
 from counterface.media.sandbox import read_image
 from counterface.types import Floats, Mask
-
-SAME_FACE = 0.4  # overlap of the boxes; the two were found by two runs of a detector
 
 
 class FacesetMasks:
@@ -69,14 +67,12 @@ class FacesetMasks:
         rows = self._rows.get(pts)
         if not rows:
             return None
-        overlaps = box_overlaps(box, np.stack([row.box for _, row in rows]))[0]
-        nearest = int(overlaps.argmax())
-        if overlaps[nearest] < SAME_FACE:
+        row = row_at(box, [row for _, row in rows])
+        if row is None:
             return None
-        folder, row = rows[nearest]
+        folder = next(folder for folder, one in rows if one is row)
         assert row.mask is not None  # only such rows are kept
         mask = read_mask(folder / row.mask, read_image(folder / row.file).shape[:2])
-        here = np.vstack([invert(row.frame_to_crop), [0, 0, 1]])
-        matrix = frame_to_crop.astype(np.float64) @ here
+        matrix = compose(frame_to_crop.astype(np.float64), invert(row.frame_to_crop))
         moved = cv2.warpAffine(mask, matrix, (size, size), flags=cv2.INTER_LINEAR)
         return np.asarray(np.clip(moved, 0, 1), dtype=np.float32)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from counterface.faces.align import crop_matrix, invert, warp_image, warp_points
+from counterface.faces.align import compose, crop_matrix, invert, warp_image, warp_points
 from counterface.faces.segment import FaceSegmenter
 from counterface.swap.conversion.placement import PlacedFace
 from counterface.swap.conversion.steady import SteadyMasks
@@ -74,6 +74,6 @@ class SegmentedMasks:
         seen = warp_image(image, matrix, side, "grey")
         (mask,) = self._segmenter.segment(seen[None])
         mask = steady.blend(track, mask, seen)
-        there = to_crop.astype(np.float64) @ np.vstack([invert(matrix), [0, 0, 1]])
+        there = compose(to_crop.astype(np.float64), invert(matrix))
         moved = cv2.warpAffine(mask, there, (size, size), flags=cv2.INTER_LINEAR)
         return np.asarray(np.clip(moved, 0, 1), dtype=np.float32)

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from counterface.errors import FacesetError, MediaError, ShapeError, TrainingError
-from counterface.faces.align import TEMPLATES, crop_matrix
+from counterface.faces.align import TEMPLATES, compose, crop_matrix
 from counterface.faces.pose import estimate_pose
 from counterface.faceset.masks.read_mask import read_mask
 from counterface.faceset.row import Row
 from counterface.faceset.store import Faceset
-from counterface.swap.training.warp import Matrix, compose, invert, move_points, reduce_picture
+from counterface.swap.training.warp import Matrix, invert, move_points, reduce_picture
 from counterface.types import Floats, Image, Mask
 
 MOST_LANDMARKS = 2000  # sets that are looked through; of a larger faceset, evenly spaced ones

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from counterface.config import Record
 from counterface.errors import TrainingError
-from counterface.faces.align import template_points
+from counterface.faces.align import compose, template_points
 from counterface.faces.landmarks import LEFT_EYE, MIRRORED, MOUTH, RIGHT_EYE
 from counterface.faces.mask import fill_convex, hull_points
 from counterface.faceset.store import Faceset
@@ -27,7 +27,6 @@ from counterface.swap.training.warp import (
     Matrix,
     Warp,
     cell_warp,
-    compose,
     grid_warp,
     invert,
     landmark_warp,

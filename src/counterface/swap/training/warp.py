@@ -24,7 +24,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from counterface.errors import ShapeError
-from counterface.faces.align import umeyama
+from counterface.faces.align import compose, umeyama
 from counterface.types import Floats, Image
 
 Matrix = NDArray[np.float64]
@@ -185,12 +185,6 @@ def reduce_picture(
     small: NDArray[Pixel] = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
     shrink = np.array([[1 / step, 0, 0.5 / step - 0.5], [0, 1 / step, 0.5 / step - 0.5]])
     return small, compose(shrink, frame_to_picture)
-
-
-def compose(outer: Matrix, inner: Matrix) -> Matrix:
-    """The 2x3 matrix that does `inner` first, then `outer`."""
-    turn = outer[:, :2]
-    return np.column_stack([turn @ inner[:, :2], turn @ inner[:, 2] + outer[:, 2]])
 
 
 def invert(matrix: Matrix) -> Matrix:

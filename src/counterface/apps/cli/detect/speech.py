@@ -45,8 +45,7 @@ def speech(
     with output.progress("speech") as report:
 
         def told(step: int, numbers: dict[str, float]) -> None:
-            shown = ", ".join(f"{name} {value:.3g}" for name, value in numbers.items())
-            report(step, config.loop.steps, shown)
+            report(step, config.loop.steps, output.numbers_text(numbers))
 
         result = train_speech(config, told, report)
     lines = [f"left out: {name}: {why}" for name, why in result.left_out.items()]

@@ -57,8 +57,7 @@ def train(
     with output.progress("train") as report:
 
         def told(phase: str, step: int, steps: int, numbers: dict[str, float]) -> None:
-            shown = ", ".join(f"{name} {value:.3g}" for name, value in numbers.items())
-            report(step, steps, f"{phase}: {shown}")
+            report(step, steps, f"{phase}: {output.numbers_text(numbers)}")
 
         if folds:
             from counterface.detect.training.folds import cross_validate
