@@ -95,10 +95,10 @@ class Renderer:
         segmented = None
         if self.segmenter is not None:
             segmented = SegmentedMasks(self.segmenter, self.steady_masks)
-        warm = [self._cut(frame) for frame in before]
-        if steady is not None or "made" in self.plan.mask_factors:
-            self._make(warm, steady)
-        if segmented is not None:
+        if steady is not None or segmented is not None:
+            warm = [self._cut(frame) for frame in before]
+            if steady is not None or "made" in self.plan.mask_factors:
+                self._make(warm, steady)
             self._segment(warm, segmented)
         waiting: list[_Cut] = []
         for frame in self.clock.waiting(frames, "decode"):
