@@ -219,26 +219,34 @@ def _overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, An
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
-def _key(name: str) -> str:
+def toml_key(name: str) -> str:
+    """The key as TOML has it, in quotes where it needs them."""
     return name if _BARE_KEY.fullmatch(name) else _string(name)
 
 
 def _table(values: dict[str, Any], path: tuple[str, ...]) -> str:
     """One TOML table: plain values first, then its sub-tables."""
-    lines = [f"\n[{'.'.join(map(_key, path))}]\n"] if path else []
+    lines = [f"\n[{'.'.join(map(toml_key, path))}]\n"] if path else []
     tables = {k: v for k, v in values.items() if isinstance(v, dict)}
     lines += [
-        f"{_key(k)} = {_value(v)}\n" for k, v in values.items() if v is not None and k not in tables
+        f"{toml_key(k)} = {toml_value(v)}\n"
+        for k, v in values.items()
+        if v is not None and k not in tables
     ]
     lines += [_table(v, (*path, k)) for k, v in tables.items()]
     return "".join(lines)
 
 
-def _value(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """The value as TOML has it on the right of `=`.
+
+    Raises:
+        ConfigError: TOML has no form for it.
+    """
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Enum):
-        return _value(value.value)
+        return toml_value(value.value)
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float):
@@ -246,9 +254,9 @@ def _value(value: Any) -> str:
     if isinstance(value, str):
         return _string(value)
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(_value(item) for item in value)}]"
+        return f"[{', '.join(toml_value(item) for item in value)}]"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{toml_key(k)} = {toml_value(v)}" for k, v in value.items()) + "}"
     raise ConfigError(f"{type(value).__name__} {value!r} cannot be written as TOML")
 
 

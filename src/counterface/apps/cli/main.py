@@ -110,6 +110,7 @@ NOUNS: dict[str, tuple[str, dict[str, Verbs]]] = {  # noun -> (what it is for, i
         "List, fetch and find third-party model files.",
         {"weights": "list fetch path"},
     ),
+    "studio": ("Open the whole lab in a browser, on this machine only.", {}),
     "demo": ("Scan a genuine portrait and two face swaps in it.", {}),
 }
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # it loads NumPy, which no help page needs
     from counterface.types import Progress
 
 _bar_console: Console | None = None  # of the bar, while one is drawn
+_listener: Progress | None = None  # who is told instead of the console
 LINE_EVERY_S = 5.0  # plain progress lines are for logs: seldom enough not to fill them
 
 
@@ -158,9 +159,18 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be printed as JSON")
 
 
+def listen(listener: Progress) -> None:
+    """Tell progress to a program that runs commands in its own process, not to the console."""
+    global _listener
+    _listener = listener
+
+
 @contextmanager
 def progress(label: str) -> Iterator[Progress]:
     """A callback that shows progress: a bar on a terminal, a plain line now and then elsewhere."""
+    if _listener is not None:
+        yield _listener
+        return
     if sys.stderr.isatty():
         with _bar(label) as report:
             yield report

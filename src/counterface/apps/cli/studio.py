@@ -1,0 +1,35 @@
+"""`counterface studio`: the whole lab in a browser, on this machine only."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from counterface.apps.studio.settings import StudioConfig
+
+
+def studio(
+    *,
+    config: Annotated[StudioConfig, Parameter(name="*")] = StudioConfig(),  # noqa: B008
+    open_page: Annotated[
+        bool, Parameter(name="--open", help="show the first page in the browser")
+    ] = True,
+) -> int:
+    """Open the studio: scan, curate, train and merge in a browser, on this machine only.
+
+    Prints the address of its first page. Ctrl-C ends the server; jobs that run go on, and the next
+    studio on the same state folder shows them.
+    """
+    from counterface.apps.studio.server import serve
+
+    def ready(address: str) -> None:
+        print(f"Counterface studio: {address}", flush=True)
+        print("Ctrl-C ends it; jobs that run go on.", flush=True)
+        if open_page:
+            import webbrowser
+
+            webbrowser.open(address)
+
+    serve(config, ready)
+    return 0

@@ -1,0 +1,1 @@
+"""The studio: the whole lab in a browser, on this machine only."""

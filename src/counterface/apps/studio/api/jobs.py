@@ -1,0 +1,157 @@
+"""Jobs: commands that are run for a page, with their progress as it happens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import StreamingResponse
+from pydantic import Field
+
+from counterface.apps.studio.commands import Value, words_of
+from counterface.apps.studio.places import Places
+from counterface.apps.studio.store import Job, JobState
+from counterface.apps.studio.studio import StudioHere
+from counterface.config import Record
+from counterface.errors import ConfigError
+
+router = APIRouter(tags=["jobs"])
+
+
+class JobRequest(Record):
+    """A command that is to be run."""
+
+    command: str = Field(description="its name, as 'faceset extract'", max_length=60)
+    arguments: tuple[str, ...] = Field((), description="its arguments; files are places")
+    options: dict[str, Value | list[Value] | dict[str, Any] | None] = Field(
+        default_factory=dict, description="its options by name, without the dashes"
+    )
+    title: str = Field("", max_length=200, description="for people; unset: the first argument")
+
+
+class JobRow(Record):
+    """A job as pages show it."""
+
+    id: str
+    command: str = Field(description="name of the command")
+    title: str
+    line: str = Field(description="the command line, with places for paths")
+    state: JobState
+    created: float = Field(description="seconds since 1970")
+    started: float | None
+    ended: float | None
+    done: int = Field(description="of `total`, in the command's own unit")
+    total: int | None
+    text: str = Field(description="what is going on")
+    code: int | None = Field(description="exit code: 0 done, 2 some inputs failed")
+    error: str
+    change: int = Field(description="number of the last change")
+
+
+class JobResult(Record):
+    """A job, and what its command printed with `--json`."""
+
+    job: JobRow
+    results: list[Any] = Field(description="a value for each line")
+
+
+def row_of(job: Job, places: Places) -> JobRow:
+    """The row of a job."""
+    shown = [word for word in job.words if word != "--json"]
+    line = " ".join(_quoted(places.outward(word)) for word in ("counterface", *shown))
+    return JobRow(
+        id=job.id,
+        command=job.name,
+        title=places.outward(job.title),
+        line=line,
+        state=job.state,
+        created=job.created,
+        started=job.started,
+        ended=job.ended,
+        done=job.done,
+        total=job.total,
+        text=places.outward(job.text),
+        code=job.code,
+        error=places.outward(job.error),
+        change=job.change,
+    )
+
+
+@router.post("/jobs", status_code=201)
+def submit(request: JobRequest, studio: StudioHere) -> JobRow:
+    """Run a command."""
+    words = words_of(request.command, request.arguments, request.options, studio.places)
+    at = words.index("--") if "--" in words else len(words)
+    words.insert(at, "--json")
+    title = request.title or (request.arguments[0] if request.arguments else request.command)
+    return row_of(studio.submit(request.command, title, words), studio.places)
+
+
+@router.get("/jobs")
+def jobs(
+    studio: StudioHere,
+    command: Annotated[str, Query(description="noun or name of the command")] = "",
+    state: Annotated[list[JobState] | None, Query(description="states that are wanted")] = None,
+    most: Annotated[int, Query(ge=1, le=1000)] = 200,
+) -> list[JobRow]:
+    """The jobs that changed last, newest first."""
+    found = studio.store.jobs(states=state or (), most=most, name=command)
+    return [row_of(job, studio.places) for job in found]
+
+
+@router.get("/jobs/counts")
+def counts(studio: StudioHere) -> dict[str, int]:
+    """How many jobs there are by state."""
+    return studio.store.counts()
+
+
+@router.get("/jobs/{number}")
+def job(number: str, studio: StudioHere) -> JobResult:
+    """A job with its results."""
+    found = studio.store.job(number)
+    results = studio.places.outward_json(studio.store.results(number))
+    return JobResult(job=row_of(found, studio.places), results=results)
+
+
+@router.post("/jobs/{number}/stop")
+def stop(number: str, studio: StudioHere) -> JobRow:
+    """Stop a job; what a command has done is kept where the command keeps it."""
+    return row_of(studio.store.stop(number), studio.places)
+
+
+@router.post("/jobs/{number}/again", status_code=201)
+def again(number: str, studio: StudioHere) -> JobRow:
+    """Run the command of a job that has ended once more; most go on where they were stopped."""
+    old = studio.store.job(number)
+    if old.ended is None:
+        raise ConfigError(f"job {number} has not ended")
+    return row_of(studio.submit(old.name, old.title, list(old.words)), studio.places)
+
+
+@router.get("/events")
+async def events(
+    request: Request, studio: StudioHere, after: Annotated[int, Query(ge=-1)] = -1
+) -> StreamingResponse:
+    """Changes of jobs as server-sent events named `job`, each with the number of its change."""
+    seen = request.headers.get("last-event-id", "")
+    first = int(seen) if seen.isdigit() else after
+
+    async def lines() -> AsyncIterator[str]:
+        yield "retry: 1000\n\n"
+        async for changed in request.app.state.feed.changes(first):
+            if not changed:
+                yield ": still here\n\n"
+            for one in changed:
+                data = json.dumps(row_of(one, studio.places).model_dump())
+                yield f"id: {one.change}\nevent: job\ndata: {data}\n\n"
+
+    return StreamingResponse(lines(), media_type="text/event-stream")
+
+
+def _quoted(word: str) -> str:
+    """The word as a shell takes it."""
+    import shlex
+
+    return shlex.quote(word)

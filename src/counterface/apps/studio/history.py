@@ -1,0 +1,150 @@
+"""The history of scans: what each report said, found again by name, tag, verdict and content."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import String, cast, or_, select
+
+from counterface.apps.studio.store import Job, Scan, Store, StudioError, Upload
+from counterface.config import Record
+
+MOST = 500  # rows of one answer
+
+
+def keep_result(store: Store, job: Job) -> None:
+    """Keep what a job that has ended found, where it is of a kind that is looked up again."""
+    if job.name == "scan":
+        for report in store.results(job.id):
+            _keep_report(store, job, report)
+
+
+def settings_text(words: Sequence[str]) -> str:
+    """The options of a scan that change what it finds, as text that can be compared."""
+    left_out = ("--html", "--pdf", "--csv", "--json", "--jobs")
+    return " ".join(sorted(w for w in words if w.startswith("--") and not w.startswith(left_out)))
+
+
+def find_scans(
+    store: Store,
+    *,
+    text: str = "",
+    tag: str = "",
+    verdict: str = "",
+    sha256: str = "",
+    job: str = "",
+    most: int = MOST,
+) -> list[Scan]:
+    """The scans that fit all that is asked, newest first.
+
+    Args:
+        store: of the studio.
+        text: part of the file's name, or start of its SHA-256.
+        tag: one of its tags.
+        verdict: value of its verdict, or "failed".
+        sha256: of the file's content.
+        job: id of its job.
+        most: how many at most.
+    """
+    asked = select(Scan).order_by(Scan.id.desc()).limit(min(most, MOST))
+    if text:
+        like = text.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
+        asked = asked.where(
+            or_(Scan.name.ilike(f"%{like}%", escape="\\"), Scan.sha256.startswith(text.lower()))
+        )
+    if tag:
+        quoted = json.dumps(tag).replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
+        asked = asked.where(cast(Scan.tags, String).like(f"%{quoted}%", escape="\\"))
+    for column, value in ((Scan.verdict, verdict), (Scan.sha256, sha256), (Scan.job, job)):
+        if value:
+            asked = asked.where(column == value)
+    with store.session() as session:
+        return list(session.scalars(asked))
+
+
+def read_scan(store: Store, number: int) -> Scan:
+    """The scan of a number.
+
+    Raises:
+        StudioError: there is none.
+    """
+    with store.session() as session:
+        scan = session.get(Scan, number)
+    if scan is None:
+        raise StudioError(f"no scan {number}")
+    return scan
+
+
+def tag_scan(store: Store, number: int, tags: Sequence[str]) -> Scan:
+    """The scan with these tags and no others.
+
+    Raises:
+        StudioError: there is none.
+    """
+    with store.session() as session:
+        scan = session.get(Scan, number)
+        if scan is None:
+            raise StudioError(f"no scan {number}")
+        scan.tags = sorted({tag.strip() for tag in tags if tag.strip()})
+    return scan
+
+
+class ScanRow(Record):
+    """A scan as lists show it."""
+
+    id: int
+    job: str
+    sha256: str | None
+    name: str
+    place: str
+    created: float
+    verdict: str
+    number: float | None
+    tags: tuple[str, ...]
+
+
+def row_of(scan: Scan, name_of: Any) -> ScanRow:
+    """The row of a scan.
+
+    Args:
+        scan: in the history.
+        name_of: gives the place of a path.
+    """
+    return ScanRow(
+        id=scan.id,
+        job=scan.job,
+        sha256=scan.sha256,
+        name=scan.name,
+        place=name_of(scan.place),
+        created=scan.created,
+        verdict=scan.verdict,
+        number=scan.number,
+        tags=tuple(scan.tags),
+    )
+
+
+def _keep_report(store: Store, job: Job, report: Mapping[str, Any]) -> None:
+    file = report["file"]
+    path = str(file["path"])
+    with store.session() as session:
+        upload = session.scalars(select(Upload).where(Upload.place == path)).first()
+        known = session.scalars(select(Scan).where(Scan.job == job.id, Scan.place == path)).first()
+        if known is not None:  # the job was run again after a crash
+            session.delete(known)
+        session.add(
+            Scan(
+                job=job.id,
+                sha256=file.get("sha256"),
+                name=upload.name if upload else str(file["name"]),
+                place=path,
+                created=time.time(),
+                verdict=report.get("verdict") or "failed",
+                number=(report.get("headline") or {}).get("number"),
+                settings=settings_text(job.words),
+                report=json.dumps(report),
+                tags=[],
+            )
+        )

@@ -1,0 +1,165 @@
+"""The server of the studio: the pages, the interface for programs, and the errors of both."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import socket
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+
+from counterface import __version__
+from counterface.apps.studio import jobs_process
+from counterface.apps.studio.api import ROUTERS
+from counterface.apps.studio.doors import Doors, limit_body, read_secret
+from counterface.apps.studio.places import PlaceError
+from counterface.apps.studio.settings import StudioConfig
+from counterface.apps.studio.store import StudioError
+from counterface.apps.studio.studio import Feed, Studio
+from counterface.errors import ConfigError, CounterfaceError, reason_of
+from counterface.files import lock
+
+STATIC = Path(__file__).parent / "static"
+LOOK_AFTER_JOBS_S = 5.0
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+log = logging.getLogger("counterface.studio")
+
+
+def create_app(studio: Studio) -> FastAPI:
+    """The application, without the doors in front of it."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.feed = Feed(studio.store)
+        tasks = [asyncio.create_task(app.state.feed.watch()), asyncio.create_task(_jobs(studio))]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    app = FastAPI(
+        title="Counterface studio",
+        version=__version__,
+        description="The whole lab on this machine; every job is a command of `counterface`.",
+        lifespan=lifespan,
+        docs_url=None,  # its pages load scripts from elsewhere
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+    )
+    app.state.studio = studio
+    for router in ROUTERS:
+        app.include_router(router, prefix="/api/v1")
+    _add_errors(app, studio)
+
+    @app.middleware("http")
+    async def refuse_large(request: Request, call_next: Callable) -> object:  # type: ignore[type-arg]
+        reason = None if request.url.path.endswith("/uploads") else limit_body(request.headers)
+        return JSONResponse({"error": reason}, 413) if reason else await call_next(request)
+
+    @app.get("/", include_in_schema=False)
+    def index() -> FileResponse:
+        return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
+
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    return app
+
+
+def guarded(app: FastAPI, studio: Studio, token: str, port: int) -> Doors:
+    """The application behind its doors."""
+    doors = Doors(
+        app, secret=read_secret(studio.folder), token=token, host=studio.config.host, port=port
+    )
+    app.state.doors = doors
+    return doors
+
+
+def serve(config: StudioConfig, ready: Callable[[str], None]) -> None:
+    """Serve until somebody stops it; jobs that run go on.
+
+    Args:
+        config: how.
+        ready: called with the address of the first page, the secret in it.
+
+    Raises:
+        ConfigError: another studio uses the state folder, the port is taken, or an address that
+            others can reach was asked for without a token.
+    """
+    if config.host not in LOOPBACK and config.token is None:
+        raise ConfigError(
+            f"--host {config.host}: others can reach this address; give a secret with --token "
+            "(16 characters or more), or leave --host out"
+        )
+    studio = Studio(config)
+    try:
+        with lock(studio.folder / jobs_process.SERVER_LOCK, wait=False), _bound(config) as taken:
+            port = taken.getsockname()[1]
+            token = config.token or secrets.token_urlsafe(24)
+            app = create_app(studio)
+            server = uvicorn.Server(
+                uvicorn.Config(
+                    guarded(app, studio, token, port),
+                    log_level="warning",
+                    server_header=False,
+                    timeout_graceful_shutdown=2,
+                )
+            )
+            jobs_process.start(studio.folder, config.jobs)
+            shown = f"[{config.host}]" if ":" in config.host else config.host
+            ready(f"http://{shown}:{port}/?token={token}")
+            server.run(sockets=[taken])
+    except BlockingIOError as error:
+        raise ConfigError(
+            f"{studio.folder}: another studio runs on this folder; use it, or give another --state"
+        ) from error
+    finally:
+        studio.close()
+
+
+@contextlib.contextmanager
+def _bound(config: StudioConfig) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    taken = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind((config.host, config.port))
+        except OSError as error:
+            raise ConfigError(
+                f"--host {config.host} --port {config.port}: {error.strerror or error}; "
+                "choose another port, or 0 for any that is free"
+            ) from error
+        yield taken
+    finally:
+        taken.close()
+
+
+async def _jobs(studio: Studio) -> None:
+    """Start the process of the jobs again if it died."""
+    while True:
+        await asyncio.sleep(LOOK_AFTER_JOBS_S)
+        await asyncio.to_thread(jobs_process.start, studio.folder, studio.config.jobs)
+
+
+def _add_errors(app: FastAPI, studio: Studio) -> None:
+    """Answer errors with what is wrong, in places and never in paths of the machine."""
+
+    @app.exception_handler(CounterfaceError)
+    async def known(_request: Request, error: CounterfaceError) -> JSONResponse:
+        missing = isinstance(error, StudioError) or str(error).endswith("is not there")
+        status = 404 if missing else 403 if isinstance(error, PlaceError) else 422
+        return JSONResponse({"error": studio.places.outward(reason_of(error))}, status)
+
+    @app.exception_handler(Exception)
+    async def unknown(request: Request, error: Exception) -> JSONResponse:
+        number = uuid.uuid4().hex[:8]
+        log.error("error %s at %s", number, request.url.path, exc_info=error)
+        return JSONResponse({"error": f"unexpected error {number}; the studio's log has it"}, 500)

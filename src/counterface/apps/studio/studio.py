@@ -1,0 +1,86 @@
+"""What every page works on: the folders, the store, the queues, and the feed of changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from counterface.apps.studio.places import Places
+from counterface.apps.studio.queues import Queues
+from counterface.apps.studio.settings import StudioConfig, default_state
+from counterface.apps.studio.store import Job, Store
+
+POLL_S = 0.3  # of the store, once for all pages that wait
+
+
+class Studio:
+    """One studio: its state folder and the folders that it may look into."""
+
+    def __init__(self, config: StudioConfig) -> None:
+        """Open the state folder, and make it where it is not there.
+
+        Raises:
+            PlaceError: a folder of the user's is not there.
+        """
+        self.config = config
+        self.folder = (config.state or default_state()).resolve()
+        self.uploads, jobs = self.folder / "uploads", self.folder / "jobs"
+        for folder in (self.uploads, jobs):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.places = Places(config.root or (Path.cwd(),), {"uploads": self.uploads, "jobs": jobs})
+        self.store = Store(self.folder)
+        self.queues = Queues(self.folder)
+
+    def submit(self, name: str, title: str, words: list[str], number: str | None = None) -> Job:
+        """A new job, put into its queue."""
+        job = self.store.add_job(name, title, words, number)
+        self.queues.put(job)
+        return job
+
+    def close(self) -> None:
+        """Close the queues."""
+        self.queues.close()
+
+
+class Feed:
+    """Tells waiting pages that something changed; one look at the store serves them all."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._last = -1
+        self._changed = asyncio.Condition()
+
+    async def watch(self) -> None:
+        """Look at the store again and again; runs as long as the server does."""
+        while True:
+            last = await asyncio.to_thread(self._store.last_change)
+            if last != self._last:
+                async with self._changed:
+                    self._last = last
+                    self._changed.notify_all()
+            await asyncio.sleep(POLL_S)
+
+    async def changes(self, after: int, keep_alive_s: float = 15.0) -> AsyncIterator[list[Job]]:
+        """The jobs that changed after a number, as they change; an empty list now and then."""
+        while True:
+            if self._last > after:
+                jobs = await asyncio.to_thread(self._store.jobs, after=after)
+                after = max([job.change for job in jobs], default=self._last)
+                yield list(reversed(jobs))
+                continue
+            try:
+                async with self._changed:
+                    await asyncio.wait_for(self._changed.wait(), keep_alive_s)
+            except TimeoutError:
+                yield []
+
+
+def _studio_of(request: Request) -> Any:
+    return request.app.state.studio
+
+
+StudioHere = Annotated[Studio, Depends(_studio_of)]
