@@ -18,7 +18,6 @@ import time
 from collections import deque
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -109,6 +108,8 @@ class Doors:
         host = headers.get("host", "")
         if not self._is_own(host):
             return _no(421, f"the name {host!r} is not this studio's; open the address it printed")
+        if (large := _too_large(scope, headers)) is not None:
+            return large
         asked = parse_qs(scope["query_string"].decode("latin-1"))
         if scope["path"] == "/" and "token" in asked:
             return self._let_in(asked["token"][0])
@@ -136,8 +137,6 @@ class Doors:
             return _no(403, "the request comes from another page")
         if not hmac.compare_digest(headers.get(CSRF_HEADER, ""), self.csrf_token(session)):
             return _no(403, "the request lacks the token of its session; load the page again")
-        if not headers.get("content-length", "0").isdigit():
-            return _no(400, "no usable content-length")
         return None
 
     def _is_own(self, host: str) -> bool:
@@ -192,9 +191,13 @@ def _no(status: int, reason: str) -> JSONResponse:
     return JSONResponse({"error": reason}, status)
 
 
-def limit_body(headers: Headers) -> Any:
-    """The reason why a request with a body is refused, or None."""
+def _too_large(scope: Scope, headers: Headers) -> Response | None:
+    """The answer to a body that would fill the memory; uploads go to the disk and count theirs."""
+    if scope["path"].endswith("/uploads"):
+        return None
     length = headers.get("content-length", "0")
-    if length.isdigit() and int(length) > MOST_BODY:
-        return f"the request has {length} bytes; at most {MOST_BODY} are taken"
+    if "transfer-encoding" in headers or not length.isdigit():
+        return _no(411, "say how long the request is (Content-Length)")
+    if int(length) > MOST_BODY:
+        return _no(413, f"the request has {length} bytes; at most {MOST_BODY} are taken")
     return None

@@ -19,7 +19,7 @@ from fastapi.staticfiles import StaticFiles
 from counterface import __version__
 from counterface.apps.studio import jobs_process
 from counterface.apps.studio.api import ROUTERS
-from counterface.apps.studio.doors import Doors, limit_body, read_secret
+from counterface.apps.studio.doors import Doors, read_secret
 from counterface.apps.studio.places import PlaceError
 from counterface.apps.studio.settings import StudioConfig
 from counterface.apps.studio.store import StudioError
@@ -59,11 +59,6 @@ def create_app(studio: Studio) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router, prefix="/api/v1")
     _add_errors(app, studio)
-
-    @app.middleware("http")
-    async def refuse_large(request: Request, call_next: Callable) -> object:  # type: ignore[type-arg]
-        reason = None if request.url.path.endswith("/uploads") else limit_body(request.headers)
-        return JSONResponse({"error": reason}, 413) if reason else await call_next(request)
 
     @app.get("/", include_in_schema=False)
     def index() -> FileResponse:
