@@ -95,7 +95,7 @@ def end_jobs(state: Path) -> None:
     from counterface.apps.studio.jobs_process import JOBS_LOCK, is_locked
 
     for line in subprocess.run(
-        ["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True
+        ["ps", "-ewwo", "pid=,args="], capture_output=True, text=True, check=True
     ).stdout.splitlines():
         number, _, words = line.strip().partition(" ")
         if "counterface.apps.studio.jobs_process" in words and str(state) in words:

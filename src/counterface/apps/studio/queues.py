@@ -55,8 +55,10 @@ class Queues:
             run: called with the id of each job that is taken, in the process of the jobs.
         """
 
-        def nothing(_number: str) -> None:
-            raise RuntimeError("jobs are run in a process of their own")
+        def take(number: str) -> None:  # huey knows a task by its module: it must be one in both
+            if run is None:
+                raise RuntimeError("jobs are run in a process of their own")
+            run(number)
 
         self.by_name: dict[str, Any] = {}
         self._tasks: dict[str, Any] = {}
@@ -70,7 +72,7 @@ class Queues:
                 timeout=20,
             )
             self.by_name[name] = huey
-            self._tasks[name] = huey.task(name="run_job")(run or nothing)
+            self._tasks[name] = huey.task(name="run_job")(take)
 
     def put(self, job: Job) -> None:
         """Put a job into its queue."""

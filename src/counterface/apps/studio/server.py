@@ -127,6 +127,7 @@ def _bound(config: StudioConfig) -> Iterator[socket.socket]:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             taken.bind((config.host, config.port))
+            taken.listen(512)  # whoever opens the printed address at once is served a moment later
         except OSError as error:
             raise ConfigError(
                 f"--host {config.host} --port {config.port}: {error.strerror or error}; "
