@@ -17,12 +17,7 @@ from counterface.report import html as html_page
 from counterface.report.html import render_html, show_name
 from counterface.report.pdf import MOST_FILES, require_weasyprint, write_pdf
 
-try:
-    require_weasyprint()
-    LACKS = ""
-except ConfigError as error:
-    LACKS = str(error)
-needs_weasyprint = pytest.mark.skipif(bool(LACKS), reason=LACKS)
+needs_weasyprint = pytest.mark.usefixtures("weasyprint")
 needs_pdftotext = pytest.mark.skipif(
     shutil.which("pdftotext") is None, reason="pdftotext (poppler-utils) is not installed"
 )
@@ -90,7 +85,16 @@ def a_video_of_two():
 
 
 @pytest.fixture(scope="module")
-def video(tmp_path_factory):
+def weasyprint():
+    """Skips where WeasyPrint or Pango is absent, with what to install."""
+    try:
+        require_weasyprint()
+    except ConfigError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory, weasyprint):
     path = tmp_path_factory.mktemp("pdf") / "video.pdf"
     write_pdf([a_video_of_two()], path)
     return path

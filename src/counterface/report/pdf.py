@@ -16,7 +16,7 @@ from counterface.errors import ConfigError
 from counterface.files import replacing
 from counterface.report.html import render_html
 
-MOST_FILES = 100  # of one PDF: two minutes and over 1 GB of memory, if all are videos
+MOST_FILES = 100  # of one PDF: one to two minutes and about 1 GB of memory
 
 
 def require_weasyprint() -> None:
