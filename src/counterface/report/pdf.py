@@ -13,7 +13,7 @@ from typing import Any
 
 from counterface.detect.findings import Report
 from counterface.errors import ConfigError
-from counterface.files import replacing
+from counterface.files import write_bytes
 from counterface.report.html import render_html
 
 MOST_FILES = 100  # of one PDF: one to two minutes and about 1 GB of memory
@@ -76,8 +76,7 @@ def write_pdf(reports: Sequence[Report], path: str | Path) -> None:
         url_fetcher=_fetcher(),
         media_type="print",
     )
-    with replacing(path) as temporary:
-        page.write_pdf(temporary)
+    write_bytes(path, page.write_pdf())
 
 
 def _fetcher() -> Any:
