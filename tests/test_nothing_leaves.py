@@ -95,7 +95,7 @@ batch_size = 2
 device = "cpu"
 """
 COMMANDS = (  # in an order in which each finds what it needs
-    "scan clip.mp4 photo.png --html page.html --json",
+    "scan clip.mp4 photo.png --html page.html --pdf page.pdf --json",
     "scan photo.png --detector tiny.onnx",
     "faces list clip.mp4",
     "faceset extract clip.mp4 fs_a --template head --size 96 --rights",

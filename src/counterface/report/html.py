@@ -18,6 +18,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from counterface import __version__
 from counterface.detect.findings import Report
 from counterface.detect.pool import show_interval, show_percent
 from counterface.detect.weigh import Weighing
@@ -46,12 +47,17 @@ def write_html(reports: Sequence[Report], path: str | Path) -> None:
     """
     path = Path(path)
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.writelines(_template().generate(**_page(reports)))
+        file.writelines(_template().generate(**_page(reports, printed=False)))
 
 
-def render_html(reports: Sequence[Report]) -> str:
-    """The page of `write_html` as text."""
-    return _template().render(**_page(reports))
+def render_html(reports: Sequence[Report], *, printed: bool = False) -> str:
+    """The page of `write_html` as text.
+
+    Args:
+        reports: in the order shown.
+        printed: for paper: nothing is folded, what can be pointed at stands there, no script.
+    """
+    return _template().render(**_page(reports, printed))
 
 
 def show_name(text: str) -> str:
@@ -121,8 +127,8 @@ def _template() -> Template:
     )
 
 
-def _page(reports: Sequence[Report]) -> dict[str, Any]:
-    style, script = read_asset("page.css"), read_asset("page.js")
+def _page(reports: Sequence[Report], printed: bool) -> dict[str, Any]:
+    style, script = read_asset("print.css" if printed else "page.css"), read_asset("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return {
         "rows": [row_view(report) for report in reports],
@@ -134,6 +140,8 @@ def _page(reports: Sequence[Report]) -> dict[str, Any]:
         "script": Markup(script),
         "script_hash": f"sha256-{digest}",
         "verdicts": VERDICTS,
+        "version": __version__,
+        "printed": printed,
     }
 
 

@@ -1,15 +1,15 @@
-"""`counterface scan`: a verdict on each image and video, as words, JSON Lines, a page or a table.
+"""`counterface scan`: a verdict on each image and video, in words, JSON Lines, pages or a table.
 
-The page and the table are written whatever happens before: what was scanned is not lost when the
-console goes away or somebody stops the work.
+The page, the PDF and the table are written whatever happens before: what was scanned is not lost
+when the console goes away or somebody stops the work.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Generator, Iterator
-from contextlib import closing
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,6 +40,9 @@ def scan(
     *,
     config: Annotated[ScanConfig, Parameter(name="*")] = ScanConfig(),  # noqa: B008  (frozen)
     html: Annotated[Path | None, Parameter(help="write one self-contained page here")] = None,
+    pdf: Annotated[
+        Path | None, Parameter(help="write the page as PDF here; needs counterface[pdf]")
+    ] = None,
     csv: Annotated[
         Path | None, Parameter(help="write a table here; beside the page by default, if many files")
     ] = None,
@@ -66,8 +69,9 @@ def scan(
     files = find_media(paths, left_out)
     if left_out:
         print(output.printable(describe_left_out(left_out)), file=sys.stderr)
-    outputs = Outputs(html, csv, many=len(files) > 1)
-    config = config.model_copy(update={"pictures": config.pictures and html is not None})
+    outputs = Outputs(html, csv, pdf, count=len(files))
+    shown = html is not None or pdf is not None
+    config = config.model_copy(update={"pictures": config.pictures and shown})
     tally: Counter[str] = Counter()
     stopped = True
     try:
@@ -88,21 +92,26 @@ def scan(
 
 
 class Outputs:
-    """The page and the table that a scan leaves, and the reports that they will show."""
+    """The page, the PDF and the table that a scan leaves, and the reports that they will show."""
 
-    def __init__(self, html: Path | None, csv: Path | None, *, many: bool) -> None:
-        """Check that both can be written.
+    def __init__(
+        self, html: Path | None, csv: Path | None, pdf: Path | None = None, *, count: int
+    ) -> None:
+        """Check that all can be written.
 
         Args:
             html: Path of the page, if one is wanted.
             csv: Path of the table; beside the page by default.
-            many: Whether there are several files, so that a table is of use.
+            pdf: Path of the PDF, if one is wanted.
+            count: Number of files; of several, a table is of use.
 
         Raises:
-            ConfigError: a file cannot be written there, or must not be written over.
+            ConfigError: a file cannot be written there, or must not be written over; a PDF of so
+                many files, or any PDF, cannot be made.
         """
-        beside = html is not None and many and csv is None
+        beside = html is not None and count > 1 and csv is None
         self.html, self.csv = html, html.with_suffix(".csv") if html and beside else csv
+        self.pdf = pdf
         self.reports: list[Report] = []
         if self.html is not None and self.html == self.csv:
             raise ConfigError(
@@ -111,6 +120,8 @@ class Outputs:
         if self.html is not None:
             output.require_place(self.html, "--html")
             _require_no_media(self.html, "--html")
+        if self.pdf is not None:
+            _require_pdf(self.pdf, (self.html, self.csv), count)
         if self.csv is not None:
             from counterface.report.table import is_table
 
@@ -122,27 +133,42 @@ class Outputs:
     @property
     def wanted(self) -> bool:
         """Whether anything is to be written."""
-        return self.html is not None or self.csv is not None
+        return any(path is not None for path in (self.html, self.pdf, self.csv))
 
     def write(self) -> None:
-        """Write the page and the table of what was scanned, if anything was."""
+        """Write the page, the table and the PDF of what was scanned, if anything was."""
         from counterface.report.html import write_html
+        from counterface.report.pdf import write_pdf
         from counterface.report.table import write_csv
 
         if not self.reports:
             return
-        try:
-            if self.html is not None:
-                write_html(self.reports, self.html)
-        finally:  # each for itself
-            if self.csv is not None:
-                write_csv(self.reports, self.csv)
+        with ExitStack() as writers:  # each for itself; the last in is written first
+            for write, path in (
+                (write_pdf, self.pdf),
+                (write_csv, self.csv),
+                (write_html, self.html),
+            ):
+                if path is not None:
+                    writers.callback(write, self.reports, path)
 
     def lines(self) -> Iterator[str]:
-        """Where the page and the table lie, if anything is in them."""
-        for title, path in (("Report", self.html), ("Table", self.csv)):
+        """Where the page, the PDF and the table lie, if anything is in them."""
+        for title, path in (("Report", self.html), ("PDF", self.pdf), ("Table", self.csv)):
             if path is not None and self.reports:
                 yield f"{title}: {path}"
+
+
+def _require_pdf(path: Path, others: Sequence[Path | None], count: int) -> None:
+    """Refuse a PDF that could not be made, or that would take the place of another file."""
+    from counterface.report.pdf import require_few, require_weasyprint
+
+    if path in others:
+        raise ConfigError(f"--pdf {path}: another output has this name; give the PDF one in .pdf")
+    output.require_place(path, "--pdf")
+    _require_no_media(path, "--pdf")
+    require_few(count)
+    require_weasyprint()
 
 
 def _require_no_media(path: Path, flag: str) -> None:
