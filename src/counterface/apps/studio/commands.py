@@ -8,6 +8,7 @@ free text; commands run in an empty folder, where a name without a slash leads n
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -39,6 +40,8 @@ LONG = {  # hours: they wait in a queue of their own, so that a scan does not st
 }
 FREE_TEXT = {"reference", "shown"}  # last parts of options that name no file, whatever is in them
 SETTINGS = "set"  # the option of trainings that takes any setting of their recipe
+
+_one_at_a_time = threading.RLock()  # Python 3.11 must not parse code in two threads (gh-106905)
 
 Value = bool | int | float | str
 Kind = Literal["flag", "integer", "number", "text", "choice", "place"]
@@ -76,7 +79,6 @@ def list_offered() -> tuple[str, ...]:
     return tuple(name for name in every if name not in LEFT_OUT)
 
 
-@cache
 def read_command(name: str) -> Command:
     """What a command takes.
 
@@ -85,6 +87,12 @@ def read_command(name: str) -> Command:
     """
     if name not in list_offered():
         raise ConfigError(unknown_name("command", name, list_offered()))
+    with _one_at_a_time:
+        return _read_command(name)
+
+
+@cache
+def _read_command(name: str) -> Command:
     app = _app_of(name)
     found = app.assemble_argument_collection(parse_docstring=True)
     listed = [one for one in found if one.parse and not one.names[0].startswith("*")]
@@ -143,9 +151,10 @@ def require_understood(name: str, words: Sequence[str]) -> None:
     Raises:
         ConfigError: an argument is missing, or a value is of no use.
     """
-    app = build_app([name.split()[0]])
     try:
-        app.parse_args(list(words), exit_on_error=False, print_error=False)
+        with _one_at_a_time:
+            app = _app_of_noun(name.split()[0])
+            app.parse_args(list(words), exit_on_error=False, print_error=False)
     except CycloptsError as error:
         raise ConfigError(describe_misuse(error)) from error
 
@@ -207,8 +216,13 @@ def _with_places(value: Any, places: Places) -> Any:
     return [_with_places(one, places) for one in value] if isinstance(value, list) else value
 
 
+@cache
+def _app_of_noun(noun: str) -> App:
+    return build_app([noun])
+
+
 def _app_of(name: str) -> App:
-    app = build_app([name.split()[0]])
+    app = _app_of_noun(name.split()[0])
     for word in name.split():
         app = app[word]
     return app

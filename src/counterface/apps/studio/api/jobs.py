@@ -7,17 +7,19 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import StreamingResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 from pydantic import Field
 
-from counterface.apps.studio.commands import Value, words_of
+from counterface.apps.studio.commands import Value, read_command, words_of
+from counterface.apps.studio.doors import REPORT_POLICY
 from counterface.apps.studio.places import Places
-from counterface.apps.studio.store import Job, JobState
+from counterface.apps.studio.store import Job, JobState, StudioError, new_id
 from counterface.apps.studio.studio import StudioHere
 from counterface.config import Record
 from counterface.errors import ConfigError
 
 router = APIRouter(tags=["jobs"])
+PAGE = "report.html"
 
 
 class JobRequest(Record):
@@ -29,6 +31,7 @@ class JobRequest(Record):
         default_factory=dict, description="its options by name, without the dashes"
     )
     title: str = Field("", max_length=200, description="for people; unset: the first argument")
+    page: bool = Field(False, description="also write the page of a command that has --html")
 
 
 class JobRow(Record):
@@ -83,10 +86,14 @@ def row_of(job: Job, places: Places) -> JobRow:
 def submit(request: JobRequest, studio: StudioHere) -> JobRow:
     """Run a command."""
     words = words_of(request.command, request.arguments, request.options, studio.places)
+    number, own = new_id(), ["--json"]
+    if request.page and any(one.name == "html" for one in read_command(request.command).options):
+        studio.store.folder_of(number).mkdir(parents=True)
+        own.append(f"--html={studio.store.folder_of(number) / PAGE}")
     at = words.index("--") if "--" in words else len(words)
-    words.insert(at, "--json")
+    words[at:at] = own
     title = request.title or (request.arguments[0] if request.arguments else request.command)
-    return row_of(studio.submit(request.command, title, words), studio.places)
+    return row_of(studio.submit(request.command, title, words, number), studio.places)
 
 
 @router.get("/jobs")
@@ -113,6 +120,16 @@ def job(number: str, studio: StudioHere) -> JobResult:
     found = studio.store.job(number)
     results = studio.places.outward_json(studio.store.results(number))
     return JobResult(job=row_of(found, studio.places), results=results)
+
+
+@router.get("/jobs/{number}/page", response_class=HTMLResponse)
+def page(number: str, studio: StudioHere) -> HTMLResponse:
+    """The page that a job's command wrote."""
+    path = studio.store.folder_of(studio.store.job(number).id) / PAGE
+    if not path.is_file():
+        raise StudioError(f"job {number} has no page")
+    text = studio.places.outward(path.read_text(encoding="utf-8"))
+    return HTMLResponse(text, headers={"content-security-policy": REPORT_POLICY})
 
 
 @router.post("/jobs/{number}/stop")

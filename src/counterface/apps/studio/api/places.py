@@ -24,7 +24,9 @@ from counterface.media.image import IMAGE_SUFFIXES
 router = APIRouter(tags=["files"])
 MOST_ENTRIES = 5000
 RATE, BURST = 50, 2000  # uploads a second, and at once
-EntryKind = Literal["folder", "picture", "video", "faceset", "run", "manifest", "recipe", "file"]
+EntryKind = Literal[
+    "folder", "picture", "video", "faceset", "run", "manifest", "recipe", "model", "file"
+]
 
 
 class Entry(Record):
@@ -150,4 +152,6 @@ def _kind(path: Path, folder: bool) -> EntryKind:
         return "video"
     if suffix in IMAGE_SUFFIXES:
         return "picture"
-    return {".toml": "recipe", ".csv": "manifest", ".parquet": "manifest"}.get(suffix, "file")  # type: ignore[return-value]
+    return {".toml": "recipe", ".csv": "manifest", ".parquet": "manifest", ".onnx": "model"}.get(
+        suffix, "file"
+    )  # type: ignore[return-value]

@@ -96,8 +96,8 @@ export function listen() {
 export const isOpen = (job) => ["waiting", "running", "stopping"].includes(job.state);
 
 /** Run a command: a new job. */
-export const run = (command, args, options = {}, title = "") =>
-  post("/jobs", { command, arguments: args, options, title });
+export const run = (command, args, options = {}, title = "", page = false) =>
+  post("/jobs", { command, arguments: args, options, title, page });
 
 /** The job once it has ended, with its results; `told(job)` is called as it goes. */
 export function finished(id, told = () => {}) {

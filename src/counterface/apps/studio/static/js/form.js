@@ -62,7 +62,7 @@ export function optionField(option, { value, place = {}, onchange = () => {} } =
   const start = value ?? option.default;
   const spoken = label(option.name);
   const described = { "aria-describedby": option.help ? `${id}-help` : undefined };
-  const help = option.help && h("span.help", { id: `${id}-help` }, option.help);
+  const help = option.help && h("span.help", { id: `${id}-help` }, withCode(option.help));
   if (option.kind === "flag") {
     const box = h("input", { id, type: "checkbox", checked: Boolean(start), onchange, ...described });
     return {
@@ -76,7 +76,7 @@ export function optionField(option, { value, place = {}, onchange = () => {} } =
     input = element = h("select", { id, onchange, ...described },
       start === null && h("option", { value: "" }, "unset"),
       option.choices.map((one) => h("option", { value: one, selected: one === start }, one)));
-  } else if (option.kind === "place") {
+  } else if (option.kind === "place" || (option.kind === "text" && /\bpath\b|PATH/.test(option.help))) {
     ({ input, element } = placeInput(id, { value: asText(start), many: option.many, onchange, required: option.required, ...described, ...place }));
   } else {
     const number = (option.kind === "integer" || option.kind === "number") && !option.many;
@@ -101,6 +101,9 @@ export function optionField(option, { value, place = {}, onchange = () => {} } =
     set(given) { input.value = asText(given); },
   };
 }
+
+/** Text with what stands in backquotes as code. */
+const withCode = (text) => text.split(/`(.+?)`/).map((part, n) => (n % 2 ? h("code", {}, part) : part));
 
 const asText = (value) => (value === null || value === undefined ? "" : Array.isArray(value) ? value.join(", ") : String(value));
 const label = (name) => name.split(".").pop().replaceAll("-", " ");

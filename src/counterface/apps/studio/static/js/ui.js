@@ -62,6 +62,7 @@ export const sheet = (title, ...children) =>
 
 export const notice = (kind, ...children) => h(`p.notice.${kind}`, {}, children);
 export const empty = (...children) => h("p.empty", {}, children);
+export const loading = () => h("p.empty.late", {}, "One moment …");
 export const tag = (kind, text) => h(`span.tag${kind ? "." + kind : ""}`, {}, text);
 export const button = (text, work, attributes = {}) =>
   h("button", { type: "button", onclick: action(work), ...attributes }, text);

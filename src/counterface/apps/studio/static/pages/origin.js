@@ -1,6 +1,7 @@
 // Origin: where a file comes from, in words.
 
-import { get, run, upload } from "../js/api.js";
+import { run, upload } from "../js/api.js";
+import { facts } from "../js/facts.js";
 import { follow } from "../js/jobs.js";
 import { pick } from "../js/picker.js";
 import { button, fill, h, head, notice, sheet, tag } from "../js/ui.js";
@@ -11,23 +12,27 @@ const PARTS = [
   ["known_fake", "Known fakes"],
   ["record", "Record beside the file"],
 ];
-const KINDS = {
-  trusted: "good", found: "unsure", match: "bad", invalid: "bad", agrees: "good", valid: "unsure",
+const STATES = { // state -> kind of tag, words
+  trusted: ["good", "trusted"], valid_unknown_signer: ["unsure", "valid, unknown signer"], invalid: ["bad", "invalid"],
+  found: ["bad", "found"], same_file: ["bad", "the same file"], match: ["bad", "looks alike"],
+  agrees: ["good", "agrees"], differs: ["bad", "differs"], unreadable: ["unsure", "unreadable"],
+  none: ["", "none"], not_found: ["", "not found"], no_match: ["", "no match"], not_run: ["unsure", "not looked for"],
 };
 
 export async function show(main) {
-  const jobs = h("div", {}), found = h("div", {});
+  const jobs = h("div", {}), found = h("div", { "aria-live": "polite" });
+  const files = h("input", {
+    type: "file", multiple: true, class: "unseen", accept: "image/*,video/*", id: "origin-files",
+    onchange: (event) => send([...event.target.files]),
+  });
   const drop = h("div.drop", {},
     h("p", {}, "Drop pictures or videos here, or"),
-    h("div.row", { class: "centre" },
+    h("div.row.centre", {},
       button("Choose on this machine", async () => {
-        const places = await pick("Files to check", { kinds: ["picture", "video"], many: true });
+        const places = await pick("Files to check", { kinds: ["picture", "video", "folder"], many: true });
         if (places) await verify(places);
       }, { class: "main" }),
-      h("label.button", {}, "Send from the browser", h("input", {
-        type: "file", multiple: true, hidden: true, accept: "image/*,video/*",
-        onchange: (event) => send([...event.target.files]),
-      }))));
+      files, h("label.button", { for: "origin-files" }, "Send from the browser")));
   drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
   drop.addEventListener("dragleave", () => drop.classList.remove("over"));
   drop.addEventListener("drop", (event) => {
@@ -36,22 +41,34 @@ export async function show(main) {
     send([...event.dataTransfer.files]);
   });
 
-  async function send(files) {
-    const places = [];
-    for (const file of files) {
-      try { places.push((await upload(file)).place); } catch (error) { found.prepend(notice("bad", error.message)); }
+  async function send(chosen) {
+    const names = new Map();
+    for (const file of chosen) {
+      try { names.set((await upload(file)).place, file.name); } catch (error) { found.prepend(notice("bad", error.message)); }
     }
-    if (places.length) await verify(places);
+    if (names.size) await verify([...names.keys()], names);
   }
 
-  async function verify(places) {
+  async function verify(places, names = new Map()) {
     const ended = await follow(run("provenance verify", places), jobs);
-    for (const one of ended.results) found.prepend(card(one));
+    for (const one of ended.results) found.prepend(card(one, names.get(one.file) ?? one.file));
   }
 
-  fill(main, head("Origin", "Credentials, watermark, known fakes and records: what a file says about where it comes from."), drop, jobs, found);
+  fill(main, head("Origin", "Credentials, watermark, known fakes and records: what a file says about where it comes from. No mark says nothing: most files carry none."), drop, jobs, found);
 }
 
-function card(one) {
-  return sheet(one.path ?? one.file ?? "", h("pre", {}, JSON.stringify(one, null, 1)));
+function card(one, name) {
+  if (one.error) return sheet(name, notice("bad", one.error));
+  return sheet(name,
+    one.mark ? notice("bad", h("b", {}, "Made by a machine. "), one.mark) : one.doubt && notice("unsure", one.doubt),
+    !one.mark && !one.doubt && notice("", "No mark of a machine was found."),
+    one.altered && notice("unsure", "The file's bytes are not those that were signed or recorded."),
+    h("div.columns.after", {}, PARTS.map(([key, title]) => part(title, one[key]))));
+}
+
+function part(title, block) {
+  const [kind, words] = STATES[block.state] ?? ["", block.state];
+  const { state, reason, ...rest } = block;
+  return h("section.part", {}, h("h3.row", {}, h("span.grow", {}, title), tag(kind, words)), h("p", {}, reason),
+    kind !== "" && h("details", {}, h("summary", {}, "Details"), facts(rest)));
 }
