@@ -18,7 +18,7 @@ endif
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
-.PHONY: help demo scan full test test-all lint format bench docs requirements clean
+.PHONY: help demo scan studio full test test-all lint format bench docs requirements clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -30,6 +30,9 @@ demo: .venv/light  ## Scan a genuine portrait and two face swaps in it; the firs
 scan: .venv/light  ## Judge one file: make scan FILE=clip.mp4
 	@test -n "$(FILE)" || { echo 'usage: make scan FILE=clip.mp4' >&2; exit 1; }
 	@$(BIN)/counterface scan -- "$(FILE)"
+
+studio: .venv/web  ## Open the whole lab in a browser, on this machine only
+	@$(BIN)/counterface studio
 
 full: .venv/full  ## Add what training and swapping need (counterface[train]; about 6 GB)
 
@@ -80,6 +83,10 @@ $(UV):
 .venv/light: requirements/base.txt pyproject.toml | .venv/bin/python
 	$(INSTALL) --require-hashes -r requirements/base.txt
 	$(INSTALL) --no-deps -e .
+	@touch $@
+
+.venv/web: requirements/web.txt .venv/light
+	$(INSTALL) --require-hashes -r requirements/web.txt
 	@touch $@
 
 .venv/full: requirements/dev.txt .venv/light
