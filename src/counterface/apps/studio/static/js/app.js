@@ -49,12 +49,16 @@ async function show() {
 
 nav.append(...PAGES.map(([name, title]) => h("a", { href: `#/${name}`, "data-page": name }, title)));
 document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
-try {
-  await start();
-  setUpDrawer(document.getElementById("jobs"), document.getElementById("jobs-button"), document.getElementById("jobs-count"));
-  listen();
-  addEventListener("hashchange", show);
-  await show();
-} catch (error) {
-  fill(main, notice("bad", error.message));
+
+async function begin() { // not awaited: pages import this module, and would wait for it for ever
+  try {
+    await start();
+    setUpDrawer(document.getElementById("jobs"), document.getElementById("jobs-button"), document.getElementById("jobs-count"));
+    listen();
+    addEventListener("hashchange", show);
+    await show();
+  } catch (error) {
+    fill(main, notice("bad", error.message));
+  }
 }
+begin();
