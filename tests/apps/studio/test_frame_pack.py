@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -62,6 +64,30 @@ def test_a_picture_is_one_frame_at_most_1280_wide(tmp_path: Path) -> None:
     assert (pack.width, pack.height, pack.shown_width, pack.shown_height) == (2000, 300, 1280, 192)
     assert [one.pts_s for one in pack.frames] == [0]
     assert (tmp_path / "p.frames").stat().st_size == pack.frames[0].bytes
+
+
+def test_a_pack_that_is_forgotten_while_it_is_made_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def slowly(target: Path, *_: Any) -> Iterator[Any]:
+        target.write_bytes(b"picture")
+        for state in ("making", "done"):
+            begun.set()
+            assert go_on.wait(20)
+            yield frame_pack.FramePack(state=state)
+
+    real = frame_pack._delete
+    monkeypatch.setattr(frame_pack, "make_pack", slowly)
+    monkeypatch.setattr(frame_pack, "_delete", lambda stem: (real(stem), ended.set()))
+    maker, stem = frame_pack.PackMaker(), tmp_path / "scan-1"
+    assert maker.pack(stem, tmp_path / "a.mp4", None, []).state == "waiting"
+    assert begun.wait(20)
+    maker.forget(stem)
+    go_on.set()
+    assert ended.wait(20)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:

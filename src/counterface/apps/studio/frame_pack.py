@@ -70,6 +70,7 @@ class PackMaker:
     def __init__(self) -> None:
         """Begin without packs."""
         self._packs: dict[Path, FramePack] = {}
+        self._unwanted: set[Path] = set()  # packs that were forgotten while they were made
         self._lock = threading.Lock()
         self._one_at_a_time = threading.Lock()
 
@@ -112,13 +113,13 @@ class PackMaker:
             return pictures.read(frame.bytes)
 
     def forget(self, stem: Path) -> None:
-        """Delete a pack; one that is being made stays until somebody asks again."""
+        """Delete a pack; one that is being made is given up."""
         with self._lock:
             if stem in self._packs and self._packs[stem].state in ("waiting", "making"):
+                self._unwanted.add(stem)
                 return
             self._packs.pop(stem, None)
-            for suffix in (INDEX, PICTURES):
-                _beside(stem, suffix).unlink(missing_ok=True)
+        _delete(stem)
 
     def _find(self, stem: Path) -> FramePack | None:
         with self._lock:
@@ -146,6 +147,8 @@ class PackMaker:
                     raise MediaError(f"{file}: has changed since it was judged; scan it again")
                 stem.parent.mkdir(parents=True, exist_ok=True)
                 for pack in make_pack(_beside(stem, PICTURES), file, scored_s):
+                    if stem in self._unwanted:
+                        break
                     if pack.state == "done":
                         write_bytes(_beside(stem, INDEX), pack.model_dump_json().encode())
                     self._set(stem, pack)
@@ -154,6 +157,11 @@ class PackMaker:
             except Exception:
                 log.exception("frames of %s", file)
                 self._set(stem, FramePack(state="failed", error="an error that nobody expected"))
+        if stem in self._unwanted:
+            self._unwanted.discard(stem)
+            with self._lock:
+                self._packs.pop(stem, None)
+            _delete(stem)
 
 
 def make_pack(target: Path, file: Path, scored_s: Sequence[float] = ()) -> Iterator[FramePack]:
@@ -260,6 +268,11 @@ def _sizes(whole: Image, shown: Image) -> dict[str, int]:
         "shown_height": shown.shape[0],
         "shown_width": shown.shape[1],
     }
+
+
+def _delete(stem: Path) -> None:
+    for suffix in (INDEX, PICTURES):
+        _beside(stem, suffix).unlink(missing_ok=True)
 
 
 def _beside(stem: Path, suffix: str) -> Path:

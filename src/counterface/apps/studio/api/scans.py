@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from sqlalchemy import select
 
 from counterface.apps.studio.api.jobs import JobRow
 from counterface.apps.studio.api.jobs import row_of as job_row
-from counterface.apps.studio.commands import Value, read_command, words_of
+from counterface.apps.studio.commands import Value, words_of
 from counterface.apps.studio.doors import REPORT_POLICY
 from counterface.apps.studio.frame_pack import FramePack
 from counterface.apps.studio.history import (
@@ -30,10 +31,12 @@ from counterface.apps.studio.history import (
 from counterface.apps.studio.store import OPEN, Scan, StudioError, Upload, new_id
 from counterface.apps.studio.studio import Studio, StudioHere
 from counterface.config import Record
+from counterface.errors import ConfigError
 from counterface.files import file_sha256, find_differences
 from counterface.media.find_media import VIDEO_SUFFIXES, find_media
 from counterface.media.image import IMAGE_SUFFIXES
 from counterface.report.page_faces import ShownFace, read_faces
+from counterface.report.pdf import require_weasyprint
 
 router = APIRouter(tags=["scans"])
 MOST_FILES = 5000  # of one request
@@ -53,6 +56,7 @@ class ScanRequest(Record):
         default_factory=dict, description="options of 'scan' by name"
     )
     again: bool = Field(False, description="also judge files whose report is in the history")
+    pdf: bool = Field(True, description="also write the report as PDF, where PDFs can be made")
 
 
 class ScanAnswer(Record):
@@ -104,7 +108,7 @@ def scan(request: ScanRequest, studio: StudioHere) -> ScanAnswer:
         number, at = new_id(), words.index("--")
         folder = studio.store.folder_of(number)
         folder.mkdir(parents=True)
-        words[at:at] = ["--json", *_outputs(folder)]
+        words[at:at] = ["--json", *_outputs(folder, request.pdf)]
         job = studio.submit("scan", _title(studio, path), words, number)
         started.append(job_row(job, studio.places))
     return ScanAnswer(jobs=tuple(started), known=tuple(known))
@@ -290,10 +294,19 @@ def _title(studio: Studio, path: Path) -> str:
     return upload.name if upload else studio.places.name(path)
 
 
-def _outputs(folder: Path) -> list[str]:
+def _outputs(folder: Path, pdf: bool) -> list[str]:
     """The options that leave the report as files in the folder of its job."""
-    kinds = {option.name for option in read_command("scan").options} & {"html", "pdf"}
-    return [f"--{kind}={folder / f'report.{kind}'}" for kind in sorted(kinds)]
+    kinds = ("html", "pdf") if pdf and _can_write_pdf() else ("html",)
+    return [f"--{kind}={folder / f'report.{kind}'}" for kind in kinds]
+
+
+@cache
+def _can_write_pdf() -> bool:
+    try:
+        require_weasyprint()
+    except ConfigError:
+        return False
+    return True
 
 
 def _output(studio: Studio, number: int, name: str) -> Path:

@@ -38,6 +38,7 @@ async function show() {
   try {
     const module = await import(`../pages/${name}.js`);
     if (mine !== shown) return;
+    scrollTo(0, 0);
     const left = await module.show(main, rest);
     if (mine === shown) leave = left ?? (() => {});
     else left?.();

@@ -49,7 +49,7 @@ export function makeChart({ series, span, lines, pressed, label }) {
       scales: { x: { time: false, range: () => widened(span) }, y: { range: () => [-0.02, 1.02] } },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
       axes: [
-        { ...axis, values: (_chart, values) => values.map((value) => clock(value, values[1] - values[0] < 1 ? 1 : 0)) },
+        { ...axis, size: 30, values: (_chart, values) => values.map((value) => clock(value, values[1] - values[0] < 1 ? 1 : 0)) },
         { ...axis, size: 48, values: (_chart, values) => values.map((value) => `${Math.round(100 * value)}%`) },
       ],
       series: [{}, ...series.flatMap((one) => seriesOf(one, colour("--sheet")))],

@@ -54,7 +54,7 @@ function bars(title, rows) {
   const most = Math.max(LEAST_SCALE, ...rows.map((row) => Math.max(Math.abs(row.value ?? 0), Math.abs(row.low ?? 0), Math.abs(row.high ?? 0))));
   const sorted = [...rows].sort((a, b) => Math.abs(b.value ?? 0) - Math.abs(a.value ?? 0));
   return h("div.bars", {}, h("h3", {}, title),
-    h("p.small.soft.bars-key", {}, h("span", {}, "against"), h("span", {}, "log-odds for manipulation"), h("span", {}, "for")),
+    h("p.small.soft.bars-key", {}, h("span", {}), h("span", {}, h("span", {}, "against"), h("span", {}, "for")), h("span", {}, "log-odds")),
     h("ul", {}, sorted.map((row) => h("li", { title: row.text }, bar(row, most), row.course))));
 }
 

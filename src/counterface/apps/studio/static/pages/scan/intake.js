@@ -7,14 +7,15 @@ import { button, h, head, tell } from "../../js/ui.js";
 import { addFiles, addPlaces } from "./queue.js";
 
 const HIDDEN = ["html", "pdf", "csv", "jobs"]; // where the studio puts reports, and how many at once
-const SHOWN = ["frames", "attribution"];
+const SHOWN = ["frames", "all-frames", "thorough"];
 
 export async function makeIntake() {
   const [suffixes, form] = await Promise.all([
     get("/scans/suffixes"), commandForm("scan", { show: SHOWN, hide: ["paths", ...HIDDEN] }),
   ]);
   const again = h("input", { type: "checkbox" });
-  const settings = () => ({ options: form.read().options, again: again.checked });
+  const pdf = h("input", { type: "checkbox", checked: true });
+  const settings = () => ({ options: form.read().options, again: again.checked, pdf: pdf.checked });
   const isMedia = (file) => suffixes.some((end) => file.name.toLowerCase().endsWith(end));
 
   function send(files, fromFolder) {
@@ -56,6 +57,8 @@ export async function makeIntake() {
     h("details.sheet.scan-options", {}, h("summary", {}, "Options of the scan"),
       h("div.field.flag", {}, h("label", {}, again, "judge again what is in the history"),
         h("span.help", {}, "A file is known by its content. Without this, its report with the same options is shown.")),
+      h("div.field.flag", {}, h("label", {}, pdf, "write each report as PDF too"),
+        h("span.help", {}, "It takes about a second more a file, and needs the extra pdf.")),
       form.element),
   ];
 }

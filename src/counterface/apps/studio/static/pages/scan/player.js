@@ -12,8 +12,8 @@ const AHEAD = 16;
 const LOOK_EVERY_MS = 500; // how far the pack is
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2];
 
-/** A player: {element, seek(seconds), leave()}. */
-export function makePlayer(id, report) {
+/** A player: {element, seek(seconds), leave()}; `job` tells frames from those of an older scan of this number. */
+export function makePlayer(id, report, job) {
   const still = report.media.kind === "image";
   const tracks = ranked(report).slice(0, MOST_FACES);
   const canvas = h("canvas.player-picture", { role: "img", "aria-label": still ? "The picture with a box for each face" : "The frame that is shown" });
@@ -21,7 +21,11 @@ export function makePlayer(id, report) {
   canvas.height = report.media.height;
   const told = h("p.player-told.small", { role: "status" }, "The frames are being read.");
   const view = h("div.player-view", {}, canvas, told);
-  view.style.aspectRatio = `${report.media.width} / ${report.media.height}`;
+  const shape = (width, height) => { // its size is known before a frame is there
+    view.style.aspectRatio = `${width} / ${height}`;
+    view.style.width = `min(100%, 900px, calc(62vh * ${width / height}))`;
+  };
+  shape(report.media.width, report.media.height);
   const element = h("section.sheet.player", { "aria-label": "Player" }, view);
   const images = new Map(); // frame number -> picture, those used last at the end
   const controls = still ? null : makeControls();
@@ -54,6 +58,7 @@ export function makePlayer(id, report) {
     tell(found.state === "waiting" ? "Waits for the frames of another file."
       : found.state === "making" ? `Reading frames: ${found.read}${found.expected ? ` of ${found.expected}` : ""}` : "");
     if (!pack.frames.length) return;
+    shape(pack.width, pack.height); // differs where pixels are not square
     controls?.sized(pack.frames.length - 1);
     const same = pack.frames.findIndex((one) => one.number === before);
     if (wanted !== null) seek(wanted);
@@ -68,7 +73,7 @@ export function makePlayer(id, report) {
     if (found) images.delete(number);
     else {
       const image = new Image();
-      image.src = address(`/scans/${id}/frames/${number}.jpg`);
+      image.src = address(`/scans/${id}/frames/${number}.jpg`, { of: job });
       found = { image, ready: false };
       found.loaded = image.decode().then(() => { found.ready = true; }, () => images.delete(number));
     }
@@ -205,6 +210,7 @@ export function makePlayer(id, report) {
       event.preventDefault();
       work(event.shiftKey);
     });
+    chart?.element.addEventListener("click", () => view.focus({ preventScroll: true }));
     view.addEventListener("pointerdown", () => { view.focus({ preventScroll: true }); if (pack.frames.length) play(!playing); });
   }
   const sized = new ResizeObserver(() => { if (pack.frames.length) draw(); });

@@ -54,7 +54,7 @@ async function sendNext() {
 }
 
 async function judge(item, again = item.settings.again) {
-  const answer = await post("/scans", { places: [item.place], options: item.settings.options, again });
+  const answer = await post("/scans", { places: [item.place], ...item.settings, again });
   if (answer.jobs.length) attach(item, answer.jobs[0]);
   else Object.assign(item, { state: "known", scan: answer.known[0] });
 }
@@ -120,7 +120,7 @@ function watch() {
     const item = byJob.get(job.id);
     if (item) follow(item, job);
     else if (isOpen(job)) setTimeout(() => { // one that was begun elsewhere, or before a reload
-      if (!byJob.has(job.id)) attach(addItem({ name: job.title, settings: { options: {}, again: false } }), job);
+      if (!byJob.has(job.id)) attach(addItem({ name: job.title, settings: { options: {}, again: false, pdf: true } }), job);
     }, 1500);
   };
   onJob(heard);

@@ -15,7 +15,7 @@ const PART_KINDS = { "looks authentic": "good", "in doubt": "bad", undecided: "u
 export async function showResult(main, id) {
   const [report, about] = await Promise.all([get(`/scans/${id}`), get(`/scans/${id}/about`)]);
   document.title = `${name(report.file.name)} · Counterface studio`;
-  const player = report.status === "scanned" && report.media ? makePlayer(id, report) : null;
+  const player = report.status === "scanned" && report.media ? makePlayer(id, report, about.row.job) : null;
   const faces = h("div", {});
   const leaving = [() => player?.leave()];
   fill(main,
