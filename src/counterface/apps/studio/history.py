@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import String, cast, or_, select
+from sqlalchemy.orm import Session
 
-from counterface.apps.studio.store import Job, Scan, Store, StudioError, Upload
+from counterface.apps.studio.store import OPEN, Job, Scan, Store, StudioError, Upload
 from counterface.config import Record
+from counterface.errors import ConfigError
 
 MOST = 500  # rows of one answer
+MOST_TAG, MOST_TAGS = 60, 40  # characters of a tag, and tags of a scan
+REPORTS = ("report.html", "report.pdf", "result.jsonl")  # what the job of a scan leaves
 
 
 def keep_result(store: Store, job: Job) -> None:
@@ -36,6 +42,7 @@ def find_scans(
     verdict: str = "",
     sha256: str = "",
     job: str = "",
+    before: int | None = None,
     most: int = MOST,
 ) -> list[Scan]:
     """The scans that fit all that is asked, newest first.
@@ -47,9 +54,12 @@ def find_scans(
         verdict: value of its verdict, or "failed".
         sha256: of the file's content.
         job: id of its job.
+        before: number of the last scan of the rows before; older ones are given.
         most: how many at most.
     """
     asked = select(Scan).order_by(Scan.id.desc()).limit(min(most, MOST))
+    if before is not None:
+        asked = asked.where(Scan.id < before)
     if text:
         like = text.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
         asked = asked.where(
@@ -82,13 +92,50 @@ def tag_scan(store: Store, number: int, tags: Sequence[str]) -> Scan:
     """The scan with these tags and no others.
 
     Raises:
+        ConfigError: a tag is too long, or there are too many.
+        StudioError: there is none.
+    """
+    wanted = sorted({tag.strip() for tag in tags if tag.strip()})
+    long = [tag for tag in wanted if len(tag) > MOST_TAG]
+    if long or len(wanted) > MOST_TAGS:
+        what = f"tag {long[0]!r} is too long" if long else f"{len(wanted)} tags are too many"
+        raise ConfigError(f"{what}; at most {MOST_TAGS} tags of {MOST_TAG} characters are kept")
+    with store.session() as session:
+        scan = session.get(Scan, number)
+        if scan is None:
+            raise StudioError(f"no scan {number}")
+        scan.tags = wanted
+    return scan
+
+
+def count_tags(store: Store) -> dict[str, int]:
+    """How many scans bear each tag, by name."""
+    with store.session() as session:
+        counts = Counter(tag for tags in session.scalars(select(Scan.tags)) for tag in tags)
+    return dict(sorted(counts.items()))
+
+
+def delete_scan(store: Store, number: int) -> Scan:
+    """The scan that was taken out of the history; with it go its page and an upload of its own.
+
+    A file below the user's folders is never deleted; an upload is, once no other scan is of it.
+
+    Raises:
         StudioError: there is none.
     """
     with store.session() as session:
         scan = session.get(Scan, number)
         if scan is None:
             raise StudioError(f"no scan {number}")
-        scan.tags = sorted({tag.strip() for tag in tags if tag.strip()})
+        session.delete(scan)
+        session.flush()
+        alone = session.scalars(select(Scan).where(Scan.job == scan.job)).first() is None
+        upload = session.get(Upload, scan.place)
+        if upload is not None and not _is_used(session, scan.place):
+            session.delete(upload)
+            Path(upload.place).unlink(missing_ok=True)
+    for path in REPORTS if alone else ():
+        (store.folder_of(scan.job) / path).unlink(missing_ok=True)
     return scan
 
 
@@ -124,6 +171,14 @@ def row_of(scan: Scan, name_of: Any) -> ScanRow:
         number=scan.number,
         tags=tuple(scan.tags),
     )
+
+
+def _is_used(session: Session, place: str) -> bool:
+    """Whether a scan in the history, or a job that has not ended, is of the file."""
+    if session.scalars(select(Scan).where(Scan.place == place)).first() is not None:
+        return True
+    waiting = session.scalars(select(Job).where(Job.state.in_(OPEN)))
+    return any(place in job.words for job in waiting)
 
 
 def _keep_report(store: Store, job: Job, report: Mapping[str, Any]) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from counterface.apps.studio.frame_pack import PackMaker
 from counterface.apps.studio.places import Places
 from counterface.apps.studio.queues import Queues
 from counterface.apps.studio.settings import StudioConfig, default_state
-from counterface.apps.studio.store import Job, Store
+from counterface.apps.studio.store import Job, Store, new_id
 
 POLL_S = 0.3  # of the store, once for all pages that wait
 
@@ -34,12 +35,22 @@ class Studio:
         self.places = Places(config.root or (Path.cwd(),), {"uploads": self.uploads, "jobs": jobs})
         self.store = Store(self.folder)
         self.queues = Queues(self.folder)
+        self.packs = PackMaker()
 
     def submit(self, name: str, title: str, words: list[str], number: str | None = None) -> Job:
         """A new job, put into its queue."""
         job = self.store.add_job(name, title, words, number)
         self.queues.put(job)
         return job
+
+    def submit_again(self, old: Job, words: Sequence[str]) -> Job:
+        """A new job with words of an old one; what it wrote into its folder goes into the new."""
+        number = new_id()
+        folder = self.store.folder_of(number)
+        folder.mkdir(parents=True)
+        before = str(self.store.folder_of(old.id))
+        moved = [word.replace(before, str(folder)) for word in words]
+        return self.submit(old.name, old.title, moved, number)
 
     def close(self) -> None:
         """Close the queues."""

@@ -144,7 +144,7 @@ def again(number: str, studio: StudioHere) -> JobRow:
     old = studio.store.job(number)
     if old.ended is None:
         raise ConfigError(f"job {number} has not ended")
-    return row_of(studio.submit(old.name, old.title, list(old.words)), studio.places)
+    return row_of(studio.submit_again(old, old.words), studio.places)
 
 
 @router.get("/events")

@@ -3,43 +3,60 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from fastapi.responses import HTMLResponse
+from fastapi.responses import FileResponse, HTMLResponse, Response
 from pydantic import Field
+from sqlalchemy import select
 
 from counterface.apps.studio.api.jobs import JobRow
 from counterface.apps.studio.api.jobs import row_of as job_row
 from counterface.apps.studio.commands import Value, words_of
 from counterface.apps.studio.doors import REPORT_POLICY
+from counterface.apps.studio.frame_pack import FramePack
 from counterface.apps.studio.history import (
     ScanRow,
+    count_tags,
+    delete_scan,
     find_scans,
     read_scan,
     row_of,
     settings_text,
     tag_scan,
 )
-from counterface.apps.studio.store import StudioError, new_id
+from counterface.apps.studio.store import OPEN, Scan, StudioError, Upload, new_id
 from counterface.apps.studio.studio import Studio, StudioHere
 from counterface.config import Record
-from counterface.files import file_sha256
-from counterface.media.find_media import find_media
+from counterface.errors import ConfigError
+from counterface.files import file_sha256, find_differences
+from counterface.media.find_media import VIDEO_SUFFIXES, find_media
+from counterface.media.image import IMAGE_SUFFIXES
+from counterface.report.page_faces import ShownFace, read_faces
+from counterface.report.pdf import require_weasyprint
 
 router = APIRouter(tags=["scans"])
 MOST_FILES = 5000  # of one request
+MOST_OF_A_FILE = 50  # scans of the same file that are named
+FRAMES_FOR = {"cache-control": "private, max-age=3600"}  # a frame of a number never changes
 
 
 class ScanRequest(Record):
     """Files that are to be judged."""
 
-    places: tuple[str, ...] = Field(min_length=1, description="pictures, videos, folders of both")
+    places: tuple[str, ...] = Field(
+        min_length=1,
+        max_length=MOST_FILES,
+        description="pictures, videos, folders of both; a path below a folder of the studio also",
+    )
     options: dict[str, Value | None] = Field(
         default_factory=dict, description="options of 'scan' by name"
     )
     again: bool = Field(False, description="also judge files whose report is in the history")
+    pdf: bool = Field(True, description="also write the report as PDF, where PDFs can be made")
 
 
 class ScanAnswer(Record):
@@ -49,6 +66,33 @@ class ScanAnswer(Record):
     known: tuple[ScanRow, ...] = Field(description="reports that are in the history already")
 
 
+class ScanAbout(Record):
+    """What there is of a scan."""
+
+    row: ScanRow
+    html: bool = Field(description="whether its report is there as a page")
+    pdf: bool = Field(description="whether its report is there as PDF")
+    present: bool = Field(description="whether the file is still where it was")
+    line: str = Field(description="command line of its job, with places for paths")
+    others: tuple[ScanRow, ...] = Field(description="other scans of a file of the same content")
+
+
+class Difference(Record):
+    """A setting in which two scans differ."""
+
+    name: str = Field(description="dotted name")
+    first: Any = Field(description="value in the first; null: it has none")
+    second: Any = Field(description="value in the second; null: it has none")
+
+
+class Comparison(Record):
+    """What differs between two scans besides what they found."""
+
+    same_file: bool = Field(description="whether both files have the same content")
+    settings: tuple[Difference, ...]
+    detector: tuple[Difference, ...] = Field(description="name, version and hash of the detector")
+
+
 @router.post("/scans", status_code=201)
 def scan(request: ScanRequest, studio: StudioHere) -> ScanAnswer:
     """Judge files, each as a job of its own; those that were judged before are told instead."""
@@ -56,16 +100,16 @@ def scan(request: ScanRequest, studio: StudioHere) -> ScanAnswer:
     for path in _files(studio, request.places):
         place = studio.places.name(path)
         words = words_of("scan", [place], request.options, studio.places)
-        found = [] if request.again else find_scans(studio.store, sha256=file_sha256(path))
+        found = [] if request.again else find_scans(studio.store, sha256=_sha256(studio, path))
         same = [one for one in found if one.settings == settings_text(words)]
         if same:
             known.append(_row(studio, same[0]))
             continue
         number, at = new_id(), words.index("--")
-        report = studio.store.folder_of(number) / "report.html"
-        report.parent.mkdir(parents=True)
-        words[at:at] = ["--json", f"--html={report}"]
-        job = studio.submit("scan", place, words, number)
+        folder = studio.store.folder_of(number)
+        folder.mkdir(parents=True)
+        words[at:at] = ["--json", *_outputs(folder, request.pdf)]
+        job = studio.submit("scan", _title(studio, path), words, number)
         started.append(job_row(job, studio.places))
     return ScanAnswer(jobs=tuple(started), known=tuple(known))
 
@@ -77,20 +121,64 @@ def scans(
     tag: str = "",
     verdict: str = "",
     job: str = "",
+    before: Annotated[int | None, Query(description="number; older scans are given")] = None,
     most: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> list[ScanRow]:
     """The history, newest first."""
-    found = find_scans(studio.store, text=text, tag=tag, verdict=verdict, job=job, most=most)
+    found = find_scans(
+        studio.store, text=text, tag=tag, verdict=verdict, job=job, before=before, most=most
+    )
     return [_row(studio, one) for one in found]
+
+
+@router.get("/scans/tags")
+def all_tags(studio: StudioHere) -> dict[str, int]:
+    """How many scans bear each tag, by name."""
+    return count_tags(studio.store)
+
+
+@router.get("/scans/suffixes")
+def suffixes() -> list[str]:
+    """Ends of the names of pictures and videos, each with its full stop."""
+    return sorted(VIDEO_SUFFIXES | IMAGE_SUFFIXES)
+
+
+@router.post("/scans/stop")
+def stop_all(studio: StudioHere) -> int:
+    """Stop every scan that waits or runs; gives how many."""
+    found = studio.store.jobs(states=OPEN, most=100_000, name="scan")
+    for job in found:
+        studio.store.stop(job.id)
+    return len(found)
+
+
+@router.get("/scans/compare/{first}/{second}")
+def compare(first: int, second: int, studio: StudioHere) -> Comparison:
+    """What differs between two scans besides what they found."""
+    one, two = (json.loads(read_scan(studio.store, n).report) for n in (first, second))
+    facts = [
+        {name: (report.get("detector") or {}).get(name) for name in ("name", "version", "sha256")}
+        for report in (one, two)
+    ]
+    return Comparison(
+        same_file=one["file"].get("sha256") == two["file"].get("sha256"),
+        settings=_differences(studio, one["config"], two["config"]),
+        detector=_differences(studio, *facts),
+    )
 
 
 @router.get("/scans/{number}")
 def report(number: int, studio: StudioHere) -> dict[str, Any]:
     """A report, as `counterface scan --json` prints it, with the file's name as people know it."""
-    found = read_scan(studio.store, number)
-    value: dict[str, Any] = studio.places.outward_json(json.loads(found.report))
-    value["file"]["name"] = found.name
-    return value
+    return _report(studio, read_scan(studio.store, number))
+
+
+@router.delete("/scans/{number}")
+def delete(number: int, studio: StudioHere) -> ScanRow:
+    """Take a scan out of the history, with its page; an upload that nothing else is of goes too."""
+    found = delete_scan(studio.store, number)
+    studio.packs.forget(_stem(studio, found))
+    return _row(studio, found)
 
 
 @router.get("/scans/{number}/row")
@@ -99,28 +187,89 @@ def scan_row(number: int, studio: StudioHere) -> ScanRow:
     return _row(studio, read_scan(studio.store, number))
 
 
+@router.get("/scans/{number}/about")
+def about(number: int, studio: StudioHere) -> ScanAbout:
+    """What there is of a scan."""
+    found = read_scan(studio.store, number)
+    folder = studio.store.folder_of(found.job)
+    sha256 = found.sha256 or "unknown"  # of a file that could not be read
+    same = find_scans(studio.store, sha256=sha256, most=MOST_OF_A_FILE)
+    return ScanAbout(
+        row=_row(studio, found),
+        html=(folder / "report.html").is_file(),
+        pdf=(folder / "report.pdf").is_file(),
+        present=Path(found.place).is_file(),
+        line=job_row(studio.store.job(found.job), studio.places).line,
+        others=tuple(_row(studio, one) for one in same if one.id != found.id),
+    )
+
+
 @router.put("/scans/{number}/tags")
 def tags(number: int, wanted: list[str], studio: StudioHere) -> ScanRow:
     """Give a scan these tags and no others."""
     return _row(studio, tag_scan(studio.store, number, wanted))
 
 
+@router.post("/scans/{number}/again", status_code=201)
+def again(number: int, studio: StudioHere) -> JobRow:
+    """Judge the file of a scan once more, with the same options."""
+    found = read_scan(studio.store, number)
+    if not Path(found.place).is_file():
+        raise StudioError(f"{found.name}: is no longer where it was; add it anew")
+    old = studio.store.job(found.job)
+    words = [*old.words[: old.words.index("--")], "--", found.place]
+    return job_row(studio.submit_again(old, words), studio.places)
+
+
+@router.get("/scans/{number}/report.json")
+def report_file(number: int, studio: StudioHere) -> Response:
+    """The report as a file of JSON, one line."""
+    text = json.dumps(_report(studio, read_scan(studio.store, number)), separators=(",", ":"))
+    return Response(text + "\n", media_type="application/json")
+
+
 @router.get("/scans/{number}/report.html", response_class=HTMLResponse)
 def page(number: int, studio: StudioHere) -> HTMLResponse:
     """The report as a page."""
-    found = read_scan(studio.store, number)
-    path = studio.store.folder_of(found.job) / "report.html"
-    if not path.is_file():
-        raise StudioError(f"scan {number} has no page")
+    path = _output(studio, number, "report.html")
     text = studio.places.outward(path.read_text(encoding="utf-8"))
     return HTMLResponse(text, headers={"content-security-policy": REPORT_POLICY})
 
 
-def _files(studio: Studio, places: tuple[str, ...]) -> list[Path]:
+@router.get("/scans/{number}/report.pdf", response_class=FileResponse)
+def pdf(number: int, studio: StudioHere) -> FileResponse:
+    """The report as PDF."""
+    return FileResponse(_output(studio, number, "report.pdf"), media_type="application/pdf")
+
+
+@router.get("/scans/{number}/faces")
+def faces(number: int, studio: StudioHere) -> tuple[ShownFace, ...]:
+    """The faces that the report's page shows, with their heat maps."""
+    return read_faces(_output(studio, number, "report.html"))
+
+
+@router.get("/scans/{number}/frames")
+def frames(number: int, studio: StudioHere) -> FramePack:
+    """The frames of the file as far as they are there; asking begins to make them."""
+    found = read_scan(studio.store, number)
+    tracks = json.loads(found.report)["tracks"]
+    scored = [frame["pts_s"] for track in tracks for frame in track["frames"]]
+    pack = studio.packs.pack(_stem(studio, found), Path(found.place), found.sha256, scored)
+    return pack.model_copy(update={"error": studio.places.outward(pack.error)})
+
+
+@router.get("/scans/{number}/frames/{frame}.jpg", response_class=Response)
+def frame_picture(number: int, frame: int, studio: StudioHere) -> Response:
+    """One frame of the file, as JPEG."""
+    jpeg = studio.packs.picture(_stem(studio, read_scan(studio.store, number)), frame)
+    return Response(jpeg, media_type="image/jpeg", headers=FRAMES_FOR)
+
+
+def _files(studio: Studio, places: Sequence[str]) -> list[Path]:
     """The files of places; of a folder all below it that are pictures or videos, links left out."""
     found: list[Path] = []
     for place in places:
-        path = studio.places.readable(place)
+        path = studio.places.readable(studio.places.outward(place.strip()))
         inside = find_media([path]) if path.is_dir() else [path]
         found += [one for one in inside if not one.is_symlink()]
         if len(found) > MOST_FILES:
@@ -128,5 +277,63 @@ def _files(studio: Studio, places: tuple[str, ...]) -> list[Path]:
     return found
 
 
-def _row(studio: Studio, scan: Any) -> ScanRow:
+def _upload(studio: Studio, path: Path) -> Upload | None:
+    with studio.store.session() as session:
+        return session.scalars(select(Upload).where(Upload.place == str(path))).first()
+
+
+def _sha256(studio: Studio, path: Path) -> str:
+    """The hash of a file's content; that of an upload was taken as it came in."""
+    upload = _upload(studio, path)
+    return upload.sha256 if upload else file_sha256(path)
+
+
+def _title(studio: Studio, path: Path) -> str:
+    """What people call the file: an upload by the name that it came with, others by their place."""
+    upload = _upload(studio, path)
+    return upload.name if upload else studio.places.name(path)
+
+
+def _outputs(folder: Path, pdf: bool) -> list[str]:
+    """The options that leave the report as files in the folder of its job."""
+    kinds = ("html", "pdf") if pdf and _can_write_pdf() else ("html",)
+    return [f"--{kind}={folder / f'report.{kind}'}" for kind in kinds]
+
+
+@cache
+def _can_write_pdf() -> bool:
+    try:
+        require_weasyprint()
+    except ConfigError:
+        return False
+    return True
+
+
+def _output(studio: Studio, number: int, name: str) -> Path:
+    path = studio.store.folder_of(read_scan(studio.store, number).job) / name
+    if not path.is_file():
+        raise StudioError(f"scan {number} has no {name}")
+    return path
+
+
+def _report(studio: Studio, found: Scan) -> dict[str, Any]:
+    value: dict[str, Any] = studio.places.outward_json(json.loads(found.report))
+    value["file"]["name"] = found.name
+    return value
+
+
+def _differences(
+    studio: Studio, one: dict[str, Any], two: dict[str, Any]
+) -> tuple[Difference, ...]:
+    found = studio.places.outward_json(
+        [[name, *values] for name, values in find_differences(one, two).items()]
+    )
+    return tuple(Difference(name=n, first=first, second=second) for n, first, second in found)
+
+
+def _stem(studio: Studio, scan: Scan) -> Path:
+    return studio.store.folder_of(scan.job) / f"scan-{scan.id}"
+
+
+def _row(studio: Studio, scan: Scan) -> ScanRow:
     return row_of(scan, lambda place: studio.places.outward(place))

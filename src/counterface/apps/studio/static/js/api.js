@@ -54,8 +54,8 @@ function reason(value, status) {
   return `the studio answered ${status}`;
 }
 
-/** Send a file in; `told(share)` is called as it goes. */
-export function upload(file, told = () => {}) {
+/** Send a file in; `told(share)` is called as it goes, and `signal` ends it. */
+export function upload(file, told = () => {}, signal = undefined) {
   return new Promise((done, failed) => {
     const request = new XMLHttpRequest();
     request.open("POST", address("/uploads", { name: file.name }));
@@ -69,6 +69,8 @@ export function upload(file, told = () => {}) {
       if (request.status === 201) done(value);
       else failed(new ApiError(request.status, reason(value, request.status)));
     };
+    request.onabort = () => failed(new ApiError(0, `${file.name}: stopped`));
+    signal?.addEventListener("abort", () => request.abort());
     request.send(file);
   });
 }

@@ -38,6 +38,7 @@ async function show() {
   try {
     const module = await import(`../pages/${name}.js`);
     if (mine !== shown) return;
+    scrollTo(0, 0);
     const left = await module.show(main, rest);
     if (mine === shown) leave = left ?? (() => {});
     else left?.();
@@ -49,12 +50,16 @@ async function show() {
 
 nav.append(...PAGES.map(([name, title]) => h("a", { href: `#/${name}`, "data-page": name }, title)));
 document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
-try {
-  await start();
-  setUpDrawer(document.getElementById("jobs"), document.getElementById("jobs-button"), document.getElementById("jobs-count"));
-  listen();
-  addEventListener("hashchange", show);
-  await show();
-} catch (error) {
-  fill(main, notice("bad", error.message));
+
+async function begin() { // not awaited: pages import this module, and would wait for it for ever
+  try {
+    await start();
+    setUpDrawer(document.getElementById("jobs"), document.getElementById("jobs-button"), document.getElementById("jobs-count"));
+    listen();
+    addEventListener("hashchange", show);
+    await show();
+  } catch (error) {
+    fill(main, notice("bad", error.message));
+  }
 }
+begin();
