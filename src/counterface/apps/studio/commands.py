@@ -230,12 +230,12 @@ def _holds_others(argument: Argument) -> bool:
 
 def _option(argument: Argument) -> Option:
     field = argument.field_info
-    hint, many = _inner(argument.hint)
+    hint, many = inner_type(argument.hint)
     least, most = _bounds(field.annotation)
     default = None if field.default in (inspect.Parameter.empty, None) else field.default
     if isinstance(default, tuple):
         default = [str(one) for one in default] or None
-    kind = _kind(hint)
+    kind = kind_of(hint)
     return Option(
         name=_Named(argument).name,
         kind=kind,
@@ -249,18 +249,19 @@ def _option(argument: Argument) -> Option:
     )
 
 
-def _inner(hint: Any) -> tuple[Any, bool]:
+def inner_type(hint: Any) -> tuple[Any, bool]:
     """The type of one value, without None, and whether several are taken."""
     if get_origin(hint) is Annotated:
-        return _inner(get_args(hint)[0])
+        return inner_type(get_args(hint)[0])
     if get_origin(hint) in (Union, UnionType):
-        return _inner(next(part for part in get_args(hint) if part is not type(None)))
+        return inner_type(next(part for part in get_args(hint) if part is not type(None)))
     if get_origin(hint) in (tuple, list):
-        return _inner(get_args(hint)[0])[0], True
+        return inner_type(get_args(hint)[0])[0], True
     return hint, False
 
 
-def _kind(hint: Any) -> Kind:
+def kind_of(hint: Any) -> Kind:
+    """What a field of a type takes."""
     if get_origin(hint) is Literal:
         return "choice"
     if isinstance(hint, type):

@@ -103,4 +103,4 @@ export function optionField(option, { value, place = {}, onchange = () => {} } =
 }
 
 const asText = (value) => (value === null || value === undefined ? "" : Array.isArray(value) ? value.join(", ") : String(value));
-const label = (name) => name.split(".").pop().replaceAll("-", " ");
+const label = (name) => name.split(".").pop().replaceAll(/[-_]/g, " ");
