@@ -137,17 +137,18 @@ def words_of(
     return words
 
 
-def require_understood(name: str, words: Sequence[str]) -> None:
-    """Refuse words that the command would refuse, before a job waits its turn.
+def require_understood(name: str, words: Sequence[str]) -> dict[str, Any]:
+    """What the command's function would be called with by name; refused words wait for no turn.
 
     Raises:
         ConfigError: an argument is missing, or a value is of no use.
     """
     app = build_app([name.split()[0]])
     try:
-        app.parse_args(list(words), exit_on_error=False, print_error=False)
+        _, bound, _ = app.parse_args(list(words), exit_on_error=False, print_error=False)
     except CycloptsError as error:
         raise ConfigError(describe_misuse(error)) from error
+    return dict(bound.kwargs)
 
 
 def _words_of_option(option: Option, value: Any, places: Places) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from counterface.apps.studio.lives import Lives
 from counterface.apps.studio.places import Places
 from counterface.apps.studio.queues import Queues
 from counterface.apps.studio.settings import StudioConfig, default_state
@@ -34,6 +35,7 @@ class Studio:
         self.places = Places(config.root or (Path.cwd(),), {"uploads": self.uploads, "jobs": jobs})
         self.store = Store(self.folder)
         self.queues = Queues(self.folder)
+        self.lives = Lives(self.folder)
 
     def submit(self, name: str, title: str, words: list[str], number: str | None = None) -> Job:
         """A new job, put into its queue."""
@@ -42,7 +44,8 @@ class Studio:
         return job
 
     def close(self) -> None:
-        """Close the queues."""
+        """Close the queues and the live merges."""
+        self.lives.close()
         self.queues.close()
 
 

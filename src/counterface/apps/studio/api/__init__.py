@@ -1,5 +1,5 @@
 """The interface for programs under `/api/v1`; the pages use nothing else."""
 
-from counterface.apps.studio.api import jobs, places, runs, scans, session
+from counterface.apps.studio.api import jobs, merge, places, runs, scans, session
 
-ROUTERS = (session.router, places.router, jobs.router, scans.router, runs.router)
+ROUTERS = (session.router, places.router, jobs.router, scans.router, runs.router, merge.router)
