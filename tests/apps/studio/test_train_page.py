@@ -106,7 +106,7 @@ def test_a_form_begins_a_training_that_is_watched(
     page.locator("img.run-picture").wait_for()
     assert page.evaluate("document.querySelector('.run-picture').naturalWidth") > 500
     history = page.get_by_label("Step of the picture")
-    page.wait_for_function("document.querySelector('input[type=range]:not([disabled])')")
+    page.locator("input[aria-label='Step of the picture']:enabled").wait_for()
     history.focus()
     page.keyboard.press("Home")
     page.get_by_text("step 1", exact=True).wait_for()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import secrets
 import subprocess
@@ -29,7 +30,7 @@ class Live:
             folder: an empty one, in which it runs.
         """
         self.id = secrets.token_hex(8)
-        self.used = time.monotonic()
+        self.used = math.inf  # on the monotonic clock; not idle before the first answer
         self._turn = threading.Lock()
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "counterface.apps.studio.live_merge"],
@@ -51,7 +52,7 @@ class Live:
         process = self._process
         assert process.stdin is not None and process.stdout is not None
         with self._turn:
-            self.used = time.monotonic()
+            self.used = math.inf
             try:
                 process.stdin.write(json.dumps(request) + "\n")
                 process.stdin.flush()

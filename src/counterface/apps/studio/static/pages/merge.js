@@ -26,6 +26,8 @@ export async function show(main, [model = "", target = ""]) {
   });
   form.fields.get("model").input.value = model;
   form.fields.get("target").input.value = target;
+  const setup = h("details", { open: true }, h("summary", {}, h("b", {}, "Model and target")), form.element);
+  const opened = h("span.soft.small", {});
   const said = h("div", {}), work = h("div.merge-work", { hidden: true });
   const look = viewer();
   const speed = h("output.small.soft", {});
@@ -88,12 +90,15 @@ export async function show(main, [model = "", target = ""]) {
     fill(said, notice("", "Reading the model and looking for the face."));
     state.about = await get("/merges/target", { place: to });
     try {
-      const opened = await post("/merges", { model: from, target: to, options });
+      const { id } = await post("/merges", { model: from, target: to, options });
       if (state.live) remove(`/merges/${state.live}`).catch(() => {});
-      state.live = opened.id;
+      state.live = id;
     } catch (error) { fill(said, notice("bad", error.message)); return; }
     if (left) return void remove(`/merges/${state.live}`);
     work.hidden = false;
+    setup.open = false;
+    opened.textContent = `${to} with ${from}`;
+    look.shape(state.about.width, state.about.height);
     fill(said);
     line.open(state.about);
     await moveTo(Math.min(state.about.start_s + 0.01, state.about.start_s + state.about.duration_s));
@@ -146,7 +151,7 @@ export async function show(main, [model = "", target = ""]) {
     result.element,
     sheet("Keys", h("dl.keys", {}, KEYS.map(([key, what]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, what))))));
   fill(main, head("Merge", "A trained face put into footage. Model and target need rights records; every picture that is shown is watermarked and signed."),
-    sheet("Model and target", form.element, h("div.row", {}, button("Open", open, { class: "main" }))), said, work);
+    h("section.sheet", {}, setup, h("div.row", {}, button("Open", open, { class: "main" }), opened)), said, work);
   paint();
   return () => {
     left = true;

@@ -22,7 +22,7 @@ export function knobPanel(form, onchange, onreset) {
   function knob(name) {
     const field = fields.get(name), id = `knob-${name}`, shown = name.replaceAll("_", " ");
     const choices = name === "mask" ? form.masks : name === "color_transfer" ? form.color_transfers : field.choices;
-    const reset = h("button", { type: "button", class: "quiet small", title: "As in the whole video", hidden: true, onclick: () => onreset(name) }, "reset");
+    const reset = h("button", { type: "button", class: "quiet", title: "As in the whole video", "aria-label": `${shown} as in the whole video`, onclick: () => onreset(name) }, "\u00d7");
     const row = (...inputs) => h("div.knob", { title: field.help }, h("label", { for: id }, shown), ...inputs, reset);
     if (choices.length) {
       const select = h("select", { id, onchange: () => onchange(name, select.value) }, choices.map((one) => h("option", { value: one }, one)));
@@ -53,7 +53,7 @@ export function knobPanel(form, onchange, onreset) {
       fill(whose, span ? `Of the span from ${span.from_s} s` : "Of the whole video");
       for (const [name, one] of knobs) {
         one.write(values[name]);
-        one.reset.hidden = !(span && name in span);
+        one.reset.style.visibility = span && name in span ? "visible" : "hidden";
       }
     },
     nudge(name, by) {

@@ -44,6 +44,7 @@ export function viewer() {
     element, slider,
     before: (path, query) => load(below, path, query),
     after: (path, query) => load(above, path, query),
+    shape(width, height) { element.style.aspectRatio = `${width} / ${height}`; },
     toggle() { original = !original; draw(); },
     wipe(by) { original = false; range.value = Number(range.value) + by; draw(); },
     leave() { urls.forEach((url) => URL.revokeObjectURL(url)); },
