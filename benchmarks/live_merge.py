@@ -54,7 +54,9 @@ def main() -> None:
     live.merged(MergeSettings())
     found = time.perf_counter()
     height, width = moment.frame.image.shape[:2]
-    print(f"{width}x{height}: opened in {opened - start:.2f} s, first picture {found - opened:.2f} s")
+    print(
+        f"{width}x{height}: opened in {opened - start:.2f} s, first picture {found - opened:.2f} s"
+    )
     worst = 0.0
     for name, change in CHANGES.items():
         settings = validate(MergeSettings, change, name)

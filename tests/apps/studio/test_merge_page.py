@@ -64,7 +64,7 @@ def test_a_knob_changes_the_picture_and_a_wipe_shows_both(opened: Any) -> None:
     changed(page, lambda: page.keyboard.press("Shift+S"))
     assert page.get_by_label("erode", exact=True).input_value() == "0"
     changed(page, lambda: page.keyboard.press("5"))
-    assert page.get_by_label("blend").input_value() == "raw"
+    assert page.get_by_label("blend", exact=True).input_value() == "raw"
     clip = "document.querySelector('img.after').style.clipPath"
     page.keyboard.press("]")
     assert "5%" in page.evaluate(clip)

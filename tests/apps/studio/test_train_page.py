@@ -61,7 +61,9 @@ def wait_for_step(studio: RunningStudio, place: str, step: int, within_s: float 
     raise AssertionError(f"{place} has not come to step {step}: {state}")
 
 
-def test_a_training_outlives_the_server(root: Path, tmp_path: Path, no_home_of_the_user: None) -> None:
+def test_a_training_outlives_the_server(
+    root: Path, tmp_path: Path, no_home_of_the_user: None
+) -> None:
     with run_studio(tmp_path / "state", root) as first:
         number = begin(first, "lab/kept", 100_000)
         before = wait_for_step(first, "lab/kept", 5)["run"]["step"]

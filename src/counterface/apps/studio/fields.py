@@ -66,7 +66,9 @@ def _option(name: str, field: FieldInfo, value: Any) -> Option | None:
     kind: Kind = kind_of(one)
     least = most = None
     for rule in field.metadata:
-        low, high = (getattr(rule, a, getattr(rule, b, None)) for a, b in (("ge", "gt"), ("le", "lt")))
+        low, high = (
+            getattr(rule, a, getattr(rule, b, None)) for a, b in (("ge", "gt"), ("le", "lt"))
+        )
         least, most = low if low is not None else least, high if high is not None else most
     if isinstance(value, tuple):
         value = [str(each) if isinstance(each, Path) else each for each in value] or None

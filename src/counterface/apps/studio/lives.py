@@ -1,4 +1,4 @@
-"""Live merges of the studio: warm processes, few at a time, ended when nobody has asked for a while."""
+"""Live merges of the studio: few warm processes, each ended when nobody asks for a while."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ class Live:
             SwapError: it says what is wrong, or it died.
         """
         process = self._process
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         with self._turn:
             self.used = math.inf
             try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from fractions import Fraction
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -155,7 +154,10 @@ def strip(
         images = [sandbox.read_image(path)]
     else:
         step = about.duration_s / count
-        times = [Fraction(about.start_s + (k + 0.5) * step).limit_denominator(10**6) for k in range(count)]
+        times = [
+            Fraction(about.start_s + (k + 0.5) * step).limit_denominator(10**6)
+            for k in range(count)
+        ]
         images = [frame.image for frame in sandbox.frames_at(path, times)]
     width = max(1, round(THUMB * about.width / about.height))
     small = [cv2.resize(one, (width, THUMB), interpolation=cv2.INTER_AREA) for one in images]

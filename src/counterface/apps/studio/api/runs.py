@@ -72,7 +72,9 @@ class Curves(Record):
 
 
 @router.get("/trainings/form")
-def form(model: Annotated[str, Query(description="name of the architecture")] = "df") -> TrainingForm:
+def form(
+    model: Annotated[str, Query(description="name of the architecture")] = "df",
+) -> TrainingForm:
     """The settings of a training with this architecture."""
     from counterface.registry import SWAP_MODELS
     from counterface.swap.swap_model import model_kind
@@ -236,7 +238,7 @@ def _run(studio: Studio, path: Path, jobs: dict[Path, JobRow]) -> Run:
         place=studio.places.name(path),
         name=path.name,
         model=str(config.get("model", "")),
-        swap="source" in config and "options" in config or "identities" in config,
+        swap=("source" in config and "options" in config) or "identities" in config,
         step=int(_last_line(path).get("step", 0)),
         steps=loop.get("steps") if isinstance(loop, dict) else None,
         changed=log.stat().st_mtime if log.is_file() else 0.0,
