@@ -98,6 +98,7 @@ class Marker:
         target: Path | None = None,
         *,
         quality: int = 95,
+        register: bool = True,
     ) -> MadeRecord:
         """The completed record of a picture, encoded by the suffix of `out`; see `finish`.
 
@@ -107,6 +108,7 @@ class Marker:
             record: the record as far as it is known before signing.
             target: the picture whose face was replaced; None unless that is a single file.
             quality: quality of JPEG.
+            register: False leaves it out of the known fakes, for a near copy of one that is there.
 
         Raises:
             MediaError: the picture cannot be encoded.
@@ -116,7 +118,7 @@ class Marker:
             # In the folder of `signed`, which is gone before `out` is there: a kill leaves nothing.
             unsigned = signed.with_name(f"unsigned{out.suffix}")
             write_image(unsigned, image, quality)
-            return self._finish(unsigned, signed, out, record, target, [image], ())
+            return self._finish(unsigned, signed, out, record, target, [image], (), register)
 
     def _finish(
         self,
@@ -127,6 +129,7 @@ class Marker:
         target: Path | None,
         keyframes: Sequence[Image],
         times: Sequence[Fraction],
+        register: bool = True,
     ) -> MadeRecord:
         """The record of `signed`, which is then ready to be moved to `out`."""
         record = record.model_copy(update={"output": MadeOutput(name=out.name), "marks": None})
@@ -144,11 +147,12 @@ class Marker:
             credentials=place,
             signer=self.fingerprint,
             watermark=payload,
-            known_fakes=len(keyframes),
+            known_fakes=len(keyframes) if register else 0,
         )
         done = MadeOutput(name=out.name, sha256=file_sha256(signed), bytes=signed.stat().st_size)
         record = record.model_copy(update={"output": done, "marks": marks})
-        self._register(record, out, keyframes, times)
+        if register:
+            self._register(record, out, keyframes, times)
         write_record(record, record_path(out))
         if place == "sidecar":
             sidecar_path(signed).replace(sidecar_path(out))

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import actors
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 from swap_files import write_df
 
 from counterface.apps.cli.main import main
-from counterface.errors import ConfigError, MediaError, SwapError
+from counterface.errors import ConfigError, MediaError, RightsError, SwapError
 from counterface.media.image import read_image, write_image
 from counterface.provenance.record import read_record, record_path
 from counterface.provenance.rights import Rights
 from counterface.provenance.verify import verify_file
-from counterface.swap.conversion.preview import PreviewConfig, find_moment, preview
+from counterface.swap.conversion.preview import (
+    LivePreview,
+    PreviewConfig,
+    find_moment,
+    preview,
+)
+from counterface.swap.merge.settings import MergeSettings
 
 RIGHTS = Rights(shown="a drawn face", basis="synthetic", reference="tests/actors.py")
 
@@ -119,3 +127,42 @@ def test_the_command(
     assert main(words) == 0
     assert "signed" in capsys.readouterr().out
     assert read_record(record_path(out)).settings["preview"]["merge"]["blur"] == 5
+
+
+def test_a_live_preview_merges_a_moment_again_and_again(model: Path, clip: Path) -> None:
+    live = LivePreview(model, clip, config(who="largest"))
+    moment = live.at(0.5)
+    plain = pixels(live.merged(MergeSettings()))
+    assert plain.shape == moment.frame.image.shape
+    half = pixels(live.merged(MergeSettings(opacity=50)))
+    none = pixels(live.merged(MergeSettings(opacity=0)))
+    frame = moment.frame.image.astype(int)
+    far = [np.abs(one.astype(int) - frame).mean() for one in (none, half, plain)]
+    assert far[0] < far[1] < far[2]
+    assert live.swapped() is live.swapped(("hull",))  # the face is made once a moment
+    other = live.at(0.0)
+    assert other.frame.pts == 0
+    assert live.swapped() is not None
+
+
+def test_each_live_picture_is_marked_and_a_moment_is_registered_once(
+    model: Path, clip: Path, tmp_path: Path
+) -> None:
+    live = LivePreview(model, clip, config(who="largest"))
+    live.at(0.25)
+    for number, blur in enumerate((5.0, 15.0)):
+        out = tmp_path / f"{number}.jpg"
+        out.write_bytes(live.merged(MergeSettings(blur=blur)))
+        found = verify_file(out)
+        assert found.credentials.state in ("trusted", "valid_unknown_signer")
+        assert found.watermark.state == "found"
+        assert found.known_fake.state == ("same_file", "match")[number]
+
+
+def test_a_live_preview_needs_the_rights_of_both(model: Path, clip: Path) -> None:
+    with pytest.raises(RightsError):
+        LivePreview(model, clip, PreviewConfig())
+
+
+def pixels(jpeg: bytes) -> np.ndarray:
+    return np.asarray(Pillow.open(BytesIO(jpeg)).convert("RGB"))

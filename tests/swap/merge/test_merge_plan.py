@@ -141,3 +141,38 @@ def test_the_example_in_the_documentation_is_a_plan(tmp_path: Path) -> None:
     example = PAGE.split("```toml")[1].split("```")[0]
     plan = read(tmp_path, example)
     assert len(plan.span) >= 2
+
+
+def test_a_split_span_holds_the_same_settings_on_both_sides() -> None:
+    plan = MergePlan.model_validate(
+        {"span": [{"erode": 9}, {"from_s": 1, "to_s": 3, "track": 2, "ramp_s": 0.5, "blur": 20}]}
+    )
+    parts = plan.split(1, 1.75)
+    assert [(one.from_s, one.to_s, one.track) for one in parts.span[1:]] == [
+        (1, 1.75, 2),
+        (1.75, 3, 2),
+    ]
+    for moment in (0.5, 1.6, 1.75, 2.4, 3.5):
+        assert parts.at(moment, 2) == plan.at(moment, 2)
+    with pytest.raises(ConfigError, match="not inside"):
+        plan.split(1, 3.0)
+    with pytest.raises(ConfigError, match="no span 3"):
+        plan.split(2, 1.0)
+
+
+def test_settings_of_a_moment_are_carried_on_or_back() -> None:
+    plan = MergePlan.model_validate(
+        {
+            "settings": {"erode": 2},
+            "span": [{"from_s": 1, "to_s": 2, "erode": 9}, {"from_s": 4, "blur": 30}],
+        }
+    )
+    here = plan.at(1.5)
+    on, back = plan.carry(1.5), plan.carry(1.5, back=True)
+    assert on.at(1.5) == on.at(3) == on.at(9) == here
+    assert on.at(0.5) == plan.at(0.5)
+    assert back.at(0) == back.at(1.4) == here
+    assert back.at(5) == plan.at(5)
+    assert MergePlan().carry(3) == MergePlan()
+    with pytest.raises(ConfigError):
+        plan.carry(0, back=True)

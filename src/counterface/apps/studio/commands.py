@@ -145,8 +145,8 @@ def words_of(
     return words
 
 
-def require_understood(name: str, words: Sequence[str]) -> None:
-    """Refuse words that the command would refuse, before a job waits its turn.
+def require_understood(name: str, words: Sequence[str]) -> dict[str, Any]:
+    """What the command's function would be called with by name; refused words wait for no turn.
 
     Raises:
         ConfigError: an argument is missing, or a value is of no use.
@@ -154,9 +154,10 @@ def require_understood(name: str, words: Sequence[str]) -> None:
     try:
         with _one_at_a_time:
             app = _app_of_noun(name.split()[0])
-            app.parse_args(list(words), exit_on_error=False, print_error=False)
+            _, bound, _ = app.parse_args(list(words), exit_on_error=False, print_error=False)
     except CycloptsError as error:
         raise ConfigError(describe_misuse(error)) from error
+    return dict(bound.kwargs)
 
 
 def _words_of_option(option: Option, value: Any, places: Places) -> list[str]:
@@ -244,12 +245,12 @@ def _holds_others(argument: Argument) -> bool:
 
 def _option(argument: Argument) -> Option:
     field = argument.field_info
-    hint, many = _inner(argument.hint)
+    hint, many = inner_type(argument.hint)
     least, most = _bounds(field.annotation)
     default = None if field.default in (inspect.Parameter.empty, None) else field.default
     if isinstance(default, tuple):
         default = [str(one) for one in default] or None
-    kind = _kind(hint)
+    kind = kind_of(hint)
     return Option(
         name=_Named(argument).name,
         kind=kind,
@@ -263,18 +264,19 @@ def _option(argument: Argument) -> Option:
     )
 
 
-def _inner(hint: Any) -> tuple[Any, bool]:
+def inner_type(hint: Any) -> tuple[Any, bool]:
     """The type of one value, without None, and whether several are taken."""
     if get_origin(hint) is Annotated:
-        return _inner(get_args(hint)[0])
+        return inner_type(get_args(hint)[0])
     if get_origin(hint) in (Union, UnionType):
-        return _inner(next(part for part in get_args(hint) if part is not type(None)))
+        return inner_type(next(part for part in get_args(hint) if part is not type(None)))
     if get_origin(hint) in (tuple, list):
-        return _inner(get_args(hint)[0])[0], True
+        return inner_type(get_args(hint)[0])[0], True
     return hint, False
 
 
-def _kind(hint: Any) -> Kind:
+def kind_of(hint: Any) -> Kind:
+    """What a field of a type takes."""
     if get_origin(hint) is Literal:
         return "choice"
     if isinstance(hint, type):

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from counterface.apps.studio.frame_pack import PackMaker
+from counterface.apps.studio.lives import Lives
 from counterface.apps.studio.places import Places
 from counterface.apps.studio.queues import Queues
 from counterface.apps.studio.settings import StudioConfig, default_state
@@ -36,6 +37,7 @@ class Studio:
         self.store = Store(self.folder)
         self.queues = Queues(self.folder)
         self.packs = PackMaker()
+        self.lives = Lives(self.folder)
 
     def submit(self, name: str, title: str, words: list[str], number: str | None = None) -> Job:
         """A new job, put into its queue."""
@@ -53,7 +55,8 @@ class Studio:
         return self.submit(old.name, old.title, moved, number)
 
     def close(self) -> None:
-        """Close the queues."""
+        """Close the queues and the live merges."""
+        self.lives.close()
         self.queues.close()
 
 

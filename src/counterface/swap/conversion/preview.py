@@ -1,13 +1,15 @@
-"""One frame of a target, swapped with a grid of merge settings: a picture to choose them by.
+"""One frame of a target, swapped with a grid of merge settings or with one set after the other.
 
 A preview shows a made face, so it needs the rights and gets the marks of any other output.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -28,7 +30,7 @@ from counterface.swap.conversion.settings import (
     TargetRightsFile,
 )
 from counterface.swap.merge.grid import parse_knob, settings_grid
-from counterface.swap.merge.merge_face import Swapped
+from counterface.swap.merge.merge_face import Swapped, merge_face
 from counterface.swap.merge.settings import MergeSettings, mask_factors
 from counterface.types import Frame
 
@@ -93,6 +95,105 @@ class Moment:
     face: PlacedFace
 
 
+class LivePreview:
+    """A model and one moment of a target, merged again and again with other settings.
+
+    The model is read and the face made once, so that a change of settings costs its merge alone
+    and the marks of the picture. Not shared between threads.
+    """
+
+    def __init__(self, model: Path, target: Path, config: PreviewConfig) -> None:
+        """Read the model, and check that it and the target may be used.
+
+        Args:
+            model: a run's folder, weights or a checkpoint.
+            target: a video or picture.
+            config: as of a preview; `at`, `rows` and `columns` are not looked at.
+
+        Raises:
+            ConfigError: the identity or the plan cannot be used.
+            SwapError: the model cannot be read.
+            RightsError: the footage of the model or of the target carries no rights record.
+        """
+        from counterface.provenance.mark import Marker  # loaded on use: signing, torch
+        from counterface.swap.conversion.job import ConvertJob
+        from counterface.swap.swap_model import read_model
+
+        self.target, self.config = target, config
+        self.marker = Marker()
+        self._job = ConvertJob(read_model(model), config.conversion(), self.marker, redo=True)
+        self._sha256 = file_sha256(target)
+        self._rights = self._job.target_rights(target, self._sha256)
+        self._generator = self._job.generator(masks=True)
+        self._swapped: dict[frozenset[str], Swapped] = {}
+        self._moment: Moment | None = None
+        self._registered = False
+
+    def at(self, seconds: float) -> Moment:
+        """The moment from here on: the frame shown then, and the face in it that was chosen.
+
+        Raises:
+            SwapError, MediaError: as `find_moment`; the moment stays the one before.
+        """
+        self._moment = find_moment(self.target, self.config.model_copy(update={"at": seconds}))
+        self._swapped, self._registered = {}, False
+        return self._moment
+
+    @property
+    def moment(self) -> Moment:
+        """The moment that is merged; that of the config where no other was chosen."""
+        return self._moment or self.at(self.config.at)
+
+    def settings(self) -> MergeSettings:
+        """The settings of the plan at the moment, with those of the config over them."""
+        return self._job.plan.at(self.moment.frame.pts, self.moment.face.person)
+
+    def swapped(self, factors: Collection[str] = ()) -> Swapped:
+        """The new face of the moment, with the masks that are asked for by their factors.
+
+        Raises:
+            SwapError: a mask of the faceset is asked for, and there is none.
+            WeightsError: the segmenter is asked for, and its file cannot be used.
+        """
+        wanted = frozenset(factors) & (SEGMENTED | {"faceset"})
+        if wanted not in self._swapped:
+            masks = self._job.masks(self.target, self._sha256, asked="faceset" in wanted)
+            segmenter = self._job.segmenter(asked=bool(wanted & SEGMENTED))
+            self._swapped[wanted] = make_swapped(
+                self._generator, self.moment, self._job.identity, masks, segmenter
+            )
+        return self._swapped[wanted]
+
+    def merged(self, settings: MergeSettings, quality: int = 90) -> bytes:
+        """The whole frame with these settings, as a watermarked JPEG that holds its credentials.
+
+        Of each moment the first picture is registered as a known fake; those with other settings
+        are so much like it that the registry finds them too. As of pictures of a sequence, the
+        credentials name no ingredient, for which the whole target would be hashed each time.
+
+        Raises:
+            SwapError, WeightsError: as `swapped`.
+            ProvenanceError: the picture cannot be signed.
+        """
+        moment, swapped = self.moment, self.swapped(settings.mask_factors)
+        frame = merge_face(moment.frame.image, swapped, settings, moment.face.motion).frame
+        with TemporaryDirectory(prefix="counterface-live-") as folder:
+            out = Path(folder) / "live.jpg"
+            made = self.marker.mark_frame(frame)
+            record = self.record(out, {"at": float(moment.frame.pts)}, settings)
+            self.marker.finish_image(
+                made, out, record, quality=quality, register=not self._registered
+            )
+            self._registered = True
+            return out.read_bytes()
+
+    def record(self, out: Path, tried: dict[str, Any], settings: MergeSettings) -> MadeRecord:
+        """The record of a picture of the moment, as far as it is known before signing."""
+        record = self._job.record(self.target, self._sha256, self._rights, out, places=())
+        shown = {**tried, "merge": settings.model_dump(mode="json")}
+        return record.model_copy(update={"settings": {**record.settings, "preview": shown}})
+
+
 def preview(model: Path, target: Path, out: Path, config: PreviewConfig) -> MadeRecord:
     """Write the grid into `out`, signed, watermarked and registered, and give its record.
 
@@ -109,34 +210,20 @@ def preview(model: Path, target: Path, out: Path, config: PreviewConfig) -> Made
         MediaError: the target cannot be read, or `out` not written.
         ProvenanceError: the picture cannot be signed.
     """
-    from counterface.provenance.mark import Marker  # loaded on use: signing, torch
-    from counterface.swap.conversion.job import ConvertJob
-    from counterface.swap.swap_model import read_model
-
     if out.exists() and target.exists() and out.samefile(target):
         raise SwapError(f"{out} is the target itself; name another picture to write")
     if out.suffix.lower() not in SUFFIXES:
         raise SwapError(f"{out}: a preview is written as {', '.join(SUFFIXES)}")
     rows, columns = parse_knob(config.rows), parse_knob(config.columns)
-    conversion, marker = config.conversion(), Marker()
-    job = ConvertJob(read_model(model), conversion, marker, redo=True)
-    sha256 = file_sha256(target)
-    rights = job.target_rights(target, sha256)
-    moment = find_moment(target, config)
-    settings = job.plan.at(moment.frame.pts, moment.face.person)
+    live = LivePreview(model, target, config)
+    moment, settings = live.moment, live.settings()
     knobs = {str(value) for k in (rows, columns) if k.name == "mask" for value in k.values}
-    asked = {name for kind in knobs for name in mask_factors(kind)}
-    masks = job.masks(target, sha256, asked="faceset" in asked)
-    generator = job.generator(masks="learned" in asked)
-    segmenter = job.segmenter(asked=bool(asked & SEGMENTED))
-    swapped = make_swapped(generator, moment, job.identity, masks, segmenter)
+    asked = {name for kind in (*knobs, settings.mask) for name in mask_factors(kind)}
+    swapped = live.swapped(asked)
     grid = settings_grid(moment.frame.image, swapped, settings, rows, columns, moment.face.motion)
-    marked = marker.mark_frame(grid)
-    record = job.record(target, sha256, rights, out, places=())
     tried = config.model_dump(mode="json", include={"at", "rows", "columns"})
-    tried["merge"] = settings.model_dump(mode="json")
-    record = record.model_copy(update={"settings": {**record.settings, "preview": tried}})
-    return marker.finish_image(marked, out, record, target)
+    record = live.record(out, tried, settings)
+    return live.marker.finish_image(live.marker.mark_frame(grid), out, record, target)
 
 
 def find_moment(target: Path, config: PreviewConfig) -> Moment:

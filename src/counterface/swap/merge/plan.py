@@ -29,7 +29,7 @@ from pydantic import (
     model_validator,
 )
 
-from counterface.config import Record, read_config, to_toml
+from counterface.config import Record, read_config, to_toml, validate
 from counterface.errors import ConfigError
 from counterface.files import write_bytes
 from counterface.project_files import describe_error
@@ -148,6 +148,51 @@ class MergePlan(Record):
                 before = values.get(key, getattr(self.settings, key))
                 values[key] = _mix(before, value, weight)
         return self.settings.model_copy(update=values) if values else self.settings
+
+    def split(self, number: int, at_s: float) -> MergePlan:
+        """The plan with a span cut in two at a moment; the parts switch at once, without ramps.
+
+        Args:
+            number: of the span, from 0.
+            at_s: seconds, inside the span.
+
+        Raises:
+            ConfigError: there is no such span, or the moment lies outside it.
+        """
+        span = self._span(number)
+        if not span.from_s < at_s < (float("inf") if span.to_s is None else span.to_s):
+            raise ConfigError(
+                f"span {number + 1} cannot be split at {at_s:g} s: that is not inside it"
+            )
+        values = span.model_dump(exclude={"ramp_s"})
+        first, second = {**values, "to_s": at_s}, {**values, "from_s": at_s}
+        parts = tuple(validate(Span, one, f"span {number + 1}") for one in (first, second))
+        return self.model_copy(
+            update={"span": (*self.span[:number], *parts, *self.span[number + 1 :])}
+        )
+
+    def carry(self, at_s: float, track: int | None = None, *, back: bool = False) -> MergePlan:
+        """The plan with the settings of a moment from there to the end, or back to the start.
+
+        They come as one span after all others, which says every setting that is another somewhere,
+        so that it wins over each span that it covers.
+
+        Raises:
+            ConfigError: there is no time before the moment.
+        """
+        here = self.at(at_s, track).model_dump()
+        named = [name for name in here if any(name in one.changes for one in self.span)]
+        if not named:
+            return self
+        time = {"to_s": at_s} if back else {"from_s": at_s}
+        values = {**time, "track": track, **{name: here[name] for name in named}}
+        new = validate(Span, values, f"settings of {at_s:g} s")
+        return self.model_copy(update={"span": (*self.span, new)})
+
+    def _span(self, number: int) -> Span:
+        if not 0 <= number < len(self.span):
+            raise ConfigError(f"no span {number + 1}; the plan has {len(self.span)}")
+        return self.span[number]
 
 
 def _mix(before: Any, after: Any, weight: float) -> Any:

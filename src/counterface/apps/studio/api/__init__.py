@@ -1,5 +1,8 @@
 """The interface for programs under `/api/v1`; the pages use nothing else."""
 
-from counterface.apps.studio.api import detectors, jobs, places, scans, session
+from counterface.apps.studio.api import detectors, jobs, merge, places, runs, scans, session
 
-ROUTERS = (session.router, places.router, jobs.router, scans.router, detectors.router)
+ROUTERS = (
+    *(session.router, places.router, jobs.router, scans.router),
+    *(runs.router, merge.router, detectors.router),
+)

@@ -106,4 +106,4 @@ export function optionField(option, { value, place = {}, onchange = () => {} } =
 const withCode = (text) => text.split(/`(.+?)`/).map((part, n) => (n % 2 ? h("code", {}, part) : part));
 
 const asText = (value) => (value === null || value === undefined ? "" : Array.isArray(value) ? value.join(", ") : String(value));
-const label = (name) => name.split(".").pop().replaceAll("-", " ");
+const label = (name) => name.split(".").pop().replaceAll(/[-_]/g, " ");
