@@ -13,6 +13,7 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 
@@ -153,6 +154,12 @@ def _add_errors(app: FastAPI, studio: Studio) -> None:
         missing = isinstance(error, StudioError) or str(error).endswith("is not there")
         status = 404 if missing else 403 if isinstance(error, PlaceError) else 422
         return JSONResponse({"error": studio.places.outward(reason_of(error))}, status)
+
+    @app.exception_handler(RequestValidationError)
+    async def misshapen(_request: Request, error: RequestValidationError) -> JSONResponse:
+        # without what came in, which may be large, and no JSON (NaN)
+        told = [{"loc": list(one["loc"]), "msg": one["msg"]} for one in error.errors()]
+        return JSONResponse({"detail": told}, 422)
 
     @app.exception_handler(Exception)
     async def unknown(request: Request, error: Exception) -> JSONResponse:

@@ -11,6 +11,7 @@ So a killed change leaves each crop with its old row or its new one, and the sam
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Iterable
 from dataclasses import replace
@@ -39,6 +40,7 @@ CHANGES = ".align"
 BATCH = 64  # crops in a commit: what a kill loses at most
 QUALITY = 95  # of JPEG crops that are cut anew
 LARGEST = 1e6  # pixels
+_SAME_POINT = 0.01  # pixels of the crop; what goes through JSON differs by less
 _RECORD = "change.json"
 _ADVICE = "delete its folder; that change can then no longer be taken back"
 
@@ -222,6 +224,50 @@ def undo(folder: Path) -> Undone:
     return Undone(
         folder=str(folder), work=record.work, crops=back, left=left, more=len(numbers) - 1
     )
+
+
+def list_changes(folder: Path) -> tuple[Work, ...]:
+    """The changes of a faceset that can be taken back, first to last.
+
+    Raises:
+        FacesetError: what was kept of one cannot be read.
+    """
+    return tuple(_read_record(_place(folder, number)).work for number in _numbers(folder))
+
+
+def set_landmarks(
+    folder: Path, file: str, points: NDArray[np.floating], seen: NDArray[np.floating]
+) -> Row:
+    """The row of a crop once it has landmarks that were set by hand; `undo` takes them back.
+
+    The crop stays as it is cut.
+
+    Args:
+        folder: the faceset.
+        file: name of the crop's file.
+        points: (68, 2), pixels of the crop.
+        seen: (68, 2), pixels of the crop: the landmarks that were looked at.
+
+    Raises:
+        FacesetError: no faceset, no such crop, it has other landmarks than those that were looked
+            at, the folder cannot be written, or another process writes to it.
+        ShapeError: they are not finite (68, 2), or lie outside of the frame or the crop.
+    """
+    with opened(folder) as faceset:
+        row = next((row for row in faceset if row.file == file), None)
+        if row is None:
+            raise FacesetError(f"{folder} has no crop {file!r} any more; look at it again")
+        now = warp_points(row.landmarks, row.frame_to_crop)
+        if seen.shape != now.shape or not np.allclose(seen, now, atol=_SAME_POINT):
+            raise FacesetError(
+                f"{file}: its landmarks were changed since they were looked at; look at them again"
+            )
+        new = with_landmarks(row, points_in_frame(points, row), faceset.header.size)
+        digest = hashlib.sha256(new.landmarks.tobytes()).hexdigest()
+        change = Change(faceset, Work(does="edit", by=f"{file} {digest[:16]}"))
+        change.put(row, new)
+        change.finish()
+    return new
 
 
 def with_landmarks(row: Row, landmarks: NDArray[np.floating], size: int) -> Row:

@@ -15,6 +15,7 @@ import numpy as np
 from counterface.config import Record
 from counterface.errors import CounterfaceError, FacesetError
 from counterface.faces.align import compose, invert
+from counterface.faceset.curate.carry import drop_mask_files, is_mask_name
 from counterface.faceset.curate.relocate import opened
 from counterface.faceset.find_row import by_stem, row_at
 from counterface.faceset.inspect import Problem
@@ -137,6 +138,49 @@ def export_masks(
         without=len(faceset) - written - len(problems),
         problems=tuple(problems),
     )
+
+
+def write_polygons(folder: Path, file: str, polygons: Polygons | None) -> Row:
+    """The row of a crop once its mask is drawn from these polygons, in place of what it had.
+
+    Args:
+        folder: the faceset.
+        file: name of the crop's file.
+        polygons: outlines; those over a crop of another side are scaled. None leaves no mask.
+
+    Raises:
+        FacesetError: no faceset, no such crop, another shares its name but for the suffix, the
+            folder cannot be written, or another process writes to it.
+    """
+    with opened(folder) as faceset:
+        row = next((row for row in faceset if row.file == file), None)
+        if row is None:
+            raise FacesetError(f"{folder} has no crop {file!r} any more; look at it again")
+        by_stem(faceset)  # refuses two crops that would share a mask
+        name = None
+        if polygons is not None:
+            scaled = polygons.scaled(faceset.header.size)
+            make_folder(folder / MASKS, FacesetError)
+            mask = np.repeat(draw_mask(scaled)[..., None], 3, axis=2)
+            name = write_mask(folder, row, mask, scaled)
+        new = replace(row, mask=name)
+        save(replace(faceset, rows=tuple(new if one is row else one for one in faceset)))
+        others = {one.mask for one in faceset if one is not row} | {name}
+        if row.mask is not None and row.mask not in others and is_mask_name(row.mask):
+            drop_mask_files(folder, row.mask)
+    return new
+
+
+def polygons_of(folder: Path, row: Row) -> Polygons | None:
+    """The polygons that the mask of a row was drawn from; None where it has none.
+
+    Raises:
+        FacesetError: they cannot be read.
+    """
+    if row.mask is None or not is_mask_name(row.mask):
+        return None
+    path = (folder / row.mask).with_suffix(_POLYGONS)
+    return read_polygons(path) if path.is_file() else None
 
 
 def _read(

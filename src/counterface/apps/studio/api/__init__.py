@@ -1,8 +1,18 @@
 """The interface for programs under `/api/v1`; the pages use nothing else."""
 
-from counterface.apps.studio.api import detectors, jobs, merge, places, runs, scans, session
+from counterface.apps.studio.api import (
+    crops,
+    detectors,
+    facesets,
+    jobs,
+    merge,
+    places,
+    runs,
+    scans,
+    session,
+)
 
-ROUTERS = (
-    *(session.router, places.router, jobs.router, scans.router),
-    *(runs.router, merge.router, detectors.router),
+ROUTERS = tuple(
+    part.router
+    for part in (session, places, jobs, scans, facesets, crops, runs, merge, detectors)
 )

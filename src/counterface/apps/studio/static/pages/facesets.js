@@ -1,5 +1,8 @@
-import { empty, fill } from "../js/ui.js";
+// Facesets: what there are, and the desk of one that is open.
 
-export async function show(main) {
-  fill(main, empty("Not here yet."));
+import { showDesk } from "./facesets/desk.js";
+import { showList } from "./facesets/list.js";
+
+export async function show(main, [place, tab]) {
+  return place ? showDesk(main, place, tab) : showList(main);
 }
