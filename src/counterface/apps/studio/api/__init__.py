@@ -13,6 +13,5 @@ from counterface.apps.studio.api import (
 )
 
 ROUTERS = tuple(
-    part.router
-    for part in (session, places, jobs, scans, facesets, crops, runs, merge, detectors)
+    part.router for part in (session, places, jobs, scans, facesets, crops, runs, merge, detectors)
 )
