@@ -34,6 +34,7 @@ def main() -> None:
     for line in sys.stdin:
         begun = time.perf_counter()
         asked = json.loads(line)
+        answer: dict[str, Any]
         try:
             if "open" in asked:
                 live = _open(asked)

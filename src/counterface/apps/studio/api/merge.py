@@ -23,7 +23,6 @@ from counterface.swap.merge.settings import MASK_FACTORS, MergeSettings
 router = APIRouter(tags=["merging"])
 THUMB = 96  # height of a frame in the strip, pixels
 MOST_SETTINGS = 8000  # characters of settings in an address
-JPEG = {"response_class": Response}
 MASKS = (
     "hull", "learned", "learned_x_hull", "faceset", "segmented", "made", "segmented_x_hull",
     "segmented_x_made", "segmented_x_made_x_hull", "none",
@@ -66,7 +65,6 @@ class LiveAbout(Record):
     """A live merge that is open."""
 
     id: str
-    ms: int = Field(description="time that opening took")
 
 
 class LiveMoment(Record):
@@ -138,7 +136,7 @@ def target(studio: StudioHere, place: str) -> TargetAbout:
     )
 
 
-@router.get("/merges/strip", **JPEG)
+@router.get("/merges/strip", response_class=Response)
 def strip(
     studio: StudioHere, place: str, count: Annotated[int, Query(ge=2, le=24)] = 12
 ) -> Response:
@@ -164,7 +162,7 @@ def strip(
     return _jpeg(np.concatenate(small, axis=1))
 
 
-@router.get("/merges/frame", **JPEG)
+@router.get("/merges/frame", response_class=Response)
 def frame(studio: StudioHere, place: str, at: Seconds = 0.0) -> Response:
     """One frame of a video, or a picture."""
     from counterface.media import sandbox
@@ -192,7 +190,7 @@ def open_live(request: LiveRequest, studio: StudioHere) -> LiveAbout:
             "config": {} if config is None else config.model_dump(mode="json", by_alias=True),
         }
     )
-    return LiveAbout(id=live.id, ms=0)
+    return LiveAbout(id=live.id)
 
 
 @router.post("/merges/{number}/at")
@@ -201,13 +199,13 @@ def choose_moment(number: str, at: Seconds, studio: StudioHere) -> LiveMoment:
     return LiveMoment.model_validate(studio.lives.get(number).ask({"at": at}))
 
 
-@router.get("/merges/{number}/before", **JPEG)
+@router.get("/merges/{number}/before", response_class=Response)
 def before(number: str, studio: StudioHere) -> Response:
     """The frame of the moment as it is."""
     return _picture(studio.lives.get(number).ask({"before": True}))
 
 
-@router.get("/merges/{number}/picture", **JPEG)
+@router.get("/merges/{number}/picture", response_class=Response)
 def merged(
     number: str,
     studio: StudioHere,

@@ -21,7 +21,8 @@ export function timeLine(does) {
   /** The plan with one span changed; null where its times do not fit. */
   function withSpan(number, values) {
     const span = { ...state.plan.span[number], ...values };
-    if (span.to_s === null) delete span.to_s;
+    for (const name of ["to_s", "track", "ramp_s"]) if (span[name] === null) delete span[name];
+    span.from_s ??= 0;
     const length = end(span) - span.from_s;
     if (span.from_s < 0 || length <= 0) return null;
     if (span.ramp_s && span.to_s !== undefined && 2 * span.ramp_s > length) span.ramp_s = round(Math.floor(500 * length) / 1000);
@@ -76,27 +77,24 @@ export function timeLine(does) {
     addEventListener("pointerup", drop, { once: true });
   }
 
+  /** Fields of the chosen span, made anew for another span alone, so that typing is not broken off. */
   function paintFields() {
-    const span = state.plan.span[state.chosen];
-    if (!span) return fill(fields, h("span.soft.small", {}, state.plan.span.length ? "Choose a span to change it alone." : "No span yet: the same settings hold for the whole video."));
-    const number = (name, title, value, least = 0) => {
-      const input = h("input", { type: "number", min: least, step: "any", "aria-label": title, onchange: () => change(state.chosen, { [name]: input.value === "" ? null : Number(input.value) }) });
-      input.value = value ?? "";
-      return h("label", {}, title, input);
-    };
-    fill(fields, number("from_s", "From, s", span.from_s), number("to_s", "To, s", span.to_s), number("ramp_s", "Ramp, s", span.ramp_s ?? 0),
-      h("label", {}, "Person", personInput(span)), button("Split here", split), button("Delete span", drop, { class: "danger" }),
-      button("Whole video", () => does.choose(null)));
+    const span = state.plan.span[state.chosen], key = span ? state.chosen : `none ${state.plan.span.length > 0}`;
+    if (key !== madeFor) {
+      madeFor = key;
+      if (span) fill(fields, [...inputs.values()].map((one) => one.element), button("Split here", split), button("Delete span", drop, { class: "danger" }), button("Whole video", () => does.choose(null)));
+      else fill(fields, h("span.soft.small", {}, state.plan.span.length ? "Choose a span to change it alone." : "No span yet: the same settings hold for the whole video."));
+    }
+    if (span) for (const [name, one] of inputs) one.input.value = span[name] ?? (name === "ramp_s" ? 0 : "");
   }
-  function personInput(span) {
-    const input = h("input", { type: "number", min: 0, step: 1, placeholder: "all", "aria-label": "Person", onchange: () => {
-      const plan = withSpan(state.chosen, input.value === "" ? {} : { track: Number(input.value) });
-      if (input.value === "") delete plan.span[state.chosen].track;
-      does.change(plan);
+  function spanInput(name, title, more = {}) {
+    const input = h("input", { type: "number", min: 0, step: "any", "aria-label": title, ...more, onchange: () => {
+      change(state.chosen, { [name]: input.value === "" ? null : Number(input.value) });
     } });
-    input.value = span.track ?? "";
-    return input;
+    return [name, { input, element: h("label", {}, title, input) }];
   }
+  const inputs = new Map([spanInput("from_s", "From, s"), spanInput("to_s", "To, s"), spanInput("ramp_s", "Ramp, s"), spanInput("track", "Person", { step: 1, placeholder: "all" })]);
+  let madeFor = "";
 
   function add() {
     const from = round(state.now), last = about.start_s + about.duration_s;
@@ -132,7 +130,9 @@ export function timeLine(does) {
       state = given;
       moment.value = state.now; typed.value = round(state.now);
       cursor.style.left = `${100 * share(state.now)}%`;
+      const focused = [...bars.children].indexOf(document.activeElement);
       fill(bars, state.plan.span.map(bar));
+      bars.children[focused]?.focus();
       paintFields();
     },
   };

@@ -10,13 +10,13 @@ const KINDS = { running: "good", stopping: "unsure", waiting: "unsure", done: "g
 
 export async function showRun(main, place) {
   let state = await get("/runs/state", { place });
-  const facts = h("dl.facts", { "aria-label": "State of the run" }), buttons = h("div.row", {}), card = h("div", {});
+  const facts = h("dl.facts", { "aria-label": "State of the run" }), buttons = h("div.row", {}), card = h("div", {}), fault = h("div", {});
   const curves = curveSheet("Losses", [{ place, name: place, live: false }]);
   const image = h("img.run-picture", { alt: "Source, its reconstruction, target, its reconstruction, swap and mask", width: 1200, height: 420 });
   const slider = h("input", { type: "range", min: 0, step: 1, "aria-label": "Step of the picture", oninput: () => showPicture(true) });
   const shownStep = h("output.mono.small", {});
-  const changes = h("div", {});
-  let shown = "", follows = true, cardOf = "";
+  const changes = h("section.sheet", { hidden: true });
+  let shown = "", follows = true, cardOf = "", offered = "";
 
   function showPicture(byHand = false) {
     const steps = state.pictures, last = steps.length - 1;
@@ -43,19 +43,26 @@ export async function showRun(main, place) {
       fact("Time left", open && left !== null ? `about ${seconds(left)}` : open ? "not known yet" : "none"),
       fact("Waits for examples", last.waiting_for_data === undefined ? "not known yet" : `${Math.round(100 * last.waiting_for_data)} %`),
       fact("Model", run.model || "not known yet"));
-    fill(buttons,
+    const able = `${job?.id} ${job?.state} ${run.swap} ${run.step > 0}`;
+    if (able !== offered) fill(buttons,
       open && button("Stop and save", async () => { await post(`/jobs/${job.id}/stop`); tell("It saves a checkpoint and stops."); }, { disabled: job.state === "stopping" }),
       job && !open && button(job.state === "done" ? "Run again" : "Go on", async () => { await post(`/jobs/${job.id}/again`); tell("It waits in its queue."); await refresh(); }, { class: "main" }),
       run.swap && h("a.button", { href: `#/train/new/${encodeURIComponent(place)}` }, "New form with these settings"),
       run.swap && run.step > 0 && h("a.button", { href: `#/merge/${encodeURIComponent(place)}` }, "Merge with it"),
       h("a.button", { href: "#/train" }, "All runs"));
-    if (job && cardOf !== job.id) { cardOf = job.id; fill(card, jobCard(job)); }
+    offered = able;
+    if (job && cardOf !== job.id) {
+      cardOf = job.id;
+      fill(card, h("details", {}, h("summary", {}, "The job and its command line"), jobCard(job)));
+    }
+    fill(fault, job?.error && !open && notice("bad", job.error));
     curves.setLive(open);
     slider.max = Math.max(0, state.pictures.length - 1);
     slider.disabled = state.pictures.length < 2;
     if (follows) slider.value = slider.max;
     showPicture();
-    fill(changes, state.changes.map((one) => h("p.small", {}, `after step ${one.step}: `,
+    changes.hidden = !state.changes.length;
+    fill(changes, h("h2", {}, "Changes on the way"), state.changes.map((one) => h("p.small", {}, `after step ${one.step}: `,
       Object.entries(one.changed ?? {}).map(([key, [before, after]]) => `${key} ${JSON.stringify(before)} to ${JSON.stringify(after)}`).join("; "))));
   }
 
@@ -67,11 +74,11 @@ export async function showRun(main, place) {
   slider.addEventListener("keydown", (event) => { if (event.key === "End") { follows = true; showPicture(); } });
   fill(main,
     head(place, "A swap model in training. Stopping saves a checkpoint; going on continues from it.", buttons),
-    sheet("", facts, card),
+    sheet("", facts, fault, card),
     sheet("Picture", h("div.run-frame", {}, image), h("div.row", {}, h("label.grow.row", {}, "History", slider), shownStep),
       state.run.swap && state.settings.preview_history === false && notice("unsure", "This run keeps its last picture alone; preview_history in its settings keeps them all.")),
     curves.element,
-    sheet("Changes on the way", changes));
+    changes);
   paint();
   let asked = false;
   const again = async () => {
