@@ -35,7 +35,7 @@ def opened(studio: RunningStudio, page: Any, root: Path) -> Any:
     page.get_by_label("out *").fill("lab/out.mp4")
     page.get_by_role("button", name="Open", exact=True).click()
     until(page, f"{PICTURE}.startsWith('blob:')")
-    page.locator("img.strip").first.wait_for()
+    page.locator("img.film").first.wait_for()
     return page
 
 
@@ -91,7 +91,7 @@ def test_spans_are_made_split_and_saved(opened: Any, root: Path) -> None:
     plan = MergePlan.read(root / "plan.toml")
     assert [plan.at(moment).erode for moment in (0.0, 0.3, 0.6, 0.9)] == [4, 20, -4, 4]
     page.get_by_role("button", name="Delete span").click()
-    assert page.locator("button.span").count() == 1
+    assert page.locator("button.plan-span").count() == 1
 
 
 def test_a_grid_and_a_render_that_says_what_it_is(opened: Any, root: Path) -> None:
@@ -99,12 +99,12 @@ def test_a_grid_and_a_render_that_says_what_it_is(opened: Any, root: Path) -> No
     page.get_by_label("Downwards").fill("blend=overlay,raw")
     page.get_by_label("To the right").fill("erode=0,10")
     page.get_by_role("button", name="Make the grid").click()
-    page.locator("img.grid").wait_for()
+    page.locator("img.merge-grid").wait_for()
     page.get_by_label("File of the plan").fill("lab/render.toml")
     page.get_by_role("button", name="Render").click()
     page.get_by_role("heading", name="lab/out.mp4").wait_for()
     page.get_by_text("24 of 24 frames have a new face").wait_for()
-    page.locator(".facts").get_by_text("found", exact=True).wait_for()  # the watermark
+    page.locator(".run-facts").get_by_text("found", exact=True).wait_for()  # the watermark
     assert (root / "out.mp4").is_file()
     assert (root / "render.toml").is_file()
 

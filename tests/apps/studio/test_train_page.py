@@ -104,7 +104,7 @@ def test_a_form_begins_a_training_that_is_watched(
 
     page.get_by_role("heading", name="lab/formed").wait_for()
     wait_for_step(studio, "lab/formed", 25)
-    page.locator(".legend .mono").first.wait_for()
+    page.locator(".run-legend .mono").first.wait_for()
     page.locator("img.run-picture").wait_for()
     assert page.evaluate("document.querySelector('.run-picture').naturalWidth") > 500
     history = page.get_by_label("Step of the picture")
@@ -129,7 +129,7 @@ def test_runs_are_compared_and_a_run_gives_a_form(studio: RunningStudio, page: A
     page.goto(f"{studio.address}/#/train")
     for name in ("lab/one", "lab/two"):
         page.get_by_label(f"Compare {name}").check()
-    legend = page.locator(".legend")
+    legend = page.locator(".run-legend")
     legend.get_by_text("lab/one").wait_for()
     legend.get_by_text("lab/two").wait_for()
     page.goto(f"{studio.address}/#/train/new/lab%2Fone")

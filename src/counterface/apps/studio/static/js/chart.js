@@ -25,8 +25,8 @@ export function smooth(values, share) {
  */
 export function chart(label, { onrange = () => {} } = {}) {
   const canvas = h("canvas", { role: "img", "aria-label": label });
-  const said = h("div.chart-said.mono.small", { "aria-hidden": "true" });
-  const element = h("div.chart", {}, canvas, said);
+  const said = h("div.step-said.mono.small", { "aria-hidden": "true" });
+  const element = h("div.step-chart", {}, canvas, said);
   let lines = [], frame = null, dragged = null, at = null;
 
   function bounds() {

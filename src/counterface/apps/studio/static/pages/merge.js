@@ -149,7 +149,7 @@ export async function show(main, [model = "", target = ""]) {
       h("div.row", {}, h("label", { for: "plan-place" }, "File of the plan"), h("div", { class: "plan-place" }, planInput),
         button("Save plan", savePlan), button("Open plan", loadPlan))),
     result.element,
-    sheet("Keys", h("dl.keys", {}, KEYS.map(([key, what]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, what))))));
+    sheet("Keys", h("dl.merge-keys", {}, KEYS.map(([key, what]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, what))))));
   fill(main, head("Merge", "A trained face put into footage. Model and target need rights records; every picture that is shown is watermarked and signed."),
     h("section.sheet", {}, setup, h("div.row", {}, button("Open", open, { class: "main" }), opened)), said, work);
   paint();

@@ -72,7 +72,7 @@ async function showRuns(main) {
 }
 
 const swatch = (number) => {
-  const mark = h("span.swatch", {});
+  const mark = h("span.run-swatch", {});
   mark.style.background = lineColor(number);
   return mark;
 };

@@ -27,7 +27,7 @@ export function outcome({ state, form, planPlace, savePlan }) {
     const plan = planPlace() ? { plan: await savePlan() } : mergeOptions();
     const ended = await follow(run("swap preview", [model, target, place], { ...taken, ...plan, at: state.moment?.pts ?? 0, rows: rows.value, columns: columns.value }, place), jobs);
     if (ended.job.state !== "done") return;
-    fill(grids, h("img.grid", { src: address("/merges/frame", { place }), alt: `Grid of ${rows.value} and ${columns.value}` }), h("p.small.soft", {}, place));
+    fill(grids, h("img.merge-grid", { src: address("/merges/frame", { place }), alt: `Grid of ${rows.value} and ${columns.value}` }), h("p.small.soft", {}, place));
   }
   const mergeOptions = () => Object.fromEntries(Object.entries(state.plan.settings).map(([name, value]) => [`merge.${name.replaceAll("_", "-")}`, value]));
 
@@ -44,14 +44,14 @@ export function outcome({ state, form, planPlace, savePlan }) {
   }
 
   async function showResult(out, file) {
-    const frames = h("img.strip", { src: address("/merges/strip", { place: out, made: Date.now() }), alt: "Frames of the result" });
+    const frames = h("img.film", { src: address("/merges/strip", { place: out, made: Date.now() }), alt: "Frames of the result" });
     const says = h("div", {}, "Reading what the file says of itself.");
     fill(shown, sheet(out, frames,
       h("p", {}, `${file.frames_swapped} of ${file.frames} frames have a new face.`),
       file.notes?.map((one) => notice("unsure", one)), says));
     const ended = await follow(run("provenance verify", [out]), renders);
     const found = ended.results[0] ?? {};
-    fill(says, h("dl.facts", {}, [["credentials", "Content Credentials"], ["watermark", "Watermark"], ["known_fake", "Known fakes"], ["record", "Record beside the file"]]
+    fill(says, h("dl.run-facts", {}, [["credentials", "Content Credentials"], ["watermark", "Watermark"], ["known_fake", "Known fakes"], ["record", "Record beside the file"]]
       .filter(([key]) => found[key]?.state).map(([key, title]) => h("div", {}, h("dt", {}, title), h("dd", {}, tag(KINDS[found[key].state], found[key].state.replaceAll("_", " ")))))),
       h("details", {}, h("summary", {}, "All of it"), h("pre", {}, JSON.stringify(found, null, 1))));
   }

@@ -5,13 +5,13 @@ import { button, fill, h, tell } from "../../js/ui.js";
 
 /** {element, open(about), show(state), add, split, drop}; does: go, choose, change(plan, chosen), ask(change). */
 export function timeLine(does) {
-  const strip = h("img.strip", { alt: "Frames of the target" });
-  const bars = h("div.spans", { role: "group", "aria-label": "Spans of the plan" });
-  const cursor = h("div.cursor", {});
+  const strip = h("img.film", { alt: "Frames of the target" });
+  const bars = h("div.plan-spans", { role: "group", "aria-label": "Spans of the plan" });
+  const cursor = h("div.time-cursor", {});
   const moment = h("input", { type: "range", step: "any", min: 0, max: 0, "aria-label": "Moment, seconds", onchange: () => does.go(Number(moment.value)) });
   const typed = h("input", { id: "moment", type: "number", step: "any", min: 0, onchange: () => does.go(Number(typed.value)) });
   const fields = h("div.span-fields.row", {});
-  const track = h("div.track", {}, strip, bars, cursor);
+  const track = h("div.time-track", {}, strip, bars, cursor);
   let about = { start_s: 0, duration_s: 0 }, state = { plan: { span: [] }, chosen: null, now: 0 };
 
   const share = (seconds) => (about.duration_s ? Math.min(1, Math.max(0, (seconds - about.start_s) / about.duration_s)) : 0);
@@ -34,7 +34,7 @@ export function timeLine(does) {
   };
 
   function bar(span, number) {
-    const element = h("button", { type: "button", class: "span", "aria-pressed": state.chosen === number,
+    const element = h("button", { type: "button", class: "plan-span", "aria-pressed": state.chosen === number,
       "aria-label": `Span ${number + 1}, from ${span.from_s} to ${round(end(span))} seconds`,
       onclick: () => does.choose(number),
       onkeydown: (event) => {
@@ -42,7 +42,7 @@ export function timeLine(does) {
         if (!by) return;
         event.preventDefault();
         shift(number, by);
-      } }, h("span.grip", { "data-end": "from" }), String(number + 1), h("span.grip", { "data-end": "to" }));
+      } }, h("span.plan-grip", { "data-end": "from" }), String(number + 1), h("span.plan-grip", { "data-end": "to" }));
     element.style.left = `${100 * share(span.from_s)}%`;
     element.style.width = `${100 * Math.max(0.01, share(end(span)) - share(span.from_s))}%`;
     element.addEventListener("pointerdown", (event) => drag(event, element, number));
@@ -112,7 +112,7 @@ export function timeLine(does) {
   }
 
   track.addEventListener("click", (event) => {
-    if (event.target.closest(".span") || !about.duration_s) return;
+    if (event.target.closest(".plan-span") || !about.duration_s) return;
     const box = track.getBoundingClientRect();
     does.go(about.start_s + ((event.clientX - box.left) / box.width) * about.duration_s);
   });

@@ -13,7 +13,7 @@ export function curveSheet(title, runs) {
   const amount = h("input", { type: "range", min: 0, max: 99, value: 60, "aria-label": "Smoothing, percent", oninput: draw });
   const from = h("input", { type: "number", min: 0, step: 1, "aria-label": "First step", placeholder: "first" });
   const to = h("input", { type: "number", min: 0, step: 1, "aria-label": "Last step", placeholder: "last" });
-  const legend = h("div.row.small.legend", {});
+  const legend = h("div.row.small.run-legend", {});
   const picture = chart(title, { onrange: setRange });
   let found = [], timer = null;
 
@@ -52,7 +52,7 @@ export function curveSheet(title, runs) {
     });
     picture.show(lines);
     fill(legend, lines.map((line, k) => {
-      const mark = h("span.swatch", {});
+      const mark = h("span.run-swatch", {});
       mark.style.background = lineColor(k);
       const last = line.y.findLast((value) => value !== null);
       return h("span", {}, mark, `${line.name} `, h("span.mono", {}, last === undefined ? "" : last.toPrecision(4)));

@@ -10,7 +10,7 @@ const KINDS = { running: "good", stopping: "unsure", waiting: "unsure", done: "g
 
 export async function showRun(main, place) {
   let state = await get("/runs/state", { place });
-  const facts = h("dl.facts", { "aria-label": "State of the run" }), buttons = h("div.row", {}), card = h("div", {}), fault = h("div", {});
+  const facts = h("dl.run-facts", { "aria-label": "State of the run" }), buttons = h("div.row", {}), card = h("div", {}), fault = h("div", {});
   const curves = curveSheet("Losses", [{ place, name: place, live: false }]);
   const image = h("img.run-picture", { alt: "Source, its reconstruction, target, its reconstruction, swap and mask", width: 1200, height: 420 });
   const slider = h("input", { type: "range", min: 0, step: 1, "aria-label": "Step of the picture", oninput: () => showPicture(true) });
