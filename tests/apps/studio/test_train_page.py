@@ -85,6 +85,7 @@ def test_a_training_outlives_the_server(
 def test_a_form_begins_a_training_that_is_watched(
     studio: RunningStudio, page: Any, root: Path
 ) -> None:
+    page.set_default_timeout(120_000)  # the first form loads torch into the server
     page.goto(f"{studio.address}/#/train/new")
     page.get_by_label("Model", exact=True).select_option("lightweight")
     page.get_by_label("width").wait_for(state="attached")

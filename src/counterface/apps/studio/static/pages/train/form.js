@@ -117,6 +117,7 @@ export async function showForm(main, from) {
   body, said,
   h("div.row", {}, button("Start training", start, { class: "main" }),
     h("span.soft.small", {}, "The facesets of both people need rights records; without one the training ends before anything is made.")));
+  fill(body, h("p.soft", {}, "Reading the settings of the library; the first time takes some seconds."));
   if (from) await load(from); else await build("df", {});
 }
 
