@@ -106,7 +106,8 @@ def test_a_form_begins_a_training_that_is_watched(
     page.get_by_role("heading", name="lab/formed").wait_for()
     wait_for_step(studio, "lab/formed", 25)
     page.locator(".run-legend .mono").first.wait_for()
-    page.locator("img.run-picture").wait_for()
+    page.locator("img.run-picture[src]").wait_for()
+    page.evaluate("document.querySelector('.run-picture').decode()")
     assert page.evaluate("document.querySelector('.run-picture').naturalWidth") > 500
     history = page.get_by_label("Step of the picture")
     page.locator("input[aria-label='Step of the picture']:enabled").wait_for()
