@@ -31,7 +31,8 @@ def keep_result(store: Store, job: Job) -> None:
 def settings_text(words: Sequence[str]) -> str:
     """The options of a scan that change what it finds, as text that can be compared."""
     left_out = ("--html", "--pdf", "--csv", "--json", "--jobs")
-    return " ".join(sorted(w for w in words if w.startswith("--") and not w.startswith(left_out)))
+    options = (w for w in words if w.startswith("--") and w != "--")
+    return " ".join(sorted(w for w in options if not w.startswith(left_out)))
 
 
 def find_scans(

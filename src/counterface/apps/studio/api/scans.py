@@ -97,18 +97,20 @@ class Comparison(Record):
 def scan(request: ScanRequest, studio: StudioHere) -> ScanAnswer:
     """Judge files, each as a job of its own; those that were judged before are told instead."""
     started, known = [], []
-    for path in _files(studio, request.places):
-        place = studio.places.name(path)
-        words = words_of("scan", [place], request.options, studio.places)
+    files = _files(studio, request.places)
+    some = request.places[0].strip()  # options are checked once for all files: it is slow
+    head = words_of("scan", [studio.places.outward(some)], request.options, studio.places)[:-2]
+    for path in files:
         found = [] if request.again else find_scans(studio.store, sha256=_sha256(studio, path))
-        same = [one for one in found if one.settings == settings_text(words)]
+        same = [one for one in found if one.settings == settings_text(head)]
         if same:
-            known.append(_row(studio, same[0]))
+            here = [one for one in same if one.place == str(path)]
+            known.append(_row(studio, (here or same)[0]))
             continue
-        number, at = new_id(), words.index("--")
+        number = new_id()
         folder = studio.store.folder_of(number)
         folder.mkdir(parents=True)
-        words[at:at] = ["--json", *_outputs(folder, request.pdf)]
+        words = [*head, "--json", *_outputs(folder, request.pdf), "--", str(path)]
         job = studio.submit("scan", _title(studio, path), words, number)
         started.append(job_row(job, studio.places))
     return ScanAnswer(jobs=tuple(started), known=tuple(known))

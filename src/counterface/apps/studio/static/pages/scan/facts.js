@@ -41,7 +41,7 @@ function metadata(found) {
       ["Created", found.created], ["Modified", found.modified], ["Place", place], ["Source", found.digital_source], ["Problem", found.problem]]),
     found.tags.length > 0 && h("details", {}, h("summary", {}, `${found.tags.length} tags${found.left_out ? `, ${found.left_out} left out` : ""}`),
       facts(found.tags.map((one) => [name(one.name), name(one.value)]))),
-    h("p.small.soft", {}, "Anybody can write or remove these."));
+    h("p.small.soft", {}, found.camera || found.programs.length || found.tags.length ? "Anybody can write or remove these." : "Nothing."));
 }
 
 function media(report) {

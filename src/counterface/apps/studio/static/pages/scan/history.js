@@ -2,7 +2,7 @@
 
 import { get, remove } from "../../js/api.js";
 import { go } from "../../js/app.js";
-import { button, debounce, empty, fill, h, sheet, sure, when } from "../../js/ui.js";
+import { button, debounce, empty, fill, h, sheet, sure, tell, when } from "../../js/ui.js";
 import { onQueue } from "./queue.js";
 import { name, share, VERDICTS, verdictTag } from "./words.js";
 
@@ -21,11 +21,13 @@ export function makeHistory() {
   const search = (change) => { Object.assign(asked, change); return load(); };
   let rows = [], mine = 0;
 
-  async function load(before) {
+  const load = (before) => read(before).catch((error) => tell(error.message));
+
+  async function read(before) {
     mine += 1;
     const number = mine;
     const found = await get("/scans", { ...asked, before, most: PAGE });
-    if (number !== mine) return;
+    if (number !== mine) return; // asked anew in the meantime
     rows = before ? [...rows, ...found] : found;
     more.hidden = found.length < PAGE;
     if (!before) for (const id of chosen) if (!rows.some((row) => row.id === id)) chosen.delete(id);

@@ -72,6 +72,7 @@ export async function addPlaces(places, settings) {
       if (!answer.known.length && !answer.jobs.length) tell(`${place}: no picture or video in it.`);
     } catch (error) {
       ok = false;
+      tell(error.message);
       Object.assign(waiting, { state: "failed", error: error.message });
     }
     changed();
@@ -88,6 +89,8 @@ function addItem(given) {
 }
 
 function attach(item, job) {
+  const other = byJob.get(job.id); // the feed was quicker than the answer
+  if (other && other !== item) items.delete(other.key);
   item.job = job.id;
   byJob.set(job.id, item);
   follow(item, job);
@@ -105,7 +108,7 @@ function follow(item, job) {
 
 /** The rows of the history for jobs that have ended; asked for once for many. */
 const findReports = debounce(async () => {
-  for (const row of await get("/scans", { most: 200 })) {
+  for (const row of await get("/scans", { most: 200 }).catch(() => [])) {
     const item = byJob.get(row.job);
     if (item) Object.assign(item, { scan: row, state: row.verdict === "failed" ? "failed" : item.state });
   }

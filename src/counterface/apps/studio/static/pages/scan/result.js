@@ -99,19 +99,21 @@ function verdictSheet(report) {
   const whose = (one) => (one.track === null ? "" : `Face ${one.track + 1}: `);
   return h(`section.sheet.verdict.is-${VERDICTS[state]?.[0] || "plain"}`, { "aria-label": "Verdict" },
     h("div.verdict-top", {},
-      h("div.grow", {}, h("h2", {}, report.headline?.title ?? VERDICTS[state]?.[1] ?? state), h("p", {}, meaning)),
+      h("div.grow", {}, h("h2", {}, report.headline?.title ?? sentence(VERDICTS[state]?.[1] ?? state)), h("p", {}, meaning)),
       number !== null && h("div.verdict-number", {}, h("b", {}, share(number)),
         h("span.small.soft", {}, report.headline?.number_name ?? "score for manipulation"),
         score && h("span.small", {}, `interval ${share(score.low)} to ${share(score.high)} (${Math.round(100 * score.level)}%)`))),
     number !== null && score && [scale(score, lines), lines && h("p.small.soft", {},
       `Lines of this face: no manipulation found below ${share(lines.lower)}, `,
       lines.upper < 1 ? `likely manipulated above ${share(lines.upper)}` : "never called likely manipulated at this quality", "; the whole interval must lie beyond one.")],
-    warnings.map((one) => notice("bad", whose(one), one.text)),
+    warnings.map((one) => notice(one.track === null ? "bad" : "", whose(one), one.text)),
     cares.map((one) => notice("", whose(one), one.text)),
     reasons.length > 0 && h("ul.reasons", {}, reasons.map((one) => h("li", {}, one))),
     report.parts.length > 1 && h("div.parts", {}, report.parts.map((part) => h("div", {},
       h("b", {}, PART_TITLES[part.name] ?? part.name), " ", h(`span.tag${PART_KINDS[part.says] ? "." + PART_KINDS[part.says] : ""}`, {}, part.says), h("p.small", {}, part.text)))));
 }
+
+const sentence = (text) => text[0].toUpperCase() + text.slice(1);
 
 function fullReport(id) {
   const frame = h("div.report-frame", {});
