@@ -39,7 +39,9 @@ async function show() {
     const module = await import(`../pages/${name}.js`);
     if (mine !== shown) return;
     scrollTo(0, 0);
-    const left = await module.show(main, rest);
+    const place = h("div", {}); // of its own: a page that is still at work draws into none but its own
+    fill(main, place);
+    const left = await module.show(place, rest);
     if (mine === shown) leave = left ?? (() => {});
     else left?.();
   } catch (error) {
