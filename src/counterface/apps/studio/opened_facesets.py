@@ -22,7 +22,7 @@ def mark_of(folder: Path) -> str:
     for path in (folder, folder / HEADER_FILE, folder / ROWS_FILE, folder / WORK_FOLDER):
         try:
             about = path.stat()
-            texts.append(f"{about.st_mtime_ns} {about.st_size} {about.st_ino}")
+            texts.append(f"{about.st_mtime_ns} {about.st_ctime_ns} {about.st_size} {about.st_ino}")
         except OSError:
             texts.append("")
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]

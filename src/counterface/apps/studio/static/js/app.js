@@ -46,7 +46,7 @@ async function show() {
     else left?.();
   } catch (error) {
     console.error(error);
-    fill(main, notice("bad", error.message));
+    if (mine === shown) fill(main, notice("bad", error.message));
   }
 }
 

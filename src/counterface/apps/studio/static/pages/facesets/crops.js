@@ -15,7 +15,7 @@ export async function showCrops(desk, panel, trash = false) {
   let view = trash ? await trashView(desk, place) : desk.view;
   if (!view) { fill(panel, empty("The trash is empty. What Delete takes out of the grid comes here, and can be brought back.")); return undefined; }
   const done = desk.undone ??= []; // crops that went to the trash, the last ones at the end
-  let indexes = new Map(), busy = Promise.resolve(), hidden = new Set();
+  let indexes = new Map(), busy = Promise.resolve(), hidden = new Set(), inSight = 0;
   const thumbnails = thumbnailsOf(place, (file, url) => grid.shown(file, url));
   const told = h("span.soft", { role: "status" });
   const grid = cropGrid({
@@ -47,6 +47,7 @@ export async function showCrops(desk, panel, trash = false) {
       const place = (file) => crops.place[indexes.get(file)] ?? Infinity;
       files = files.sort((a, b) => place(a) - place(b) || indexes.get(a) - indexes.get(b));
     }
+    inSight = files.length;
     grid.set(files);
     none.hidden = files.length > 0;
   }
@@ -87,7 +88,7 @@ export async function showCrops(desk, panel, trash = false) {
   }
 
   function chose(count) {
-    const all = view.crops.file.length - hidden.size;
+    const all = inSight;
     told.textContent = count ? `${count.toLocaleString()} of ${all.toLocaleString()} selected` : `${all.toLocaleString()} crops`;
     for (const one of acting) one.disabled = !count;
     takeBack.disabled = !done.length;

@@ -63,7 +63,7 @@ export function cropGrid({ thumbnails, text, on, label }) {
 
   function make() {
     const row = h("div.crop-row", { role: "row" }, Array.from({ length: columns }, () =>
-      h("div.crop", { role: "gridcell" }, h("img", { alt: "", draggable: false, decoding: "async" }), h("span.crop-text", {}))));
+      h("div.crop", { role: "gridcell" }, h("img", { alt: "", draggable: "false", decoding: "async" }), h("span.crop-text", {}))));
     space.append(row);
     return row;
   }

@@ -67,11 +67,11 @@ export async function showCoverage(desk, panel) {
   const total = desk.view.crops.file.length;
   fill(panel, sheet("What the crops show",
     found.warnings.length
-      ? h("ul.warnings", {}, found.warnings.map((text) => h("li", {}, notice("unsure", text))))
+      ? h("div.notice.unsure", {}, h("p", {}, "Missing for a swap that turns and speaks:"), h("ul.warnings", {}, found.warnings.map((text) => h("li", {}, text))))
       : notice("good", "Nothing is missing that is looked for."),
     found.without_pose > 0 && h("p.soft", {}, `${found.without_pose} of ${total} crops have no pose.`),
     h("img.coverage", {
-      width: 1064, height: 560, src: address("/facesets/coverage.png", { place: desk.place, mark: desk.view.mark }),
+      width: 1232, height: 478 + 24 * Math.max(1, found.warnings.length), src: address("/facesets/coverage.png", { place: desk.place, mark: desk.view.mark }),
       alt: `Maps of ${total} crops by yaw and pitch, and by width and opening of the mouth. Missing: ${found.warnings.join("; ") || "nothing"}.`,
     })));
 }
