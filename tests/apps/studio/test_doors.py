@@ -175,3 +175,13 @@ def test_an_address_that_others_reach_needs_a_token(tmp_path: Path) -> None:
         serve(config, print)
     with pytest.raises(ConfigError, match="choose another port"):
         serve(config.model_copy(update={"token": TOKEN}), print)  # no address of this machine
+
+
+def test_nothing_is_measured_for_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://192.0.2.1:4318")
+    studio = Studio(StudioConfig(root=(tmp_path,), state=tmp_path / "state"))
+    app = create_app(studio)
+    switches = ("auto_configure", "tracing", "metrics", "logs", "operation_spans")
+    assert {name: app._telemetry[name] for name in switches} == dict.fromkeys(switches, False)
+    studio.close()

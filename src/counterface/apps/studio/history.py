@@ -83,7 +83,7 @@ def read_scan(store: Store, number: int) -> Scan:
         StudioError: there is none.
     """
     with store.session() as session:
-        scan = session.get(Scan, number)
+        scan = session.get(Scan, number) if number.bit_length() < 64 else None
     if scan is None:
         raise StudioError(f"no scan {number}")
     return scan
@@ -102,7 +102,7 @@ def tag_scan(store: Store, number: int, tags: Sequence[str]) -> Scan:
         what = f"tag {long[0]!r} is too long" if long else f"{len(wanted)} tags are too many"
         raise ConfigError(f"{what}; at most {MOST_TAGS} tags of {MOST_TAG} characters are kept")
     with store.session() as session:
-        scan = session.get(Scan, number)
+        scan = session.get(Scan, number) if number.bit_length() < 64 else None
         if scan is None:
             raise StudioError(f"no scan {number}")
         scan.tags = wanted
@@ -125,7 +125,7 @@ def delete_scan(store: Store, number: int) -> Scan:
         StudioError: there is none.
     """
     with store.session() as session:
-        scan = session.get(Scan, number)
+        scan = session.get(Scan, number) if number.bit_length() < 64 else None
         if scan is None:
             raise StudioError(f"no scan {number}")
         session.delete(scan)

@@ -4,34 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import secrets
 import socket
-import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
+from fastapi.telemetry import TelemetryConfig
 
 from counterface import __version__
 from counterface.apps.studio import jobs_process
 from counterface.apps.studio.api import ROUTERS
 from counterface.apps.studio.doors import Doors, read_secret
-from counterface.apps.studio.places import PlaceError
+from counterface.apps.studio.refusals import REFUSALS, add_errors
 from counterface.apps.studio.settings import StudioConfig
-from counterface.apps.studio.store import StudioError
 from counterface.apps.studio.studio import Feed, Studio
-from counterface.errors import ConfigError, CounterfaceError, reason_of
+from counterface.errors import ConfigError
 from counterface.files import lock
 
 STATIC = Path(__file__).parent / "static"
 LOOK_AFTER_JOBS_S = 5.0
+NO_TELEMETRY: TelemetryConfig = {  # else variables of the environment could have it sent away
+    **{"auto_configure": False, "tracing": False, "metrics": False},
+    **{"logs": False, "operation_spans": False},
+}
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-log = logging.getLogger("counterface.studio")
 
 
 def create_app(studio: Studio) -> FastAPI:
@@ -40,7 +40,9 @@ def create_app(studio: Studio) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.feed = Feed(studio.store)
-        tasks = [asyncio.create_task(app.state.feed.watch()), asyncio.create_task(_jobs(studio))]
+        tasks = [asyncio.create_task(app.state.feed.watch())]
+        if studio.config.start_jobs:
+            tasks.append(asyncio.create_task(_jobs(studio)))
         try:
             yield
         finally:
@@ -55,11 +57,12 @@ def create_app(studio: Studio) -> FastAPI:
         docs_url=None,  # its pages load scripts from elsewhere
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
+        telemetry=NO_TELEMETRY,
     )
     app.state.studio = studio
     for router in ROUTERS:
-        app.include_router(router, prefix="/api/v1")
-    _add_errors(app, studio)
+        app.include_router(router, prefix="/api/v1", responses=REFUSALS)
+    add_errors(app, studio.places)
 
     @app.get("/", include_in_schema=False)
     def index() -> FileResponse:
@@ -108,7 +111,8 @@ def serve(config: StudioConfig, ready: Callable[[str], None]) -> None:
                     timeout_graceful_shutdown=2,
                 )
             )
-            jobs_process.start(studio.folder, config.jobs)
+            if config.start_jobs:
+                jobs_process.start(studio.folder, config.jobs)
             shown = f"[{config.host}]" if ":" in config.host else config.host
             ready(f"http://{shown}:{port}/?token={token}")
             server.run(sockets=[taken])
@@ -144,25 +148,3 @@ async def _jobs(studio: Studio) -> None:
     while True:
         await asyncio.sleep(LOOK_AFTER_JOBS_S)
         await asyncio.to_thread(jobs_process.start, studio.folder, studio.config.jobs)
-
-
-def _add_errors(app: FastAPI, studio: Studio) -> None:
-    """Answer errors with what is wrong, in places and never in paths of the machine."""
-
-    @app.exception_handler(CounterfaceError)
-    async def known(_request: Request, error: CounterfaceError) -> JSONResponse:
-        missing = isinstance(error, StudioError) or str(error).endswith("is not there")
-        status = 404 if missing else 403 if isinstance(error, PlaceError) else 422
-        return JSONResponse({"error": studio.places.outward(reason_of(error))}, status)
-
-    @app.exception_handler(RequestValidationError)
-    async def misshapen(_request: Request, error: RequestValidationError) -> JSONResponse:
-        # without what came in, which may be large, and no JSON (NaN)
-        told = [{"loc": list(one["loc"]), "msg": one["msg"]} for one in error.errors()]
-        return JSONResponse({"detail": told}, 422)
-
-    @app.exception_handler(Exception)
-    async def unknown(request: Request, error: Exception) -> JSONResponse:
-        number = uuid.uuid4().hex[:8]
-        log.error("error %s at %s", number, request.url.path, exc_info=error)
-        return JSONResponse({"error": f"unexpected error {number}; the studio's log has it"}, 500)

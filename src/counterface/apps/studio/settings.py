@@ -35,3 +35,6 @@ class StudioConfig(Record):
     upload_mb: int = Field(2000, ge=1, description="size of the largest upload, MB (million bytes)")
     uploads: int = Field(5000, ge=1, description="number of uploads that are kept")
     jobs: int = Field(1, ge=1, le=32, description="quick jobs that run at once")
+    start_jobs: bool = Field(
+        True, description="start the process that runs the jobs; off where another container does"
+    )
