@@ -32,7 +32,7 @@ export function landmarkEditor({ stage, side, place, saved, undoChange }, crop) 
   const save = button("Save", store, { class: "main", title: "Ctrl+S" }), reset = button("Reset", () => { keep(); points = copy(seen); draw(); }, { title: "R" });
   side.append(
     said, h("div.row", {}, save, reset, button("Undo", back, { title: "Ctrl+Z" })),
-    h("ul.legend", {}, GROUPS.map(([name], number) => h("li", {}, h(`span.swatch.${COLOURS[number]}`, {}), name))),
+    h("ul.legend", {}, GROUPS.map(([name], number) => h("li", {}, h(`span.point-key.${COLOURS[number]}`, {}), name))),
     h("dl.keys", {}, [["Tab", "to the next point"], ["Arrows", "move it by half a pixel, with Shift by 5"], ["Ctrl+Z", "take the last move back"], ["R", "reset"], ["Ctrl+S", "save"], ["Page Up, Page Down", "crop before, after"]].map(([key, what]) => [h("dt", {}, key), h("dd", {}, what)])),
     h("p.small.soft", {}, "The crop stays as it is cut. Saving can be taken back:"),
     button("Take back the last change of landmarks", undoChange));

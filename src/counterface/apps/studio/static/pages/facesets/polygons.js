@@ -89,7 +89,7 @@ export function polygonEditor({ stage, side, place, saved, copyToNext }, crop, c
     mark.setAttribute("d", `M${cross[0] - 4},${cross[1]}h8M${cross[0]},${cross[1] - 4}v8`);
     mark.toggleAttribute("hidden", !crossed);
     fill(list, polygons.map((one, number) => h("li", {},
-      h(`span.swatch.${one.kind}`, {}), h("span.grow", {}, `${one.kind}, ${one.points.length} points${number === open ? ", open" : ""}`),
+      h(`span.point-key.${one.kind}`, {}), h("span.grow", {}, `${one.kind}, ${one.points.length} points${number === open ? ", open" : ""}`),
       number === open && button("Close", closeOpen),
       h("button", { type: "button", "aria-label": `Turn polygon ${number + 1} round`, title: "Make an include an exclude, or back", onclick: () => change(() => { one.kind = one.kind === "include" ? "exclude" : "include"; }) }, "Turn"),
       h("button", { type: "button", "aria-label": `Delete polygon ${number + 1}`, onclick: () => change(() => { polygons.splice(number, 1); open = -1; }) }, "Delete"))));
