@@ -157,16 +157,14 @@ def test_a_deleted_scan_leaves_the_history(page: Any, studio: RunningStudio, cli
 
 
 def test_hundreds_of_files_are_listed_in_parts(page: Any, studio: RunningStudio) -> None:
-    rows = page.evaluate(
+    page.evaluate(
         """async () => {
           const queue = await import("/static/pages/scan/queue.js");
           const file = (n) => new File([], `${n}.png`, { type: "image/png" });
           queue.addFiles(Array.from({ length: 400 }, (_, n) => file(n)), { options: {} });
-          await new Promise((done) => setTimeout(done, 400));
-          return document.querySelectorAll(".queue li").length;
         }"""
     )
-    assert rows == 40
+    page.wait_for_function("document.querySelectorAll('.queue li').length === 40")
     page.get_by_role("button", name="Stop all").click()
     page.locator("section", has_text="400 of 400 ended").first.wait_for()
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from counterface.apps.cli import output
+from counterface.apps.cli.app import Json
 from counterface.apps.studio.settings import StudioConfig
 
 
@@ -15,17 +17,19 @@ def studio(
     open_page: Annotated[
         bool, Parameter(name="--open", help="show the first page in the browser")
     ] = True,
+    json_output: Json = False,
 ) -> int:
-    """Open the studio: scan, curate, train and merge in a browser, on this machine only.
+    """Open the whole lab in a browser, on this machine only.
 
-    Prints the address of its first page. Ctrl-C ends the server; jobs that run go on, and the next
+    Prints the address of its first page, which has pages for scans, facesets, training, merging,
+    data sets and origin. Ctrl-C ends the server; jobs that run go on, and the next
     studio on the same state folder shows them.
     """
     from counterface.apps.studio.server import serve
 
     def ready(address: str) -> None:
-        print(f"Counterface studio: {address}", flush=True)
-        print("Ctrl-C ends it; jobs that run go on.", flush=True)
+        lines = [f"Counterface studio: {address}", "Ctrl-C ends it; jobs that run go on."]
+        output.tell({"address": address}, lines, json_output)
         if open_page:
             import webbrowser
 

@@ -56,7 +56,7 @@ class ScanRequest(Record):
         default_factory=dict, description="options of 'scan' by name"
     )
     again: bool = Field(False, description="also judge files whose report is in the history")
-    pdf: bool = Field(True, description="also write the report as PDF, where PDFs can be made")
+    pdf: bool = Field(False, description="also write the report as PDF, where PDFs can be made")
 
 
 class ScanAnswer(Record):
@@ -213,13 +213,17 @@ def tags(number: int, wanted: list[str], studio: StudioHere) -> ScanRow:
 
 
 @router.post("/scans/{number}/again", status_code=201)
-def again(number: int, studio: StudioHere) -> JobRow:
-    """Judge the file of a scan once more, with the same options."""
+def again(number: int, studio: StudioHere, pdf: bool = False) -> JobRow:
+    """Judge the file of a scan once more, with the same options; with a PDF too, if asked."""
     found = read_scan(studio.store, number)
     if not Path(found.place).is_file():
         raise StudioError(f"{found.name}: is no longer where it was; add it anew")
     old = studio.store.job(found.job)
-    words = [*old.words[: old.words.index("--")], "--", found.place]
+    words = old.words[: old.words.index("--")]
+    if pdf and not any(word.startswith("--pdf=") for word in words):
+        require_weasyprint()
+        words.append(f"--pdf={studio.store.folder_of(old.id) / 'report.pdf'}")
+    words += ["--", found.place]
     return job_row(studio.submit_again(old, words), studio.places)
 
 

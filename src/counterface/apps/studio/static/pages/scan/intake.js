@@ -14,7 +14,7 @@ export async function makeIntake() {
     get("/scans/suffixes"), commandForm("scan", { show: SHOWN, hide: ["paths", ...HIDDEN] }),
   ]);
   const again = h("input", { type: "checkbox" });
-  const pdf = h("input", { type: "checkbox", checked: true });
+  const pdf = h("input", { type: "checkbox" });
   const settings = () => ({ options: form.read().options, again: again.checked, pdf: pdf.checked });
   const isMedia = (file) => suffixes.some((end) => file.name.toLowerCase().endsWith(end));
 
@@ -58,7 +58,7 @@ export async function makeIntake() {
       h("div.field.flag", {}, h("label", {}, again, "judge again what is in the history"),
         h("span.help", {}, "A file is known by its content. Without this, its report with the same options is shown.")),
       h("div.field.flag", {}, h("label", {}, pdf, "write each report as PDF too"),
-        h("span.help", {}, "It takes about a second more a file, and needs the extra pdf.")),
+        h("span.help", {}, "It takes some seconds more a file, and needs the extra pdf.")),
       form.element),
   ];
 }

@@ -123,7 +123,7 @@ function watch() {
     const item = byJob.get(job.id);
     if (item) follow(item, job);
     else if (isOpen(job)) setTimeout(() => { // one that was begun elsewhere, or before a reload
-      if (!byJob.has(job.id)) attach(addItem({ name: job.title, settings: { options: {}, again: false, pdf: true } }), job);
+      if (!byJob.has(job.id)) attach(addItem({ name: job.title, settings: { options: {}, again: false, pdf: false } }), job);
     }, 1500);
   };
   onJob(heard);

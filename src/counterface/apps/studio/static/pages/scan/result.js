@@ -35,8 +35,8 @@ function resultHead(id, report, about, leaving) {
   const file = (kind) => address(`/scans/${id}/report.${kind}`);
   const stem = about.row.name.replace(/\.[^.]*$/, "") || "report";
   const link = (kind, text) => h("a.button", { href: file(kind), download: `${name(stem)}.report.${kind}` }, text);
-  const again = button("Scan again", async () => {
-    const job = await post(`/scans/${id}/again`);
+  const scanAgain = (text, query) => button(text, async () => {
+    const job = await post(`/scans/${id}/again`, undefined, query);
     tell("It waits in the queue; the new report opens when it is there.");
     const stop = onJob(async (now) => {
       if (now.id !== job.id || isOpen(now)) return;
@@ -51,8 +51,8 @@ function resultHead(id, report, about, leaving) {
       h("h1", {}, name(report.file.name)),
       h("p.small", {}, `${name(about.row.place)} · judged ${when(about.row.created)}`),
       tagEditor(id, about.row.tags)),
-    h("div.row", {}, again, compareWith(id, about.others),
-      about.html && link("html", "HTML"), link("json", "JSON"), about.pdf && link("pdf", "PDF"),
+    h("div.row", {}, scanAgain("Scan again"), compareWith(id, about.others),
+      about.html && link("html", "HTML"), link("json", "JSON"), about.pdf ? link("pdf", "PDF") : scanAgain("Scan again for a PDF", { pdf: true }),
       button("Delete", async () => { if (await deleteScan(about.row)) go("scan"); }, { class: "danger" })));
 }
 
