@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,12 +93,12 @@ class Change:
         for place in (faceset.folder / CHANGES).glob("*"):  # of changes that were killed
             sweep(place)
             sweep(place / "crops")
+        _clear(faceset.folder)
         last = _numbers(faceset.folder)[-1:]
         self._number = last[0] if last else 0
         found = _read_record(_place(faceset.folder, self._number)) if last else None
         if found is None or found.done or found.work != work:
-            taken = [self._number, *_left_over(faceset.folder)]
-            self._number = max(taken) + 1
+            self._number += 1
             make_folder(self._folder, FacesetError)
             self._write_record(done=False)
         self._former = _former_rows(self._folder)
@@ -162,6 +161,7 @@ class Change:
         merge(self.faceset.folder)
         if not self._former:  # nothing was changed, so there is nothing to take back
             _drop(self._folder)
+            _clear(self.faceset.folder)
         elif whole:
             self._write_record(done=True)
 
@@ -200,6 +200,7 @@ def undo(folder: Path) -> Undone:
             cannot be written, or another process writes to it.
     """
     with opened(folder) as faceset:
+        _clear(folder)
         numbers = _numbers(folder)
         if not numbers:
             raise FacesetError(f"{folder}: no change of its landmarks can be taken back")
@@ -361,23 +362,29 @@ def _place(folder: Path, number: int) -> Path:
 
 def _numbers(folder: Path) -> list[int]:
     """The numbers of the changes that can be taken back, first to last."""
-    return sorted(int(p.parent.name) for p in _folders(folder, f"*/{_RECORD}"))
-
-
-def _left_over(folder: Path) -> Iterable[int]:
-    """The numbers of folders that a killed `undo` left."""
-    return [int(path.parent.name) for path in _folders(folder, "*/*")]
-
-
-def _folders(folder: Path, pattern: str) -> Iterable[Path]:
-    return (path for path in (folder / CHANGES).glob(pattern) if path.parent.name.isdecimal())
+    names = (path.parent.name for path in (folder / CHANGES).glob(f"*/{_RECORD}"))
+    return sorted(int(name) for name in names if name.isdecimal())
 
 
 def _drop(place: Path) -> None:
-    """Delete what was kept of a change; its record goes first, so it is there or is none."""
+    """Delete what was kept of a change, its record last: a call that was killed is made again.
+
+    Nothing comes after the record, not even the folder: a kill there would make the same call again
+    take back one more change. The next one clears it away.
+    """
     with writing(place, FacesetError):
+        for path in place.glob("rows-*"):
+            path.unlink()
+        if (place / "crops").is_dir():
+            shutil.rmtree(place / "crops")
         (place / _RECORD).unlink()
-    shutil.rmtree(place, ignore_errors=True)
+
+
+def _clear(folder: Path) -> None:
+    """Delete the folders of changes that were taken back, or were killed as they began."""
+    for place in (folder / CHANGES).glob("*"):
+        if place.name.isdecimal() and not (place / _RECORD).exists():
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _read_record(place: Path) -> ChangeRecord:
