@@ -27,9 +27,9 @@ def studio(root: Path, no_home_of_the_user: None) -> Iterator[RunningStudio]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium, without a window."""
+    """Chromium, without a window; of one module, for two of Playwright's loops cannot be open."""
     if BROWSER is None:
         pytest.skip("no chromium on this machine")
     sync_api = pytest.importorskip("playwright.sync_api")

@@ -112,8 +112,10 @@ def test_crops_are_selected_by_keys_deleted_and_brought_back(desk: Any, jane: Pa
     while files_in_sight(desk) != wanted:
         assert time.monotonic() < end, files_in_sight(desk)
         desk.wait_for_timeout(50)
+    desk.focus(".crop-grid")
+    desk.keyboard.press("Control+z")  # in the trash it takes nothing back, and forgets nothing
     desk.click("#tab-crops")
-    desk.wait_for_selector("#crop-0")
+    desk.wait_for_selector(".crop-page #crop-0")
     desk.focus(".crop-grid")
     desk.keyboard.press("Control+z")
     wait_until(

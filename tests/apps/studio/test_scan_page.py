@@ -164,7 +164,8 @@ def test_hundreds_of_files_are_listed_in_parts(page: Any, studio: RunningStudio)
           queue.addFiles(Array.from({ length: 400 }, (_, n) => file(n)), { options: {} });
         }"""
     )
-    page.wait_for_function("document.querySelectorAll('.queue li').length === 40")
+    page.locator(".queue li").nth(39).wait_for()
+    assert page.locator(".queue li").count() == 40
     page.get_by_role("button", name="Stop all").click()
     page.locator("section", has_text="400 of 400 ended").first.wait_for()
 

@@ -124,8 +124,8 @@ export async function showCrops(desk, panel, trash = false) {
 
   async function undo() {
     await busy;
-    const names = done.pop();
-    if (!names || trash) { tell("Nothing was deleted here since the page was opened; look under Trash."); return; }
+    const names = trash ? null : done.pop();
+    if (!names) { tell("Nothing was deleted here since the page was opened; look under Trash."); return; }
     const moved = await move([], "/facesets/bring-back", names);
     grid.select(Object.values(moved?.moved ?? {}));
   }
