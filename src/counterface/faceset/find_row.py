@@ -30,6 +30,18 @@ def by_stem(faceset: Faceset) -> dict[str, Row]:
     return first | now
 
 
+def row_named(faceset: Faceset, file: str) -> Row:
+    """The row of a crop by the name of its file.
+
+    Raises:
+        FacesetError: there is none.
+    """
+    row = next((row for row in faceset if row.file == file), None)
+    if row is None:
+        raise FacesetError(f"{faceset.folder} has no crop {file!r} any more; look at it again")
+    return row
+
+
 def row_at(box: Floats, rows: Sequence[Row]) -> Row | None:
     """The row whose face lies where a box does; None where none overlaps by `SAME_FACE`.
 

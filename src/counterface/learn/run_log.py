@@ -10,6 +10,8 @@ from counterface.errors import TrainingError
 from counterface.files import write_bytes
 from counterface.project_files import read_json_lines, writing
 
+LOG_FILE = "log.jsonl"  # of a run
+
 
 class RunLog:
     """Appends to `log.jsonl` and `tensorboard/`; what came after the resumed step is taken back.
@@ -18,7 +20,7 @@ class RunLog:
     """
 
     def __init__(self, out: Path, step: int, *, tensorboard: bool) -> None:
-        self.path = out / "log.jsonl"
+        self.path = out / LOG_FILE
         _forget_after(self.path, step)
         with writing(self.path, TrainingError):
             self._file = self.path.open("a", encoding="utf-8")
@@ -50,7 +52,7 @@ class RunLog:
 
 def read_log(out: Path) -> list[dict[str, float | str]]:
     """The lines of a run's `log.jsonl`; a line cut short by a kill is left out."""
-    path = out / "log.jsonl"
+    path = out / LOG_FILE
     advice = "restore it, or delete it: the run goes on without"
     rows = read_json_lines(path, TrainingError, advice)
     return [row for row in rows if isinstance(row, dict) and _is_entry(row)]

@@ -296,6 +296,23 @@ def encode_image(
     return stream.getvalue()
 
 
+def shrink_image(image: Image, most_px: int) -> Image:
+    """The picture with its longer side at most `most_px` pixels; a smaller one is given as it is.
+
+    Args:
+        image: RGB uint8 (H, W, 3).
+        most_px: pixels.
+    """
+    import cv2
+
+    height, width = image.shape[:2]
+    scale = most_px / max(height, width)
+    if scale >= 1:
+        return image
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
 def encode_mask(mask: Mask) -> bytes:
     """A mask float32 (H, W) in [0, 1] as the bytes of a grey 8-bit PNG file, 255 for 1."""
     import PIL.Image

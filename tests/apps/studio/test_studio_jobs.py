@@ -200,3 +200,13 @@ def test_a_second_studio_on_the_same_state_is_refused(studio: RunningStudio, roo
     )
     assert refused.returncode == 1
     assert "another studio runs on this folder" in refused.stderr
+
+
+def test_no_change_is_passed_over_however_many_there_are(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    jobs = [store.add_job("scan", f"{number}", ["scan"]) for number in range(450)]
+    seen, after = [], 0
+    while changed := store.changed_after(after):
+        seen += [job.id for job in changed]
+        after = changed[-1].change
+    assert seen == [job.id for job in jobs]

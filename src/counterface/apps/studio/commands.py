@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import UnionType
@@ -246,7 +246,8 @@ def _holds_others(argument: Argument) -> bool:
 def _option(argument: Argument) -> Option:
     field = argument.field_info
     hint, many = inner_type(argument.hint)
-    least, most = _bounds(field.annotation)
+    annotated = get_origin(field.annotation) is Annotated
+    least, most = bounds_of(get_args(field.annotation)[1:] if annotated else ())
     default = None if field.default in (inspect.Parameter.empty, None) else field.default
     if isinstance(default, tuple):
         default = [str(one) for one in default] or None
@@ -286,10 +287,11 @@ def kind_of(hint: Any) -> Kind:
     return "text"
 
 
-def _bounds(annotation: Any) -> tuple[float | None, float | None]:
+def bounds_of(rules: Iterable[Any]) -> tuple[float | None, float | None]:
+    """The least and the most value that the rules beside a type allow; None: any."""
     least = most = None
-    for part in get_args(annotation)[1:] if get_origin(annotation) is Annotated else ():
-        low = getattr(part, "ge", getattr(part, "gt", None))
-        high = getattr(part, "le", getattr(part, "lt", None))
+    for rule in rules:
+        low = getattr(rule, "ge", getattr(rule, "gt", None))
+        high = getattr(rule, "le", getattr(rule, "lt", None))
         least, most = low if low is not None else least, high if high is not None else most
     return least, most

@@ -10,7 +10,7 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 
-from counterface.apps.studio.commands import Kind, Option, inner_type, kind_of
+from counterface.apps.studio.commands import Kind, Option, bounds_of, inner_type, kind_of
 from counterface.apps.studio.places import Places
 from counterface.config import Record
 
@@ -64,12 +64,7 @@ def _option(name: str, field: FieldInfo, value: Any) -> Option | None:
         return None
     one, many = inner_type(hint)
     kind: Kind = kind_of(one)
-    least = most = None
-    for rule in field.metadata:
-        low, high = (
-            getattr(rule, a, getattr(rule, b, None)) for a, b in (("ge", "gt"), ("le", "lt"))
-        )
-        least, most = low if low is not None else least, high if high is not None else most
+    least, most = bounds_of(field.metadata)
     if isinstance(value, tuple):
         value = [str(each) if isinstance(each, Path) else each for each in value] or None
     if isinstance(value, Path):

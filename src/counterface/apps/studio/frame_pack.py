@@ -13,7 +13,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
@@ -23,7 +22,7 @@ from counterface.config import Record
 from counterface.errors import CounterfaceError, MediaError, reason_of
 from counterface.files import file_sha256, write_bytes
 from counterface.media import sandbox
-from counterface.media.image import encode_image
+from counterface.media.image import encode_image, shrink_image
 from counterface.media.probe import MediaInfo
 from counterface.media.sample_frames import square
 from counterface.types import Frame, Image
@@ -193,7 +192,7 @@ def make_pack(target: Path, file: Path, scored_s: Sequence[float] = ()) -> Itera
         for frame in _frames(file, media):
             if choice.wants(read, frame):
                 whole = square(frame, media).image
-                shown = _shrink(whole, MOST_STILL_PX if still else MOST_PX)
+                shown = shrink_image(whole, MOST_STILL_PX if still else MOST_PX)
                 jpeg = encode_image(shown, quality=QUALITY)
                 out.write(jpeg)
                 choice.keep(read, frame, start, len(jpeg), count)
@@ -250,15 +249,6 @@ def _frames(file: Path, media: MediaInfo) -> Iterator[Frame]:
         yield Frame(sandbox.read_image(file), 0, Fraction(0))
     else:
         yield from sandbox.read_video(file)
-
-
-def _shrink(image: Image, most_px: int) -> Image:
-    height, width = image.shape[:2]
-    scale = most_px / max(height, width)
-    if scale >= 1:
-        return image
-    size = (max(round(width * scale), 1), max(round(height * scale), 1))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _sizes(whole: Image, shown: Image) -> dict[str, int]:

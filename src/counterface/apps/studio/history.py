@@ -83,10 +83,7 @@ def read_scan(store: Store, number: int) -> Scan:
         StudioError: there is none.
     """
     with store.session() as session:
-        scan = session.get(Scan, number) if number.bit_length() < 64 else None
-    if scan is None:
-        raise StudioError(f"no scan {number}")
-    return scan
+        return _scan_in(session, number)
 
 
 def tag_scan(store: Store, number: int, tags: Sequence[str]) -> Scan:
@@ -102,9 +99,7 @@ def tag_scan(store: Store, number: int, tags: Sequence[str]) -> Scan:
         what = f"tag {long[0]!r} is too long" if long else f"{len(wanted)} tags are too many"
         raise ConfigError(f"{what}; at most {MOST_TAGS} tags of {MOST_TAG} characters are kept")
     with store.session() as session:
-        scan = session.get(Scan, number) if number.bit_length() < 64 else None
-        if scan is None:
-            raise StudioError(f"no scan {number}")
+        scan = _scan_in(session, number)
         scan.tags = wanted
     return scan
 
@@ -125,9 +120,7 @@ def delete_scan(store: Store, number: int) -> Scan:
         StudioError: there is none.
     """
     with store.session() as session:
-        scan = session.get(Scan, number) if number.bit_length() < 64 else None
-        if scan is None:
-            raise StudioError(f"no scan {number}")
+        scan = _scan_in(session, number)
         session.delete(scan)
         session.flush()
         alone = session.scalars(select(Scan).where(Scan.job == scan.job)).first() is None
@@ -174,6 +167,13 @@ def row_of(scan: Scan, name_of: Any) -> ScanRow:
     )
 
 
+def _scan_in(session: Session, number: int) -> Scan:
+    scan = session.get(Scan, number) if number.bit_length() < 64 else None  # SQLite has 64 bits
+    if scan is None:
+        raise StudioError(f"no scan {number}")
+    return scan
+
+
 def _is_used(session: Session, place: str) -> bool:
     """Whether a scan in the history, or a job that has not ended, is of the file."""
     if session.scalars(select(Scan).where(Scan.place == place)).first() is not None:
@@ -186,7 +186,7 @@ def _keep_report(store: Store, job: Job, report: Mapping[str, Any]) -> None:
     file = report["file"]
     path = str(file["path"])
     with store.session() as session:
-        upload = session.scalars(select(Upload).where(Upload.place == path)).first()
+        upload = session.get(Upload, path)
         known = session.scalars(select(Scan).where(Scan.job == job.id, Scan.place == path)).first()
         if known is not None:  # the job was run again after a crash
             session.delete(known)

@@ -16,6 +16,7 @@ import threading
 import time
 from pathlib import Path
 
+from counterface.apps.studio.child_process import SAFE, child_words
 from counterface.apps.studio.history import keep_result
 from counterface.apps.studio.queues import LONG_QUEUE, QUICK_QUEUE, Queues, Runner
 from counterface.apps.studio.store import OPEN, Store
@@ -30,22 +31,16 @@ def start(folder: Path, quick: int) -> None:
     """Start the process for a state folder, unless it runs; it does not end with this one."""
     if is_locked(folder / JOBS_LOCK):
         return
-    subprocess.Popen(
-        [
-            sys.executable,
-            "-P",
-            "-m",
-            "counterface.apps.studio.jobs_process",
-            str(folder),
-            f"{quick}",
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=(folder / "jobs.log").open("a"),
-        start_new_session=True,
-        cwd=folder,
-        env={**os.environ, "PYTHONSAFEPATH": "1"},
-    )
+    with (folder / "jobs.log").open("a") as log:
+        subprocess.Popen(
+            [*child_words("jobs_process"), str(folder), f"{quick}"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            start_new_session=True,
+            cwd=folder,
+            env={**os.environ, **SAFE},
+        )
 
 
 def is_locked(file: Path) -> bool:

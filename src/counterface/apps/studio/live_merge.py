@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from counterface.apps.studio.child_process import take_answers
 from counterface.config import validate
 from counterface.errors import CounterfaceError, reason_of
 
@@ -28,8 +28,7 @@ QUALITY = 90  # of JPEG
 
 def main() -> None:
     """Answer until the input ends."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
-    os.dup2(2, 1)  # nothing that a library prints may look like an answer
+    tell = take_answers()
     live: LivePreview | None = None
     for line in sys.stdin:
         begun = time.perf_counter()
@@ -47,7 +46,7 @@ def main() -> None:
         except Exception as error:  # noqa: BLE001  (the parent tells it; the process stays warm)
             answer = {"error": f"unexpected {type(error).__name__}: {error}", "kind": ""}
         answer["ms"] = round(1000 * (time.perf_counter() - begun))
-        answers.write(json.dumps(answer) + "\n")
+        tell(answer)
 
 
 def _open(asked: dict[str, Any]) -> LivePreview:

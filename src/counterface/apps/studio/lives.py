@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import secrets
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
+from counterface.apps.studio.child_process import start_child
 from counterface.apps.studio.store import StudioError
 from counterface.errors import SwapError
 
@@ -23,25 +22,16 @@ IDLE_S = 300.0
 class Live:
     """One process with a model and a target. Requests wait for each other."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, state: Path) -> None:
         """Start the process.
 
         Args:
-            folder: an empty one, in which it runs.
+            state: folder of the studio's state.
         """
         self.id = secrets.token_hex(8)
         self.used = math.inf  # on the monotonic clock; not idle before the first answer
         self._turn = threading.Lock()
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "counterface.apps.studio.live_merge"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            encoding="utf-8",
-            cwd=folder,
-            env={**os.environ, "PYTHONSAFEPATH": "1"},
-        )
+        self._process = start_child("live_merge", state, stderr=subprocess.DEVNULL)
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """The answer of the process.
@@ -89,12 +79,10 @@ class Lives:
         Raises:
             SwapError: what is asked for cannot be opened.
         """
-        empty = self._folder / "empty"
-        empty.mkdir(exist_ok=True)
         with self._lock:
             while len(self._open) >= MOST:
                 self._open.pop(min(self._open.values(), key=lambda one: one.used).id).close()
-            live = Live(empty)
+            live = Live(self._folder)
             self._open[live.id] = live
         threading.Thread(target=self._end_when_idle, args=(live,), daemon=True).start()
         try:

@@ -7,11 +7,9 @@ job there first, so that an id that was put in twice, after a crash, is run once
 from __future__ import annotations
 
 import json
-import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -23,6 +21,7 @@ from huey import SqliteHuey
 from huey.registry import Message
 from huey.serializer import Serializer
 
+from counterface.apps.studio.child_process import start_child
 from counterface.apps.studio.commands import LONG
 from counterface.apps.studio.store import Job, Store
 from counterface.errors import CounterfaceError
@@ -175,18 +174,8 @@ class Runner:
     def _ready_worker(self) -> subprocess.Popen[str]:
         if self._worker is not None and self._worker.poll() is None:
             return self._worker
-        empty = self._store.folder / "empty"
-        empty.mkdir(exist_ok=True)
         self._used, self._answers = 0, queue.SimpleQueue()
-        self._worker = subprocess.Popen(
-            [sys.executable, "-P", "-m", "counterface.apps.studio.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            cwd=empty,
-            env={**os.environ, "PYTHONSAFEPATH": "1"},
-        )
+        self._worker = start_child("worker", self._store.folder)
         threading.Thread(
             target=_read_answers, args=(self._worker, self._answers), daemon=True
         ).start()

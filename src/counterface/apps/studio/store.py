@@ -136,20 +136,21 @@ class Store:
             StudioError: there is none.
         """
         with self.session() as session:
-            job = session.get(Job, number)
-        if job is None:
-            raise StudioError(f"no job {number!r}")
-        return job
+            return _job_in(session, number)
 
-    def jobs(
-        self, *, after: int = -1, states: Sequence[str] = (), most: int = 200, name: str = ""
-    ) -> list[Job]:
-        """The last jobs that changed after a number, newest change first."""
-        asked = select(Job).where(Job.change > after).order_by(Job.change.desc()).limit(most)
+    def jobs(self, *, states: Sequence[str] = (), most: int = 200, name: str = "") -> list[Job]:
+        """The jobs that changed last, newest change first."""
+        asked = select(Job).order_by(Job.change.desc()).limit(most)
         if states:
             asked = asked.where(Job.state.in_(states))
         if name:
             asked = asked.where(or_(Job.name == name, Job.name.startswith(f"{name} ")))
+        with self.session() as session:
+            return list(session.scalars(asked))
+
+    def changed_after(self, change: int, most: int = 200) -> list[Job]:
+        """The jobs that changed after a number, oldest change first: none is passed over."""
+        asked = select(Job).where(Job.change > change).order_by(Job.change).limit(most)
         with self.session() as session:
             return list(session.scalars(asked))
 
@@ -181,9 +182,7 @@ class Store:
     def change(self, number: str, **values: Any) -> Job:
         """The job with some of its columns changed."""
         with self.session() as session:
-            job = session.get(Job, number)
-            if job is None:
-                raise StudioError(f"no job {number!r}")
+            job = _job_in(session, number)
             for name, value in values.items():
                 setattr(job, name, value[:MOST_TEXT] if isinstance(value, str) else value)
             job.change = _next_change(session)
@@ -192,9 +191,7 @@ class Store:
     def stop(self, number: str) -> Job:
         """The job, stopped if it waits, and stopping if it runs; an ended one stays as it is."""
         with self.session() as session:
-            job = session.get(Job, number)
-            if job is None:
-                raise StudioError(f"no job {number!r}")
+            job = _job_in(session, number)
             if job.state == "waiting":
                 job.state, job.ended = "stopped", time.time()
             elif job.state == "running":
@@ -233,6 +230,13 @@ class Store:
 def new_id() -> str:
     """The id of a job to come."""
     return secrets.token_hex(8)
+
+
+def _job_in(session: Session, number: str) -> Job:
+    job = session.get(Job, number)
+    if job is None:
+        raise StudioError(f"no job {number!r}")
+    return job
 
 
 def _set_up(connection: Any, _record: Any) -> None:

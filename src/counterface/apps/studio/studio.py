@@ -82,15 +82,19 @@ class Feed:
         """The jobs that changed after a number, as they change; an empty list now and then."""
         while True:
             if self._last > after:
-                jobs = await asyncio.to_thread(self._store.jobs, after=after)
-                after = max([job.change for job in jobs], default=self._last)
-                yield list(reversed(jobs))
+                jobs = await asyncio.to_thread(self._changed_after, after)
+                after = jobs[-1].change if jobs else self._last
+                yield jobs
                 continue
             try:
                 async with self._changed:
                     await asyncio.wait_for(self._changed.wait(), keep_alive_s)
             except TimeoutError:
                 yield []
+
+    def _changed_after(self, number: int) -> list[Job]:
+        """What a page has not seen; one that has seen nothing begins with the last jobs."""
+        return self._store.changed_after(number) if number >= 0 else self._store.jobs()[::-1]
 
 
 def _studio_of(request: Request) -> Any:

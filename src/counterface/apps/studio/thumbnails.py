@@ -15,13 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from counterface.errors import CounterfaceError
 from counterface.files import file_sha256
 from counterface.media import sandbox
-from counterface.media.image import encode_image
+from counterface.media.image import encode_image, shrink_image
 
 SIDE = 128  # pixels of the longer side
 QUALITY = 80
@@ -69,11 +66,7 @@ def _make(path: Path) -> bytes | None:
         image = sandbox.read_image(path, LIMITS)
     except CounterfaceError:
         return None
-    scale = SIDE / max(image.shape[:2])
-    if scale < 1:
-        size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return encode_image(image, "JPEG", QUALITY)
+    return encode_image(shrink_image(image, SIDE), "JPEG", QUALITY)
 
 
 def _opened(state: Path) -> sqlite3.Connection:

@@ -21,13 +21,14 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from counterface.apps.studio.child_process import take_answers
+
 PROGRESS_EVERY_S = 0.2
 
 
 def main() -> None:
     """Run jobs until the input ends."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
-    os.dup2(2, 1)  # nothing that a library prints may look like an answer
+    answer = take_answers()
     from counterface.apps.cli import output
     from counterface.apps.cli.main import main as run
 
@@ -37,7 +38,7 @@ def main() -> None:
         nonlocal last
         if time.monotonic() - last >= PROGRESS_EVERY_S:
             last = time.monotonic()
-            _answer(answers, {"progress": [done, total, output.printable(text)]})
+            answer({"progress": [done, total, output.printable(text)]})
 
     output.listen(told)
     for job in _jobs():
@@ -58,7 +59,7 @@ def main() -> None:
             except Exception as error:  # noqa: BLE001  (a fault in one job must not end the others)
                 log.write(f"counterface: unexpected {type(error).__name__}: {error}\n")
                 code = 1
-        _answer(answers, {"end": code})
+        answer({"end": code})
 
 
 def _jobs() -> Any:
@@ -77,13 +78,6 @@ def _jobs() -> Any:
         except KeyboardInterrupt:  # it came after the job's end
             continue
         yield json.loads(line)
-
-
-def _answer(answers: Any, value: dict[str, Any]) -> None:
-    try:
-        answers.write(json.dumps(value) + "\n")
-    except BrokenPipeError:
-        os._exit(0)
 
 
 if __name__ == "__main__":

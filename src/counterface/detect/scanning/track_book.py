@@ -32,7 +32,7 @@ from counterface.detect.scanning.joint import join, of_picture
 from counterface.detect.scanning.standing import Rules, find_fault, set_aside
 from counterface.detect.scanning.thinned import Thinned
 from counterface.detect.weigh import Quality, Statement, find_contradiction, take_statements
-from counterface.media.image import encode_image
+from counterface.media.image import encode_image, shrink_image
 from counterface.types import Floats, Frame, Image, Verdict
 
 KEEP = 3  # most and least suspicious crops kept of each person
@@ -349,10 +349,8 @@ class ThumbStrip:
         if not self._kept.wants():
             return
         height, width = frame.image.shape[:2]
-        scale = min(1.0, self._longest / max(height, width))
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        small = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
-        jpeg = encode_image(np.asarray(small), format="JPEG", quality=72)
+        small = shrink_image(frame.image, self._longest)
+        jpeg = encode_image(small, format="JPEG", quality=72)
         self._kept.keep(Thumb(float(frame.pts), width, height, jpeg))
 
     def thumbs(self) -> tuple[Thumb, ...]:

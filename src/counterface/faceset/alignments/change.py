@@ -28,6 +28,7 @@ from counterface.faces.pose import estimate_pose
 from counterface.faceset.alignments.move_mask import move_mask
 from counterface.faceset.commits import CommitWriter, write_commit
 from counterface.faceset.curate.relocate import opened
+from counterface.faceset.find_row import row_named
 from counterface.faceset.row import ROWS, Row, table_to_rows
 from counterface.faceset.store import Faceset, merge
 from counterface.files import make_folder, sweep, write_bytes
@@ -255,9 +256,7 @@ def set_landmarks(
         ShapeError: they are not finite (68, 2), or lie outside of the frame or the crop.
     """
     with opened(folder) as faceset:
-        row = next((row for row in faceset if row.file == file), None)
-        if row is None:
-            raise FacesetError(f"{folder} has no crop {file!r} any more; look at it again")
+        row = row_named(faceset, file)
         now = warp_points(row.landmarks, row.frame_to_crop)
         if seen.shape != now.shape or not np.allclose(seen, now, atol=_SAME_POINT):
             raise FacesetError(

@@ -17,7 +17,7 @@ from counterface.errors import CounterfaceError, FacesetError
 from counterface.faces.align import compose, invert
 from counterface.faceset.curate.carry import drop_mask_files, is_mask_name
 from counterface.faceset.curate.relocate import opened
-from counterface.faceset.find_row import by_stem, row_at
+from counterface.faceset.find_row import by_stem, row_at, row_named
 from counterface.faceset.inspect import Problem
 from counterface.faceset.masks.polygons import Polygons, draw_mask, read_polygons
 from counterface.faceset.masks.xseg import XSegCrop, read_xseg
@@ -153,9 +153,7 @@ def write_polygons(folder: Path, file: str, polygons: Polygons | None) -> Row:
             folder cannot be written, or another process writes to it.
     """
     with opened(folder) as faceset:
-        row = next((row for row in faceset if row.file == file), None)
-        if row is None:
-            raise FacesetError(f"{folder} has no crop {file!r} any more; look at it again")
+        row = row_named(faceset, file)
         by_stem(faceset)  # refuses two crops that would share a mask
         name = None
         if polygons is not None:

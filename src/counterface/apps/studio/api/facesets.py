@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import Field
 
+from counterface.apps.studio.find_folders import find_folders, is_faceset
 from counterface.apps.studio.opened_facesets import mark_of, open_faceset
 from counterface.apps.studio.store import StudioError
 from counterface.apps.studio.studio import Studio, StudioHere
@@ -35,7 +35,6 @@ from counterface.provenance.rights import Rights
 from counterface.registry import FACESET_MEASURES
 
 router = APIRouter(tags=["facesets"])
-MOST_FOLDERS, DEEPEST = 20_000, 6  # that are looked into for facesets
 MOST_NAMES = 200_000  # of crops in one request
 
 
@@ -126,15 +125,7 @@ class RightsOf(Record):
 @router.get("/facesets")
 def facesets(studio: StudioHere) -> list[FacesetEntry]:
     """The facesets below the folders of the studio; hidden folders, links and trash left out."""
-    found: list[FacesetEntry] = []
-    looked = 0
-    for root in studio.places.roots.values():
-        for folder in _folders(root):
-            looked += 1
-            if looked > MOST_FOLDERS:
-                return found
-            if (folder / HEADER_FILE).is_file():
-                found.append(_entry(studio, folder))
+    found = [_entry(studio, folder) for folder in find_folders(studio.places, is_faceset)]
     return sorted(found, key=lambda one: one.place)
 
 
@@ -180,7 +171,7 @@ def rows(studio: StudioHere, place: Place) -> FacesetView:
         gone=faceset.gone,
         strays=faceset.strays[:20],
         stray_count=len(faceset.strays),
-        in_trash=len(open_faceset(trash)) if (trash / HEADER_FILE).is_file() else 0,
+        in_trash=len(open_faceset(trash)) if is_faceset(trash) else 0,
         changes=list_changes(folder),
         sources=tuple(dict.fromkeys(row.source for row in faceset)),
         crops=_columns(faceset),
@@ -239,7 +230,7 @@ def faceset_folder(studio: Studio, place: str) -> Path:
         PlaceError: the place leads out of the folders that the user gave.
     """
     folder = studio.places.readable(place)
-    if not (folder / HEADER_FILE).is_file():
+    if not is_faceset(folder):
         raise StudioError(f"{place}: is no faceset")
     return folder
 
@@ -258,24 +249,6 @@ def row_named(faceset: Faceset, file: str) -> Row:
 
 def _told(studio: Studio, moved: MovedByName) -> MovedByName:
     return moved.model_copy(update={"folder": studio.places.name(Path(moved.folder))})
-
-
-def _folders(root: Path, depth: int = 0) -> Iterator[Path]:
-    """The folder and those below it; those in a faceset are left out."""
-    yield root
-    if depth == DEEPEST or (root / HEADER_FILE).is_file():
-        return
-    try:
-        with os.scandir(root) as entries:
-            inside = sorted(
-                entry.name
-                for entry in entries
-                if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")
-            )
-    except OSError:
-        return  # a folder that may not be read holds nothing for this user
-    for name in inside:
-        yield from _folders(root / name, depth + 1)
 
 
 def _entry(studio: Studio, folder: Path) -> FacesetEntry:

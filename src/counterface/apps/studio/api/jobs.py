@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -63,7 +65,7 @@ class JobResult(Record):
 def row_of(job: Job, places: Places) -> JobRow:
     """The row of a job."""
     shown = [word for word in job.words if word != "--json"]
-    line = " ".join(_quoted(places.outward(word)) for word in ("counterface", *shown))
+    line = " ".join(shlex.quote(places.outward(word)) for word in ("counterface", *shown))
     return JobRow(
         id=job.id,
         command=job.name,
@@ -80,6 +82,12 @@ def row_of(job: Job, places: Places) -> JobRow:
         error=places.outward(job.error),
         change=job.change,
     )
+
+
+def written_page(path: Path, places: Places) -> HTMLResponse:
+    """A page that a command wrote, for a frame that runs nothing."""
+    text = places.outward(path.read_text(encoding="utf-8"))
+    return HTMLResponse(text, headers={"content-security-policy": REPORT_POLICY})
 
 
 @router.post("/jobs", status_code=201)
@@ -128,8 +136,7 @@ def page(number: str, studio: StudioHere) -> HTMLResponse:
     path = studio.store.folder_of(studio.store.job(number).id) / PAGE
     if not path.is_file():
         raise StudioError(f"job {number} has no page")
-    text = studio.places.outward(path.read_text(encoding="utf-8"))
-    return HTMLResponse(text, headers={"content-security-policy": REPORT_POLICY})
+    return written_page(path, studio.places)
 
 
 @router.post("/jobs/{number}/stop")
@@ -165,10 +172,3 @@ async def events(
                 yield f"id: {one.change}\nevent: job\ndata: {data}\n\n"
 
     return StreamingResponse(lines(), media_type="text/event-stream")
-
-
-def _quoted(word: str) -> str:
-    """The word as a shell takes it."""
-    import shlex
-
-    return shlex.quote(word)

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 from sqlalchemy import func, select
 
+from counterface.apps.studio.find_folders import is_faceset, is_run
 from counterface.apps.studio.store import Upload
 from counterface.apps.studio.studio import Studio, StudioHere
 from counterface.config import Record
@@ -142,11 +143,7 @@ def _entry(studio: Studio, path: Path) -> Entry:
 
 def _kind(path: Path, folder: bool) -> EntryKind:
     if folder:
-        if (path / "faceset.json").is_file():
-            return "faceset"
-        if (path / "log.jsonl").is_file() or (path / "checkpoints").is_dir():
-            return "run"
-        return "folder"
+        return "faceset" if is_faceset(path) else "run" if is_run(path) else "folder"
     suffix = path.suffix.lower()
     if suffix in VIDEO_SUFFIXES:
         return "video"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import tomllib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,14 +16,16 @@ from pydantic import Field
 
 from counterface.apps.studio.api.jobs import JobRow, row_of
 from counterface.apps.studio.fields import FieldGroup, list_groups, values_outward
+from counterface.apps.studio.find_folders import find_folders, is_run
 from counterface.apps.studio.store import StudioError
 from counterface.apps.studio.studio import Studio, StudioHere
 from counterface.config import Record, read_config
 from counterface.errors import ConfigError, MediaError, TrainingError
+from counterface.learn.run_log import LOG_FILE, read_log
 from counterface.project_files import read_toml
 
 router = APIRouter(tags=["trainings"])
-DEEPEST, MOST_FOLDERS, MOST_RUNS = 6, 20_000, 300  # of the search for runs
+MOST_RUNS = 300  # that are listed
 MOST_POINTS = 4000  # of a curve
 TAIL = 4096  # bytes of a log in which its last line is looked for
 CONFIG = "config.toml"  # as `swap.training.train.CONFIG_FILE`, which would load torch
@@ -111,7 +113,9 @@ def recipe(
 def runs(studio: StudioHere) -> list[Run]:
     """The runs below the folders of the studio, the last one to change first."""
     jobs = _jobs_by_run(studio)
-    found = [_run(studio, path, jobs) for path in _find_runs(studio)]
+    found = [
+        _run(studio, path, jobs) for path in islice(find_folders(studio.places, is_run), MOST_RUNS)
+    ]
     return sorted(found, key=lambda one: -one.changed)
 
 
@@ -144,10 +148,8 @@ def curves(
     most: Annotated[int, Query(ge=10, le=MOST_POINTS, description="points of a curve")] = 1000,
 ) -> Curves:
     """The numbers of a run's log."""
-    from counterface.learn.run_log import read_log
-
     path = studio.places.path(place)
-    if not (path / "log.jsonl").is_file():
+    if not (path / LOG_FILE).is_file():
         return Curves(steps=(), values={})
     rows = [
         row
@@ -207,27 +209,8 @@ def _changed(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]
     return found
 
 
-def _find_runs(studio: Studio) -> list[Path]:
-    """Folders of runs; links are not followed, and nothing below a run is looked at."""
-    found, seen = list[Path](), 0
-    for root in studio.places.roots.values():
-        for folder, below, files in os.walk(root):
-            seen += 1
-            path = Path(folder)
-            if seen > MOST_FOLDERS or len(found) >= MOST_RUNS:
-                return found
-            is_run = "log.jsonl" in files or "checkpoints" in below
-            deep = len(path.relative_to(root).parts) >= DEEPEST
-            if is_run:
-                found.append(path)
-            if is_run or deep or "faceset.json" in files:
-                below.clear()
-            below[:] = sorted(one for one in below if not one.startswith("."))
-    return found
-
-
 def _run(studio: Studio, path: Path, jobs: dict[Path, JobRow]) -> Run:
-    log, config = path / "log.jsonl", dict[str, Any]()
+    log, config = path / LOG_FILE, dict[str, Any]()
     if (path / CONFIG).is_file():
         try:
             config = read_toml(path / CONFIG, ConfigError)
@@ -269,7 +252,7 @@ def _out_of(words: list[str]) -> Path | None:
 
 def _last_line(path: Path) -> dict[str, float]:
     """The numbers of the last line of training in a run's log; empty where there is none."""
-    log = path / "log.jsonl"
+    log = path / LOG_FILE
     if not log.is_file():
         return {}
     with log.open("rb") as file:

@@ -11,12 +11,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse, HTMLResponse, Response
 from pydantic import Field
-from sqlalchemy import select
 
-from counterface.apps.studio.api.jobs import JobRow
+from counterface.apps.studio.api.jobs import PAGE, JobRow, written_page
 from counterface.apps.studio.api.jobs import row_of as job_row
 from counterface.apps.studio.commands import Value, words_of
-from counterface.apps.studio.doors import REPORT_POLICY
 from counterface.apps.studio.frame_pack import FramePack
 from counterface.apps.studio.history import (
     ScanRow,
@@ -39,6 +37,7 @@ from counterface.report.page_faces import ShownFace, read_faces
 from counterface.report.pdf import require_weasyprint
 
 router = APIRouter(tags=["scans"])
+PDF = "report.pdf"
 MOST_FILES = 5000  # of one request
 MOST_OF_A_FILE = 50  # scans of the same file that are named
 FRAMES_FOR = {"cache-control": "private, max-age=3600"}  # a frame of a number never changes
@@ -100,9 +99,12 @@ def scan(request: ScanRequest, studio: StudioHere) -> ScanAnswer:
     files = _files(studio, request.places)
     some = request.places[0].strip()  # options are checked once for all files: it is slow
     head = words_of("scan", [studio.places.outward(some)], request.options, studio.places)[:-2]
+    settings = settings_text(head)
     for path in files:
-        found = [] if request.again else find_scans(studio.store, sha256=_sha256(studio, path))
-        same = [one for one in found if one.settings == settings_text(head)]
+        upload = _upload(studio, path)
+        sha256 = "" if request.again else upload.sha256 if upload else file_sha256(path)
+        found = find_scans(studio.store, sha256=sha256) if sha256 else []
+        same = [one for one in found if one.settings == settings]
         if same:
             here = [one for one in same if one.place == str(path)]
             known.append(_row(studio, (here or same)[0]))
@@ -111,7 +113,8 @@ def scan(request: ScanRequest, studio: StudioHere) -> ScanAnswer:
         folder = studio.store.folder_of(number)
         folder.mkdir(parents=True)
         words = [*head, "--json", *_outputs(folder, request.pdf), "--", str(path)]
-        job = studio.submit("scan", _title(studio, path), words, number)
+        title = upload.name if upload else studio.places.name(path)
+        job = studio.submit("scan", title, words, number)
         started.append(job_row(job, studio.places))
     return ScanAnswer(jobs=tuple(started), known=tuple(known))
 
@@ -198,8 +201,8 @@ def about(number: int, studio: StudioHere) -> ScanAbout:
     same = find_scans(studio.store, sha256=sha256, most=MOST_OF_A_FILE)
     return ScanAbout(
         row=_row(studio, found),
-        html=(folder / "report.html").is_file(),
-        pdf=(folder / "report.pdf").is_file(),
+        html=(folder / PAGE).is_file(),
+        pdf=(folder / PDF).is_file(),
         present=Path(found.place).is_file(),
         line=job_row(studio.store.job(found.job), studio.places).line,
         others=tuple(_row(studio, one) for one in same if one.id != found.id),
@@ -222,7 +225,7 @@ def again(number: int, studio: StudioHere, pdf: bool = False) -> JobRow:
     words = old.words[: old.words.index("--")]
     if pdf and not any(word.startswith("--pdf=") for word in words):
         require_weasyprint()
-        words.append(f"--pdf={studio.store.folder_of(old.id) / 'report.pdf'}")
+        words.append(f"--pdf={studio.store.folder_of(old.id) / PDF}")
     words += ["--", found.place]
     return job_row(studio.submit_again(old, words), studio.places)
 
@@ -237,21 +240,19 @@ def report_file(number: int, studio: StudioHere) -> Response:
 @router.get("/scans/{number}/report.html", response_class=HTMLResponse)
 def page(number: int, studio: StudioHere) -> HTMLResponse:
     """The report as a page."""
-    path = _output(studio, number, "report.html")
-    text = studio.places.outward(path.read_text(encoding="utf-8"))
-    return HTMLResponse(text, headers={"content-security-policy": REPORT_POLICY})
+    return written_page(_output(studio, number, PAGE), studio.places)
 
 
 @router.get("/scans/{number}/report.pdf", response_class=FileResponse)
 def pdf(number: int, studio: StudioHere) -> FileResponse:
     """The report as PDF."""
-    return FileResponse(_output(studio, number, "report.pdf"), media_type="application/pdf")
+    return FileResponse(_output(studio, number, PDF), media_type="application/pdf")
 
 
 @router.get("/scans/{number}/faces")
 def faces(number: int, studio: StudioHere) -> tuple[ShownFace, ...]:
     """The faces that the report's page shows, with their heat maps."""
-    return read_faces(_output(studio, number, "report.html"))
+    return read_faces(_output(studio, number, PAGE))
 
 
 @router.get("/scans/{number}/frames")
@@ -285,19 +286,7 @@ def _files(studio: Studio, places: Sequence[str]) -> list[Path]:
 
 def _upload(studio: Studio, path: Path) -> Upload | None:
     with studio.store.session() as session:
-        return session.scalars(select(Upload).where(Upload.place == str(path))).first()
-
-
-def _sha256(studio: Studio, path: Path) -> str:
-    """The hash of a file's content; that of an upload was taken as it came in."""
-    upload = _upload(studio, path)
-    return upload.sha256 if upload else file_sha256(path)
-
-
-def _title(studio: Studio, path: Path) -> str:
-    """What people call the file: an upload by the name that it came with, others by their place."""
-    upload = _upload(studio, path)
-    return upload.name if upload else studio.places.name(path)
+        return session.get(Upload, str(path))
 
 
 def _outputs(folder: Path, pdf: bool) -> list[str]:

@@ -67,6 +67,17 @@ export const tag = (kind, text) => h(`span.tag${kind ? "." + kind : ""}`, {}, te
 export const button = (text, work, attributes = {}) =>
   h("button", { type: "button", onclick: action(work), ...attributes }, text);
 
+/** Let files be dropped on an element; `taken(transfer)` gets what was dropped. */
+export function onDrop(element, taken) {
+  element.addEventListener("dragover", (event) => { event.preventDefault(); element.classList.add("over"); });
+  element.addEventListener("dragleave", () => element.classList.remove("over"));
+  element.addEventListener("drop", (event) => {
+    event.preventDefault();
+    element.classList.remove("over");
+    taken(event.dataTransfer);
+  });
+}
+
 /** A table: columns are [title, cell(row), is it a number]. */
 export function table(columns, rows, attributes = () => ({})) {
   return h("div.table", { tabindex: 0, role: "region", "aria-label": "Table" },

@@ -4,7 +4,7 @@ import { run, upload } from "../js/api.js";
 import { facts } from "../js/facts.js";
 import { follow } from "../js/jobs.js";
 import { pick } from "../js/picker.js";
-import { button, fill, h, head, notice, sheet, tag } from "../js/ui.js";
+import { button, fill, h, head, notice, onDrop, sheet, tag } from "../js/ui.js";
 
 const PARTS = [
   ["credentials", "Content Credentials"],
@@ -33,13 +33,7 @@ export async function show(main) {
         if (places) await verify(places);
       }, { class: "main" }),
       files, h("label.button", { for: "origin-files" }, "Send from the browser")));
-  drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
-  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
-  drop.addEventListener("drop", (event) => {
-    event.preventDefault();
-    drop.classList.remove("over");
-    send([...event.dataTransfer.files]);
-  });
+  onDrop(drop, (transfer) => send([...transfer.files]));
 
   async function send(chosen) {
     const names = new Map();

@@ -3,7 +3,7 @@
 import { get } from "../../js/api.js";
 import { commandForm } from "../../js/form.js";
 import { pick } from "../../js/picker.js";
-import { button, h, head, tell } from "../../js/ui.js";
+import { button, h, head, onDrop, tell } from "../../js/ui.js";
 import { addFiles, addPlaces } from "./queue.js";
 
 const HIDDEN = ["html", "pdf", "csv", "jobs"]; // where the studio puts reports, and how many at once
@@ -43,12 +43,8 @@ export async function makeIntake() {
       sender("Send a folder", { webkitdirectory: true }, (files) => send(files, true))),
     h("div.scan-path", {}, h("label", { for: "scan-path" }, "Path"), path, button("Judge", add)));
   path.addEventListener("keydown", (event) => { if (event.key === "Enter") add(); });
-  drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
-  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
-  drop.addEventListener("drop", async (event) => {
-    event.preventDefault();
-    drop.classList.remove("over");
-    const { files, folder } = await dropped(event.dataTransfer);
+  onDrop(drop, async (transfer) => {
+    const { files, folder } = await dropped(transfer);
     send(files, folder);
   });
   return [
