@@ -25,6 +25,7 @@ from schemathesis.specs.openapi.checks import (
 from counterface.apps.studio.history import keep_result
 from counterface.apps.studio.server import create_app, guarded
 from counterface.apps.studio.settings import StudioConfig
+from counterface.apps.studio.store import NewJob
 from counterface.apps.studio.studio import Studio
 from counterface.media.image import write_image
 from counterface.types import Pose
@@ -55,7 +56,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     config = StudioConfig(root=(lab,), state=folder / "state", start_jobs=False, upload_mb=1)
     studio = Studio(config)
     words = ["scan", "--json", "--", str(lab / "face.png")]
-    job = studio.store.add_job("scan", "lab/face.png", words, "0000000000000001")
+    job = studio.store.add_jobs([NewJob("scan", "lab/face.png", words, "0000000000000001")])[0]
     out = studio.store.folder_of(job.id)
     out.mkdir()
     file = {"path": str(lab / "face.png"), "name": "face.png", "sha256": "0" * 64}

@@ -5,13 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from actors import draw_clip, write_clip
+from actors import Expression, draw_actor, draw_clip, write_clip
 from studio_running import TOKEN, RunningStudio
 from test_scan_api import fetch, scan
+
+from counterface.media.image import write_image
+from counterface.types import Pose
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 HOSTILE = "<script>alert(1)<b>\u202egpj.mp4"
@@ -168,6 +172,29 @@ def test_hundreds_of_files_are_listed_in_parts(page: Any, studio: RunningStudio)
     assert page.locator(".queue li").count() == 40
     page.get_by_role("button", name="Stop all").click()
     page.locator("section", has_text="400 of 400 ended").first.wait_for()
+
+
+def test_an_answer_that_comes_after_the_end_of_its_job_changes_nothing(
+    page: Any, studio: RunningStudio, root: Path
+) -> None:
+    write_image(root / "late.png", draw_actor(3, Pose(0, 0, 0), Expression(), 96).image)
+
+    def late(route: Any) -> None:
+        answer = route.fetch()
+        (job,) = answer.json()["jobs"]
+        assert job["state"] == "waiting"
+        studio.wait_for(job["id"])
+        time.sleep(1)  # the feed tells of the end first
+        route.fulfill(response=answer)
+
+    page.route("**/api/v1/scans", late)
+    page.evaluate(
+        """async () => {
+          const queue = await import("/static/pages/scan/queue.js");
+          await queue.addPlaces(["lab/late.png"], { options: {} });
+        }"""
+    )
+    page.locator("section", has_text="1 of 1 ended").first.wait_for()
 
 
 def test_the_first_page_is_light(browser: Any, studio: RunningStudio) -> None:

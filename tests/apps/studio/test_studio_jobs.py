@@ -19,7 +19,7 @@ from actors import Expression, draw_actor
 from sqlalchemy import select
 from studio_running import TOKEN, RunningStudio, run_studio
 
-from counterface.apps.studio.store import Job, Scan, Store
+from counterface.apps.studio.store import Job, NewJob, Scan, Store
 from counterface.media.image import write_image
 from counterface.types import Pose
 
@@ -204,9 +204,19 @@ def test_a_second_studio_on_the_same_state_is_refused(studio: RunningStudio, roo
 
 def test_no_change_is_passed_over_however_many_there_are(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    jobs = [store.add_job("scan", f"{number}", ["scan"]) for number in range(450)]
+    jobs = store.add_jobs([NewJob("scan", f"{number}", ["scan"]) for number in range(450)])
     seen, after = [], 0
     while changed := store.changed_after(after):
         seen += [job.id for job in changed]
         after = changed[-1].change
     assert seen == [job.id for job in jobs]
+
+
+def test_jobs_that_a_killed_server_never_queued_are_run(studio: RunningStudio, root: Path) -> None:
+    pictures(root / "unqueued", 3)
+    store = Store(studio.state)
+    files = sorted((root / "unqueued").iterdir())
+    jobs = store.add_jobs([NewJob("scan", f.name, ["scan", "--json", "--", str(f)]) for f in files])
+    for job in jobs:
+        assert studio.wait_for(job.id)["job"]["state"] == "done"
+        assert store.job(job.id).runs == 1

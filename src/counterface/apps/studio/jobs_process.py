@@ -25,6 +25,7 @@ from counterface.files import lock
 JOBS_LOCK, SERVER_LOCK = "jobs.lock", "server.lock"
 LINGER_S = 20.0  # without a server and without a job
 SLEEP_S = 0.25
+MOST_LEFT_OVER = 1000  # at a time; the next ones follow once these are done
 
 
 def start(folder: Path, quick: int) -> None:
@@ -91,6 +92,8 @@ def _serve(folder: Path, quick: int) -> None:
     idle_since = time.monotonic()
     while not ended.wait(1.0):
         counts = store.counts()
+        if counts.get("waiting") and queues.are_empty():
+            _put_left_over(store, queues)
         if any(counts.get(state) for state in OPEN) or is_locked(folder / SERVER_LOCK):
             idle_since = time.monotonic()
         elif time.monotonic() - idle_since > LINGER_S:
@@ -98,6 +101,12 @@ def _serve(folder: Path, quick: int) -> None:
     for runner in runners:
         runner.close()
     os._exit(0)  # threads of the queues may be in the middle of a job, which waits in the store
+
+
+def _put_left_over(store: Store, queues: Queues) -> None:
+    """Put jobs that wait into the queues: a server that died may have got no further than them."""
+    for job in reversed(store.jobs(states=["waiting"], most=MOST_LEFT_OVER)):
+        queues.put(job)
 
 
 if __name__ == "__main__":

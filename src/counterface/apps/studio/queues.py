@@ -77,6 +77,10 @@ class Queues:
         """Put a job into its queue."""
         self._tasks[LONG_QUEUE if job.name in LONG else QUICK_QUEUE](job.id)
 
+    def are_empty(self) -> bool:
+        """Whether no id is in any queue."""
+        return not any(huey.pending_count() for huey in self.by_name.values())
+
     def empty(self) -> None:
         """Take everything out; the store knows which jobs wait."""
         for huey in self.by_name.values():

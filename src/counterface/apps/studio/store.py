@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,6 +53,16 @@ class Job(Base):
     error: Mapped[str] = mapped_column(default="")
     runs: Mapped[int] = mapped_column(default=0)  # how often it was begun
     change: Mapped[int] = mapped_column(index=True)  # number of its last change
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """A job to come."""
+
+    name: str  # of the command
+    title: str
+    words: Sequence[str]  # of the command line
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
 
 
 class Scan(Base):
@@ -112,22 +123,23 @@ class Store:
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
             yield session
 
-    def add_job(
-        self, name: str, title: str, words: Sequence[str], number: str | None = None
-    ) -> Job:
-        """A new job that waits, of a new id unless one was made before."""
+    def add_jobs(self, wanted: Sequence[NewJob]) -> list[Job]:
+        """New jobs that wait, all of them or, where this process dies, none."""
         with self.session() as session:
-            job = Job(
-                id=number or new_id(),
-                name=name,
-                title=title,
-                words=list(words),
-                state="waiting",
-                created=time.time(),
-                change=_next_change(session),
-            )
-            session.add(job)
-        return job
+            jobs = [
+                Job(
+                    id=one.id,
+                    name=one.name,
+                    title=one.title,
+                    words=list(one.words),
+                    state="waiting",
+                    created=time.time(),
+                    change=_next_change(session),
+                )
+                for one in wanted
+            ]
+            session.add_all(jobs)
+        return jobs
 
     def job(self, number: str) -> Job:
         """The job of an id.
@@ -192,12 +204,17 @@ class Store:
         """The job, stopped if it waits, and stopping if it runs; an ended one stays as it is."""
         with self.session() as session:
             job = _job_in(session, number)
-            if job.state == "waiting":
-                job.state, job.ended = "stopped", time.time()
-            elif job.state == "running":
-                job.state = "stopping"
-            job.change = _next_change(session)
+            _stop(session, job)
         return job
+
+    def stop_all(self, name: str) -> int:
+        """Stop every job of a command that waits or runs; gives how many."""
+        with self.session() as session:
+            asked = select(Job).where(Job.state.in_(OPEN), Job.name == name)
+            found = list(session.scalars(asked))
+            for job in found:
+                _stop(session, job)
+        return len(found)
 
     def wait_again(self) -> list[Job]:
         """The jobs that are to be put into the queues: those that wait, and those cut off.
@@ -227,16 +244,19 @@ class Store:
             return [json.loads(line) for line in lines if line.strip()]
 
 
-def new_id() -> str:
-    """The id of a job to come."""
-    return secrets.token_hex(8)
-
-
 def _job_in(session: Session, number: str) -> Job:
     job = session.get(Job, number)
     if job is None:
         raise StudioError(f"no job {number!r}")
     return job
+
+
+def _stop(session: Session, job: Job) -> None:
+    if job.state == "waiting":
+        job.state, job.ended = "stopped", time.time()
+    elif job.state == "running":
+        job.state = "stopping"
+    job.change = _next_change(session)
 
 
 def _set_up(connection: Any, _record: Any) -> None:

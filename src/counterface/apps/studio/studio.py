@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from counterface.apps.studio.lives import Lives
 from counterface.apps.studio.places import Places
 from counterface.apps.studio.queues import Queues
 from counterface.apps.studio.settings import StudioConfig, default_state
-from counterface.apps.studio.store import Job, Store, new_id
+from counterface.apps.studio.store import Job, NewJob, Store
 
 POLL_S = 0.3  # of the store, once for all pages that wait
 
@@ -39,20 +40,21 @@ class Studio:
         self.packs = PackMaker()
         self.lives = Lives(self.folder)
 
-    def submit(self, name: str, title: str, words: list[str], number: str | None = None) -> Job:
-        """A new job, put into its queue."""
-        job = self.store.add_job(name, title, words, number)
-        self.queues.put(job)
-        return job
+    def submit(self, wanted: Sequence[NewJob]) -> list[Job]:
+        """New jobs, put into their queues."""
+        jobs = self.store.add_jobs(wanted)
+        for job in jobs:
+            self.queues.put(job)
+        return jobs
 
     def submit_again(self, old: Job, words: Sequence[str]) -> Job:
         """A new job with words of an old one; what it wrote into its folder goes into the new."""
-        number = new_id()
-        folder = self.store.folder_of(number)
+        new = NewJob(old.name, old.title, words)
+        folder = self.store.folder_of(new.id)
         folder.mkdir(parents=True)
         before = str(self.store.folder_of(old.id))
         moved = [word.replace(before, str(folder)) for word in words]
-        return self.submit(old.name, old.title, moved, number)
+        return self.submit([replace(new, words=moved)])[0]
 
     def close(self) -> None:
         """Close the queues and the live merges."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +16,7 @@ from pydantic import Field
 from counterface.apps.studio.commands import Value, read_command, words_of
 from counterface.apps.studio.doors import REPORT_POLICY
 from counterface.apps.studio.places import Places
-from counterface.apps.studio.store import Job, JobState, StudioError, new_id
+from counterface.apps.studio.store import Job, JobState, NewJob, StudioError
 from counterface.apps.studio.studio import StudioHere
 from counterface.config import Record
 from counterface.errors import ConfigError
@@ -94,14 +95,14 @@ def written_page(path: Path, places: Places) -> HTMLResponse:
 def submit(request: JobRequest, studio: StudioHere) -> JobRow:
     """Run a command."""
     words = words_of(request.command, request.arguments, request.options, studio.places)
-    number, own = new_id(), ["--json"]
+    title = request.title or (request.arguments[0] if request.arguments else request.command)
+    job, own = NewJob(request.command, title, ()), ["--json"]
     if request.page and any(one.name == "html" for one in read_command(request.command).options):
-        studio.store.folder_of(number).mkdir(parents=True)
-        own.append(f"--html={studio.store.folder_of(number) / PAGE}")
+        studio.store.folder_of(job.id).mkdir(parents=True)
+        own.append(f"--html={studio.store.folder_of(job.id) / PAGE}")
     at = words.index("--") if "--" in words else len(words)
     words[at:at] = own
-    title = request.title or (request.arguments[0] if request.arguments else request.command)
-    return row_of(studio.submit(request.command, title, words, number), studio.places)
+    return row_of(studio.submit([replace(job, words=words)])[0], studio.places)
 
 
 @router.get("/jobs")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,7 +27,7 @@ from counterface.apps.studio.history import (
     settings_text,
     tag_scan,
 )
-from counterface.apps.studio.store import OPEN, Scan, StudioError, Upload, new_id
+from counterface.apps.studio.store import NewJob, Scan, StudioError, Upload
 from counterface.apps.studio.studio import Studio, StudioHere
 from counterface.config import Record
 from counterface.errors import ConfigError
@@ -95,7 +96,7 @@ class Comparison(Record):
 @router.post("/scans", status_code=201)
 def scan(request: ScanRequest, studio: StudioHere) -> ScanAnswer:
     """Judge files, each as a job of its own; those that were judged before are told instead."""
-    started, known = [], []
+    wanted, known = list[NewJob](), []
     files = _files(studio, request.places)
     some = request.places[0].strip()  # options are checked once for all files: it is slow
     head = words_of("scan", [studio.places.outward(some)], request.options, studio.places)[:-2]
@@ -109,14 +110,15 @@ def scan(request: ScanRequest, studio: StudioHere) -> ScanAnswer:
             here = [one for one in same if one.place == str(path)]
             known.append(_row(studio, (here or same)[0]))
             continue
-        number = new_id()
-        folder = studio.store.folder_of(number)
+        job = NewJob("scan", upload.name if upload else studio.places.name(path), ())
+        folder = studio.store.folder_of(job.id)
         folder.mkdir(parents=True)
         words = [*head, "--json", *_outputs(folder, request.pdf), "--", str(path)]
-        title = upload.name if upload else studio.places.name(path)
-        job = studio.submit("scan", title, words, number)
-        started.append(job_row(job, studio.places))
-    return ScanAnswer(jobs=tuple(started), known=tuple(known))
+        wanted.append(replace(job, words=words))
+    started = studio.submit(wanted)
+    return ScanAnswer(
+        jobs=tuple(job_row(job, studio.places) for job in started), known=tuple(known)
+    )
 
 
 @router.get("/scans")
@@ -151,10 +153,7 @@ def suffixes() -> list[str]:
 @router.post("/scans/stop")
 def stop_all(studio: StudioHere) -> int:
     """Stop every scan that waits or runs; gives how many."""
-    found = studio.store.jobs(states=OPEN, most=100_000, name="scan")
-    for job in found:
-        studio.store.stop(job.id)
-    return len(found)
+    return studio.store.stop_all("scan")
 
 
 @router.get("/scans/compare/{first}/{second}")

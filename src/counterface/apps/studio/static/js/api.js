@@ -95,6 +95,12 @@ export function listen() {
   });
 }
 
+/** The last row of a job that there is: the feed may be ahead of an answer. */
+export function newest(job) {
+  const last = known.get(job.id);
+  return last && last.change > job.change ? last : job;
+}
+
 export const isOpen = (job) => ["waiting", "running", "stopping"].includes(job.state);
 
 /** Run a command: a new job. */

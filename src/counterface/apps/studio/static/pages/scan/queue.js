@@ -1,6 +1,6 @@
 // The queue: every file that came in, from sending to its verdict. It lives as long as the tab.
 
-import { get, isOpen, jobsKnown, onJob, post, upload } from "../../js/api.js";
+import { get, isOpen, jobsKnown, newest, onJob, post, upload } from "../../js/api.js";
 import { action, button, debounce, fill, h, sheet, tag, tell } from "../../js/ui.js";
 import { name, share, verdictTag } from "./words.js";
 
@@ -55,8 +55,11 @@ async function sendNext() {
 
 async function judge(item, again = item.settings.again) {
   const answer = await post("/scans", { places: [item.place], ...item.settings, again });
-  if (answer.jobs.length) attach(item, answer.jobs[0]);
-  else Object.assign(item, { state: "known", scan: answer.known[0] });
+  const unwanted = item.state === "stopped"; // meanwhile
+  if (answer.jobs.length) {
+    attach(item, answer.jobs[0]);
+    if (unwanted && !ENDED.includes(item.state)) await stop(item);
+  } else Object.assign(item, { state: "known", scan: answer.known[0] });
 }
 
 /** Judge what lies on this machine; gives whether it could be named. */
@@ -93,7 +96,7 @@ function attach(item, job) {
   if (other && other !== item) items.delete(other.key);
   item.job = job.id;
   byJob.set(job.id, item);
-  follow(item, job);
+  follow(item, newest(job));
 }
 
 function follow(item, job) {
