@@ -1,7 +1,7 @@
 // People and groups, coverage, and the rights record of a faceset.
 
 import { address, get, put, run } from "../../js/api.js";
-import { optionField } from "../../js/form.js";
+import { commandForm, optionField } from "../../js/form.js";
 import { follow } from "../../js/jobs.js";
 import { button, empty, fill, h, notice, sheet, sure, tell } from "../../js/ui.js";
 import { strip } from "./thumbnails.js";
@@ -10,13 +10,15 @@ const SHOWN = 14; // crops of a group
 
 export async function showPeople(desk, panel) {
   const strips = [];
+  const form = await commandForm("faceset people", { show: ["distance"], rest: false, values: { folder: desk.place }, hide: ["folder"] });
   const draw = () => {
     for (const one of strips.splice(0)) one.end();
     const groups = groupsOf(desk.view);
     fill(panel,
       sheet("", h("p", {}, "Crops whose faces lie together are one person; person 1 has the most crops. No person is known by name."),
-        h("div.row", {}, button("Tell people apart", async () => {
-          await follow(run("faceset people", [desk.place], {}, desk.place), desk.jobs);
+        form.element,
+        h("div.row", { class: "below" }, button("Tell people apart", async () => {
+          await follow(run("faceset people", [desk.place], form.read().options, desk.place), desk.jobs);
           await desk.load();
           draw();
         }, { class: groups.length ? "" : "main" }))),

@@ -17,10 +17,16 @@ const TITLES = { options: "Options of the model", examples: "Examples", loss: "L
 /** Show the form; `from` is a recipe or run whose settings it starts with. */
 export async function showForm(main, from) {
   const body = h("div", {}), said = h("div", {});
-  let fields = new Map(), recipe = {}, form = null, presetSelect = null, people = null;
+  let fields = new Map(), recipe = {}, form = null, presetSelect = null, people = null, number = 0;
 
+  /** Build the form of a model; without values it keeps those of the form that it replaces. */
   async function build(model, values, preset = "") {
-    form = await get("/trainings/form", { model });
+    number += 1;
+    const mine = number;
+    const found = await get("/trainings/form", { model });
+    if (mine !== number) return; // another model was chosen meanwhile
+    values ??= { ...collect(), options: {} };
+    form = found;
     fields = new Map();
     const named = new Map(form.groups.flatMap((group) => group.fields.map((one) => [dotted(group, one), one])));
     const make = (key) => {
@@ -31,9 +37,8 @@ export async function showForm(main, from) {
       return one.element;
     };
     const modelSelect = h("select", { id: "train-model", onchange: (event) => {
-      const values = { ...collect(), options: {} };
       recipe = { ...recipe, options: {} };
-      return build(event.target.value, values);
+      return build(event.target.value);
     } },
       form.models.map((name) => h("option", { value: name, selected: name === model }, name)));
     presetSelect = h("select", { id: "train-preset", onchange: (event) => usePreset(event.target.value) },
