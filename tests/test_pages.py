@@ -15,7 +15,12 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 @pytest.mark.parametrize(
     "page",
-    ["curate.md", pytest.param("faces.md", marks=pytest.mark.slow), "faceset.md", "weights.md"],
+    [
+        pytest.param("curate.md", marks=pytest.mark.slow),
+        pytest.param("faces.md", marks=pytest.mark.slow),
+        pytest.param("faceset.md", marks=pytest.mark.slow),
+        "weights.md",
+    ],
 )
 def test_the_examples_on_a_page_run(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

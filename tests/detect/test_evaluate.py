@@ -117,6 +117,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Entry]:
     return items
 
 
+@pytest.mark.slow
 def test_every_file_is_scored_or_says_why_not(tmp_path: Path):
     items = [
         Entry(drawn_picture(tmp_path / "face.png"), 0, "still", "ann"),

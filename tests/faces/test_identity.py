@@ -26,6 +26,7 @@ def embedder() -> IdentityEmbedder:
         pytest.skip(str(error))
 
 
+@pytest.mark.slow
 def test_one_person_at_another_size_light_and_side_stays_near(embedder: IdentityEmbedder) -> None:
     image = read_image(weights.path("astronaut"))
     changed = cv2.convertScaleAbs(cv2.resize(image, None, fx=0.7, fy=0.7), alpha=0.9, beta=10)

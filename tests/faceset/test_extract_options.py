@@ -190,6 +190,7 @@ def hue(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "IdentityEmbedder", Hue)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hue")
 def test_people_are_chosen_by_pictures_and_facesets_of_them(three: Path, tmp_path: Path):
     samples = []
@@ -349,6 +350,7 @@ def test_a_face_that_leaves_the_frame_comes_back(tmp_path: Path):
 # Files
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("form", "suffix"), [("jpeg", "jpg"), ("png", "png"), ("webp", "webp")])
 def test_crops_of_each_format_are_read_by_all_that_reads_crops(
     three: Path, tmp_path: Path, form: str, suffix: str
@@ -393,6 +395,7 @@ def test_crops_of_each_format_have_masks_of_their_own(three: Path, tmp_path: Pat
         assert np.array_equal(read_image(tmp_path / "back" / path.name), read_image(path))
 
 
+@pytest.mark.slow
 def test_facesets_of_several_formats_are_merged_byte_for_byte(tmp_path: Path):
     whole: dict[str, tuple[bytes, bytes]] = {}
     for identity, form in enumerate(("jpeg", "png", "webp"), start=1):

@@ -84,6 +84,7 @@ def test_calibration_error_by_hand() -> None:
     assert metrics.calibration_error(labels, p, 10) == pytest.approx((0.1 + 0.25) / 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_torchmetrics_agrees(seed: int) -> None:
     torch = pytest.importorskip("torch")

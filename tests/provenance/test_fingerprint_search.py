@@ -45,6 +45,7 @@ def found(known: Hashes, wanted: Hashes, tables: Tables | None = None) -> list[t
     return [tuple(map(int, hit)) for hit in zip(*columns, strict=True)]
 
 
+@pytest.mark.slow
 def test_tables_find_what_a_comparison_with_every_hash_finds(tmp_path: Path) -> None:
     known = random_hashes(20_000, 1)
     known[50:90] = flipped(np.repeat(known[:1], 40, axis=0), 9, 2)  # some that are alike

@@ -37,6 +37,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_person(tmp_path_factory.mktemp("source") / "two", 2, 4).folder
 
 
+@pytest.mark.slow
 def test_a_copy_is_equal_in_everything(clip: list[ClipFrame], source: Path, tmp_path: Path) -> None:
     target = write_clip(tmp_path / "target.mp4", clip)
     (tmp_path / "out.mp4").write_bytes(target.read_bytes())

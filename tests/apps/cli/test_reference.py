@@ -29,6 +29,7 @@ from counterface.swap.training.train import SwapTrainConfig
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "apps.md"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noun", NOUNS)
 def test_the_page_shows_the_help_as_it_is(noun: str):
     generated = PAGE.read_text(encoding="utf-8").split(MARKER)[1]

@@ -284,6 +284,7 @@ def test_a_bad_file_raises_when_it_is_the_only_one(tmp_path):
         Scanner(tiny_config(tmp_path)).scan(bad)
 
 
+@pytest.mark.slow
 def test_the_phases_add_up_to_no_more_than_the_total(clip, tmp_path):
     timings = dict(scan(clip, tiny_config(tmp_path, frames=4)).timings_s)
     total = timings.pop("total")

@@ -74,6 +74,7 @@ def test_a_made_file_is_called_so_whatever_the_detector_thinks(
     assert {"content_credentials", "watermark", "known_fakes"} <= ran
 
 
+@pytest.mark.slow
 def test_the_watermark_alone_decides_too(maker: Path, tmp_path: Path):
     found = scan(maker / "again.mp4", tmp_path)
     assert found.provenance is not None
@@ -94,6 +95,7 @@ def test_a_file_without_marks_is_judged_by_the_detector_alone(maker: Path, tmp_p
     assert with_marks.tracks == without.tracks
 
 
+@pytest.mark.slow
 def test_the_footage_that_a_fake_was_made_from_is_not_accused(maker: Path, tmp_path: Path):
     found = scan(maker / "target.mp4", tmp_path)
     assert found.verdict is Verdict.INCONCLUSIVE
@@ -146,6 +148,7 @@ def test_a_camera_s_credentials_are_shown_and_change_nothing(
         assert (found.verdict, found.reasons) == (plain.verdict, plain.reasons)
 
 
+@pytest.mark.slow
 def test_a_damaged_home_folder_does_not_end_a_scan(
     desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

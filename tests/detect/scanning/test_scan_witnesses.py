@@ -97,6 +97,7 @@ def test_the_line_is_that_of_the_bin(folder):
     assert result.reasons[1].startswith("No face of this quality is called")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limits", [{"min_eye_px": EYES[1]}, {"max_compression": 0}, {}])
 def test_a_face_below_the_last_bin_is_too_poor_to_judge(folder, limits):
     told = weighing((1.0, 1.0), questions="aa", **limits)
@@ -113,6 +114,7 @@ def test_a_face_below_the_last_bin_is_too_poor_to_judge(folder, limits):
     assert "too_poor" in {notice.code for notice in result.notices}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("values", "questions", "verdict"),
     [
@@ -129,6 +131,7 @@ def test_witnesses_that_contradict_each_other_decide_nothing(folder, values, que
     assert ("contradict each other" in result.reasons[0]) == (verdict is Verdict.INCONCLUSIVE)
 
 
+@pytest.mark.slow
 def test_kept_scores_hold_what_the_witnesses_said(folder, tmp_path):
     told = weighing((2.0, 0.5), questions="ab")
     config = config_of(folder, told, [(4.0, 0.5), (-2.0, 0.25)], frames=5)

@@ -80,6 +80,7 @@ def test_level_and_microphone_change_nothing(name: Any) -> None:
         assert torch.allclose(net(rows), net(moved), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_classes_come_in_turn_and_programs_and_speakers_evenly() -> None:
     many = [voice(n, 1, "loud") for n in range(20)] + [voice(50, 1, "rare")]
     many += [voice(n, 0, speaker="ann") for n in range(60, 80)] + [voice(90, 0, speaker="bob")]

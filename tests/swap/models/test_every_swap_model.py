@@ -12,7 +12,7 @@ from counterface.swap.swap_model import SOURCE, build_model
 from counterface.testing import check_swap_model
 from counterface.testing.swap import named
 
-LARGE = ("gan",)  # even its smallest form takes seconds
+LARGE = ("df", "dfaker", "gan", "h128", "liae")  # even their smallest forms take seconds
 NAMES = [
     pytest.param(name, marks=pytest.mark.slow) if name in LARGE else name
     for name in sorted(SWAP_MODELS.built_in)

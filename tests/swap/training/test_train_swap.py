@@ -200,6 +200,7 @@ def test_other_people_are_another_run(
         train_swap(recipe(people, tmp_path, **named))
 
 
+@pytest.mark.slow
 def test_another_batch_size_goes_on_and_is_logged(people: dict[str, Path], tmp_path: Path) -> None:
     train_swap(recipe(people, tmp_path, loop={"steps": 1}))
     result = train_swap(recipe(people, tmp_path, loop={"steps": 2, "batch_size": 3}))
@@ -238,6 +239,7 @@ def test_pretrained_weights_start_a_run_but_not_its_inter(
         train_swap(wider)
 
 
+@pytest.mark.slow
 def test_more_people_start_from_fewer(people: dict[str, Path], tmp_path: Path) -> None:
     train_swap(recipe(people, tmp_path / "two", "many", loop={"steps": 1}))
     everyone = {name: (people[name],) for name in "abc"}
