@@ -18,7 +18,7 @@ endif
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
-.PHONY: help demo scan studio full test test-all lint format bench docs requirements clean
+.PHONY: help demo scan studio full test test-all lint format bench docs wheel sbom audit requirements clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -50,6 +50,7 @@ lint: .venv/full  ## Check format, style, types, import directions, and what the
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/check_tree.py
+	$(BIN)/python .ci/dependencies.py --check docs/dependencies.md
 
 format: .venv/full  ## Bring the code into the project's format
 	$(BIN)/ruff format .
@@ -64,10 +65,24 @@ bench: .venv/full  ## Run every benchmark that needs no files named
 docs: .venv/full  ## Build the documentation into site/
 	$(BIN)/mkdocs build --strict --quiet
 
+OUT ?= dist
+wheel: $(UV)  ## Build the wheel into OUT=dist, the same bytes each time
+	$(UV) build --quiet --wheel --out-dir $(OUT) --require-hashes --build-constraints requirements/build.txt
+
+BOMS := base web dev
+sbom: $(UV)  ## Write the bills of materials (CycloneDX) of the pinned packages into OUT=dist
+	@mkdir -p $(OUT)
+	@for one in $(BOMS); do PYTHONWARNINGS=ignore $(UV) tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements \
+	  --output-reproducible --spec-version 1.6 --pyproject pyproject.toml -o $(OUT)/counterface-$$one.cdx.json requirements/$$one.txt || exit 1; done
+
+audit: $(UV)  ## Ask the databases of known vulnerabilities about the pinned packages; needs the internet
+	$(UV) tool run --quiet --from pip-audit==2.10.1 pip-audit --disable-pip --require-hashes -r requirements/dev.txt
+
 requirements: $(UV)  ## Pin the dependencies anew
 	$(COMPILE) pyproject.toml -o requirements/base.txt
 	$(COMPILE) pyproject.toml --extra web --extra pdf -o requirements/web.txt
 	$(COMPILE) pyproject.toml --extra train --extra web --extra pdf --group dev -o requirements/dev.txt
+	echo hatchling | $(COMPILE) - -o requirements/build.txt
 
 clean:  ## Remove what was built, the environment included
 	rm -rf .venv .tools site dist
