@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from counterface.apps.studio.api import places
 from counterface.apps.studio.doors import GUESSES, MOST_BODY, Doors
 from counterface.apps.studio.server import create_app, guarded, serve
 from counterface.apps.studio.settings import StudioConfig
@@ -185,3 +186,17 @@ def test_nothing_is_measured_for_others(tmp_path: Path, monkeypatch: pytest.Monk
     switches = ("auto_configure", "tracing", "metrics", "logs", "operation_spans")
     assert {name: app._telemetry[name] for name in switches} == dict.fromkeys(switches, False)
     studio.close()
+
+
+def test_uploads_that_come_too_quickly_are_refused(
+    inside: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "BURST", 3)
+    monkeypatch.setattr(places, "RATE", 0.01)
+    right = csrf(inside) | {"Content-Type": "application/octet-stream"}
+    answers = [
+        inside.post("/api/v1/uploads", params={"name": "a.png"}, content=b"x", headers=right)
+        for _ in range(4)
+    ]
+    assert [answer.status_code for answer in answers] == [201, 201, 201, 422]
+    assert "too many; wait a little" in answers[-1].json()["error"]
