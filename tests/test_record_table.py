@@ -67,6 +67,31 @@ def test_arrays_keep_their_shape_and_precision():
         np.testing.assert_array_equal(back[name], values)
 
 
+def test_arrays_may_be_absent_and_come_from_any_part_of_a_table():
+    table = Table(
+        dict,
+        {"points": Annotated[Floats | None, array(2, 2)], "all": Annotated[Floats | None, array()]},
+    )
+    rng = np.random.default_rng(0)
+    kept = [
+        {
+            "points": None if number == 3 else rng.random((2, 2), np.float32),
+            "all": None if number % 3 == 0 else rng.random(number, np.float32),
+        }
+        for number in range(9)
+    ]
+    whole = table.to_arrow(kept)
+    for first, end in ((0, 9), (2, 5), (4, 9), (3, 4), (5, 5)):
+        found = table.from_arrow(pa.concat_tables([whole[first:end], whole[:1]]))
+        for back, record in zip(found, [*kept[first:end], kept[0]], strict=True):
+            for name, values in record.items():
+                if values is None:
+                    assert back[name] is None
+                else:
+                    np.testing.assert_array_equal(back[name], values)
+                    back[name] += 1  # its own, and no view of what was read
+
+
 def test_a_later_field_may_be_absent_and_no_other(tmp_path: Path):
     path, table = tmp_path / "t.parquet", TABLE.to_arrow([FULL])
     write_table(path, table.drop_columns(["note"]))

@@ -32,6 +32,7 @@ from uuid import uuid4
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from counterface.errors import CounterfaceError, MediaError
 from counterface.files import make_folder, write_bytes
@@ -52,15 +53,41 @@ class Column:
 
     types: Mapping[str, pa.DataType]
     split: Callable[[Any], Sequence[Any]] = lambda value: (value,)
-    join: Callable[..., Any] = lambda value: value
+    join: Callable[..., Any] | None = None  # None: the one part is the value
+
+    def read(self, parts: Sequence[pa.ChunkedArray]) -> list[Any]:
+        """The values of all rows; None where a part is null."""
+        lists: list[list[Any]] = [part.to_pylist() for part in parts]
+        if self.join is None:
+            return lists[0]
+        return [None if None in part else self.join(*part) for part in zip(*lists, strict=True)]
+
+
+@dataclass(frozen=True)
+class _Arrays(Column):
+    """Arrays of a shape: their numbers never become objects of Python, which is slow."""
+
+    shape: tuple[int, ...] = ()
+
+    def read(self, parts: Sequence[pa.ChunkedArray]) -> list[Any]:
+        (part,) = parts
+        whole = part.combine_chunks()
+        if self.shape and not whole.null_count:
+            numbers = whole.flatten().to_numpy(zero_copy_only=False)
+            return list(np.array(numbers, np.float32).reshape(-1, *self.shape))
+        return [None if (numbers := one.values) is None else self._array(numbers) for one in whole]
+
+    def _array(self, numbers: pa.Array) -> NDArray[np.float32]:
+        found = np.array(numbers.to_numpy(zero_copy_only=False), np.float32)
+        return found.reshape(self.shape or -1)
 
 
 def array(*shape: int) -> Column:
     """The column of a float32 array of this shape, row by row; of any length, without one."""
-    return Column(
+    return _Arrays(
         {"{}": pa.list_(pa.float32(), prod(shape) if shape else -1)},
         lambda values: (np.asarray(values, np.float32).ravel(),),
-        lambda numbers: np.array(numbers, np.float32).reshape(shape or -1),
+        shape=shape,
     )
 
 
@@ -132,12 +159,11 @@ class Table(Generic[T]):
     def from_arrow(self, table: pa.Table) -> list[T]:
         """The records of an Arrow table; call inside `reading`, as values may be anything."""
         table = self.fit(table)
-        rows: list[dict[str, Any]] = [{} for _ in range(len(table))]
-        for name, names, column in self.columns:
-            parts = zip(*(table[part].to_pylist() for part in names), strict=True)
-            for row, part in zip(rows, parts, strict=True):
-                row[name] = None if None in part else column.join(*part)
-        return [self.kind(**row) for row in rows]
+        fields = [name for name, _, _ in self.columns]
+        values = [column.read([table[part] for part in names]) for _, names, column in self.columns]
+        return [
+            self.kind(**dict(zip(fields, row, strict=True))) for row in zip(*values, strict=True)
+        ]
 
     def read(self, path: Path, error: type[CounterfaceError], advice: str = "") -> list[T]:
         """The records in a file; an error of the given type where it holds something else."""
@@ -224,5 +250,7 @@ def _column(hint: Any) -> tuple[Column, bool]:
     if get_origin(hint) is tuple:
         inner, _ = _column(get_args(hint)[0])
         (of,) = inner.types.values()
-        return Column({"{}": pa.list_(of)}, join=lambda all_: tuple(map(inner.join, all_))), False
+        each = inner.join
+        join = tuple if each is None else lambda all_: tuple(map(each, all_))
+        return Column({"{}": pa.list_(of)}, join=join), False
     return _COLUMNS[str if get_origin(hint) is Literal else hint], False

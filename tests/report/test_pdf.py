@@ -225,7 +225,7 @@ def test_no_address_but_the_pages_own_is_loaded(tmp_path, monkeypatch, caplog):
             f'<div style="background:url({(tmp_path / "secret.css").as_uri()})">x</div>'
         )
 
-    monkeypatch.setattr("counterface.report.pdf.render_html", page)
+    monkeypatch.setattr("counterface.report.html.render_html", page)
     monkeypatch.setattr("socket.socket.connect", lambda *words: asked.append(words))
     opened = []
     monkeypatch.setattr("urllib.request.FileHandler.file_open", lambda *w: opened.append(w))

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from counterface.errors import FacesetError, MediaError, RightsError, ShapeError
 from counterface.faces.align import template_points
@@ -242,9 +241,8 @@ def merge(folder: Path) -> None:
     """
     recover(folder)
     header, table, present = _collect(folder)
-    _write_table(
-        folder, table.filter(pc.is_in(table["file"], pa.array(sorted(present), pa.string())))
-    )
+    there = pa.array([name in present for name in table["file"].to_pylist()], pa.bool_())
+    _write_table(folder, table.filter(there))
     write_header(folder, header)
     drop_commits(folder)
 
@@ -320,12 +318,12 @@ def _order(row: Row) -> tuple[str, str, int, int]:
 
 
 def _pictures(folder: Path) -> list[str]:
-    with reading(folder, FacesetError, what="cannot be listed"):
-        return sorted(
-            path.name
-            for path in folder.iterdir()
-            if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-        )
+    with reading(folder, FacesetError, what="cannot be listed"), os.scandir(folder) as entries:
+        names = [entry.name for entry in entries]
+    ends = tuple(IMAGE_SUFFIXES)
+    return sorted(
+        name for name in names if name.lower().endswith(ends) and not name.startswith(".")
+    )
 
 
 def _listed(names: Sequence[str]) -> str:

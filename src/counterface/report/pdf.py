@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from counterface.detect.findings import Report
 from counterface.errors import ConfigError
 from counterface.files import write_bytes
-from counterface.report.html import render_html
+
+if TYPE_CHECKING:  # who only asks whether PDFs can be made loads neither this nor the page
+    from counterface.detect.findings import Report
 
 MOST_FILES = 100  # of one PDF: one to two minutes and about 1 GB of memory
 
@@ -69,6 +70,8 @@ def write_pdf(reports: Sequence[Report], path: str | Path) -> None:
     require_weasyprint()
     require_few(len(reports))
     import weasyprint
+
+    from counterface.report.html import render_html
 
     page = weasyprint.HTML(
         string=render_html(reports, printed=True),

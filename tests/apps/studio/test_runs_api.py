@@ -133,6 +133,27 @@ def test_pictures_are_made_anew_and_lead_nowhere_else(client: Any, lab: Path) ->
     assert client.get("/api/v1/runs/picture", params={"place": "lab/run"}).status_code == 403
 
 
+def test_of_many_pictures_the_newest_are_named_and_older_ones_at_even_steps(
+    client: Any, lab: Path
+) -> None:
+    folder = write_run(lab / "run") / "previews"
+    folder.mkdir()
+
+    def named(first: int, end: int) -> list[int]:
+        for number in range(first, end):
+            (folder / f"step-{250 * number:08d}.jpg").touch()
+        state = client.get("/api/v1/runs/state", params={"place": "lab/run"}).json()
+        assert state["picture_count"] == end
+        return list(state["pictures"])
+
+    assert named(0, 300) == [250 * number for number in range(300)]
+    many = named(300, 1500)
+    assert many[-100:] == [250 * number for number in range(1400, 1500)]
+    assert many[:-100] == [250 * number for number in range(0, 1400, 8)]
+    more = named(1500, 1508)
+    assert set(many[:-100]) < set(more)  # what the slider showed of them stays
+
+
 def test_what_is_no_run_is_not_there(client: Any) -> None:
     assert client.get("/api/v1/runs/state", params={"place": "lab/none"}).status_code == 404
     assert client.get("/api/v1/runs/state", params={"place": "etc/passwd"}).status_code == 403

@@ -10,15 +10,16 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI
-from fastapi.responses import FileResponse
-from fastapi.staticfiles import StaticFiles
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
 from fastapi.telemetry import TelemetryConfig
 
 from counterface import __version__
 from counterface.apps.studio import jobs_process
 from counterface.apps.studio.api import ROUTERS
+from counterface.apps.studio.api.jobs import event_of
 from counterface.apps.studio.doors import Doors, read_secret
+from counterface.apps.studio.page_files import PageFiles
 from counterface.apps.studio.refusals import REFUSALS, add_errors
 from counterface.apps.studio.settings import StudioConfig
 from counterface.apps.studio.studio import Feed, Studio
@@ -39,7 +40,7 @@ def create_app(studio: Studio) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.feed = Feed(studio.store)
+        app.state.feed = Feed(studio.store, lambda job: event_of(job, studio.places))
         tasks = [asyncio.create_task(app.state.feed.watch())]
         if studio.config.start_jobs:
             tasks.append(asyncio.create_task(_jobs(studio)))
@@ -64,11 +65,16 @@ def create_app(studio: Studio) -> FastAPI:
         app.include_router(router, prefix="/api/v1", responses=REFUSALS)
     add_errors(app, studio.places)
 
-    @app.get("/", include_in_schema=False)
-    def index() -> FileResponse:
-        return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
+    files = PageFiles(STATIC)
 
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    @app.get("/", include_in_schema=False)
+    async def index(request: Request) -> Response:
+        return files.answer("index.html", request.headers.get("if-none-match", ""))
+
+    @app.get("/static/{name:path}", include_in_schema=False)
+    async def page_file(name: str, request: Request) -> Response:
+        return files.answer(name, request.headers.get("if-none-match", ""))
+
     return app
 
 
@@ -127,7 +133,8 @@ def serve(config: StudioConfig, ready: Callable[[str], None]) -> None:
 @contextlib.contextmanager
 def _bound(config: StudioConfig) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    taken = socket.socket(family, socket.SOCK_STREAM)
+    # Without its protocol asyncio takes it for none of TCP, and each answer waits 40 ms (Nagle).
+    taken = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import Depends, Request
 
@@ -18,6 +18,7 @@ from counterface.apps.studio.settings import StudioConfig, default_state
 from counterface.apps.studio.store import Job, NewJob, Store
 
 POLL_S = 0.3  # of the store, once for all pages that wait
+MOST_TOLD = 500  # jobs whose last change is kept for the pages that wait
 
 
 class Studio:
@@ -62,41 +63,79 @@ class Studio:
         self.queues.close()
 
 
+class Told(NamedTuple):
+    """A change of a job, as pages are told of it."""
+
+    job: str
+    change: int
+    event: str
+
+
 class Feed:
     """Tells waiting pages that something changed; one look at the store serves them all."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, event: Callable[[Job], str]) -> None:
+        """Prepare to look at a store.
+
+        Args:
+            store: of the studio.
+            event: gives the text by which pages are told of a job.
+        """
+        self._store, self._event = store, event
         self._last = -1
-        self._changed = asyncio.Condition()
+        self._told: dict[str, Told] = {}  # the last change of each job, oldest first
+        self._whole_after = -1  # all that changed after this number is told above
+        self._changed = asyncio.Event()
 
     async def watch(self) -> None:
         """Look at the store again and again; runs as long as the server does."""
         while True:
             last = await asyncio.to_thread(self._store.last_change)
             if last != self._last:
-                async with self._changed:
-                    self._last = last
-                    self._changed.notify_all()
+                if self._last < 0:
+                    self._whole_after = self._last = last
+                else:
+                    self._keep(await asyncio.to_thread(self._read, self._last, last), last)
+                changed, self._changed = self._changed, asyncio.Event()
+                changed.set()
             await asyncio.sleep(POLL_S)
 
-    async def changes(self, after: int, keep_alive_s: float = 15.0) -> AsyncIterator[list[Job]]:
-        """The jobs that changed after a number, as they change; an empty list now and then."""
+    async def changes(self, after: int, keep_alive_s: float = 15.0) -> AsyncIterator[list[Told]]:
+        """What changed after a number, as it changes; an empty list now and then."""
         while True:
-            if self._last > after:
-                jobs = await asyncio.to_thread(self._changed_after, after)
-                after = jobs[-1].change if jobs else self._last
-                yield jobs
+            if (last := self._last) > after:
+                if after >= self._whole_after:
+                    told = [one for one in self._told.values() if one.change > after]
+                else:
+                    told = await asyncio.to_thread(self._read, after, last)
+                after = max(last, told[-1].change if told else 0)
+                yield told
                 continue
             try:
-                async with self._changed:
-                    await asyncio.wait_for(self._changed.wait(), keep_alive_s)
+                async with asyncio.timeout(keep_alive_s):
+                    await self._changed.wait()
             except TimeoutError:
                 yield []
 
-    def _changed_after(self, number: int) -> list[Job]:
-        """What a page has not seen; one that has seen nothing begins with the last jobs."""
-        return self._store.changed_after(number) if number >= 0 else self._store.jobs()[::-1]
+    def _read(self, after: int, last: int) -> list[Told]:
+        """What the store has; one that has seen nothing begins with the last jobs."""
+        if after < 0:
+            jobs = self._store.jobs()[::-1]
+        else:
+            jobs = []
+            while after < last and (more := self._store.changed_after(after)):
+                jobs += more
+                after = more[-1].change
+        return [Told(job.id, job.change, self._event(job)) for job in jobs]
+
+    def _keep(self, told: list[Told], last: int) -> None:
+        for one in told:
+            self._told.pop(one.job, None)
+            self._told[one.job] = one
+        while len(self._told) > MOST_TOLD:
+            oldest = next(iter(self._told))
+            self._whole_after = self._told.pop(oldest).change
+        self._last = max(last, told[-1].change if told else 0)
 
 
 def _studio_of(request: Request) -> Any:

@@ -39,10 +39,11 @@ def set_aside_by_name(folder: Path, names: Sequence[str]) -> MovedByName:
     with opened(folder) as faceset:
         there = _there(faceset, names)
         if not there:
-            return _moved(faceset, _open_trash(folder), {}, names)
+            return _moved(faceset, {}, names, len(faceset), _count_trash(folder))
         with opened_trash(faceset) as trash:
             moved = relocate(faceset, trash, there)
-        return _moved(Faceset.open(folder), _open_trash(folder), moved, names)
+        crops, in_trash = len(faceset) - len(moved), len(trash) + len(moved)
+        return _moved(faceset, moved, names, crops, in_trash)
 
 
 def bring_back_by_name(folder: Path, names: Sequence[str]) -> MovedByName:
@@ -57,10 +58,11 @@ def bring_back_by_name(folder: Path, names: Sequence[str]) -> MovedByName:
     """
     with opened(folder) as faceset:
         if not (trash_of(folder) / HEADER_FILE).exists():
-            return _moved(faceset, None, {}, names)
+            return _moved(faceset, {}, names, len(faceset), 0)
         with opened_trash(faceset) as trash:
             moved = relocate(trash, faceset, _there(trash, names))
-        return _moved(Faceset.open(folder), _open_trash(folder), moved, names)
+        crops, in_trash = len(faceset) + len(moved), len(trash) - len(moved)
+        return _moved(faceset, moved, names, crops, in_trash)
 
 
 def _there(faceset: Faceset, names: Sequence[str]) -> dict[str, str]:
@@ -68,18 +70,18 @@ def _there(faceset: Faceset, names: Sequence[str]) -> dict[str, str]:
     return {row.file: row.file for row in faceset if row.file in wanted}
 
 
-def _open_trash(folder: Path) -> Faceset | None:
+def _count_trash(folder: Path) -> int:
     trash = trash_of(folder)
-    return Faceset.open(trash) if (trash / HEADER_FILE).exists() else None
+    return len(Faceset.open(trash)) if (trash / HEADER_FILE).exists() else 0
 
 
 def _moved(
-    faceset: Faceset, trash: Faceset | None, moved: dict[str, str], names: Sequence[str]
+    faceset: Faceset, moved: dict[str, str], names: Sequence[str], crops: int, in_trash: int
 ) -> MovedByName:
     return MovedByName(
         folder=str(faceset.folder),
         moved=moved,
         absent=tuple(name for name in names if name not in moved),
-        crops=len(faceset),
-        in_trash=0 if trash is None else len(trash),
+        crops=crops,
+        in_trash=in_trash,
     )

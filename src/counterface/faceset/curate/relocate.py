@@ -101,7 +101,7 @@ def relocate(source: Faceset, target: Faceset, names: Mapping[str, str]) -> dict
     for folder in dict.fromkeys((target.folder, source.folder)):
         merge(folder)
     if source.folder != target.folder:
-        _drop_masks(source.folder, [row for row, _ in moves])
+        _drop_masks(source, {row.file for row, _ in moves})
     return {row.file: name for row, name in moves}
 
 
@@ -113,12 +113,12 @@ def _carried(source: Faceset, target: Faceset, row: Row) -> str | None:
     return write_mask_files(target.folder, row.mask, files)
 
 
-def _drop_masks(folder: Path, moved: list[Row]) -> None:
-    """Delete the masks of rows that moved away, but those that other rows share."""
-    shared = {row.mask for row in Faceset.open(folder, allow_strays=True)}
-    for name in {row.mask for row in moved} - shared:
+def _drop_masks(source: Faceset, gone: set[str]) -> None:
+    """Delete the masks of the crops that are gone, but those that other crops share."""
+    masks = {row.mask for row in source if row.file in gone}
+    for name in masks - {row.mask for row in source if row.file not in gone}:
         if name is not None and is_mask_name(name):
-            drop_mask_files(folder, name)
+            drop_mask_files(source.folder, name)
 
 
 def free_name(name: str, taken: set[str]) -> str:

@@ -9,8 +9,6 @@ from pydantic import Field
 
 from counterface.apps.studio.studio import Studio, StudioHere
 from counterface.config import Record
-from counterface.detect.detector import Detector
-from counterface.report.html import card_rows
 
 router = APIRouter(tags=["detectors"])
 MOST_EVALUATIONS = 200
@@ -52,6 +50,9 @@ def card(
     place: Annotated[str, Query(description="a detector file; unset: the one that ships")] = "",
 ) -> DetectorCard:
     """What a detector says of itself."""
+    from counterface.detect.detector import Detector
+    from counterface.report.html import card_rows
+
     path = studio.places.readable(place) if place else None
     info = (Detector.load(path) if path else Detector.load()).info
     return DetectorCard(

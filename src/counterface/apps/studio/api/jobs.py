@@ -85,6 +85,12 @@ def row_of(job: Job, places: Places) -> JobRow:
     )
 
 
+def event_of(job: Job, places: Places) -> str:
+    """The server-sent event that tells of a change of a job."""
+    data = json.dumps(row_of(job, places).model_dump())
+    return f"id: {job.change}\nevent: job\ndata: {data}\n\n"
+
+
 def written_page(path: Path, places: Places) -> HTMLResponse:
     """A page that a command wrote, for a frame that runs nothing."""
     text = places.outward(path.read_text(encoding="utf-8"))
@@ -156,9 +162,7 @@ def again(number: str, studio: StudioHere) -> JobRow:
 
 
 @router.get("/events")
-async def events(
-    request: Request, studio: StudioHere, after: Annotated[int, Query(ge=-1)] = -1
-) -> StreamingResponse:
+async def events(request: Request, after: Annotated[int, Query(ge=-1)] = -1) -> StreamingResponse:
     """Changes of jobs as server-sent events named `job`, each with the number of its change."""
     seen = request.headers.get("last-event-id", "")
     first = int(seen) if seen.isdigit() else after
@@ -166,10 +170,6 @@ async def events(
     async def lines() -> AsyncIterator[str]:
         yield "retry: 1000\n\n"
         async for changed in request.app.state.feed.changes(first):
-            if not changed:
-                yield ": still here\n\n"
-            for one in changed:
-                data = json.dumps(row_of(one, studio.places).model_dump())
-                yield f"id: {one.change}\nevent: job\ndata: {data}\n\n"
+            yield "".join(one.event for one in changed) or ": still here\n\n"
 
     return StreamingResponse(lines(), media_type="text/event-stream")

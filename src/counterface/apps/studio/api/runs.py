@@ -27,6 +27,7 @@ from counterface.project_files import read_toml
 router = APIRouter(tags=["trainings"])
 MOST_RUNS = 300  # that are listed
 MOST_POINTS = 4000  # of a curve
+NEWEST, OLDER = 100, 200  # pictures that are named: all of the newest, at most so many older ones
 TAIL = 4096  # bytes of a log in which its last line is looked for
 CONFIG = "config.toml"  # as `swap.training.train.CONFIG_FILE`, which would load torch
 Place = Annotated[str, Query(description="folder of a run")]
@@ -61,7 +62,10 @@ class RunState(Record):
     settings: dict[str, Any] = Field(description="its recipe, places for paths")
     batch_size: int | None
     last: dict[str, float] = Field(description="numbers of the last line of its log")
-    pictures: tuple[int, ...] = Field(description="steps whose pictures are kept")
+    pictures: tuple[int, ...] = Field(
+        description="steps with a picture: the newest 100, and of older ones every 2nd, 4th, ..."
+    )
+    picture_count: int = Field(description="pictures that are kept")
     picture: float | None = Field(description="when the last picture was drawn; None: not yet")
     changes: tuple[dict[str, Any], ...] = Field(description="settings that changed, by step")
 
@@ -127,13 +131,14 @@ def state(studio: StudioHere, place: Place) -> RunState:
     if run.job is None and not path.is_dir():
         raise StudioError(f"{place}: no run is there")
     settings = _settings(studio, path / CONFIG) if run.swap else {}
-    picture = path / "preview.png"
+    picture, pictures = path / "preview.png", _pictures(path)
     return RunState(
         run=run,
         settings=settings,
         batch_size=settings.get("loop", {}).get("batch_size"),
         last=_last_line(path),
-        pictures=tuple(_pictures(path)),
+        pictures=tuple(_thinned(pictures)),
+        picture_count=len(pictures),
         picture=picture.stat().st_mtime if picture.is_file() else None,
         changes=tuple(studio.places.outward_json(list(_changes(path)))),
     )
@@ -275,6 +280,14 @@ def _is_number(value: Any) -> bool:
 def _pictures(path: Path) -> list[int]:
     names = (file.stem.removeprefix("step-") for file in (path / "previews").glob("step-*.jpg"))
     return sorted(int(name) for name in names if name.isdigit())
+
+
+def _thinned(steps: list[int]) -> list[int]:
+    """The newest steps, and older ones at an even stride; it doubles, so that most of them stay."""
+    older, stride = steps[:-NEWEST], 1
+    while len(older) > OLDER * stride:
+        stride *= 2
+    return older[::stride] + steps[-NEWEST:]
 
 
 def _changes(path: Path) -> Iterator[dict[str, Any]]:

@@ -16,11 +16,11 @@ export async function showRun(main, place) {
   const slider = h("input", { type: "range", min: 0, step: 1, "aria-label": "Step of the picture", oninput: () => showPicture(true) });
   const shownStep = h("output.mono.small", {});
   const changes = h("section.sheet", { hidden: true });
-  let shown = "", follows = true, cardOf = "", offered = "";
+  let shown = "", follows = true, chosen = -1, cardOf = "", offered = "";
 
   function showPicture(byHand = false) {
     const steps = state.pictures, last = steps.length - 1;
-    if (byHand) follows = Number(slider.value) >= last;
+    if (byHand) [follows, chosen] = [Number(slider.value) >= last, steps[Number(slider.value)]];
     const step = follows || last < 0 ? null : steps[Number(slider.value)];
     const source = state.picture === null ? "" : address("/runs/picture", { place, step, drawn: step === null ? state.picture : 1 });
     if (source && source !== shown) {
@@ -59,7 +59,8 @@ export async function showRun(main, place) {
     curves.setLive(open);
     slider.max = Math.max(0, state.pictures.length - 1);
     slider.disabled = state.pictures.length < 2;
-    if (follows) slider.value = slider.max;
+    slider.title = state.picture_count > state.pictures.length ? `${state.pictures.length} of ${state.picture_count} pictures: the newest, and older ones at even steps` : "";
+    slider.value = follows ? slider.max : Math.max(0, state.pictures.findLastIndex((step) => step <= chosen));
     showPicture();
     changes.hidden = !state.changes.length;
     fill(changes, h("h2", {}, "Changes on the way"), state.changes.map((one) => h("p.small", {}, `after step ${one.step}: `,
