@@ -62,7 +62,8 @@ def test_all_who_listen_hear_the_last_state_of_every_job(store: Store) -> None:
         listeners = [asyncio.create_task(hear(feed, first.change, 61)) for _ in range(50)]
         await asyncio.sleep(0.1)
         for number in range(20):
-            job = await asyncio.to_thread(store.add_job, "scan", str(number), [], f"{number:02d}")
+            new = NewJob("scan", str(number), [], f"{number:02d}")
+            (job,) = await asyncio.to_thread(store.add_jobs, [new])
             await asyncio.to_thread(store.change, job.id, done=1)
             await asyncio.to_thread(store.change, job.id, state="done")
         for heard in await asyncio.gather(*listeners):
