@@ -33,6 +33,7 @@ REASONS = {
     404: "nothing of this name",
     411: "a body without its length",
     413: "a body that is too large",
+    421: "a Host header that is not this studio's",
     422: "a value that is of no use",
 }
 REFUSALS: dict[int | str, dict[str, Any]] = {  # JSON also where the answer is a page or a picture
