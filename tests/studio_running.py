@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,14 +69,29 @@ class RunningStudio:
 
 
 @contextmanager
-def run_studio(state: Path, root: Path, *more: str) -> Iterator[RunningStudio]:
-    """A studio for the length of a `with` block; what it started ends with it."""
+def run_studio(
+    state: Path,
+    root: Path,
+    *more: str,
+    under: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[RunningStudio]:
+    """A studio for the length of a `with` block; what it started ends with it.
+
+    Args:
+        state: folder of its state.
+        root: folder that it may look into.
+        more: further options.
+        under: words of a command in front of its own, such as strace.
+        environment: variables besides those of the tests.
+    """
     words = ["--port", "0", "--no-open", "--state", str(state), "--root", str(root)]
+    program = [sys.executable, "-P", "-m", "counterface", "studio"]
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "counterface", "studio", *words, "--token", TOKEN, *more],
+        [*under, *program, *words, "--token", TOKEN, *more],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})},
     )
     assert process.stdout is not None
     line = process.stdout.readline()

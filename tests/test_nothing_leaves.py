@@ -158,7 +158,7 @@ COMMANDS = (  # in an order in which each finds what it needs
 )
 
 NOT_WATCHED = {  # what remains, each with its reason
-    "studio": "it listens on this machine; tests/apps/studio watches its sockets and its pages",
+    "studio": "it listens; tests/apps/studio/test_studio_network.py watches all its processes",
     "weights fetch": "it is the one command that asks for the network; see the test below",
     "detect lips": "it needs clips of people who speak; it trains by the loop of 'detect train'",
     "detect speech": "it needs files of speech; it trains by the loop of 'detect train'",

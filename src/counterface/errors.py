@@ -101,6 +101,25 @@ class WeightsError(CounterfaceError):
     """A model file that cannot be found, fetched or trusted."""
 
 
+EXTRAS = {  # what `counterface[extra]` installs, as it is imported
+    "train": (
+        *("accelerate", "dlib", "h5py", "matplotlib", "networkx"),
+        *("onnx", "safetensors", "tensorboard", "timm", "torch"),
+    ),
+    "web": ("fastapi", "huey", "sqlalchemy", "uvicorn"),
+    "pdf": ("weasyprint",),
+}
+
+
+def missing_extra(error: ModuleNotFoundError) -> str | None:
+    """What to install where a package of an extra is missing; None: it is of none."""
+    package = (error.name or "").partition(".")[0]
+    extra = next((extra for extra, names in EXTRAS.items() if package in names), None)
+    if extra is None:
+        return None
+    return f"this needs {package}; install counterface[{extra}] (in a clone: make full)"
+
+
 def reason_of(error: Exception) -> str:
     """What an error says; of the system's, its file and the reason without a number."""
     if not isinstance(error, OSError) or not error.strerror:

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from counterface.apps.cli.studio import studio as command
 from counterface.apps.studio.api import places
 from counterface.apps.studio.doors import GUESSES, MOST_BODY, Doors
 from counterface.apps.studio.server import create_app, guarded, serve
-from counterface.apps.studio.settings import StudioConfig
+from counterface.apps.studio.settings import StudioConfig, given_token
 from counterface.apps.studio.studio import Studio
 from counterface.errors import ConfigError
 
@@ -176,6 +177,36 @@ def test_an_address_that_others_reach_needs_a_token(tmp_path: Path) -> None:
         serve(config, print)
     with pytest.raises(ConfigError, match="choose another port"):
         serve(config.model_copy(update={"token": TOKEN}), print)  # no address of this machine
+
+
+def test_the_token_may_stand_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(f"{TOKEN}\nwhat it is for\n")
+    assert given_token(StudioConfig(token_file=file)) == TOKEN
+    assert given_token(StudioConfig(token=TOKEN)) == TOKEN
+    assert given_token(StudioConfig()) is None
+    with pytest.raises(ConfigError, match="give one of them"):
+        given_token(StudioConfig(token=TOKEN, token_file=file))
+    for content in (b"", b"\n" + TOKEN.encode(), b"short", b"\xff" * 20):
+        file.write_bytes(content)
+        with pytest.raises(ConfigError, match=f"{file}: (its first line|cannot be read)"):
+            given_token(StudioConfig(token_file=file))
+    with pytest.raises(ConfigError, match="No such file"):
+        given_token(StudioConfig(token_file=tmp_path / "none"))
+
+
+def test_a_token_of_a_file_is_not_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = f"{ORIGIN}/?token=x"
+    monkeypatch.setattr("counterface.apps.studio.server.serve", lambda _, ready: ready(address))
+    command(config=StudioConfig(token_file=tmp_path / "token"), open_page=False)
+    told = capsys.readouterr().out
+    assert f"{ORIGIN}/\n" in told
+    assert "token=x" not in told
+    assert str(tmp_path / "token") in told
+    command(config=StudioConfig(), open_page=False)
+    assert address in capsys.readouterr().out
 
 
 def test_nothing_is_measured_for_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

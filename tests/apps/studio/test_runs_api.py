@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,14 @@ def write_run(folder: Path, steps: int = 100, **settings: Any) -> Path:
     rows.append({"kind": "changed", "step": steps, "batch_size": 4})
     (folder / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"ki')
     return folder
+
+
+def test_a_form_says_what_is_not_installed(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "counterface.swap.swap_model", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    refused = client.get("/api/v1/trainings/form", params={"model": "df"})
+    assert refused.status_code == 422
+    assert refused.json()["error"].startswith("this needs torch; install counterface[train]")
 
 
 def test_the_form_has_every_setting_with_bounds_and_help(client: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import shutil
@@ -12,6 +13,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -19,6 +21,8 @@ from actors import Expression, draw_actor
 from sqlalchemy import select
 from studio_running import TOKEN, RunningStudio, run_studio
 
+from counterface.apps.studio import queues
+from counterface.apps.studio.queues import Runner
 from counterface.apps.studio.store import Job, NewJob, Scan, Store
 from counterface.media.image import write_image
 from counterface.types import Pose
@@ -200,6 +204,26 @@ def test_a_second_studio_on_the_same_state_is_refused(studio: RunningStudio, roo
     )
     assert refused.returncode == 1
     assert "another studio runs on this folder" in refused.stderr
+
+
+def test_a_job_that_no_process_can_be_started_for_fails_and_the_next_one_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    first, second = store.add_jobs(
+        [NewJob("weights list", "", ["weights", "list"]) for _ in range(2)]
+    )
+    runner = Runner(store, lambda job: None)
+    with monkeypatch.context() as patch:
+        full = OSError(errno.EAGAIN, "Resource temporarily unavailable")
+        patch.setattr(queues, "start_child", Mock(side_effect=full))
+        runner.run(first.id)
+    failed = store.job(first.id)
+    assert (failed.state, failed.ended is None) == ("failed", False)
+    assert "Resource temporarily unavailable" in failed.error
+    runner.run(second.id)
+    assert store.job(second.id).state == "done"
+    runner.close()
 
 
 def test_no_change_is_passed_over_however_many_there_are(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ from counterface.errors import (
     StoppedBySignal,
     SwapError,
     is_disk_full,
+    missing_extra,
     reason_of,
 )
 from counterface.wording import unknown_name
@@ -149,6 +150,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"counterface: {printable(text)}{_go_on(error, words)}", file=sys.stderr)
         for line in below:
             print(printable(line), file=sys.stderr)
+        return EXIT_USAGE
+    except ModuleNotFoundError as error:
+        if (missing := missing_extra(error)) is None:
+            raise
+        print(f"counterface: {missing}", file=sys.stderr)
         return EXIT_USAGE
     except StoppedBySignal as stop:
         what = printable(str(stop)) or "stopped"

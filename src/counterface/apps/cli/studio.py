@@ -21,15 +21,18 @@ def studio(
 ) -> int:
     """Open the whole lab in a browser, on this machine only.
 
-    Prints the address of its first page, which has pages for scans, facesets, training, merging,
-    data sets and origin. Ctrl-C ends the server; jobs that run go on, and the next
-    studio on the same state folder shows them.
+    Prints the address of its first page, with the secret in it. It has pages for scans, facesets,
+    training, merging, data sets and origin. Ctrl-C ends the server; jobs that run go on, and the
+    next studio on the same state folder shows them.
     """
     from counterface.apps.studio.server import serve
 
     def ready(address: str) -> None:
-        lines = [f"Counterface studio: {address}", "Ctrl-C ends it; jobs that run go on."]
-        output.tell({"address": address}, lines, json_output)
+        shown, hint = address, "Ctrl-C ends it; jobs that run go on."
+        if config.token_file is not None:
+            shown = address.partition("?")[0]
+            hint = f"Its secret is in {config.token_file}: open {shown}?token=SECRET. {hint}"
+        output.tell({"address": shown}, [f"Counterface studio: {shown}", hint], json_output)
         if open_page:
             import webbrowser
 

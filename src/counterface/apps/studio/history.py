@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
 from sqlalchemy import String, cast, or_, select
 from sqlalchemy.orm import Session
 
@@ -136,15 +137,15 @@ def delete_scan(store: Store, number: int) -> Scan:
 class ScanRow(Record):
     """A scan as lists show it."""
 
-    id: int
-    job: str
-    sha256: str | None
-    name: str
-    place: str
-    created: float
-    verdict: str
-    number: float | None
-    tags: tuple[str, ...]
+    id: int = Field(description="number of the scan")
+    job: str = Field(description="id of its job")
+    sha256: str | None = Field(description="hash of the file; null: it could not be read")
+    name: str = Field(description="name of the file, for people")
+    place: str = Field(description="where the file was")
+    created: float = Field(description="seconds since 1970")
+    verdict: str = Field(description="as in the report")
+    number: float | None = Field(description="that the report leads with; null: it has none")
+    tags: tuple[str, ...] = Field(description="given by people")
 
 
 def row_of(scan: Scan, name_of: Any) -> ScanRow:

@@ -1,8 +1,9 @@
 """The process that runs the jobs; it outlives the server, and a new server finds it at work.
 
-    python -P -m counterface.apps.studio.jobs_process STATE [QUICK]
+    python -P -m counterface.apps.studio.jobs_process STATE QUICK
 
-One such process a state folder, by a lock. It ends when there is nothing to do and no server.
+QUICK is the number of quick jobs that run at once. There is one such process a state folder, by a
+lock. It ends when there is nothing to do and no server.
 """
 
 from __future__ import annotations

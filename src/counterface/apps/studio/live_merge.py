@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from counterface.apps.studio.child_process import take_answers
 from counterface.config import validate
-from counterface.errors import CounterfaceError, reason_of
+from counterface.errors import CounterfaceError, missing_extra, reason_of
 
 if TYPE_CHECKING:
     from counterface.swap.conversion.preview import LivePreview
@@ -43,6 +43,8 @@ def main() -> None:
                 answer = _answer(live, asked)
         except CounterfaceError as error:
             answer = {"error": reason_of(error), "kind": type(error).__name__}
+        except ModuleNotFoundError as error:
+            answer = {"error": missing_extra(error) or str(error), "kind": ""}
         except Exception as error:  # noqa: BLE001  (the parent tells it; the process stays warm)
             answer = {"error": f"unexpected {type(error).__name__}: {error}", "kind": ""}
         answer["ms"] = round(1000 * (time.perf_counter() - begun))

@@ -114,7 +114,12 @@ class Runner:
             return
         folder = self._store.folder_of(number)
         folder.mkdir(parents=True, exist_ok=True)
-        code = self._run_in_worker(job, folder)
+        try:
+            code = self._run_in_worker(job, folder)
+        except OSError as fault:  # too many processes, no memory for one more
+            error = f"no process could be started for the job: {fault.strerror}; run it again"
+            self._store.change(number, state="failed", ended=time.time(), error=error)
+            return
         stopped = self._store.job(number).state == "stopping" or (code or 0) >= 128
         state = "stopped" if stopped else "done" if code in (0, 2) else "failed"
         error = "" if state == "done" and code == 0 else _last_words(folder / "log.txt")

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from counterface.apps.studio.places import PlaceError, Places
 from counterface.apps.studio.store import StudioError
 from counterface.config import Record
-from counterface.errors import CounterfaceError, reason_of
+from counterface.errors import CounterfaceError, missing_extra, reason_of
 
 log = logging.getLogger("counterface.studio")
 
@@ -33,6 +33,7 @@ REASONS = {
     404: "nothing of this name",
     411: "a body without its length",
     413: "a body that is too large",
+    421: "a Host header that is not this studio's",
     422: "a value that is of no use",
 }
 REFUSALS: dict[int | str, dict[str, Any]] = {  # JSON also where the answer is a page or a picture
@@ -57,6 +58,12 @@ def add_errors(app: FastAPI, places: Places) -> None:
         missing = isinstance(error, StudioError) or str(error).endswith("is not there")
         status = 404 if missing else 403 if isinstance(error, PlaceError) else 422
         return _refuse(status, places.outward(reason_of(error)))
+
+    @app.exception_handler(ModuleNotFoundError)
+    async def not_installed(request: Request, error: ModuleNotFoundError) -> JSONResponse:
+        if (missing := missing_extra(error)) is None:
+            return await unknown(request, error)
+        return _refuse(422, missing)
 
     @app.exception_handler(RequestValidationError)
     async def unfit(_request: Request, error: RequestValidationError) -> JSONResponse:

@@ -8,6 +8,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import uvicorn
 from fastapi import FastAPI, Request
@@ -21,7 +22,7 @@ from counterface.apps.studio.api.jobs import event_of
 from counterface.apps.studio.doors import Doors, read_secret
 from counterface.apps.studio.page_files import PageFiles
 from counterface.apps.studio.refusals import REFUSALS, add_errors
-from counterface.apps.studio.settings import StudioConfig
+from counterface.apps.studio.settings import SHORTEST_TOKEN, StudioConfig, given_token
 from counterface.apps.studio.studio import Feed, Studio
 from counterface.errors import ConfigError
 from counterface.files import lock
@@ -95,19 +96,20 @@ def serve(config: StudioConfig, ready: Callable[[str], None]) -> None:
         ready: called with the address of the first page, the secret in it.
 
     Raises:
-        ConfigError: another studio uses the state folder, the port is taken, or an address that
-            others can reach was asked for without a token.
+        ConfigError: another studio uses the state folder, the port is taken, an address that
+            others can reach was asked for without a token, or the token's file is of no use.
     """
-    if config.host not in LOOPBACK and config.token is None:
+    given = given_token(config)
+    if config.host not in LOOPBACK and given is None:
         raise ConfigError(
             f"--host {config.host}: others can reach this address; give a secret with --token "
-            "(16 characters or more), or leave --host out"
+            f"({SHORTEST_TOKEN} characters or more) or --token-file, or leave --host out"
         )
     studio = Studio(config)
     try:
         with lock(studio.folder / jobs_process.SERVER_LOCK, wait=False), _bound(config) as taken:
             port = taken.getsockname()[1]
-            token = config.token or secrets.token_urlsafe(24)
+            token = given or secrets.token_urlsafe(24)
             app = create_app(studio)
             server = uvicorn.Server(
                 uvicorn.Config(
@@ -120,7 +122,7 @@ def serve(config: StudioConfig, ready: Callable[[str], None]) -> None:
             if config.start_jobs:
                 jobs_process.start(studio.folder, config.jobs)
             shown = f"[{config.host}]" if ":" in config.host else config.host
-            ready(f"http://{shown}:{port}/?token={token}")
+            ready(f"http://{shown}:{port}/?token={quote(token)}")
             server.run(sockets=[taken])
     except BlockingIOError as error:
         raise ConfigError(

@@ -8,6 +8,10 @@ from pathlib import Path
 from pydantic import Field
 
 from counterface.config import Record
+from counterface.errors import ConfigError
+from counterface.project_files import reading
+
+SHORTEST_TOKEN = 16
 
 
 def default_state() -> Path:
@@ -30,7 +34,12 @@ class StudioConfig(Record):
     )
     port: int = Field(8377, ge=0, le=65535, description="port to listen on; 0 = any that is free")
     token: str | None = Field(
-        None, min_length=16, description="secret of the first page; unset: a new one each time"
+        None,
+        min_length=SHORTEST_TOKEN,
+        description="secret of the first page; unset: a new one each time",
+    )
+    token_file: Path | None = Field(
+        None, description="file whose first line is the secret; it is then not printed"
     )
     upload_mb: int = Field(2000, ge=1, description="size of the largest upload, MB (million bytes)")
     uploads: int = Field(5000, ge=1, description="number of uploads that are kept")
@@ -38,3 +47,24 @@ class StudioConfig(Record):
     start_jobs: bool = Field(
         True, description="start the process that runs the jobs; off where another container does"
     )
+
+
+def given_token(config: StudioConfig) -> str | None:
+    """The secret that the user gave, by itself or in a file; None: a new one is wanted.
+
+    Raises:
+        ConfigError: both were given, or the file holds no secret that is long enough.
+    """
+    if config.token_file is None:
+        return config.token
+    if config.token is not None:
+        raise ConfigError("--token and --token-file: give one of them")
+    with reading(config.token_file, ConfigError, "name a file with the secret in it"):
+        lines = config.token_file.read_text(encoding="utf-8").splitlines()
+    token = lines[0].strip() if lines else ""
+    if len(token) < SHORTEST_TOKEN:
+        raise ConfigError(
+            f"--token-file {config.token_file}: its first line has {len(token)} characters; write "
+            f"a secret of {SHORTEST_TOKEN} or more into it"
+        )
+    return token

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter, Query
-from fastapi.responses import Response
 from pydantic import Field
 
+from counterface.apps.studio.api.answers import Bytes, Jpeg, Png
 from counterface.apps.studio.api.facesets import Place, faceset_folder, row_named
 from counterface.apps.studio.opened_facesets import open_faceset
 from counterface.apps.studio.store import StudioError
@@ -79,12 +79,15 @@ class FacesetNamed(Record):
     place: str
 
 
-@router.get("/facesets/thumbnails", response_class=Response)
+@router.get("/facesets/thumbnails", response_class=Bytes)
 def small_pictures(
     studio: StudioHere,
     place: Place,
-    file: Annotated[list[str], Query(min_length=1, max_length=MOST_THUMBNAILS)],
-) -> Response:
+    file: Annotated[
+        list[str],
+        Query(min_length=1, max_length=MOST_THUMBNAILS, description="names of the crops' files"),
+    ],
+) -> Bytes:
     """Thumbnails of up to 48 crops in their order, each a length of 4 bytes (lowest first) and a
     JPEG of at most 128 x 128 pixels; the length is 0 where a crop is not there or cannot be read.
     """
@@ -93,7 +96,7 @@ def small_pictures(
         raise ConfigError(f"{strange[0]!r}: is no name of a crop")
     made = thumbnails(studio.folder, [_inside(folder, name) for name in file])
     parts = [struct.pack("<I", len(one or b"")) + (one or b"") for one in made]
-    return Response(b"".join(parts), media_type="application/octet-stream")
+    return Bytes(b"".join(parts))
 
 
 @router.get("/facesets/crop")
@@ -103,23 +106,23 @@ def crop(studio: StudioHere, place: Place, file: File) -> CropView:
     return _view(faceset.folder, row_named(faceset, file), faceset.header.size)
 
 
-@router.get("/facesets/crop.jpg", response_class=Response)
-def crop_picture(studio: StudioHere, place: Place, file: File) -> Response:
+@router.get("/facesets/crop.jpg", response_class=Jpeg)
+def crop_picture(studio: StudioHere, place: Place, file: File) -> Jpeg:
     """The picture of a crop, encoded anew."""
     faceset = open_faceset(faceset_folder(studio, place))
     image = faceset.read(row_named(faceset, file)).image
-    return Response(encode_image(image, "JPEG", QUALITY), media_type="image/jpeg")
+    return Jpeg(encode_image(image, "JPEG", QUALITY))
 
 
-@router.get("/facesets/mask.png", response_class=Response)
-def mask_picture(studio: StudioHere, place: Place, file: File) -> Response:
+@router.get("/facesets/mask.png", response_class=Png)
+def mask_picture(studio: StudioHere, place: Place, file: File) -> Png:
     """The mask of a crop: 255 is face."""
     faceset = open_faceset(faceset_folder(studio, place))
     row, side = row_named(faceset, file), faceset.header.size
     if row.mask is None or not is_mask_name(row.mask):
         raise StudioError(f"{file}: has no mask")
     found = read_mask(faceset.folder / row.mask, (side, side))
-    return Response(encode_mask(found), media_type="image/png")
+    return Png(encode_mask(found))
 
 
 @router.put("/facesets/landmarks")

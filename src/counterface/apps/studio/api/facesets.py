@@ -8,9 +8,9 @@ from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter, Query
-from fastapi.responses import Response
 from pydantic import Field
 
+from counterface.apps.studio.api.answers import Png
 from counterface.apps.studio.find_folders import find_folders, is_faceset
 from counterface.apps.studio.opened_facesets import mark_of, open_faceset
 from counterface.apps.studio.store import StudioError
@@ -179,7 +179,9 @@ def rows(studio: StudioHere, place: Place) -> FacesetView:
 
 
 @router.get("/facesets/values")
-def values(studio: StudioHere, place: Place, by: str) -> MeasuredValues:
+def values(
+    studio: StudioHere, place: Place, by: Annotated[str, Query(description="the measure")]
+) -> MeasuredValues:
     """The values of a measure that stands in the rows; those of pictures are told by a sorting."""
     folder = faceset_folder(studio, place)
     mark = mark_of(folder)
@@ -197,11 +199,11 @@ def coverage(studio: StudioHere, place: Place) -> Coverage:
     return find_coverage(open_faceset(faceset_folder(studio, place)).rows)
 
 
-@router.get("/facesets/coverage.png", response_class=Response)
-def coverage_picture(studio: StudioHere, place: Place) -> Response:
+@router.get("/facesets/coverage.png", response_class=Png)
+def coverage_picture(studio: StudioHere, place: Place) -> Png:
     """The maps of poses and mouths as a picture."""
     found = find_coverage(open_faceset(faceset_folder(studio, place)).rows)
-    return Response(encode_image(draw_coverage(found), "PNG"), media_type="image/png")
+    return Png(encode_image(draw_coverage(found), "PNG"))
 
 
 @router.post("/facesets/set-aside")

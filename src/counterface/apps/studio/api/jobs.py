@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import HTMLResponse, StreamingResponse
+from fastapi import Path as InPath
+from fastapi.responses import HTMLResponse
 from pydantic import Field
 
+from counterface.apps.studio.api.answers import Events
 from counterface.apps.studio.commands import Value, read_command, words_of
 from counterface.apps.studio.doors import REPORT_POLICY
 from counterface.apps.studio.places import Places
@@ -23,6 +25,7 @@ from counterface.errors import ConfigError
 
 router = APIRouter(tags=["jobs"])
 PAGE = "report.html"
+Number = Annotated[str, InPath(description="id of the job")]
 
 
 class JobRequest(Record):
@@ -40,19 +43,19 @@ class JobRequest(Record):
 class JobRow(Record):
     """A job as pages show it."""
 
-    id: str
+    id: str = Field(description="what it is asked for by")
     command: str = Field(description="name of the command")
-    title: str
+    title: str = Field(description="for people")
     line: str = Field(description="the command line, with places for paths")
-    state: JobState
+    state: JobState = Field(description="where it stands; the last three are final")
     created: float = Field(description="seconds since 1970")
-    started: float | None
-    ended: float | None
+    started: float | None = Field(description="seconds since 1970; null: not yet")
+    ended: float | None = Field(description="seconds since 1970; null: not yet")
     done: int = Field(description="of `total`, in the command's own unit")
-    total: int | None
+    total: int | None = Field(description="null: it is not known")
     text: str = Field(description="what is going on")
     code: int | None = Field(description="exit code: 0 done, 2 some inputs failed")
-    error: str
+    error: str = Field(description="what the command said of its failure; empty: nothing")
     change: int = Field(description="number of the last change")
 
 
@@ -116,7 +119,7 @@ def jobs(
     studio: StudioHere,
     command: Annotated[str, Query(description="noun or name of the command")] = "",
     state: Annotated[list[JobState] | None, Query(description="states that are wanted")] = None,
-    most: Annotated[int, Query(ge=1, le=1000)] = 200,
+    most: Annotated[int, Query(ge=1, le=1000, description="jobs that are given")] = 200,
 ) -> list[JobRow]:
     """The jobs that changed last, newest first."""
     found = studio.store.jobs(states=state or (), most=most, name=command)
@@ -130,7 +133,7 @@ def counts(studio: StudioHere) -> dict[str, int]:
 
 
 @router.get("/jobs/{number}")
-def job(number: str, studio: StudioHere) -> JobResult:
+def job(number: Number, studio: StudioHere) -> JobResult:
     """A job with its results."""
     found = studio.store.job(number)
     results = studio.places.outward_json(studio.store.results(number))
@@ -138,7 +141,7 @@ def job(number: str, studio: StudioHere) -> JobResult:
 
 
 @router.get("/jobs/{number}/page", response_class=HTMLResponse)
-def page(number: str, studio: StudioHere) -> HTMLResponse:
+def page(number: Number, studio: StudioHere) -> HTMLResponse:
     """The page that a job's command wrote."""
     path = studio.store.folder_of(studio.store.job(number).id) / PAGE
     if not path.is_file():
@@ -147,13 +150,13 @@ def page(number: str, studio: StudioHere) -> HTMLResponse:
 
 
 @router.post("/jobs/{number}/stop")
-def stop(number: str, studio: StudioHere) -> JobRow:
+def stop(number: Number, studio: StudioHere) -> JobRow:
     """Stop a job; what a command has done is kept where the command keeps it."""
     return row_of(studio.store.stop(number), studio.places)
 
 
 @router.post("/jobs/{number}/again", status_code=201)
-def again(number: str, studio: StudioHere) -> JobRow:
+def again(number: Number, studio: StudioHere) -> JobRow:
     """Run the command of a job that has ended once more; most go on where they were stopped."""
     old = studio.store.job(number)
     if old.ended is None:
@@ -161,8 +164,14 @@ def again(number: str, studio: StudioHere) -> JobRow:
     return row_of(studio.submit_again(old, old.words), studio.places)
 
 
-@router.get("/events")
-async def events(request: Request, after: Annotated[int, Query(ge=-1)] = -1) -> StreamingResponse:
+@router.get("/events", response_class=Events)
+async def events(
+    request: Request,
+    after: Annotated[
+        int,
+        Query(ge=-1, description="number of the last change seen; -1: begin with the last jobs"),
+    ] = -1,
+) -> Events:
     """Changes of jobs as server-sent events named `job`, each with the number of its change."""
     seen = request.headers.get("last-event-id", "")
     first = int(seen) if seen.isdigit() else after
@@ -172,4 +181,4 @@ async def events(request: Request, after: Annotated[int, Query(ge=-1)] = -1) -> 
         async for changed in request.app.state.feed.changes(first):
             yield "".join(one.event for one in changed) or ": still here\n\n"
 
-    return StreamingResponse(lines(), media_type="text/event-stream")
+    return Events(lines())

@@ -8,9 +8,10 @@ from fractions import Fraction
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from fastapi.responses import Response
+from fastapi import Path as InPath
 from pydantic import Field
 
+from counterface.apps.studio.api.answers import Jpeg
 from counterface.apps.studio.commands import Value, read_command, require_understood, words_of
 from counterface.apps.studio.fields import FieldGroup, list_groups
 from counterface.apps.studio.studio import StudioHere
@@ -27,6 +28,8 @@ MASKS = (
     "hull", "learned", "learned_x_hull", "faceset", "segmented", "made", "segmented_x_hull",
     "segmented_x_made", "segmented_x_made_x_hull", "none",
 )  # fmt: skip
+Number = Annotated[str, InPath(description="id of the live merge")]
+Target = Annotated[str, Query(description="the target: a video or a picture")]
 Seconds = Annotated[float, Query(ge=0, le=1e6, description="moment, seconds")]
 
 
@@ -115,7 +118,7 @@ def form() -> MergeForm:
 
 
 @router.get("/merges/target")
-def target(studio: StudioHere, place: str) -> TargetAbout:
+def target(studio: StudioHere, place: Target) -> TargetAbout:
     """Size and time of a target."""
     from counterface.media import sandbox
 
@@ -136,10 +139,12 @@ def target(studio: StudioHere, place: str) -> TargetAbout:
     )
 
 
-@router.get("/merges/strip", response_class=Response)
+@router.get("/merges/strip", response_class=Jpeg)
 def strip(
-    studio: StudioHere, place: str, count: Annotated[int, Query(ge=2, le=24)] = 12
-) -> Response:
+    studio: StudioHere,
+    place: Target,
+    count: Annotated[int, Query(ge=2, le=24, description="frames")] = 12,
+) -> Jpeg:
     """Frames of a video at even times, side by side."""
     import cv2
     import numpy as np
@@ -162,8 +167,8 @@ def strip(
     return _jpeg(np.concatenate(small, axis=1))
 
 
-@router.get("/merges/frame", response_class=Response)
-def frame(studio: StudioHere, place: str, at: Seconds = 0.0) -> Response:
+@router.get("/merges/frame", response_class=Jpeg)
+def frame(studio: StudioHere, place: Target, at: Seconds = 0.0) -> Jpeg:
     """One frame of a video, or a picture."""
     from counterface.media import sandbox
 
@@ -194,23 +199,23 @@ def open_live(request: LiveRequest, studio: StudioHere) -> LiveAbout:
 
 
 @router.post("/merges/{number}/at")
-def choose_moment(number: str, at: Seconds, studio: StudioHere) -> LiveMoment:
+def choose_moment(number: Number, at: Seconds, studio: StudioHere) -> LiveMoment:
     """Find the face at a moment and make its new one."""
     return LiveMoment.model_validate(studio.lives.get(number).ask({"at": at}))
 
 
-@router.get("/merges/{number}/before", response_class=Response)
-def before(number: str, studio: StudioHere) -> Response:
+@router.get("/merges/{number}/before", response_class=Jpeg)
+def before(number: Number, studio: StudioHere) -> Jpeg:
     """The frame of the moment as it is."""
     return _picture(studio.lives.get(number).ask({"before": True}))
 
 
-@router.get("/merges/{number}/picture", response_class=Response)
+@router.get("/merges/{number}/picture", response_class=Jpeg)
 def merged(
-    number: str,
+    number: Number,
     studio: StudioHere,
     settings: Annotated[str, Query(max_length=MOST_SETTINGS, description="JSON")] = "{}",
-) -> Response:
+) -> Jpeg:
     """The frame of the moment with the new face, watermarked and signed."""
     try:
         values = json.loads(settings)
@@ -221,14 +226,16 @@ def merged(
 
 
 @router.delete("/merges/{number}")
-def end_live(number: str, studio: StudioHere) -> dict[str, bool]:
+def end_live(number: Number, studio: StudioHere) -> dict[str, bool]:
     """End a live merge; one that has ended already is no error."""
     studio.lives.end(number)
     return {"ended": True}
 
 
 @router.get("/plans")
-def read_plan(studio: StudioHere, place: str) -> dict[str, Any]:
+def read_plan(
+    studio: StudioHere, place: Annotated[str, Query(description="file of the plan")]
+) -> dict[str, Any]:
     """A merge plan; its TOML as `toml`."""
     return _plan_out(MergePlan.read(studio.places.readable(place)))
 
@@ -271,13 +278,13 @@ def _plan_out(plan: MergePlan) -> dict[str, Any]:
     return {**plan.model_dump(mode="json"), "toml": plan.to_toml()}
 
 
-def _picture(answer: dict[str, Any]) -> Response:
+def _picture(answer: dict[str, Any]) -> Jpeg:
     headers = {"x-milliseconds": str(answer["ms"])}
-    return Response(base64.b64decode(answer["picture"]), media_type="image/jpeg", headers=headers)
+    return Jpeg(base64.b64decode(answer["picture"]), headers=headers)
 
 
-def _jpeg(image: Any) -> Response:
+def _jpeg(image: Any) -> Jpeg:
     from counterface.media.image import encode_image
 
     headers = {"cache-control": "private, max-age=600"}
-    return Response(encode_image(image, "JPEG", 88), media_type="image/jpeg", headers=headers)
+    return Jpeg(encode_image(image, "JPEG", 88), headers=headers)

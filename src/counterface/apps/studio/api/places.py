@@ -43,10 +43,10 @@ class Entry(Record):
 class Uploaded(Record):
     """A file that came in."""
 
-    place: str
-    name: str
-    bytes: int
-    sha256: str
+    place: str = Field(description="what it is named by from now on")
+    name: str = Field(description="name of the file, for people")
+    bytes: int = Field(description="its size")
+    sha256: str = Field(description="its hash")
 
 
 @router.get("/files")

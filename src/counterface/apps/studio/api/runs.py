@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from fastapi.responses import Response
 from pydantic import Field
 
+from counterface.apps.studio.api.answers import WebP
 from counterface.apps.studio.api.jobs import JobRow, row_of
 from counterface.apps.studio.fields import FieldGroup, list_groups, values_outward
 from counterface.apps.studio.find_folders import find_folders, is_run
@@ -171,12 +171,12 @@ def curves(
     )
 
 
-@router.get("/runs/picture", response_class=Response)
+@router.get("/runs/picture", response_class=WebP)
 def picture(
     studio: StudioHere,
     place: Place,
     step: Annotated[int | None, Query(ge=0, description="a kept one; unset: the last")] = None,
-) -> Response:
+) -> WebP:
     """The picture of a run, faces and losses, as WebP."""
     from counterface.media import sandbox
     from counterface.media.image import encode_image
@@ -188,9 +188,8 @@ def picture(
         image = sandbox.read_image(file)
     except MediaError as error:
         raise StudioError(f"{place}: its picture cannot be read: {error}") from error
-    return Response(
+    return WebP(
         encode_image(image, "WEBP", quality=90),
-        media_type="image/webp",
         headers={"cache-control": "private, max-age=3600"},  # pages name its time in the address
     )
 

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi import Path as InPath
+from fastapi.responses import HTMLResponse, Response
 from pydantic import Field
 
+from counterface.apps.studio.api.answers import Jpeg, Pdf
 from counterface.apps.studio.api.jobs import PAGE, JobRow, written_page
 from counterface.apps.studio.api.jobs import row_of as job_row
 from counterface.apps.studio.commands import Value, words_of
@@ -41,6 +43,8 @@ router = APIRouter(tags=["scans"])
 PDF = "report.pdf"
 MOST_FILES = 5000  # of one request
 MOST_OF_A_FILE = 50  # scans of the same file that are named
+WithPdf = Annotated[bool, Query(description="also write the report as PDF")]
+Number = Annotated[int, InPath(description="number of the scan")]
 FRAMES_FOR = {"cache-control": "private, max-age=3600"}  # a frame of a number never changes
 
 
@@ -125,11 +129,11 @@ def scan(request: ScanRequest, studio: StudioHere) -> ScanAnswer:
 def scans(
     studio: StudioHere,
     text: Annotated[str, Query(description="part of the name, or start of the SHA-256")] = "",
-    tag: str = "",
-    verdict: str = "",
-    job: str = "",
+    tag: Annotated[str, Query(description="a tag that it bears")] = "",
+    verdict: Annotated[str, Query(description="as in the report")] = "",
+    job: Annotated[str, Query(description="id of its job")] = "",
     before: Annotated[int | None, Query(description="number; older scans are given")] = None,
-    most: Annotated[int, Query(ge=1, le=500)] = 100,
+    most: Annotated[int, Query(ge=1, le=500, description="scans that are given")] = 100,
 ) -> list[ScanRow]:
     """The history, newest first."""
     found = find_scans(
@@ -157,7 +161,7 @@ def stop_all(studio: StudioHere) -> int:
 
 
 @router.get("/scans/compare/{first}/{second}")
-def compare(first: int, second: int, studio: StudioHere) -> Comparison:
+def compare(first: Number, second: Number, studio: StudioHere) -> Comparison:
     """What differs between two scans besides what they found."""
     one, two = (json.loads(read_scan(studio.store, n).report) for n in (first, second))
     facts = [
@@ -172,13 +176,13 @@ def compare(first: int, second: int, studio: StudioHere) -> Comparison:
 
 
 @router.get("/scans/{number}")
-def report(number: int, studio: StudioHere) -> dict[str, Any]:
+def report(number: Number, studio: StudioHere) -> dict[str, Any]:
     """A report, as `counterface scan --json` prints it, with the file's name as people know it."""
     return _report(studio, read_scan(studio.store, number))
 
 
 @router.delete("/scans/{number}")
-def delete(number: int, studio: StudioHere) -> ScanRow:
+def delete(number: Number, studio: StudioHere) -> ScanRow:
     """Take a scan out of the history, with its page; an upload that nothing else is of goes too."""
     found = delete_scan(studio.store, number)
     studio.packs.forget(_stem(studio, found))
@@ -186,13 +190,13 @@ def delete(number: int, studio: StudioHere) -> ScanRow:
 
 
 @router.get("/scans/{number}/row")
-def scan_row(number: int, studio: StudioHere) -> ScanRow:
+def scan_row(number: Number, studio: StudioHere) -> ScanRow:
     """The row of a scan."""
     return _row(studio, read_scan(studio.store, number))
 
 
 @router.get("/scans/{number}/about")
-def about(number: int, studio: StudioHere) -> ScanAbout:
+def about(number: Number, studio: StudioHere) -> ScanAbout:
     """What there is of a scan."""
     found = read_scan(studio.store, number)
     folder = studio.store.folder_of(found.job)
@@ -209,13 +213,13 @@ def about(number: int, studio: StudioHere) -> ScanAbout:
 
 
 @router.put("/scans/{number}/tags")
-def tags(number: int, wanted: list[str], studio: StudioHere) -> ScanRow:
+def tags(number: Number, wanted: list[str], studio: StudioHere) -> ScanRow:
     """Give a scan these tags and no others."""
     return _row(studio, tag_scan(studio.store, number, wanted))
 
 
 @router.post("/scans/{number}/again", status_code=201)
-def again(number: int, studio: StudioHere, pdf: bool = False) -> JobRow:
+def again(number: Number, studio: StudioHere, pdf: WithPdf = False) -> JobRow:
     """Judge the file of a scan once more, with the same options; with a PDF too, if asked."""
     found = read_scan(studio.store, number)
     if not Path(found.place).is_file():
@@ -230,32 +234,32 @@ def again(number: int, studio: StudioHere, pdf: bool = False) -> JobRow:
 
 
 @router.get("/scans/{number}/report.json")
-def report_file(number: int, studio: StudioHere) -> Response:
+def report_file(number: Number, studio: StudioHere) -> Response:
     """The report as a file of JSON, one line."""
     text = json.dumps(_report(studio, read_scan(studio.store, number)), separators=(",", ":"))
     return Response(text + "\n", media_type="application/json")
 
 
 @router.get("/scans/{number}/report.html", response_class=HTMLResponse)
-def page(number: int, studio: StudioHere) -> HTMLResponse:
+def page(number: Number, studio: StudioHere) -> HTMLResponse:
     """The report as a page."""
     return written_page(_output(studio, number, PAGE), studio.places)
 
 
-@router.get("/scans/{number}/report.pdf", response_class=FileResponse)
-def pdf(number: int, studio: StudioHere) -> FileResponse:
+@router.get("/scans/{number}/report.pdf", response_class=Pdf)
+def pdf(number: Number, studio: StudioHere) -> Pdf:
     """The report as PDF."""
-    return FileResponse(_output(studio, number, PDF), media_type="application/pdf")
+    return Pdf(_output(studio, number, PDF))
 
 
 @router.get("/scans/{number}/faces")
-def faces(number: int, studio: StudioHere) -> tuple[ShownFace, ...]:
+def faces(number: Number, studio: StudioHere) -> tuple[ShownFace, ...]:
     """The faces that the report's page shows, with their heat maps."""
     return read_faces(_output(studio, number, PAGE))
 
 
 @router.get("/scans/{number}/frames")
-def frames(number: int, studio: StudioHere) -> FramePack:
+def frames(number: Number, studio: StudioHere) -> FramePack:
     """The frames of the file as far as they are there; asking begins to make them."""
     found = read_scan(studio.store, number)
     tracks = json.loads(found.report)["tracks"]
@@ -264,11 +268,15 @@ def frames(number: int, studio: StudioHere) -> FramePack:
     return pack.model_copy(update={"error": studio.places.outward(pack.error)})
 
 
-@router.get("/scans/{number}/frames/{frame}.jpg", response_class=Response)
-def frame_picture(number: int, frame: int, studio: StudioHere) -> Response:
+@router.get("/scans/{number}/frames/{frame}.jpg", response_class=Jpeg)
+def frame_picture(
+    number: Number,
+    frame: Annotated[int, InPath(description="its number in the list of frames")],
+    studio: StudioHere,
+) -> Jpeg:
     """One frame of the file, as JPEG."""
     jpeg = studio.packs.picture(_stem(studio, read_scan(studio.store, number)), frame)
-    return Response(jpeg, media_type="image/jpeg", headers=FRAMES_FOR)
+    return Jpeg(jpeg, headers=FRAMES_FOR)
 
 
 def _files(studio: Studio, places: Sequence[str]) -> list[Path]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from fastapi import APIRouter, Request
+from fastapi import Path as InPath
 from pydantic import Field
 
 from counterface import __version__
@@ -40,6 +43,8 @@ def commands() -> list[str]:
 
 
 @router.get("/commands/{name}")
-def command(name: str) -> Command:
+def command(
+    name: Annotated[str, InPath(description="its words, as 'faceset extract'")],
+) -> Command:
     """What a command takes; its form is made from this."""
     return read_command(name)
