@@ -87,21 +87,20 @@ export async function show(main, [model = "", target = ""]) {
   async function open() {
     const { arguments: [from, to], options } = form.read();
     if (!from || !to) throw new Error("Name a model and a target.");
+    setup.open = false; // at once: what moves later is not expected
     fill(said, notice("", "Reading the model and looking for the face."));
-    state.about = await get("/merges/target", { place: to });
     try {
+      state.about = await get("/merges/target", { place: to });
       const { id } = await post("/merges", { model: from, target: to, options });
       if (state.live) remove(`/merges/${state.live}`).catch(() => {});
       state.live = id;
-    } catch (error) { fill(said, notice("bad", error.message)); return; }
+    } catch (error) { setup.open = true; fill(said, notice("bad", error.message)); return; }
     if (left) return void remove(`/merges/${state.live}`);
-    work.hidden = false;
-    setup.open = false;
     opened.textContent = `${to} with ${from}`;
     look.shape(state.about.width, state.about.height);
-    fill(said);
-    line.open(state.about);
+    await line.open(state.about);
     await moveTo(Math.min(state.about.start_s + 0.01, state.about.start_s + state.about.duration_s));
+    work.hidden = false;
     look.element.focus();
   }
 

@@ -1,7 +1,7 @@
 // The score of each face over time, drawn by uPlot, with a marker that follows the player.
 
 import { h } from "../../js/ui.js";
-import { clock, DASHES, faceColour, faceName, share } from "./words.js";
+import { clock, DASHES, faceColour, faceName, share, swatch } from "./words.js";
 
 const HEIGHT = 190;
 let loaded;
@@ -134,12 +134,7 @@ function drawLines(chart, lines, colour) {
 }
 
 function key(series, lines) {
-  const entry = (one) => {
-    const swatch = h("i.swatch", {});
-    swatch.style.background = faceColour(one.place);
-    return h("span", {}, swatch, one.label);
-  };
-  return h("p.chart-key.small", {}, series.map(entry),
+  return h("p.chart-key.small", {}, series.map((one) => h("span", {}, swatch(one.place), one.label)),
     series.some((one) => one.points.some(([, , inRange]) => !inRange)) && h("span.soft", {}, "hollow: not counted"),
     lines && h("span.soft", {}, lines.upper < 1 ? `dashed across: ${share(lines.lower)} and ${share(lines.upper)}` : `dashed across: ${share(lines.lower)}`));
 }
