@@ -137,7 +137,8 @@ export async function show(main, [model = "", target = ""]) {
     carry: (back) => changePlan({ do: back ? "carry_back" : "carry_on" }),
     span: () => line.add(), split: () => line.split(), drop: () => line.drop(), save: () => savePlan().catch((error) => tell(error.message)),
   });
-  const heard = (event) => { if (!work.hidden) keys(event); };
+  const keysOn = h("input", { type: "checkbox", checked: true });
+  const heard = (event) => { if (!work.hidden && keysOn.checked) keys(event); };
   document.addEventListener("keydown", heard);
 
   fill(work,
@@ -148,7 +149,8 @@ export async function show(main, [model = "", target = ""]) {
       h("div.row", {}, h("label", { for: "plan-place" }, "File of the plan"), h("div", { class: "plan-place" }, planInput),
         button("Save plan", savePlan), button("Open plan", loadPlan))),
     result.element,
-    sheet("Keys", h("dl.merge-keys", {}, KEYS.map(([key, what]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, what))))));
+    sheet("Keys", h("label.flag", {}, keysOn, "these keys work; switch them off where speech or a switch types for you"),
+      h("dl.merge-keys", {}, KEYS.map(([key, what]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, what))))));
   fill(main, head("Merge", "A trained face put into footage. Model and target need rights records; every picture that is shown is watermarked and signed."),
     h("section.sheet", {}, setup, h("div.row", {}, button("Open", open, { class: "main" }), opened)), said, work);
   paint();

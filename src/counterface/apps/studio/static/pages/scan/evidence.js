@@ -1,7 +1,8 @@
 // What speaks for and against: bars of log-odds of witnesses and cues, courses, faces with heat maps.
 
+import { swatch } from "../../js/lines.js";
 import { h, sheet, tag } from "../../js/ui.js";
-import { clock, faceName, leadOf, linesOf, odds, ranked, scale, share, swatch, verdictTag } from "./words.js";
+import { clock, faceName, leadOf, linesOf, odds, ranked, scale, share, verdictTag } from "./words.js";
 
 const SHOWN = 8; // faces that stand open
 const LEAST_SCALE = 2; // log-odds that half of a bar stands for, at least

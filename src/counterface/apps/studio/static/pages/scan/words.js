@@ -40,18 +40,6 @@ export const odds = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFi
 
 export const faceName = (id) => `Face ${id + 1}`;
 
-/** The colours of faces in lines, boxes and keys; strokes differ too, for those who see no colour. */
-const colourName = (place) => `--face-${(place % 6) + 1}`;
-export const DASHES = [[], [7, 3], [2, 3], [9, 3, 2, 3], [4, 4], [12, 4]];
-export const faceColour = (place) =>
-  getComputedStyle(document.documentElement).getPropertyValue(colourName(place)).trim();
-/** A patch of the colour of a face, for keys and titles. */
-export function swatch(place) {
-  const mark = h("i.swatch", {});
-  mark.style.background = `var(${colourName(place)})`;
-  return mark;
-}
-
 /** The lines that hold for a face: where a score becomes a verdict. */
 export function linesOf(report, track) {
   const lines = report.detector?.thresholds;
