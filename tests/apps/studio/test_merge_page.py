@@ -65,6 +65,14 @@ def test_a_knob_changes_the_picture_and_a_wipe_shows_both(opened: Any) -> None:
     assert page.get_by_label("erode", exact=True).input_value() == "0"
     changed(page, lambda: page.keyboard.press("5"))
     assert page.get_by_label("blend", exact=True).input_value() == "raw"
+    page.get_by_label("these keys work").uncheck()
+    page.locator(".wipe").focus()
+    page.keyboard.press("w")
+    page.keyboard.press("1")
+    assert page.get_by_label("blend", exact=True).input_value() == "raw"
+    assert page.get_by_label("erode", exact=True).input_value() == "0"
+    page.get_by_label("these keys work").check()
+    page.locator(".wipe").focus()
     clip = "document.querySelector('img.after').style.clipPath"
     page.keyboard.press("]")
     assert "5%" in page.evaluate(clip)

@@ -2,7 +2,7 @@
 
 import { listen, start } from "./api.js";
 import { setUpDrawer } from "./jobs.js";
-import { empty, fill, h, notice } from "./ui.js";
+import { empty, fill, h, loading, notice } from "./ui.js";
 
 const PAGES = [ // name in the address and file, title
   ["scan", "Scan"],
@@ -39,9 +39,10 @@ async function show() {
     const module = await import(`../pages/${name}.js`);
     if (mine !== shown) return;
     scrollTo(0, 0);
-    const place = h("div", {}); // of its own: a page that is left while it loads fills nothing that is seen
+    const place = h("div", {}, loading()); // of its own: a page that is left while it loads fills nothing that is seen
     fill(main, place);
     const left = await module.show(place, rest);
+    if (mine === shown && document.activeElement === document.body && shown > 1) main.focus({ preventScroll: true }); // what had the focus is gone
     if (mine === shown) leave = left ?? (() => {});
     else left?.();
   } catch (error) {

@@ -32,6 +32,7 @@ export function pick(title, { kinds = [], many = false, create = "", from = "" }
         place && h("li", {}, h("button", { type: "button", onclick: () => show(up) }, h("span.kind", {}, ""), "..")),
         entries.map((entry) => h("li", {}, row(entry))));
       if (!entries.length) list.append(empty("Nothing here."));
+      (list.querySelector("button") ?? list.closest("dialog"))?.focus();
       sessionStorage.setItem("picked", place);
     }
 

@@ -6,8 +6,10 @@ export function h(name, attributes = {}, ...children) {
   const element = document.createElement(tag || "div");
   if (classes.length) element.className = classes.join(" ");
   for (const [key, value] of Object.entries(attributes ?? {})) {
-    if (value === undefined || value === null || value === false) continue;
-    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    if (value === undefined || value === null) continue;
+    if (key.startsWith("aria-")) element.setAttribute(key, value); // true and false are words there
+    else if (value === false) continue;
+    else if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
     else if (key === "class") element.classList.add(...value.split(" ").filter(Boolean));
     else if (key in element && key !== "list" && typeof value !== "string") element[key] = value;
     else element.setAttribute(key, value === true ? "" : value);
@@ -36,19 +38,19 @@ export function tell(text) {
   setTimeout(() => line.remove(), 6000);
 }
 
-/** A handler that tells errors and keeps its button from being pressed twice. */
+/** A handler that tells errors and keeps its button from being pressed twice; the focus stays on it. */
 export function action(work) {
   return async (event) => {
     const button = event?.currentTarget;
-    if (button?.disabled) return;
-    if (button) button.disabled = true;
+    if (button?.ariaDisabled === "true") return;
+    if (button) button.ariaDisabled = "true";
     try {
       await work(event);
     } catch (error) {
       tell(error.message);
       if (!(error.status !== undefined)) console.error(error);
     } finally {
-      if (button) button.disabled = false;
+      if (button) button.ariaDisabled = null;
     }
   };
 }

@@ -1,7 +1,6 @@
 // Data sets and detectors: manifests, builds, evaluations and what detectors say of themselves.
 
 import { address, get, run } from "../js/api.js";
-import { go } from "../js/app.js";
 import { facts } from "../js/facts.js";
 import { commandForm } from "../js/form.js";
 import { follow } from "../js/jobs.js";
@@ -11,18 +10,18 @@ import { button, empty, fill, h, head, loading, notice, sheet, table, tell, when
 
 const MANIFEST = { kinds: ["manifest"] };
 
-export async function show(main, [tab = "manifests"]) {
+export async function show(main, [first]) {
+  const parts = tabs("Parts of this page", [
+    ["manifests", "Data sets", manifests],
+    ["build", "Build", build],
+    ["evaluate", "Evaluate", evaluate],
+    ["detectors", "Detectors", detectors],
+  ], (name) => history.replaceState(null, "", `#/data/${name}`));
   fill(main,
     head("Data and detectors", "Tables of labelled files, data sets that are built here, and what detectors are worth on them."),
-    tabs("Parts of this page", [
-      ["manifests", "Data sets", manifests],
-      ["build", "Build", build],
-      ["evaluate", "Evaluate", evaluate],
-      ["detectors", "Detectors", detectors],
-    ], tab, (name, keyed) => {
-      go("data", name);
-      if (keyed) setTimeout(() => document.querySelector('[role="tab"][aria-selected="true"]').focus(), 50);
-    }));
+    parts.bar, parts.panel);
+  await parts.show(first);
+  return parts.leave;
 }
 
 /** A part of the page: a form of a command with a button, and the jobs that it started. */
@@ -96,8 +95,8 @@ async function evaluate(panel) {
     commandSheet("Robustness", "Under compression, blur, noise, small sizes and light, in five strengths.", "detect robustness",
       { verb: "Measure", show: ["detector"], hide: ["html", "png"], places: { manifest: MANIFEST } }, (one, job) => { showPage(frame, job.id); return null; }, true),
   ]);
-  fill(panel, sheet("Leaderboard", board), frame, forms);
   await reload();
+  fill(panel, sheet("Leaderboard", board), frame, forms);
 }
 
 const VALUES = [["auc", "AUC"], ["eer", "EER"], ["accuracy", "accuracy"], ["recall", "fakes called"], ["specificity", "real not called"], ["ece", "calibration error"]];

@@ -87,21 +87,20 @@ export async function show(main, [model = "", target = ""]) {
   async function open() {
     const { arguments: [from, to], options } = form.read();
     if (!from || !to) throw new Error("Name a model and a target.");
+    setup.open = false; // at once: what moves later is not expected
     fill(said, notice("", "Reading the model and looking for the face."));
-    state.about = await get("/merges/target", { place: to });
     try {
+      state.about = await get("/merges/target", { place: to });
       const { id } = await post("/merges", { model: from, target: to, options });
       if (state.live) remove(`/merges/${state.live}`).catch(() => {});
       state.live = id;
-    } catch (error) { fill(said, notice("bad", error.message)); return; }
+    } catch (error) { setup.open = true; fill(said, notice("bad", error.message)); return; }
     if (left) return void remove(`/merges/${state.live}`);
-    work.hidden = false;
-    setup.open = false;
     opened.textContent = `${to} with ${from}`;
     look.shape(state.about.width, state.about.height);
-    fill(said);
-    line.open(state.about);
+    await line.open(state.about);
     await moveTo(Math.min(state.about.start_s + 0.01, state.about.start_s + state.about.duration_s));
+    work.hidden = false;
     look.element.focus();
   }
 
@@ -138,7 +137,8 @@ export async function show(main, [model = "", target = ""]) {
     carry: (back) => changePlan({ do: back ? "carry_back" : "carry_on" }),
     span: () => line.add(), split: () => line.split(), drop: () => line.drop(), save: () => savePlan().catch((error) => tell(error.message)),
   });
-  const heard = (event) => { if (!work.hidden) keys(event); };
+  const keysOn = h("input", { type: "checkbox", checked: true });
+  const heard = (event) => { if (!work.hidden && keysOn.checked) keys(event); };
   document.addEventListener("keydown", heard);
 
   fill(work,
@@ -149,7 +149,8 @@ export async function show(main, [model = "", target = ""]) {
       h("div.row", {}, h("label", { for: "plan-place" }, "File of the plan"), h("div", { class: "plan-place" }, planInput),
         button("Save plan", savePlan), button("Open plan", loadPlan))),
     result.element,
-    sheet("Keys", h("dl.merge-keys", {}, KEYS.map(([key, what]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, what))))));
+    sheet("Keys", h("label.flag", {}, keysOn, "these keys work; switch them off where speech or a switch types for you"),
+      h("dl.merge-keys", {}, KEYS.map(([key, what]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, what))))));
   fill(main, head("Merge", "A trained face put into footage. Model and target need rights records; every picture that is shown is watermarked and signed."),
     h("section.sheet", {}, setup, h("div.row", {}, button("Open", open, { class: "main" }), opened)), said, work);
   paint();

@@ -3,21 +3,9 @@
 import { run, upload } from "../js/api.js";
 import { facts } from "../js/facts.js";
 import { follow } from "../js/jobs.js";
+import { MARKS, markTag, says } from "../js/marks.js";
 import { pick } from "../js/picker.js";
-import { button, fill, h, head, notice, onDrop, sheet, tag } from "../js/ui.js";
-
-const PARTS = [
-  ["credentials", "Content Credentials"],
-  ["watermark", "Watermark"],
-  ["known_fake", "Known fakes"],
-  ["record", "Record beside the file"],
-];
-const STATES = { // state -> kind of tag, words
-  trusted: ["good", "trusted"], valid_unknown_signer: ["unsure", "valid, unknown signer"], invalid: ["bad", "invalid"],
-  found: ["bad", "found"], same_file: ["bad", "the same file"], match: ["bad", "looks alike"],
-  agrees: ["good", "agrees"], differs: ["bad", "differs"], unreadable: ["unsure", "unreadable"],
-  none: ["", "none"], not_found: ["", "not found"], no_match: ["", "no match"], not_run: ["unsure", "not looked for"],
-};
+import { button, fill, h, head, notice, onDrop, sheet } from "../js/ui.js";
 
 export async function show(main) {
   const jobs = h("div", {}), found = h("div", { "aria-live": "polite" });
@@ -57,12 +45,11 @@ function card(one, name) {
     one.mark ? notice("bad", h("b", {}, "Made by a machine. "), one.mark) : one.doubt && notice("unsure", one.doubt),
     !one.mark && !one.doubt && notice("", "No mark of a machine was found."),
     one.altered && notice("unsure", "The file's bytes are not those that were signed or recorded."),
-    h("div.columns.after", {}, PARTS.map(([key, title]) => part(title, one[key]))));
+    h("div.columns.after", {}, MARKS.map(([key, title]) => part(title, one[key]))));
 }
 
 function part(title, block) {
-  const [kind, words] = STATES[block.state] ?? ["", block.state];
   const { state, reason, ...rest } = block;
-  return h("section.part", {}, h("h3.row", {}, h("span.grow", {}, title), tag(kind, words)), h("p", {}, reason),
-    kind !== "" && h("details", {}, h("summary", {}, "Details"), facts(rest)));
+  return h("section.part", {}, h("h3.row", {}, h("span.grow", {}, title), markTag(state)), h("p", {}, reason),
+    says(state) && h("details", {}, h("summary", {}, "Details"), facts(rest)));
 }

@@ -16,6 +16,7 @@ export async function show(main, [first, ...rest] = []) {
   ]);
   const queue = makeQueue();
   const history = makeHistory();
-  fill(main, await makeIntake(), queue.element, history.element);
+  const [intake] = await Promise.all([makeIntake(), history.ready]);
+  fill(main, intake, queue.element, history.element);
   return () => { queue.leave(); history.leave(); };
 }

@@ -1,7 +1,7 @@
 // Train: the runs below the folders, a new one, and one that is watched.
 
 import { get, isOpen, onJob } from "../js/api.js";
-import { lineColor } from "../js/chart.js";
+import { swatch } from "../js/lines.js";
 import { empty, fill, h, head, notice, sheet, table, tag, tell, when } from "../js/ui.js";
 import { curveSheet } from "./train/curves.js";
 import { showForm } from "./train/form.js";
@@ -70,9 +70,3 @@ async function showRuns(main) {
   }, EVERY_MS);
   return () => { stop(); leave(); clearInterval(timer); };
 }
-
-const swatch = (number) => {
-  const mark = h("span.run-swatch", {});
-  mark.style.background = lineColor(number);
-  return mark;
-};

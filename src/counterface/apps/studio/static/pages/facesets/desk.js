@@ -1,24 +1,14 @@
 // One faceset: its crops, trash, people, coverage, rights and commands, each a tab.
 
 import { get } from "../../js/api.js";
+import { tabs } from "../../js/tabs.js";
 import { button, fill, h, head, notice } from "../../js/ui.js";
 import { showCommands } from "./commands.js";
 import { showCrops } from "./crops.js";
 import { showCoverage, showPeople, showRights } from "./panels.js";
 
-const TABS = [
-  ["crops", "Crops", (desk, panel) => showCrops(desk, panel)],
-  ["trash", "Trash", (desk, panel) => showCrops(desk, panel, true)],
-  ["people", "People and groups", showPeople],
-  ["coverage", "Coverage", showCoverage],
-  ["rights", "Rights", showRights],
-  ["commands", "Commands", showCommands],
-];
-
-export async function showDesk(main, place, first = "crops") {
-  const panel = h("div", { role: "tabpanel", id: "desk-panel", tabindex: -1 });
+export async function showDesk(main, place, first) {
   const about = h("div", {});
-  let leave = () => {}, number = 0;
   const desk = {
     place, view: null, measures: await get("/facesets/measures"),
     values: new Map(), by: "", // of the measure that is shown below the crops
@@ -27,41 +17,21 @@ export async function showDesk(main, place, first = "crops") {
       fill(about, told(desk));
       return desk.view;
     },
-    show, jobs: h("div", { "aria-label": "Jobs of this faceset", role: "group" }),
+    show: (name) => parts.show(name), jobs: h("div", { "aria-label": "Jobs of this faceset", role: "group" }),
   };
-
-  async function show(name) {
-    leave();
-    leave = () => {};
-    number += 1;
-    const mine = number;
-    for (const tab of tabs.children) {
-      const here = tab.dataset.tab === name;
-      tab.setAttribute("aria-selected", here);
-      tab.tabIndex = here ? 0 : -1;
-      if (here) panel.setAttribute("aria-labelledby", tab.id);
-    }
-    history.replaceState(null, "", `#/facesets/${encodeURIComponent(place)}/${name}`);
-    const left = await TABS.find(([one]) => one === name)[2](desk, panel);
-    if (mine === number) leave = left ?? (() => {});
-    else left?.();
-  }
-
-  const tabs = h("div.tabs", { role: "tablist", "aria-label": "Parts of the faceset", onkeydown: (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!step) return;
-    const all = [...tabs.children], next = all[(all.indexOf(document.activeElement) + step + all.length) % all.length];
-    next.focus();
-    next.click();
-  } }, TABS.map(([name, title]) => h("button", {
-    type: "button", role: "tab", id: `tab-${name}`, "data-tab": name, "aria-controls": "desk-panel", onclick: () => show(name),
-  }, title)));
+  const parts = tabs("Parts of the faceset", [
+    ["crops", "Crops", (panel) => showCrops(desk, panel)],
+    ["trash", "Trash", (panel) => showCrops(desk, panel, true)],
+    ["people", "People and groups", (panel) => showPeople(desk, panel)],
+    ["coverage", "Coverage", (panel) => showCoverage(desk, panel)],
+    ["rights", "Rights", (panel) => showRights(desk, panel)],
+    ["commands", "Commands", (panel) => showCommands(desk, panel)],
+  ], (name) => history.replaceState(null, "", `#/facesets/${encodeURIComponent(place)}/${name}`));
 
   await desk.load();
-  fill(main, head(place, "", h("a.button", { href: "#/facesets" }, "All facesets"), button("Load again", async () => { await desk.load(); await show(current()); })), about, tabs, panel, desk.jobs);
-  const current = () => [...tabs.children].find((tab) => tab.getAttribute("aria-selected") === "true").dataset.tab;
-  await show(TABS.some(([name]) => name === first) ? first : "crops");
-  return () => { number += 1; leave(); };
+  fill(main, head(place, "", h("a.button", { href: "#/facesets" }, "All facesets"), button("Load again", async () => { await desk.load(); await parts.again(); })), about, parts.bar, parts.panel, desk.jobs);
+  await parts.show(first);
+  return parts.leave;
 }
 
 /** What is to be known of a faceset before one works on it. */

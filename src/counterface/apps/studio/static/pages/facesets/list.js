@@ -10,6 +10,7 @@ export const open = (place, tab) => { location.hash = `#/facesets/${[place, tab]
 
 export async function showList(main) {
   const list = h("div", {}), jobs = h("div", {}), form = h("div", {});
+  await Promise.all([fillList(list), fillForm(form, jobs, list)]);
   fill(main,
     head("Facesets", "Aligned crops of faces with their records: what a swap learns from.",
       button("Open another", async () => {
@@ -17,8 +18,6 @@ export async function showList(main) {
         if (found) open(found[0]);
       })),
     sheet("On this machine", list), sheet("Cut faces from a clip", form, jobs));
-  fill(list, empty("Looking for facesets"));
-  await Promise.all([fillList(list), fillForm(form, jobs, list)]);
 }
 
 async function fillList(list) {

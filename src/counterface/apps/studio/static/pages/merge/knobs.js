@@ -33,7 +33,7 @@ export function knobPanel(form, onchange, onreset) {
       return row(select);
     }
     const step = field.kind === "integer" ? 1 : 0.5;
-    const slider = h("input", { type: "range", min: field.least, max: field.most, step, "aria-label": `${shown}, slider`, tabindex: -1 });
+    const slider = h("input", { type: "range", min: field.least, max: field.most, step, "aria-hidden": true, tabindex: -1 }); // of the mouse; the field beside it is for all
     const input = h("input", { id, type: "number", min: field.least, max: field.most, step: field.kind === "integer" ? 1 : "any" });
     const tell = (from, to) => { if (from.value === "" || !input.checkValidity() && from === input) return; to.value = from.value; onchange(name, Number(from.value)); };
     slider.addEventListener("input", () => tell(slider, input));

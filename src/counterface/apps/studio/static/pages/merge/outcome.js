@@ -2,6 +2,7 @@
 
 import { address, run } from "../../js/api.js";
 import { follow } from "../../js/jobs.js";
+import { MARKS } from "../../js/marks.js";
 import { button, fill, h, notice, sheet, tag } from "../../js/ui.js";
 
 const KINDS = { trusted: "good", valid_unknown_signer: "good", found: "good", match: "good", agrees: "good", invalid: "bad" };
@@ -51,7 +52,7 @@ export function outcome({ state, form, planPlace, savePlan }) {
       file.notes?.map((one) => notice("unsure", one)), says));
     const ended = await follow(run("provenance verify", [out]), renders);
     const found = ended.results[0] ?? {};
-    fill(says, h("dl.run-facts", {}, [["credentials", "Content Credentials"], ["watermark", "Watermark"], ["known_fake", "Known fakes"], ["record", "Record beside the file"]]
+    fill(says, h("dl.run-facts", {}, MARKS
       .filter(([key]) => found[key]?.state).map(([key, title]) => h("div", {}, h("dt", {}, title), h("dd", {}, tag(KINDS[found[key].state], found[key].state.replaceAll("_", " ")))))),
       h("details", {}, h("summary", {}, "All of it"), h("pre", {}, JSON.stringify(found, null, 1))));
   }

@@ -125,6 +125,7 @@ export function timeLine(does) {
       about = given;
       strip.src = address("/merges/strip", { place: about.place });
       moment.min = about.start_s; moment.max = about.start_s + about.duration_s;
+      return strip.decode().catch(() => {}); // its height is known then
     },
     show(given) {
       state = given;

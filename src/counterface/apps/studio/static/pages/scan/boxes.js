@@ -1,6 +1,7 @@
 // Where faces are at a moment: exactly at scored frames, in between by a straight line.
 
-import { DASHES, faceColour, share } from "./words.js";
+import { lineColour, lineDash } from "../../js/lines.js";
+import { share } from "./words.js";
 
 const SAME_MOMENT_S = 2e-3;
 const WIDEST_GAPS = 2.5; // times the usual gap between scored frames: wider ones are not bridged
@@ -45,8 +46,8 @@ export function drawBoxes(context, boxes, scale, density) {
   context.textBaseline = "middle";
   for (const { track, place, box, score, exact } of boxes) {
     const [left, top, right, bottom] = box.map((value) => value * scale);
-    const colour = faceColour(place);
-    context.setLineDash(exact ? [] : DASHES[1].map((one) => one * density));
+    const colour = lineColour(place);
+    context.setLineDash(exact ? [] : lineDash(1).map((one) => one * density));
     context.lineWidth = 4 * density;
     context.strokeStyle = "rgb(0 0 0 / 0.45)";
     context.strokeRect(left, top, right - left, bottom - top);

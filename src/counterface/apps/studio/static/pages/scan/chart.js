@@ -1,21 +1,11 @@
 // The score of each face over time, drawn by uPlot, with a marker that follows the player.
 
+import { lineColour, lineDash, swatch } from "../../js/lines.js";
+import { column, makePlot } from "../../js/plot.js";
 import { h } from "../../js/ui.js";
-import { clock, DASHES, faceColour, faceName, share } from "./words.js";
+import { clock, faceName, share } from "./words.js";
 
 const HEIGHT = 190;
-let loaded;
-
-/** uPlot and its style, loaded when the first chart is drawn. */
-function loadUplot() {
-  loaded ??= new Promise((done) => {
-    const style = h("link", { rel: "stylesheet", href: "/static/vendor/uplot/uPlot.min.css" });
-    style.addEventListener("load", done);
-    style.addEventListener("error", done);
-    document.head.append(style);
-  }).then(() => import("../../vendor/uplot/uPlot.esm.js")).then((module) => module.default);
-  return loaded;
-}
 
 /**
  * A chart of lines [{label, colour place, points: [[seconds, score, in range]]}].
@@ -24,28 +14,16 @@ function loadUplot() {
  */
 export function makeChart({ series, span, lines, pressed, label }) {
   const readout = h("p.chart-readout.small.soft", { "aria-hidden": true }, "\u00a0");
-  const plot = h("div.chart", { role: "img", "aria-label": label });
   const marker = h("div.playhead", { "aria-hidden": true });
-  const element = h("div.chart-box", {}, plot, readout, key(series, lines));
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  let chart = null, at = null, gone = false;
+  const plot = makePlot({ label, height: HEIGHT, options });
+  let at = null;
 
   const times = [...new Set(series.flatMap((one) => one.points.map(([t]) => t)))].sort((a, b) => a - b);
-  const column = (points, wanted) => {
-    const found = new Map(points.filter(([, , inRange]) => wanted === null || inRange === wanted).map(([t, v]) => [t, v]));
-    return times.map((t) => found.get(t) ?? null);
-  };
-  const data = [times, ...series.flatMap(({ points }) => [column(points, null), column(points, true), column(points, false)])];
+  const those = (points, wanted) => column(times, points.filter(([, , inRange]) => wanted === null || inRange === wanted));
+  const data = [times, ...series.flatMap(({ points }) => [those(points, null), those(points, true), those(points, false)])];
 
-  async function draw() {
-    const Uplot = await loadUplot();
-    if (gone) return;
-    chart?.destroy();
-    const style = getComputedStyle(document.documentElement);
-    const colour = (name) => style.getPropertyValue(name).trim();
-    const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 } };
-    chart = new Uplot({
-      width: Math.max(plot.clientWidth, 200), height: HEIGHT, legend: { show: false },
+  function options(axis, colour) {
+    return {
       scales: { x: { time: false, range: () => widened(span) }, y: { range: () => [-0.02, 1.02] } },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
       axes: [
@@ -53,11 +31,11 @@ export function makeChart({ series, span, lines, pressed, label }) {
         { ...axis, size: 48, values: (_chart, values) => values.map((value) => `${Math.round(100 * value)}%`) },
       ],
       series: [{}, ...series.flatMap((one) => seriesOf(one, colour("--sheet")))],
-      hooks: { draw: [(drawn) => drawLines(drawn, lines, colour("--soft"))], setCursor: [(now) => tell(now)] },
-    }, data, plot);
-    chart.over.append(marker);
-    listen(chart);
-    if (at !== null) mark(at);
+      hooks: {
+        ready: [listen], setCursor: [tell],
+        draw: [(drawn) => { drawLines(drawn, lines, colour("--soft")); if (at !== null) put(drawn); }],
+      },
+    };
   }
 
   function tell(now) {
@@ -69,11 +47,13 @@ export function makeChart({ series, span, lines, pressed, label }) {
     readout.textContent = said.length ? `${clock(times[place], 2)}: ${said.join(", ")}` : "\u00a0";
   }
 
-  function listen({ over }) {
+  function listen(chart) {
+    const { over } = chart;
     const press = (event) => {
       const box = over.getBoundingClientRect();
       pressed?.(chart.posToVal(Math.min(Math.max(event.clientX - box.left, 0), box.width), "x"));
     };
+    over.append(marker);
     over.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
       over.setPointerCapture(event.pointerId);
@@ -82,23 +62,12 @@ export function makeChart({ series, span, lines, pressed, label }) {
     over.addEventListener("pointermove", (event) => { if (over.hasPointerCapture(event.pointerId)) press(event); });
   }
 
-  function mark(seconds) {
-    at = seconds;
-    if (chart) marker.style.left = `${chart.valToPos(seconds, "x")}px`;
-  }
-
-  const sized = new ResizeObserver(() => {
-    if (chart && plot.clientWidth && plot.clientWidth !== chart.width) {
-      chart.setSize({ width: plot.clientWidth, height: HEIGHT });
-      if (at !== null) mark(at);
-    }
-  });
-  sized.observe(plot);
-  dark.addEventListener("change", draw);
-  requestAnimationFrame(draw);
+  const put = (chart) => { marker.style.left = `${chart.valToPos(at, "x")}px`; };
+  plot.show(data);
   return {
-    element, mark,
-    leave() { gone = true; sized.disconnect(); dark.removeEventListener("change", draw); chart?.destroy(); },
+    element: h("div.chart-box", {}, plot.element, readout, key(series, lines)),
+    mark(seconds) { at = seconds; if (plot.now()) put(plot.now()); },
+    leave: plot.leave,
   };
 }
 
@@ -106,10 +75,10 @@ const widened = ([first, last]) => (last > first ? [first, last] : [first - 0.5,
 
 /** A line, its points that count, and hollow ones that do not. */
 function seriesOf(one, ground) {
-  const stroke = faceColour(one.place);
+  const stroke = lineColour(one.place);
   const none = () => null;
   return [
-    { stroke, width: 1.75, dash: DASHES[one.place % DASHES.length], spanGaps: true, points: { show: false } },
+    { stroke, width: 1.75, dash: lineDash(one.place), spanGaps: true, points: { show: false } },
     { stroke, paths: none, points: { show: true, size: 6, width: 1, stroke, fill: stroke } },
     { stroke, paths: none, points: { show: true, size: 6, width: 1.25, stroke, fill: ground } },
   ];
@@ -134,12 +103,7 @@ function drawLines(chart, lines, colour) {
 }
 
 function key(series, lines) {
-  const entry = (one) => {
-    const swatch = h("i.swatch", {});
-    swatch.style.background = faceColour(one.place);
-    return h("span", {}, swatch, one.label);
-  };
-  return h("p.chart-key.small", {}, series.map(entry),
+  return h("p.chart-key.small", {}, series.map((one) => h("span", {}, swatch(one.place), one.label)),
     series.some((one) => one.points.some(([, , inRange]) => !inRange)) && h("span.soft", {}, "hollow: not counted"),
     lines && h("span.soft", {}, lines.upper < 1 ? `dashed across: ${share(lines.lower)} and ${share(lines.upper)}` : `dashed across: ${share(lines.lower)}`));
 }

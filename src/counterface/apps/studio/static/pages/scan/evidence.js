@@ -1,7 +1,8 @@
 // What speaks for and against: bars of log-odds of witnesses and cues, courses, faces with heat maps.
 
+import { swatch } from "../../js/lines.js";
 import { h, sheet, tag } from "../../js/ui.js";
-import { clock, faceColour, faceName, leadOf, linesOf, odds, ranked, scale, share, verdictTag } from "./words.js";
+import { clock, faceName, leadOf, linesOf, odds, ranked, scale, share, verdictTag } from "./words.js";
 
 const SHOWN = 8; // faces that stand open
 const LEAST_SCALE = 2; // log-odds that half of a bar stands for, at least
@@ -21,11 +22,9 @@ export function faceCards(report, pictures, seek) {
 
 function faceCard(report, track, place, pictures, seek, isLead) {
   const still = report.media?.kind === "image";
-  const swatch = h("i.swatch", {});
-  swatch.style.background = faceColour(place);
   const family = track.attribution;
   return h("section.sheet.face", { "aria-label": faceName(track.id) },
-    h("div.row", {}, h("h2", {}, swatch, faceName(track.id)), track.aside ? tag("", "does not count") : verdictTag(track.verdict),
+    h("div.row", {}, h("h2", {}, swatch(place), faceName(track.id)), track.aside ? tag("", "does not count") : verdictTag(track.verdict),
       isLead && report.tracks.length > 1 && h("span.small.soft", {}, "decides the file"),
       h("span.grow", {}),
       track.score && h("b.face-number", {}, share(track.score.probability))),

@@ -1,16 +1,8 @@
 // What was and was not checked, marks of origin, and what the file says of itself.
 
-import { bytes, h, sheet, tag } from "../../js/ui.js";
+import { MARKS, markTag } from "../../js/marks.js";
+import { bytes, h, sheet } from "../../js/ui.js";
 import { clock, facts, name } from "./words.js";
-
-const MARKS = [["credentials", "Content Credentials"], ["watermark", "Watermark"], ["known_fake", "Known fakes"], ["record", "Record beside the file"]];
-const STATES = {
-  none: ["", "none"], not_found: ["", "not found"], no_match: ["", "no match"], not_run: ["", "not looked for"],
-  trusted: ["good", "trusted"], invalid: ["bad", "invalid"],
-  valid_unknown_signer: ["unsure", "valid, signer not known"], found: ["bad", "found"], match: ["bad", "match"],
-  same_file: ["bad", "the same file"], agrees: ["unsure", "agrees"], differs: ["bad", "differs"],
-  unreadable: ["unsure", "unreadable"],
-};
 
 export function factSheets(report, about) {
   return [checks(report), origin(report.provenance), metadata(report.metadata), media(report), settings(report, about), limits(report)].filter(Boolean);
@@ -28,7 +20,7 @@ function origin(found) {
   return sheet("Marks of origin", h("dl.facts", {}, MARKS.filter(([key]) => found[key]).map(([key, title]) => {
     const mark = found[key];
     const details = [mark.signer && `signed by ${mark.signer}`, mark.made_by && `made by ${mark.made_by}`, mark.name && name(mark.name)].filter(Boolean).join(", ");
-    return h("div", {}, h("dt", {}, title), h("dd", {}, tag(...(STATES[mark.state] ?? ["", mark.state])), " ", mark.reason, details && ` (${details})`));
+    return h("div", {}, h("dt", {}, title), h("dd", {}, markTag(mark.state), " ", mark.reason, details && ` (${details})`));
   })), [found.mark, found.doubt].filter(Boolean).map((one) => h("p.notice", {}, one)));
 }
 

@@ -89,8 +89,7 @@ export function makeHistory() {
         .map((title) => h("th", { scope: "col", class: title === "Number" ? "number" : "" }, title)))),
       list)),
     none, more);
-  load();
-  return { element, leave: onQueue(debounce(() => load(), 500)) };
+  return { element, ready: load(), leave: onQueue(debounce(() => load(), 500)) };
 }
 
 /** Delete a scan if the user is sure; gives whether it is gone. */

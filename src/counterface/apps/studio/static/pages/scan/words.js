@@ -40,12 +40,6 @@ export const odds = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFi
 
 export const faceName = (id) => `Face ${id + 1}`;
 
-/** The colours of faces in lines, boxes and keys; strokes differ too, for those who see no colour. */
-const COLOURS = ["--face-1", "--face-2", "--face-3", "--face-4", "--face-5", "--face-6"];
-export const DASHES = [[], [7, 3], [2, 3], [9, 3, 2, 3], [4, 4], [12, 4]];
-export const faceColour = (place) =>
-  getComputedStyle(document.documentElement).getPropertyValue(COLOURS[place % COLOURS.length]).trim();
-
 /** The lines that hold for a face: where a score becomes a verdict. */
 export function linesOf(report, track) {
   const lines = report.detector?.thresholds;

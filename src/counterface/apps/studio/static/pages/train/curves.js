@@ -1,8 +1,9 @@
 // Curves of one or several runs: range, smoothing, and which number is drawn.
 
 import { get } from "../../js/api.js";
-import { chart, lineColor, smooth } from "../../js/chart.js";
+import { swatch } from "../../js/lines.js";
 import { button, debounce, fill, h, sheet, tell } from "../../js/ui.js";
+import { stepChart } from "./chart.js";
 
 const EVERY_MS = 2000;
 
@@ -14,7 +15,7 @@ export function curveSheet(title, runs) {
   const from = h("input", { type: "number", min: 0, step: 1, "aria-label": "First step", placeholder: "first" });
   const to = h("input", { type: "number", min: 0, step: 1, "aria-label": "Last step", placeholder: "last" });
   const legend = h("div.row.small.run-legend", {});
-  const picture = chart(title, { onrange: setRange });
+  const picture = stepChart(title, setRange);
   let found = [], timer = null;
 
   function setRange(first, last) {
@@ -52,10 +53,8 @@ export function curveSheet(title, runs) {
     });
     picture.show(lines);
     fill(legend, lines.map((line, k) => {
-      const mark = h("span.run-swatch", {});
-      mark.style.background = lineColor(k);
       const last = line.y.findLast((value) => value !== null);
-      return h("span", {}, mark, `${line.name} `, h("span.mono", {}, last === undefined ? "" : last.toPrecision(4)));
+      return h("span", {}, swatch(k), `${line.name} `, h("span.mono", {}, last === undefined ? "" : last.toPrecision(4)));
     }));
   }
 
@@ -67,8 +66,18 @@ export function curveSheet(title, runs) {
       h("label", {}, "From step ", from), h("label", {}, "to ", to),
       button("Whole run", () => setRange(0, null))),
     picture.element, legend);
-  return { element, refresh, leave: () => clearInterval(timer), setLive(live) {
+  return { element, refresh, leave: () => { clearInterval(timer); picture.leave(); }, setLive(live) {
     if (live && !timer) timer = setInterval(refresh, EVERY_MS);
     if (!live && timer) { clearInterval(timer); timer = null; refresh(); }
   } };
+}
+
+/** The exponential mean of values; share 0 leaves them as they are. */
+function smooth(values, share) {
+  let mean = null;
+  return values.map((value) => {
+    if (value === null) return null;
+    mean = mean === null ? value : share * mean + (1 - share) * value;
+    return mean;
+  });
 }

@@ -114,16 +114,18 @@ export async function showForm(main, from) {
     tell(`The form holds the settings of ${place}.`);
   }
 
+  const does = h("div.row", { hidden: true }, button("Start training", start, { class: "main" }),
+    h("span.soft.small", {}, "The facesets of both people need rights records; without one the training ends before anything is made."));
   fill(main, head("New training", "The form is the recipe of the command; what is left as it is has the default of the library.",
     button("Start from a recipe", async () => {
       const places = await pick("Recipe or run", { kinds: ["recipe", "run"] });
       if (places) await load(places[0]);
     }), h("a.button", { href: "#/train" }, "All runs")),
   body, said,
-  h("div.row", {}, button("Start training", start, { class: "main" }),
-    h("span.soft.small", {}, "The facesets of both people need rights records; without one the training ends before anything is made.")));
+  does);
   fill(body, h("p.soft", {}, "Reading the settings of the library; the first time takes some seconds."));
   if (from) await load(from); else await build("df", {});
+  does.hidden = false;
 }
 
 const dotted = (group, option) => (group.name ? `${group.name}.${option.name}` : option.name);

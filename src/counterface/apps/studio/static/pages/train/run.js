@@ -16,7 +16,7 @@ export async function showRun(main, place) {
   const slider = h("input", { type: "range", min: 0, step: 1, "aria-label": "Step of the picture", oninput: () => showPicture(true) });
   const shownStep = h("output.mono.small", {});
   const changes = h("section.sheet", { hidden: true });
-  let shown = "", follows = true, chosen = -1, cardOf = "", offered = "";
+  let drawn = null, shown = "", follows = true, chosen = -1, cardOf = "", offered = "";
 
   function showPicture(byHand = false) {
     const steps = state.pictures, last = steps.length - 1;
@@ -26,8 +26,8 @@ export async function showRun(main, place) {
     if (source && source !== shown) {
       shown = source;
       const next = new Image();  // shown once it is there, so that nothing flickers
-      next.onload = () => { if (shown === source) image.src = source; };
       next.src = source;
+      drawn = next.decode().then(() => { if (shown === source) Object.assign(image, { src: source, width: next.width, height: next.height }); }, () => {});
     }
     image.hidden = !source;
     shownStep.textContent = state.picture === null ? "no picture yet" : step === null ? "the last one" : `step ${step.toLocaleString()}`;
@@ -73,14 +73,15 @@ export async function showRun(main, place) {
   }
 
   slider.addEventListener("keydown", (event) => { if (event.key === "End") { follows = true; showPicture(); } });
+  paint();
+  await drawn; // its height is not known before
   fill(main,
     head(place, "A swap model in training. Stopping saves a checkpoint; going on continues from it.", buttons),
     sheet("", facts, fault, card),
-    sheet("Picture", h("div.run-frame", {}, image), h("div.row", {}, h("label.grow.row", {}, "History", slider), shownStep),
+    sheet("Picture", h("div.run-frame", { tabindex: 0, role: "region", "aria-label": "Picture of the training" }, image), h("div.row", {}, h("label.grow.row", {}, "History", slider), shownStep),
       state.run.swap && state.settings.preview_history === false && notice("unsure", "This run keeps its last picture alone; preview_history in its settings keeps them all.")),
     curves.element,
     changes);
-  paint();
   let asked = false;
   const again = async () => {
     try { await refresh(); } catch (error) { tell(error.message); }
