@@ -134,10 +134,25 @@ def test_runs_are_compared_and_a_run_gives_a_form(studio: RunningStudio, page: A
     legend = page.locator(".run-legend")
     legend.get_by_text("lab/one").wait_for()
     legend.get_by_text("lab/two").wait_for()
+    _check_range(page)
     page.goto(f"{studio.address}/#/train/new/lab%2Fone")
     page.get_by_label("width").wait_for(state="attached")
     assert page.get_by_label("width").input_value() == "8"
     assert page.get_by_label("source", exact=True).input_value() == "lab/anna"
+
+
+def _check_range(page: Any) -> None:
+    """Dragging over the chart of steps 1 to 6 chooses some; a double click all again."""
+    over = page.locator(".chart .u-over")
+    box = over.bounding_box()
+    page.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 50, steps=4)
+    page.mouse.up()
+    assert page.get_by_label("First step").input_value() == "2"
+    assert page.get_by_label("Last step").input_value() == "5"
+    over.dblclick()
+    assert page.get_by_label("Last step").input_value() == ""
 
 
 def test_a_recipe_that_is_refused_says_why(studio: RunningStudio, page: Any) -> None:

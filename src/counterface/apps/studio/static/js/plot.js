@@ -30,7 +30,7 @@ export function makePlot({ label, height, options }) {
   const element = h("div.chart", { role: "img", "aria-label": label });
   element.style.minHeight = `${height}px`;
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  let data = null, plot = null, gone = false;
+  let data = null, plot = null, stale = false, gone = false;
 
   async function draw() {
     const Uplot = await loadUplot();
@@ -43,6 +43,7 @@ export function makePlot({ label, height, options }) {
       width: Math.max(element.clientWidth, 200), height, legend: { show: false },
       ...options({ stroke: colour("--soft"), grid: line, ticks: line }, colour),
     }, data, element);
+    stale = false;
   }
 
   const sized = new ResizeObserver(() => {
@@ -54,7 +55,8 @@ export function makePlot({ label, height, options }) {
     element, now: () => plot,
     show(given, anew = true) {
       data = given;
-      if (anew || !plot) requestAnimationFrame(draw); // its place has a width by then
+      stale ||= anew || !plot;
+      if (stale) requestAnimationFrame(draw); // its place has a width by then
       else plot.setData(given);
     },
     leave() { gone = true; sized.disconnect(); dark.removeEventListener("change", draw); plot?.destroy(); },
