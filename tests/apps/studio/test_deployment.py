@@ -14,7 +14,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,17 +49,17 @@ reach="import socket; socket.create_connection(('127.0.0.1', $port), 5)"
 if [ "$port" ] && "$1" -c "$reach" 2> /dev/null; then echo "there is a network" >&2; exit 9; fi
 exec setpriv --ambient-caps=-all --inh-caps=-all --bounding-set=-all --no-new-privs -- "$@"
 """
-UNSHARE = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--keep-caps"]
-UNSHARE += ["--mount"]
+UNSHARE = ["unshare", "--mount", "--user", "--map-user=1000", "--map-group=1000", "--keep-caps"]
 
 
 def services(**values: str) -> dict[str, Any]:
     """The services of compose.yaml, its variables filled in."""
 
     def fill(found: re.Match[str]) -> str:
-        return values.get(found[1], found[2] if found[0][len(found[1]) + 2 :][:2] == ":-" else "")
+        default = found[3] if found[2] == ":-" else ""
+        return values.get(found[1], default)
 
-    text = re.sub(r"\$\{(\w+)(?::[-?]([^}]*))?\}", fill, COMPOSE)
+    text = re.sub(r"\$\{(\w+)(:[-?])([^}]*)\}", fill, COMPOSE)
     return dict(yaml.safe_load(text)["services"])
 
 
@@ -144,27 +143,15 @@ def test_the_image_is_pinned_and_runs_as_nobody_in_particular() -> None:
     assert set(fetched[1].replace("\\", "").split()) <= set(ROWS)
 
 
-def may_unshare() -> bool:
-    """Whether this user may have namespaces, and mount in them."""
-    if not all(map(shutil.which, ("unshare", "setpriv", "flock"))):
-        return False
-    words = [*UNSHARE, "mount", "-t", "tmpfs", "tmpfs", tempfile.gettempdir()]
-    return subprocess.run(words, check=False, capture_output=True).returncode == 0
-
-
-def needs_namespaces(test: Any) -> Any:
-    """The marks of a test that runs services apart."""
-    permitted = pytest.mark.skipif(
-        not may_unshare(), reason="namespaces are not permitted here (unshare)"
-    )
-    return pytest.mark.slow(pytest.mark.timeout(900)(permitted(test)))
-
-
 @pytest.fixture
 def desk(tmp_path: Path) -> Path:
     """A folder with what the containers have: the state, the lab, and room for temporary files."""
     for name in ("state", "lab", "scratch"):
         (tmp_path / name).mkdir()
+    if not all(map(shutil.which, ("unshare", "setpriv", "flock"))):
+        pytest.skip("no unshare, setpriv or flock on this machine")
+    if ends(isolated(tmp_path, ["true"])) != 0:
+        pytest.skip("namespaces with mounts of their own are not permitted here (unshare)")
     return tmp_path
 
 
@@ -228,7 +215,8 @@ def assert_confined(process: subprocess.Popen[str]) -> None:
     assert mapped == ["1000", f"{os.getuid()}", "1"]
 
 
-@needs_namespaces
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_scan_is_done_by_a_process_without_network_over_a_root_that_is_read_only(
     desk: Path,
 ) -> None:
@@ -263,7 +251,8 @@ def test_a_scan_is_done_by_a_process_without_network_over_a_root_that_is_read_on
     assert ends(answers[4:]) != 0
 
 
-@needs_namespaces
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_isolation_is_looked_at_before_it_is_trusted(desk: Path) -> None:
     program = [sys.executable, "-c", "print('ran')"]
     with socket.create_server(("127.0.0.1", 0)) as door:
