@@ -130,42 +130,45 @@ def measure_viewers(options: argparse.Namespace) -> None:
         paths = [path for path, _ in asked]
         size = sum(size for _, size in asked) / 1000
         print(f"page of a report: {size:.0f} kB in {len(paths)} answers", flush=True)
-        for many in (1, options.viewers):
-            show_load(studio, paths, many, options.loads)
+        show_load(studio, paths, 1)
+        show_load(studio, paths, options.viewers)
+        show_load(studio, paths, options.viewers, options.spread)
 
 
-def show_load(studio: RunningStudio, paths: Sequence[str], viewers: int, loads: int) -> None:
-    """Print what it takes when each of some viewers asks for all paths, some times over."""
+def show_load(
+    studio: RunningStudio, paths: Sequence[str], viewers: int, spread_s: float = 0.0
+) -> None:
+    """Print what it takes when each of some viewers asks for all paths, begun within some time."""
     answered: list[float] = []
     loaded: list[float] = []
     errors: list[str] = []
 
-    async def view() -> None:
+    async def view(number: int) -> None:
+        await asyncio.sleep(spread_s * number / viewers)
         async with Client(studio.port, TOKEN) as client:
-            for _ in range(loads):
-                first = time.perf_counter()
-                for path in paths:
-                    begun = time.perf_counter()
-                    try:
-                        status = (await client.ask("GET", path)).status
-                    except (OSError, asyncio.IncompleteReadError) as error:
-                        errors.append(f"{path}: {error}")
-                        client.close()
-                        continue
-                    answered.append(time.perf_counter() - begun)
-                    if status != 200:
-                        errors.append(f"{path}: {status}")
-                loaded.append(time.perf_counter() - first)
+            first = time.perf_counter()
+            for path in paths:
+                begun = time.perf_counter()
+                try:
+                    status = (await client.ask("GET", path)).status
+                except (OSError, asyncio.IncompleteReadError) as error:
+                    errors.append(f"{path}: {error}")
+                    client.close()
+                    continue
+                answered.append(time.perf_counter() - begun)
+                if status != 200:
+                    errors.append(f"{path}: {status}")
+            loaded.append(time.perf_counter() - first)
 
     async def all_view() -> None:
-        await asyncio.gather(*(view() for _ in range(viewers)))
+        await asyncio.gather(*map(view, range(viewers)))
 
     server = psutil.Process(studio.process.pid)
     begun, own, its = time.perf_counter(), cpu_s(), cpu_s(server)
     asyncio.run(all_view())
     took = time.perf_counter() - begun
     print(
-        f"{viewers} viewers, {loads} pages each: {len(answered) / took:.0f} requests/s, "
+        f"{viewers} viewers within {spread_s:g} s: {len(answered) / took:.0f} requests/s, "
         f"{len(errors)} errors; a request {parts_of(answered, 0.5, 0.95, 0.99)}; "
         f"a page {parts_of(loaded, 0.5, 0.99)}; {took:.1f} s, CPU server "
         f"{cpu_s(server) - its:.1f} s, client {cpu_s() - own:.1f} s, "
@@ -274,7 +277,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=[*PARTS][:-1])
     parser.add_argument("--runs", type=int, default=7, help="starts")
     parser.add_argument("--viewers", type=int, default=200)
-    parser.add_argument("--loads", type=int, default=3, help="pages that each viewer opens")
+    parser.add_argument("--spread", type=float, default=60.0, help="seconds they come within")
     parser.add_argument("--listeners", type=int, default=200)
     parser.add_argument("--jobs", type=int, default=30, help="jobs that listeners hear of")
     parser.add_argument("--minutes", type=float, default=60.0, help="length of the soak")

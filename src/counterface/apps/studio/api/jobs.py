@@ -63,7 +63,9 @@ class JobResult(Record):
     """A job, and what its command printed with `--json`."""
 
     job: JobRow
-    results: list[Any] = Field(description="a value for each line")
+    results: list[Any] = Field(
+        description="a value for each line; empty until its command has ended"
+    )
 
 
 def row_of(job: Job, places: Places) -> JobRow:
@@ -134,10 +136,10 @@ def counts(studio: StudioHere) -> dict[str, int]:
 
 @router.get("/jobs/{number}")
 def job(number: Number, studio: StudioHere) -> JobResult:
-    """A job with its results."""
+    """A job; with its results, once its command has ended: what is being written is in pieces."""
     found = studio.store.job(number)
-    results = studio.places.outward_json(studio.store.results(number))
-    return JobResult(job=row_of(found, studio.places), results=results)
+    results = studio.store.results(number) if found.code is not None else []
+    return JobResult(job=row_of(found, studio.places), results=studio.places.outward_json(results))
 
 
 @router.get("/jobs/{number}/page", response_class=HTMLResponse)
