@@ -67,7 +67,7 @@ docs: .venv/full  ## Build the documentation into site/
 requirements: $(UV)  ## Pin the dependencies anew
 	$(COMPILE) pyproject.toml -o requirements/base.txt
 	$(COMPILE) pyproject.toml --extra web --extra pdf -o requirements/web.txt
-	$(COMPILE) pyproject.toml --extra train --extra web --extra pdf --group dev -o requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra cluster --extra train --extra web --extra pdf --group dev -o requirements/dev.txt
 
 clean:  ## Remove what was built, the environment included
 	rm -rf .venv .tools site dist
