@@ -18,6 +18,16 @@ from landmark_readers import faceswap_landmarks, plain_landmarks, pts_landmarks
 from swap_files import write_df
 from tiny_detector import metadata
 
+from counterface.apps.cluster.manifest import Manifest
+from counterface.apps.cluster.results import Outcome, ResultRow, read_shard
+from counterface.apps.cluster.run_folder import (
+    RUN_FILE,
+    RunFolder,
+    RunRecord,
+    open_run,
+    read_run,
+)
+from counterface.apps.cluster.summary import find_status, summarize
 from counterface.builds.plan import PAIRS_FILE, BuildConfig, BuildPlan, PeoplePair, PersonClips
 from counterface.config import read_config, write_config
 from counterface.datasets.index import HashLog
@@ -456,6 +466,28 @@ def picture(folder: Path) -> Reader:
     return path, lambda: read_image(path)
 
 
+def cluster_run(folder: Path) -> Reader:
+    """What a run over a manifest was begun with."""
+    run = _write_run(folder)
+    return run.out / RUN_FILE, lambda: find_status(read_run(run.out))
+
+
+def cluster_results(folder: Path) -> Reader:
+    """The only shard of such a run."""
+    run = _write_run(folder)
+    return run.path_of(0), lambda: (read_shard(run.path_of(0)), summarize(run))
+
+
+def _write_run(folder: Path) -> RunFolder:
+    listed = Manifest("a.csv", ("a.mp4", "b.mp4"), str(folder), "0" * 64)
+    done = Outcome("done", 1.5, verdict="no_face", score=0.25, report="{}")
+    lost = Outcome("failed", 2.5, error_kind="time_out", error="late")
+    with open_run(folder, RunRecord.new("scan", listed, 2, {"frames": 4})) as run:
+        rows = [ResultRow.of(i, listed.names[i], one, 1, 9.0) for i, one in enumerate((done, lost))]
+        run.write(0, rows)
+    return run
+
+
 def video(folder: Path) -> Reader:
     """A video: what is known of it, and its frames."""
     path = folder / "a.mp4"
@@ -494,5 +526,5 @@ READERS = (
         fit_statistics,
     ),
     *(torch_tensors, torch_archive, haar_cascade, caffe_layers, pickled_layers, listed_faces),
-    *(keras_weights, watermark_key, picture, video, *LISTS),
+    *(keras_weights, watermark_key, picture, video, cluster_run, cluster_results, *LISTS),
 )
