@@ -12,7 +12,8 @@ import os
 import secrets
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -33,8 +34,13 @@ _QUIET = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # it would copy the current folder to the workers
     "PYTHONSAFEPATH": "1",  # nothing is imported from the current folder
 }
-_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # Ray's name for "127.0.0.1, and no other"
-_UNABLE = (OSError, RuntimeError, ValueError)  # of `ray.init`
+_START_S = 300  # on a machine that is busy with other work
+_HERE = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray's name for "127.0.0.1, and no other"
+    "RAY_NUM_REDIS_GET_RETRIES": str(_START_S),
+    "RAY_worker_register_timeout_seconds": str(_START_S),
+    "RAY_agent_register_timeout_ms": str(1000 * _START_S),
+}
 _own_token: dict[str, str] = {}  # Ray reads it once, when it is imported
 
 
@@ -104,13 +110,13 @@ def open_crew(order: str, workers: int | None, address: str | None) -> Iterator[
             reached.
     """
     with contextlib.ExitStack() as stack:
-        own = {} if address else _LOOPBACK | _token()
+        own = {} if address else _HERE | _token()
         stack.enter_context(_environment(_QUIET | own))
         ray = _import_ray()
         if ray.is_initialized():
             raise ConfigError("Ray is at work in this process already; run the command by itself")
         logging.getLogger("ray").setLevel(logging.CRITICAL)
-        stack.enter_context(_without_what_asks(ray))
+        stack.enter_context(_tamed(ray))
         if address is None:
             _start_here(ray, stack, workers or len(os.sched_getaffinity(0)))
         else:
@@ -148,7 +154,7 @@ def _start_here(ray: ModuleType, stack: contextlib.ExitStack, workers: int) -> N
             include_dashboard=False,
             _temp_dir=str(folder),
         )
-    except _UNABLE as error:
+    except Exception as error:  # Ray raises that very class, among others
         raise ConfigError(
             f"Ray cannot be started on this machine: {_brief(error)}; is there room in "
             f"{folder.parent} and in memory?"
@@ -161,7 +167,7 @@ def _connect(ray: ModuleType, stack: contextlib.ExitStack, address: str) -> None
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="counterface-"))
     try:
         _init(ray, stack, Path(folder), address=address)
-    except _UNABLE as error:
+    except Exception as error:
         raise ConfigError(
             f"--address {address}: no cluster answers there ({_brief(error)}); start one as "
             "docs/cluster.md says, this machine included"
@@ -206,31 +212,48 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _without_what_asks(ray: ModuleType) -> Iterator[None]:
+def _tamed(ray: ModuleType) -> Iterator[None]:
     """Ray without the process that asks cloud providers who they are, whatever it is told.
 
     Neither that process (the API server, dashboard or not), nor the autoscaler, nor the reader of
-    logs is of use here. Ray has no switch for them, so their starts are taken out; the same holds
-    for messages of dead workers on stdout, where our results are.
+    logs is of use here. Ray has no switch for them, so their starts are taken out. So are messages
+    of dead workers on stdout, where our results are; and 30 s are not all that a start may take.
     """
     from ray._private import node, services, worker
 
-    nothing = {
+    instead: dict[tuple[Any, str], Callable[..., Any]] = {
         (services, "start_api_server"): lambda *_, **__: (None, None),
         (node.Node, "start_monitor"): lambda _: None,
         (node.Node, "start_log_monitor"): lambda _: None,
         (worker, "print_to_stdstream"): lambda *_, **__: None,
     }
-    if lacking := [name for owner, name in nothing if not hasattr(owner, name)]:
+    if lacking := [name for owner, name in instead if not hasattr(owner, name)]:
         raise ConfigError(
             f"Ray {ray.__version__} lacks {lacking}, so that it cannot be kept from asking the "
             "network; install the version that counterface[cluster] names"
         )
-    before = {key: getattr(*key) for key in nothing}
-    for (owner, name), instead in nothing.items():
-        setattr(owner, name, instead)
+    instead[(services, "get_node")] = _patient(services.get_node)
+    before = {key: getattr(*key) for key in instead}
     try:
+        for (owner, name), new in instead.items():
+            setattr(owner, name, new)
         yield
     finally:
         for (owner, name), original in before.items():
             setattr(owner, name, original)
+
+
+def _patient(get_node: Callable[..., Any]) -> Callable[..., Any]:
+    """The facts of a node, waited for: it may be starting."""
+
+    def wait(*words: Any) -> Any:
+        end = time.monotonic() + _START_S
+        while True:
+            try:
+                return get_node(*words)
+            except RuntimeError:
+                if time.monotonic() > end:
+                    raise
+            time.sleep(0.2)
+
+    return wait
