@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
+from cluster_readers import cluster_results, cluster_run
 from drawn_facesets import RIGHTS
 from drawn_keras import write_keras
 from drawn_trees import DRAWN
@@ -18,16 +19,6 @@ from landmark_readers import faceswap_landmarks, plain_landmarks, pts_landmarks
 from swap_files import write_df
 from tiny_detector import metadata
 
-from counterface.apps.cluster.manifest import Manifest
-from counterface.apps.cluster.results import Outcome, ResultRow, read_shard
-from counterface.apps.cluster.run_folder import (
-    RUN_FILE,
-    RunFolder,
-    RunRecord,
-    open_run,
-    read_run,
-)
-from counterface.apps.cluster.summary import find_status, summarize
 from counterface.builds.plan import PAIRS_FILE, BuildConfig, BuildPlan, PeoplePair, PersonClips
 from counterface.config import read_config, write_config
 from counterface.datasets.index import HashLog
@@ -464,28 +455,6 @@ def picture(folder: Path) -> Reader:
     path = folder / "a.png"
     write_image(path, np.zeros((16, 16, 3), np.uint8))
     return path, lambda: read_image(path)
-
-
-def cluster_run(folder: Path) -> Reader:
-    """What a run over a manifest was begun with."""
-    run = _write_run(folder)
-    return run.out / RUN_FILE, lambda: find_status(read_run(run.out))
-
-
-def cluster_results(folder: Path) -> Reader:
-    """The only shard of such a run."""
-    run = _write_run(folder)
-    return run.path_of(0), lambda: (read_shard(run.path_of(0)), summarize(run))
-
-
-def _write_run(folder: Path) -> RunFolder:
-    listed = Manifest("a.csv", ("a.mp4", "b.mp4"), str(folder), "0" * 64)
-    done = Outcome("done", 1.5, verdict="no_face", score=0.25, report="{}")
-    lost = Outcome("failed", 2.5, error_kind="time_out", error="late")
-    with open_run(folder, RunRecord.new("scan", listed, 2, {"frames": 4})) as run:
-        rows = [ResultRow.of(i, listed.names[i], one, 1, 9.0) for i, one in enumerate((done, lost))]
-        run.write(0, rows)
-    return run
 
 
 def video(folder: Path) -> Reader:
