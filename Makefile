@@ -81,7 +81,7 @@ audit: $(UV)  ## Ask the databases of known vulnerabilities about the pinned pac
 requirements: $(UV)  ## Pin the dependencies anew
 	$(COMPILE) pyproject.toml -o requirements/base.txt
 	$(COMPILE) pyproject.toml --extra web --extra pdf -o requirements/web.txt
-	$(COMPILE) pyproject.toml --extra train --extra web --extra pdf --group dev -o requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra cluster --extra train --extra web --extra pdf --group dev -o requirements/dev.txt
 	echo hatchling | $(COMPILE) - -o requirements/build.txt
 
 clean:  ## Remove what was built, the environment included

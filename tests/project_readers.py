@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
+from cluster_readers import cluster_results, cluster_run
 from drawn_facesets import RIGHTS
 from drawn_keras import write_keras
 from drawn_trees import DRAWN
@@ -494,5 +495,5 @@ READERS = (
         fit_statistics,
     ),
     *(torch_tensors, torch_archive, haar_cascade, caffe_layers, pickled_layers, listed_faces),
-    *(keras_weights, watermark_key, picture, video, *LISTS),
+    *(keras_weights, watermark_key, picture, video, cluster_run, cluster_results, *LISTS),
 )

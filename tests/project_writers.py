@@ -13,6 +13,10 @@ from drawn_facesets import RIGHTS
 from drawn_reports import a_failure
 from tiny_detector import metadata, write_detector
 
+from counterface.apps.cluster.manifest import Manifest
+from counterface.apps.cluster.results import Outcome, ResultRow, write_shard
+from counterface.apps.cluster.run_folder import RunFolder, RunRecord
+from counterface.apps.cluster.summary import summarize
 from counterface.builds.plan import PAIRS_FILE, BuildConfig, BuildPlan, PersonClips
 from counterface.config import write_config
 from counterface.datasets.index import HashLog
@@ -41,6 +45,7 @@ from counterface.provenance.mark import Marker
 from counterface.provenance.record import MadeOutput, MadeRecord, write_record
 from counterface.provenance.signer import local_signer
 from counterface.report.html import write_html
+from counterface.report.run_page import write_run_page
 from counterface.report.table import write_csv
 from counterface.swap.conversion import segments
 from counterface.swap.merge.plan import MergePlan
@@ -292,6 +297,21 @@ def identity(folder: Path) -> Writer:
     return folder / "identity.pem", lambda: local_signer(folder)
 
 
+def cluster_results(folder: Path) -> Writer:
+    """A shard of a run over a manifest."""
+    row = ResultRow.of(0, "a.mp4", Outcome("done", report="{}"), 1, 0.0)
+    path = folder / "00000.parquet"
+    return path, lambda: write_shard(path, [row], {})
+
+
+def run_page(folder: Path) -> Writer:
+    """The page of such a run."""
+    listed = Manifest("a.csv", ("a.mp4",), str(folder), "0" * 64)
+    run = RunFolder(folder, RunRecord.new("scan", listed, 1, {}))
+    path = folder / "run.html"
+    return path, lambda: write_run_page(path, summarize(run).model_dump(mode="json"))
+
+
 def known_fakes(folder: Path) -> Writer:
     """The registry of known fakes."""
     registry = KnownFakes(folder)
@@ -318,5 +338,5 @@ WRITERS = (
     *(faceset_order, faceset_pack),
     *(build_pairs, openings, scores, statistics, checkpoint, backup, weights, run_log, detector),
     *(picture, video, joined_video, page, table, signed_picture, identity, known_fakes),
-    *(known_fakes_list, conversion_facts),
+    *(known_fakes_list, conversion_facts, cluster_results, run_page),
 )

@@ -32,6 +32,7 @@ CALLS = (
     "socket,connect,sendto,sendmsg,sendmmsg,open,openat,creat,mkdir,mkdirat,mknod,mknodat,"
     "rename,renameat,renameat2,link,linkat,symlink,symlinkat,unlink,unlinkat,rmdir,truncate"
 )
+LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 HARMLESS = ("/dev/", "/proc/self/", "/proc/thread-self/")
 RIGHTS = ("--rights.shown", "x", "--rights.basis", "synthetic", "--rights.reference", "drawn")
 TINY_SWAP = (
@@ -157,9 +158,19 @@ COMMANDS = (  # in an order in which each finds what it needs
     "detect families fitted.onnx portraits.csv --frames 1",
 )
 
+RUN_ON_RAY = (
+    "cluster scan media scanned --workers 2 --frames 2 --json",
+    "cluster extract media extracted --workers 1 --size 64",
+    "cluster status scanned",
+    "cluster summary scanned --html page.html",
+)
 NOT_WATCHED = {  # what remains, each with its reason
     "studio": "it listens; tests/apps/studio/test_studio_network.py watches all its processes",
     "weights fetch": "it is the one command that asks for the network; see the test below",
+    **dict.fromkeys(
+        ("cluster scan", "cluster extract", "cluster status", "cluster summary"),
+        "they are watched by the test of a run on Ray, whose processes speak over loopback",
+    ),
     "detect lips": "it needs clips of people who speak; it trains by the loop of 'detect train'",
     "detect speech": "it needs files of speech; it trains by the loop of 'detect train'",
 }
@@ -173,7 +184,11 @@ def words_of(command: str) -> list[str]:
 
 
 def watch(
-    words: list[str], folder: Path, home: Path, given: Mapping[str, str] | None = None
+    words: list[str],
+    folder: Path,
+    home: Path,
+    given: Mapping[str, str] | None = None,
+    calls: str = CALLS,
 ) -> tuple[subprocess.CompletedProcess, str]:
     """What a command said, and the system calls of it and all its children."""
     trace = folder.parent / "trace.txt"
@@ -185,9 +200,10 @@ def watch(
         "TMPDIR": str(folder / "scratch"),
         "OMP_NUM_THREADS": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
+        **{name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ},
         **(given or {}),
     }
-    strace = ["strace", "-f", "-qq", "-y", "-s", "200", "-e", f"trace={CALLS}", "-o", str(trace)]
+    strace = ["strace", "-f", "-qq", "-y", "-s", "200", "-e", f"trace={calls}", "-o", str(trace)]
     done = subprocess.run(
         [*strace, sys.executable, "-P", *words],
         cwd=folder,
@@ -199,16 +215,28 @@ def watch(
     return done, trace.read_text(errors="replace")
 
 
-def misdeeds(trace: str, allowed: tuple[str, ...]) -> Iterator[str]:
-    """The lines of a trace that tell of a network or of a write elsewhere."""
+def misdeeds(trace: str, allowed: tuple[str, ...], *, loopback: bool = False) -> Iterator[str]:
+    """The lines of a trace that tell of a network or of a write elsewhere.
+
+    With `loopback` processes of this machine may speak to each other over it, and ask the kernel
+    (netlink) for the addresses that the machine has.
+    """
     for line in trace.splitlines():
         call = line.split(maxsplit=1)[-1]
         if re.search(r"AF_INET6?\b|AF_PACKET|AF_NETLINK", call):
-            yield call
+            if not loopback or not _stays_here(call):
+                yield call
         elif call.startswith(("open", "creat", "mk", "rename", "link", "symlink", "unlink", "rm")):
             reads = call.startswith("open") and not re.search(r"O_(CREAT|WRONLY|RDWR)", call)
             if not reads and not re.search(r"= -1 E|resumed>", call) and not _is_in(call, allowed):
                 yield call
+
+
+def _stays_here(call: str) -> bool:
+    """Whether a call opens a socket without an address, or one with addresses of loopback alone."""
+    if "AF_PACKET" in call:
+        return False
+    return set(re.findall(r'(?:inet_addr\(|inet_pton\(AF_INET6, )"([^"]*)"', call)) <= LOOPBACK
 
 
 def _is_in(call: str, allowed: tuple[str, ...]) -> bool:
@@ -333,6 +361,38 @@ def test_a_fetch_connects_to_the_users_package_index_alone(tmp_path: Path):
     assert list((folder / "scratch").iterdir()) == []
     # pip asks rustc for its version where there is one, and rustup then writes its own settings
     assert {path.name for path in home.iterdir()} <= {".rustup"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@needs_strace
+def test_a_run_on_ray_speaks_to_its_own_processes_alone(tmp_path: Path):
+    pytest.importorskip("ray", reason="needs counterface[cluster]")
+    from counterface.media.image import write_image
+
+    folder, home = tmp_path / "desk", tmp_path / "home"
+    for path in (folder / "scratch", folder / "media", home):
+        path.mkdir(parents=True)
+    for person in (1, 2):
+        image = actors.draw_actor(person, size=128).image
+        write_image(folder / "media" / f"{person}.png", image)
+    for name in ("typing", "json", "ray", "grpc", "setproctitle", "counterface"):
+        (folder / f"{name}.py").write_text("open('ran', 'w')\n")
+    # Paths of Ray's sockets have to be short, so its folder does not lie below a long TMPDIR; and
+    # it tells the kernel which of its processes go first where memory runs out.
+    allowed = (*HARMLESS, str(cache_dir().parent), str(folder), "/tmp/.counterface-", "/proc/")
+    for command in RUN_ON_RAY:
+        words = ["-m", "counterface", *command.split()]
+        done, trace = watch(words, folder, home, calls=f"{CALLS},bind")
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        at_work = "workers" in command
+        assert list(misdeeds(trace, allowed, loopback=at_work)) == [], command
+        assert ("AF_INET" in trace) == at_work
+        assert list(home.rglob("*")) == [], command
+        assert list((folder / "scratch").iterdir()) == [], command
+        for made in set(re.findall(r"/tmp/\.counterface-[\w-]+", trace)):
+            assert not Path(made).exists(), command
+    assert not (folder / "ran").exists()
 
 
 def test_every_command_is_watched_or_says_why_not():

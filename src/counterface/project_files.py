@@ -193,8 +193,19 @@ def read_json_lines(path: Path, error: type[CounterfaceError], advice: str = "")
     return [_line(line) for line in lines if line.strip()]
 
 
-def read_parquet(path: Path, error: type[CounterfaceError], advice: str = "") -> pa.Table:
+def read_parquet(
+    path: Path,
+    error: type[CounterfaceError],
+    advice: str = "",
+    columns: Sequence[str] | None = None,
+) -> pa.Table:
     """The table in a Parquet file, every value of it checked; a folder of parts is none.
+
+    Args:
+        path: the file.
+        error: kind of error of the folder that reads it.
+        advice: the next step.
+        columns: those that are wanted, where not all; one that is not there is left out.
 
     Raises:
         CounterfaceError: one of the type `error`: it cannot be read, or holds text that is no text.
@@ -207,7 +218,7 @@ def read_parquet(path: Path, error: type[CounterfaceError], advice: str = "") ->
         with pq.ParquetFile(pa.BufferReader(read_bytes(path)), pre_buffer=False) as file:
             if file.metadata.num_rows > MOST_ROWS:
                 raise ValueError(f"{file.metadata.num_rows} rows, more than {MOST_ROWS}")
-            table = file.read(use_threads=False)
+            table = file.read(columns, use_threads=False)
         table.validate(full=True)
         _require_text(table)
         return table

@@ -14,6 +14,7 @@ from counterface.detect.evaluation.measure import Estimate
 from counterface.files import write_bytes
 from counterface.report.drawing import figure_uri, write_pngs
 from counterface.report.html import card_rows, load_template, read_asset
+from counterface.wording import spoken
 
 Figures = dict[str, tuple[Any, str]]  # by name, a chart of matplotlib and what it shows
 METRICS = {  # name -> (label, what it says)
@@ -52,7 +53,9 @@ def render_page(template: str, title: str, figures: Figures, **values: Any) -> s
         figures: charts of the page.
         values: what else the template names.
     """
-    loaded = load_template(f"lab/{template}", number=show_number, card_rows=card_rows)
+    loaded = load_template(
+        f"lab/{template}", number=show_number, card_rows=card_rows, spoken=spoken
+    )
     drawn = {name: (figure_uri(figure, name), label) for name, (figure, label) in figures.items()}
     return loaded.render(
         title=title,

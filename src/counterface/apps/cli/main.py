@@ -107,6 +107,10 @@ NOUNS: dict[str, tuple[str, dict[str, Verbs]]] = {  # noun -> (what it is for, i
             ),
         },
     ),
+    "cluster": (
+        "Scan or extract a manifest of many files, on this machine or on many.",
+        {"cluster": "scan extract status summary"},
+    ),
     "weights": (
         "List, fetch and find third-party model files.",
         {"weights": "list fetch path"},
@@ -123,6 +127,7 @@ CONTINUES = {  # commands that go on where they were stopped; a test reads the s
     *(("faceset", verb) for verb in ("extract", "unpack", "merge")),
     *(("faceset", "align", verb) for verb in ("redo", "recut")),
     *(("faceset", "mask", verb) for verb in ("train", "apply")),
+    *(("cluster", verb) for verb in ("scan", "extract")),
     ("provenance", "import"),
 }
 

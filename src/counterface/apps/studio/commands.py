@@ -27,7 +27,8 @@ from counterface.config import Record, toml_key, toml_value
 from counterface.errors import ConfigError
 from counterface.wording import unknown_name
 
-LEFT_OUT = {  # they ask a package index, or handle the key that files are signed with
+LEFT_OUT = {  # they ask a package index, start other machines' work, or handle the signing key
+    *("cluster scan", "cluster extract"),
     *("weights list", "weights fetch", "weights path"),
     *("provenance identity", "provenance export"),
     *("studio", "demo"),
