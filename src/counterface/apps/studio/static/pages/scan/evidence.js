@@ -25,7 +25,7 @@ function faceCard(report, track, place, pictures, seek, isLead) {
   const family = track.attribution;
   return h("section.sheet.face", { "aria-label": faceName(track.id) },
     h("div.row", {}, h("h2", {}, swatch(place), faceName(track.id)), track.aside ? tag("", "does not count") : verdictTag(track.verdict),
-      isLead && report.tracks.length > 1 && h("span.small.soft", {}, "decides the file"),
+      isLead && !track.aside && report.tracks.length > 1 && h("span.small.soft", {}, "decides the file"),
       h("span.grow", {}),
       track.score && h("b.face-number", {}, share(track.score.probability))),
     track.aside && h("p.notice", {}, `Set aside: ${track.aside.text}`),
