@@ -90,10 +90,14 @@ def run_jobs(studio: RunningStudio) -> None:
 
 @dataclass(frozen=True)
 class View:
-    """Something that the studio shows: its address, and what is done there until it is seen."""
+    """Something that the studio shows: its address, what is done until it is seen, and then.
+
+    What `act` does may move the page: the result of a job comes when it comes.
+    """
 
     address: str
     come: Callable[[Any], None]
+    act: Callable[[Any], None] = lambda page: None
 
     def open(self, page: Any, studio: RunningStudio) -> None:
         """Load the studio anew at this view."""
@@ -210,7 +214,7 @@ VIEWS = {
     "train: run": View("train/run/lab%2Frun", see(".run-legend .mono", "img.run-picture[src]")),
     "merge": View("merge", see(".field .help")),
     "merge: opened": View("merge/lab%2Fdf.safetensors/lab%2Ftarget.mp4", _merge),
-    "data": View("data", _look_into),
+    "data": View("data", see("text=Split"), _look_into),
     "data: build": View("data/build", see("text=Cut faces")),
     "data: evaluate": View("data/evaluate", _charts),
     "data: detectors": View("data/detectors", see("text=judges crops of the template")),

@@ -39,6 +39,7 @@ def test_everybody_can_use(name: str, page: Any, lab: RunningStudio) -> None:
         page.emulate_media(color_scheme="light", reduced_motion="reduce")
         VIEWS[name].open(page, lab)
         shifts[width] = page_checks.shift(page)
+        VIEWS[name].act(page)
         if page_checks.is_wider_than_the_window(page):
             faults.append(f"{width}: scrolls sideways")
         for scheme in ("light", "dark"):
