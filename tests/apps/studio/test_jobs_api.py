@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 
 from counterface.apps.studio.server import create_app
 from counterface.apps.studio.settings import StudioConfig
+from counterface.apps.studio.store import Job
 from counterface.apps.studio.studio import Studio
 
 
@@ -21,7 +22,10 @@ def test_results_are_given_once_the_command_has_ended(
 ) -> None:
     studio = Studio(StudioConfig(state=tmp_path / "state", root=(tmp_path,)))
     client: Any = TestClient(create_app(studio), raise_server_exceptions=False)
-    job = studio.store.add_job("scan", "clip.mp4", ["scan", "--json"])
+    job = Job(id="one", name="scan", title="clip.mp4", words=["scan", "--json"], change=1)
+    job.state, job.created = "waiting", 1.0
+    with studio.store.session() as session:
+        session.add(job)
     written = studio.store.folder_of(job.id) / "result.jsonl"
     written.parent.mkdir(parents=True)
 
