@@ -21,6 +21,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -126,28 +127,31 @@ def attempt(call: Callable[[], int], tally: Path, kill_at: Moment | None = None)
     process = os.fork()
     if process == 0:
         _run(call, said)
-    family = None if kill_at is None else _wait(process, kill_at)
-    for one in family or ():
+    cpu_s, family = _wait(process, kill_at or Moment(inf))
+    for one in family:
         with suppress(ProcessLookupError):
             os.kill(one, signal.SIGKILL)
-    _, status, used = os.wait4(process, 0)
-    _wait_until_gone(family or ())
+    code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    _wait_until_gone(family)
     units = tally.read_text().splitlines() if tally.exists() else []
-    code, cpu_s = os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime
     text = said.read_text(errors="replace") if said.exists() else ""
     return Attempt(code == -signal.SIGKILL, cpu_s, tuple(units), code, text)
 
 
-def _wait(process: int, moment: Moment) -> list[int] | None:
-    """The process and its descendants once the moment is there; None where it ends before."""
+def _wait(process: int, moment: Moment) -> tuple[float, list[int]]:
+    """CPU seconds used, and the process and its descendants once the moment is there.
+
+    None of them where it ends before.
+    """
+    used = 0.0
     while True:
-        ended = os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        if ended is not None:
-            return None
         family = [process, *descendants(process)]
-        if sum(map(_cpu_s, family)) >= moment.cpu_s:
+        used = max(used, sum(map(_cpu_s, family)))
+        if os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            return used, []
+        if used >= moment.cpu_s:
             time.sleep(moment.then_s)
-            return [process, *descendants(process)]
+            return used, [process, *descendants(process)]
         time.sleep(0.004)
 
 
