@@ -215,11 +215,15 @@ def work_again(attempts: Sequence[Attempt]) -> list[int]:
 
 
 def damaged(folder: Path) -> list[str]:
-    """The files below a folder that do not open, each with the reason; temporary ones left out."""
+    """The files below a folder that do not open, each with the reason.
+
+    Temporary files are left out, and so are crops that no commit of a faceset names yet.
+    """
     wrong = []
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder).parts
-        if path.is_file() and not any(part.startswith(".counterface-") for part in inside):
+        begun = any(part.startswith(".counterface-") for part in inside) or "pending" in inside
+        if path.is_file() and not begun:
             try:
                 _open(path)
             except Exception as error:  # noqa: BLE001  (whatever its reader raises)
