@@ -201,7 +201,13 @@ class Parts(Generic[T]):
     """
 
     def __init__(
-        self, table: Table[T], folder: Path, key: Callable[[T], str], otherwise: str
+        self,
+        table: Table[T],
+        folder: Path,
+        key: Callable[[T], str],
+        otherwise: str,
+        *,
+        flush_s: float = FLUSH_S,
     ) -> None:
         """Open the folder, made if absent.
 
@@ -210,6 +216,7 @@ class Parts(Generic[T]):
             folder: folder of the files.
             key: key of a record; the last one of a key is `known`.
             otherwise: what happens where a damaged file is deleted.
+            flush_s: seconds from one file to the next.
 
         Raises:
             MediaError: the folder cannot be made, or a file in it is damaged.
@@ -220,13 +227,14 @@ class Parts(Generic[T]):
         found = [record for part in parts for record in table.read(part, MediaError, advice)]
         self.known = {key(record): record for record in found}
         self._new: list[T] = []
+        self._flush_s = flush_s
         self._written = time.monotonic()
 
     def put(self, record: T) -> None:
         """Keep a record, written to disk now and then; MediaError where it cannot be written."""
         self.known[self.key(record)] = record
         self._new.append(record)
-        if len(self._new) >= FLUSH_RECORDS or time.monotonic() - self._written > FLUSH_S:
+        if len(self._new) >= FLUSH_RECORDS or time.monotonic() - self._written > self._flush_s:
             self.flush()
 
     def flush(self) -> None:

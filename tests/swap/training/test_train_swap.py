@@ -102,6 +102,10 @@ def test_it_learns_and_leaves_a_model_that_says_what_it_is(
     names = [path.name for path in sorted((config.out / "previews").iterdir())]
     assert names == [f"step-{step:08d}.jpg" for step in (1, 10, 20, 24)]
     assert read_image(config.out / "preview.png").shape[0] >= 260
+    drawn = (config.out / "preview.png").read_bytes()
+    (config.out / "preview.png").write_bytes(b"of an earlier step")  # killed before the last one
+    train_swap(config)
+    assert (config.out / "preview.png").read_bytes() == drawn
 
 
 @pytest.mark.slow

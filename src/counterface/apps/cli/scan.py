@@ -1,7 +1,8 @@
 """`counterface scan`: a verdict on each image and video, in words, JSON Lines, pages or a table.
 
 The page, the PDF and the table are written whatever happens before: what was scanned is not lost
-when the console goes away or somebody stops the work.
+when the console goes away or somebody stops the work. What a kill leaves is kept beside them until
+the same command has got through.
 """
 
 from __future__ import annotations
@@ -55,9 +56,11 @@ def scan(
     maker can leave decides, whatever the detector thinks.
 
     Paths are files, folders (every image and video below) and globs. A file that cannot be opened
-    is reported and the rest goes on. Ctrl-C writes the page of what was scanned. Exit code 0: all
-    scanned; 2: some failed; 1: wrong use.
+    is reported and the rest goes on. Ctrl-C writes the page of what was scanned. A scan of many
+    files into a page or table that was stopped, or killed, goes on where it was: run it again. Exit
+    code 0: all scanned; 2: some failed; 1: wrong use.
     """
+    from counterface.detect.scanning.kept_reports import keep_reports
     from counterface.detect.scanning.scan_files import scan_files
     from counterface.media.find_media import describe_left_out, find_media
 
@@ -74,19 +77,27 @@ def scan(
     config = config.model_copy(update={"pictures": config.pictures and shown})
     tally: Counter[str] = Counter()
     stopped = True
-    try:
-        with (
-            output.progress("scan") as progress,
-            closing(scan_files(files, config, jobs=jobs, progress=progress)) as outcomes,
-        ):
-            _tell(outcomes, outputs, tally, json_output)
-        stopped = False
-    finally:
-        outputs.write()
-        if stopped and tally:
-            scanned = f"{tally.total()} of {counted(len(files), 'file')} scanned"
-            for line in (scanned, *outputs.lines()):
-                print(output.printable(line), file=sys.stderr)
+    with ExitStack() as stack:
+        kept = None
+        if (place := outputs.first) is not None and len(files) > 1:
+            kept = stack.enter_context(keep_reports(place, config))
+        try:
+            with (
+                output.progress("scan") as progress,
+                closing(
+                    scan_files(files, config, jobs=jobs, progress=progress, kept=kept)
+                ) as outcomes,
+            ):
+                _tell(outcomes, outputs, tally, json_output)
+            stopped = False
+        finally:
+            outputs.write()
+            if stopped and tally:
+                scanned = f"{tally.total()} of {counted(len(files), 'file')} scanned"
+                for line in (scanned, *outputs.lines()):
+                    print(output.printable(line), file=sys.stderr)
+        if kept is not None:
+            kept.remove()
     lines = (*summary_lines(tally), *outputs.lines())
     return output.tell([], lines, json_output, failed=tally["failed"])
 
@@ -131,9 +142,14 @@ class Outputs:
                 raise ConfigError(f"--csv {self.csv}: is there already and no table of a scan")
 
     @property
+    def first(self) -> Path | None:
+        """The page, else the table, else the PDF, if anything is to be written."""
+        return next((path for path in (self.html, self.csv, self.pdf) if path is not None), None)
+
+    @property
     def wanted(self) -> bool:
         """Whether anything is to be written."""
-        return any(path is not None for path in (self.html, self.pdf, self.csv))
+        return self.first is not None
 
     def write(self) -> None:
         """Write the page, the table and the PDF of what was scanned, if anything was."""

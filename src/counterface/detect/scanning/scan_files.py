@@ -12,6 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from counterface.detect.findings import Report, report_failure
+from counterface.detect.scanning.kept_reports import KeptReports, scan_the_rest
 from counterface.detect.scanning.scan import ChangeFrames, ScanConfig, Scanner
 from counterface.detect.scanning.workers import open_workers
 from counterface.errors import CounterfaceError, reason_of
@@ -25,6 +26,7 @@ def scan_files(
     jobs: int = 1,
     progress: Progress | None = None,
     change: ChangeFrames | None = None,
+    kept: KeptReports | None = None,
 ) -> Generator[Report, None, None]:
     """The report on each file, in the order given; of a failed one `error` says why.
 
@@ -36,17 +38,22 @@ def scan_files(
             of one process as often as a video is read on, with the frame beside the name; of one
             file alone as (frames looked at, frames expected, name).
         change: see `Scanner`; can be pickled where there are several jobs.
+        kept: reports that are not made again, and where new ones are kept.
 
     Raises:
         CounterfaceError: the models cannot be loaded, so that no file could be scanned.
     """
     config = config or ScanConfig()
     files = [Path(path) for path in paths]
-    source = (
-        _in_turn(files, config, change, progress)
-        if jobs <= 1 or len(files) < 2
-        else _at_once(files, config, jobs, change)
-    )
+
+    def scan(some: list[Path]) -> Iterator[Report]:
+        if not some:
+            return iter(())
+        if jobs <= 1 or len(some) < 2:
+            return _in_turn(some, config, change, progress)
+        return _at_once(some, config, jobs, change)
+
+    source = scan(files) if kept is None else scan_the_rest(files, kept, scan)
     for done, report in enumerate(source):
         if progress:
             progress(done + 1, len(files), report.file.name)

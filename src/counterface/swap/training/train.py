@@ -184,8 +184,9 @@ def train_swap(config: SwapTrainConfig, progress: Progress | None = None) -> Tra
         task, examples, config.loop, config.out, progress=progress, about=about, on_step=hook,
         differences=find_other_run, instead=_instead(config.out),
     )  # fmt: skip
-    if hook.last and preview.every and hook.last % preview.every:
-        preview.write(hook.last, {MODULE: model})
+    # without a step, an earlier call may have been killed between its last and the picture
+    if preview.every and (not hook.last or hook.last % preview.every):
+        preview.write(result.step, {MODULE: model})
     return result
 
 

@@ -1,0 +1,228 @@
+"""Commands killed (SIGKILL) at random moments of the clock: what is lost, and what is left.
+
+    python benchmarks/sudden_death.py RESULTS.jsonl [--minutes 60] [--kills 100] [--only NAME ...]
+    python benchmarks/sudden_death.py RESULTS.jsonl --table  # writes it into docs/results.md
+
+Each command is run unkilled, then again and again from the start: it is killed at a moment spread
+over its whole duration, with all its children, run again, in every second case killed once more,
+and run until it gets through. Then all that is there must open and verify, nothing may be left
+over, and what it says must be what the unkilled run says. The moments follow from a seed; results
+are appended one line a chain, and the same call goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import drawn  # noqa: F401  (lets this import from tests)
+from tables import head, row, write_section
+
+# isort: split
+from killed import left_behind
+from killed_by_clock import (
+    Attempt,
+    Moment,
+    attempt,
+    contents,
+    count_units,
+    damaged,
+    work_again,
+)
+from short_commands import COMMANDS, UNITS, Command, draw_desk, warm_up
+
+
+class Bench:
+    """A place where one command at a time is run and killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.desk, self.trial, self.tally = folder / "desk", folder / "trial", folder / "tally"
+        self._whole: dict[str, tuple[float, dict[str, str]]] = {}
+
+    def run(self, case: Command, kill_at: Moment | None = None) -> Attempt:
+        """One attempt, in the folder as it is."""
+
+        def call() -> int:
+            from counterface.apps.cli.main import main
+
+            os.chdir(self.trial)
+            return main(case.words.split())
+
+        return attempt(call, self.tally, kill_at)
+
+    def lay_out(self) -> None:
+        """Make the trial folder as the desk is."""
+        shutil.rmtree(self.trial, ignore_errors=True)
+        shutil.copytree(self.desk, self.trial)
+
+    def whole(self, case: Command) -> tuple[float, dict[str, str]]:
+        """CPU seconds of an unkilled run, and what is there then, where two runs agree on it."""
+        file = self.desk.with_name(f"whole {case.name}.json")
+        if file.exists():  # of a call that was stopped
+            self._whole[case.name] = tuple(json.loads(file.read_text()))
+        if case.name not in self._whole:
+            runs, seconds = [], []
+            for _ in range(2):
+                self.lay_out()
+                done = self.run(case)
+                if done.code != 0:
+                    raise SystemExit(f"{case.words}: exit code {done.code}\n{done.said}")
+                if wrong := damaged(self.trial):
+                    raise SystemExit(f"{case.words}: unkilled, but damaged: {wrong}")
+                runs.append(contents(self.trial))
+                seconds.append(done.cpu_s)
+            first, second = runs
+            differ = [name for name in first if first[name] != second.get(name)]
+            print(f"{case.name}: {seconds} s, {len(done.units)} units; not steady: {differ}")
+            self._keep(f"whole {case.name}")
+            self._whole[case.name] = (
+                statistics.mean(seconds),
+                {name: "" if name in differ else found for name, found in first.items()},
+            )
+            file.write_text(json.dumps(self._whole[case.name]))
+        return self._whole[case.name]
+
+    def _keep(self, name: str) -> None:
+        """Keep a copy of the folder to look into."""
+        copy = self.desk.with_name(name)
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(self.trial, copy)
+
+    def chain(self, case: Command, number: int, seed: int) -> dict[str, Any]:
+        """One run that is killed, continued, maybe killed again, and continued to its end."""
+        rng = random.Random(f"{seed} {case.name} {number}")
+        seconds, expected = self.whole(case)
+        self.lay_out()
+        attempts, wrong = [], []
+        for _ in range(1 + number % 2):
+            moment = Moment(rng.random() * seconds, rng.random() * 0.05)
+            attempts.append(self.run(case, moment))
+            wrong += [f"after the kill: {text}" for text in damaged(self.trial)]
+            if not attempts[-1].killed:
+                break
+        killed = [one for one in attempts if one.killed]
+        attempts.append(self.run(case))
+        last = attempts[-1]
+        if last.code != 0:
+            wrong.append(f"exit code {last.code}: {last.said[-500:]}")
+        wrong += [f"continued: {text}" for text in damaged(self.trial)]
+        wrong += [f"left over: {path.name}" for path in left_behind(self.trial)]
+        wrong += list(_differences(expected, contents(self.trial)))
+        if wrong:
+            self._keep(f"wrong {case.name} {number}")
+        again = work_again(attempts)
+        return {
+            "case": case.name,
+            "number": number,
+            "kills": [
+                {
+                    "at_cpu_s": round(one.cpu_s, 3),
+                    "of_cpu_s": round(seconds, 3),
+                    "in_work": any(o.units for o in attempts[: place + 1]),
+                    "again": again[place],
+                }
+                for place, one in enumerate(killed)
+            ],
+            "wrong": wrong,
+        }
+
+
+def _differences(expected: dict[str, str], found: dict[str, str]) -> Iterator[str]:
+    for name in sorted(expected.keys() | found.keys()):
+        if name not in found:
+            yield f"missing: {name}"
+        elif name not in expected:
+            yield f"not made by an unkilled run: {name}"
+        elif expected[name] and expected[name] != found[name]:
+            yield f"says something else: {name}"
+
+
+def table(results: Path) -> Iterator[str]:
+    """The table of what was found so far."""
+    chains: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for line in results.read_text().splitlines():
+        found = json.loads(line)
+        chains[found["case"]].append(found)
+    yield from head("command", "kills", "in work proper", "work lost: median, worst", "wrong")
+    units = {case.name: case.unit for case in COMMANDS}
+    for name, all_ in chains.items():
+        kills = [kill for chain in all_ for kill in chain["kills"]]
+        lost = [kill["again"] for kill in kills if kill["in_work"]] or [0]
+        wrong = sum(bool(chain["wrong"]) for chain in all_)
+        yield row(
+            f"`{name}`",
+            len(kills),
+            sum(kill["in_work"] for kill in kills),
+            f"{statistics.median(lost):g}, {max(lost)} {units.get(name, 'job')}s",
+            f"{wrong} of {len(all_)} runs",
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--folder", type=Path, default=Path("sudden_death"), help="to work in")
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--kills", type=int, default=100, help="of each command")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--table", action="store_true")
+    given = parser.parse_args()
+    if given.table:
+        write_section("sudden death", table(given.results))
+        return
+    end = time.monotonic() + given.minutes * 60
+    measure(given.folder.resolve(), given, end)
+    print("\n".join(table(given.results)))
+
+
+def measure(folder: Path, given: argparse.Namespace, end: float) -> None:
+    """Kill each command in turn, until each has had its kills or the time is over."""
+    os.environ.setdefault("MKL_CBWR", "AVX2,STRICT")  # else it rounds by where memory lies
+    bench = Bench(folder)
+    warm_up()
+    if not bench.desk.exists():
+        drawn = folder / "drawn"
+        shutil.rmtree(drawn, ignore_errors=True)
+        drawn.mkdir(parents=True)
+        os.environ["COUNTERFACE_HOME"] = str(drawn / "own")
+        os.chdir(drawn)
+        draw_desk(drawn)
+        os.chdir(folder)
+        drawn.rename(bench.desk)
+    os.environ["COUNTERFACE_HOME"] = str(bench.trial / "own")
+    os.chdir(folder)
+    count_units(UNITS, bench.tally)
+    known = given.results.read_text().splitlines() if given.results.exists() else []
+    numbers: dict[str, int] = defaultdict(int)
+    kills: dict[str, int] = defaultdict(int)
+    for found in map(json.loads, known):
+        numbers[found["case"]] = max(numbers[found["case"]], found["number"] + 1)
+        kills[found["case"]] += len(found["kills"])
+    cases = [case for case in COMMANDS if not given.only or case.name in given.only]
+    with given.results.open("a") as stream:
+        while time.monotonic() < end:
+            open_ = [case for case in cases if kills[case.name] < given.kills]
+            if not open_:
+                return
+            case = min(open_, key=lambda case: kills[case.name] * case.weight)
+            found = bench.chain(case, numbers[case.name], given.seed)
+            numbers[case.name] += 1
+            kills[case.name] += len(found["kills"])
+            stream.write(json.dumps(found) + "\n")
+            stream.flush()
+            for text in found["wrong"]:
+                print(f"{case.name} {found['number']}: {text}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
