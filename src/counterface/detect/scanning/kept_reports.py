@@ -127,6 +127,8 @@ class KeptReports:
 
     def find(self, path: Path) -> Report | None:
         """The report on a file, unless its content has changed since or cannot be read."""
+        if not self._parts.known:  # a new scan: no file need be read for its hash
+            return None
         try:
             kept = self._parts.known.get(_key(path, file_sha256(path)))
         except MediaError:
