@@ -11,6 +11,8 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the studio is not installed: counterface[web]")
 
+from sqlalchemy.exc import OperationalError
+
 from counterface.apps.studio import studio as studio_module
 from counterface.apps.studio.store import Job, NewJob, Store
 from counterface.apps.studio.studio import Feed, Told
@@ -107,5 +109,24 @@ def test_who_hears_nothing_is_told_so(store: Store) -> None:
         async for told in feed.changes(job.change, keep_alive_s=0.02):
             assert told == []
             break
+
+    run(store, body)
+
+
+def test_a_store_that_is_locked_for_a_while_ends_no_feed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, faults = store.last_change, iter([OperationalError("", None, Exception("locked"))] * 3)
+
+    def last_change() -> int:
+        for fault in faults:
+            raise fault
+        return whole()
+
+    monkeypatch.setattr(store, "last_change", last_change)
+    (job,) = add(store, "one")
+
+    async def body(feed: Feed) -> None:
+        assert [one.job for one in await hear(feed, -1, job.change)] == [job.id]
 
     run(store, body)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import Depends, Request
+from sqlalchemy.exc import SQLAlchemyError
 
 from counterface.apps.studio.frame_pack import PackMaker
 from counterface.apps.studio.lives import Lives
@@ -17,6 +19,7 @@ from counterface.apps.studio.queues import Queues
 from counterface.apps.studio.settings import StudioConfig, default_state
 from counterface.apps.studio.store import Job, NewJob, Store
 
+log = logging.getLogger("counterface.studio")
 POLL_S = 0.3  # of the store, once for all pages that wait
 MOST_TOLD = 500  # jobs whose last change is kept for the pages that wait
 
@@ -90,15 +93,22 @@ class Feed:
     async def watch(self) -> None:
         """Look at the store again and again; runs as long as the server does."""
         while True:
-            last = await asyncio.to_thread(self._store.last_change)
-            if last != self._last:
-                if self._last < 0:
-                    self._whole_after = self._last = last
-                else:
-                    self._keep(await asyncio.to_thread(self._read, self._last, last), last)
-                changed, self._changed = self._changed, asyncio.Event()
-                changed.set()
+            try:
+                await self._look()
+            except SQLAlchemyError as fault:  # locked for long, say: the next look may do
+                log.warning("the feed of changes could not read the store: %s", fault)
             await asyncio.sleep(POLL_S)
+
+    async def _look(self) -> None:
+        last = await asyncio.to_thread(self._store.last_change)
+        if last == self._last:
+            return
+        if self._last < 0:
+            self._whole_after = self._last = last
+        else:
+            self._keep(await asyncio.to_thread(self._read, self._last, last), last)
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
 
     async def changes(self, after: int, keep_alive_s: float = 15.0) -> AsyncIterator[list[Told]]:
         """What changed after a number, as it changes; an empty list now and then."""
