@@ -18,7 +18,8 @@ endif
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
-.PHONY: help demo scan studio full test test-all lint format bench docs wheel sbom audit requirements clean
+.PHONY: help demo scan studio full test test-all lint format bench hardening docs wheel sbom audit \
+  requirements clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -61,6 +62,9 @@ ON_FILES := $(addprefix benchmarks/,decoder_bank.py generalisation.py hdr_agains
 
 bench: .venv/full  ## Run every benchmark that needs no files named
 	@for file in $(filter-out $(TRAINING) $(ON_FILES),$(wildcard benchmarks/*.py)); do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+
+hardening: .venv/full  ## Give hostile files to every reader, bounded in time
+	@for file in $(sort $(wildcard benchmarks/hardening/*.py)); do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
 
 docs: .venv/full  ## Build the documentation into site/
 	$(BIN)/mkdocs build --strict --quiet

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from counterface.detect import detector
-from counterface.detect.detector_file.check import find_fault
 from counterface.detect.detector_file.session import GuardedSession
+from counterface.onnx_file import find_fault
 
 
 class HereSession:

@@ -22,6 +22,7 @@ from counterface.device import onnx_options
 from counterface.errors import ShapeError, WeightsError
 from counterface.faces.align import crop_matrix, invert, warp_image
 from counterface.faces.named_model import make_model, needs_weights
+from counterface.onnx_file import find_fault
 from counterface.project_files import read_bytes, reading
 from counterface.registry import FACE_SEGMENTERS
 from counterface.types import Floats, Image, Mask
@@ -142,6 +143,8 @@ class XSeg(OnnxSegmenter):
             raise needs_weights("xseg", "mask.onnx of a run of 'counterface faceset mask train'")
         with reading(weights, WeightsError):
             content = read_bytes(weights)
+            if fault := find_fault(content):
+                raise WeightsError(f"not used: {fault}")
         super().__init__(content, str(weights))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import ConfigDict, Field, WithJsonSchema
 
 from counterface.config import Record
+from counterface.media.stream.color_tags import side_data_of
 from counterface.types import Image
 
 HEAVY_COMPRESSION = 0.7  # of `Compression.strength`; about x264 crf 34, JPEG quality 30
@@ -88,7 +89,7 @@ def from_blockiness(images: Sequence[Image]) -> Compression:
 
 def quantiser_of(decoded: Any) -> tuple[str, float] | None:
     """(codec, mean quantiser over the blocks) of a frame decoded with `venc_params`, or None."""
-    for data in decoded.side_data:
+    for data in side_data_of(decoded):
         if data.type.name == "VIDEO_ENC_PARAMS":
             codec = _CODEC_OF_PARAMS.get(int(data.codec_type))
             if codec is not None:

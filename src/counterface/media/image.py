@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -51,7 +52,10 @@ _lock = Lock()
 _lifted: list[int | None] = []  # Pillow's own limit, once for each block that lifts it
 PAGES = "The file holds several pictures; only the first was looked at."
 FILM = "A video lies behind the picture, as in motion photos; only the picture was looked at."
-_DAMAGE = (OSError, ValueError, SyntaxError, TypeError, IndexError, KeyError, struct.error)
+DAMAGE = (  # what Pillow and its plug-ins raise of damaged pictures
+    *(OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError),
+    *(RuntimeError, SyntaxError, struct.error, zlib.error),
+)
 _HEIF_MISSING = "HEIC pictures need a reader of their own: pip install 'counterface[heif]'"
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "AVIF", "HEIF")  # the only parsers tried
 _FORMAT_OF_SUFFIX = {
@@ -96,7 +100,7 @@ def read_image(
             with _any_size():  # TIFF looks again
                 picture = ImageOps.exif_transpose(_load(file, picture, tell))
             array = np.array(to_rgb_picture(picture, tags, tell))
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise MediaError(
                 f"{show(file)} is damaged or cut short: {error}; fetch it again"
             ) from error
@@ -120,7 +124,7 @@ def _load(file: Path, picture: Any, tell: Tell | None) -> Any:
         tell(MediaNote("scaled", text))
     try:
         picture.load()
-    except _DAMAGE as error:
+    except DAMAGE as error:
         if file.stat().st_size > _MOST_LEFTOVERS:
             raise
         picture, whole = load_leftovers(file, load_parsers(), error), False
@@ -145,7 +149,7 @@ def _has_pages(file: Path, picture: Any) -> bool:
     try:
         picture.seek(1)
         return not int(picture.tag_v2.get(_SUBFILE_TYPE, 0)) & _REDUCED
-    except (EOFError, *_DAMAGE):
+    except DAMAGE:
         return False
     finally:
         picture.seek(0)
@@ -163,7 +167,7 @@ def open_picture(file: Path, max_pixels: int = MAX_PIXELS) -> Any:
     try:
         with _any_size():
             picture = PIL.Image.open(mend_webp(file) or file, formats=formats)
-    except (OSError, ValueError, SyntaxError, TypeError, OverflowError) as error:
+    except DAMAGE as error:
         if foreign := name_foreign(file):
             raise MediaError(f"{show(file)} is {foreign}") from error
         raise MediaError(

@@ -8,6 +8,8 @@ from __future__ import annotations
 import errno
 import os
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -123,6 +125,16 @@ def open_container(path: Path, **options: str) -> Any:
         raise MediaError(
             f"{show(path)} cannot be opened as a picture or video: {_why_closed(path, error)}"
         ) from error
+
+
+def read_packets(container: Any, streams: Any) -> Iterator[Any]:
+    """The packets of one or several streams from where a container stands, as PyAV's `demux`.
+
+    In FLV and MPEG-TS a stream may begin that no header named. PyAV gives none of its packets, and
+    at the end, when all of the others have been given, it may stumble over it.
+    """
+    with suppress(IndexError):
+        yield from container.demux(streams)
 
 
 def _why_closed(path: Path, error: BaseException) -> str:

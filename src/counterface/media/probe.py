@@ -22,7 +22,7 @@ from counterface.media.compression import (
     from_quantisers,
     quantiser_of,
 )
-from counterface.media.image import MAX_PIXELS, STORED_SIZE, open_picture, read_image
+from counterface.media.image import DAMAGE, MAX_PIXELS, STORED_SIZE, open_picture, read_image
 from counterface.media.notes import MediaNote, merge_notes
 from counterface.media.open_file import Kind, check_file, open_container, sniff
 from counterface.media.picture.animation import AnimationReader
@@ -158,7 +158,7 @@ def _orientation(picture: Any) -> int:
     """The orientation by EXIF; 1, upright, where that cannot be read, as behind damaged pixels."""
     try:
         return int(picture.getexif().get(0x0112, 1))
-    except (OSError, ValueError, TypeError, SyntaxError):
+    except DAMAGE:
         return 1
 
 

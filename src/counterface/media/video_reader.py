@@ -248,12 +248,14 @@ class VideoReader:
     @property
     def width(self) -> int:
         """The width of the upright picture, pixels."""
-        return self._stored_size[1 if self._first_look()[0].transpose else 0]
+        turn = self._first_look()[0]
+        return self._stored_size[1 if turn.transpose else 0]
 
     @property
     def height(self) -> int:
         """The height of the upright picture, pixels."""
-        return self._stored_size[0 if self._first_look()[0].transpose else 1]
+        turn = self._first_look()[0]
+        return self._stored_size[0 if turn.transpose else 1]
 
     def frames(self, *, keyframes_only: bool = False) -> Iterator[Frame]:
         """Every frame from the start, in time order; see `read_video`."""
@@ -362,6 +364,8 @@ class VideoReader:
             decoded = first_frame(self.path)
             tag = str(self.decoder.stream.codec_context.codec_tag)
             self._first = turn_of(decoded), first_color_tags(decoded, tag)
+            if 0 in self._stored_size:  # a header that does not say
+                self._stored_size = decoded.width, decoded.height
         return self._first
 
     def _check_size(self, width: int, height: int) -> None:

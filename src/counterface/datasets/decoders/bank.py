@@ -11,7 +11,9 @@ import numpy as np
 from numpy.random import Generator
 
 from counterface.device import onnx_options
-from counterface.errors import ConfigError
+from counterface.errors import ConfigError, WeightsError
+from counterface.onnx_file import find_fault
+from counterface.project_files import read_bytes, reading
 from counterface.types import Floats, Image
 
 TAEF2 = "taef2"
@@ -51,9 +53,13 @@ class DecoderFile:
         if self._session is None:
             import onnxruntime
 
-            self._session = onnxruntime.InferenceSession(
-                str(self.path), onnx_options(), providers=["CPUExecutionProvider"]
-            )
+            with reading(self.path, WeightsError, what="not a decoder"):
+                content = read_bytes(self.path)
+                if fault := find_fault(content):
+                    raise ValueError(fault)
+                self._session = onnxruntime.InferenceSession(
+                    content, onnx_options(), providers=["CPUExecutionProvider"]
+                )
         return self._session
 
     def __getstate__(self) -> dict[str, object]:

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from counterface.array_pipe import Arrays, receive, send
-from counterface.detect.detector_file.check import find_fault
 from counterface.device import onnx_options
 from counterface.errors import DetectorError
+from counterface.onnx_file import find_fault
 
 MEMORY_MB = 4000  # address space; the shipped detector's process has 1 GB
 CPU_S = 30  # for loading, and for each batch: the shipped detector needs 0.1

@@ -25,6 +25,8 @@ from counterface.detect.models.detector_model import DetectorModel
 from counterface.detect.training.fold_pads import fold_pads, with_known_borders
 from counterface.errors import DetectorError
 from counterface.files import make_folder, replacing
+from counterface.onnx_file import find_fault
+from counterface.project_files import read_bytes, reading
 from counterface.types import Floats
 
 CLOSE = 1e-3  # logits of the file and of the net may differ by this, relatively
@@ -177,9 +179,22 @@ def store_half(path: Path) -> None:
     onnx.save(model, str(path))
 
 
+def read_net(path: Path) -> Any:
+    """The model in an ONNX file that may be anybody's; no other file is read.
+
+    Raises:
+        DetectorError: it cannot be read, or holds what is not run here.
+    """
+    with reading(path, DetectorError, what="not a usable detector file"):
+        content = read_bytes(path)
+        if fault := find_fault(content):
+            raise ValueError(fault)
+        return onnx.load_from_string(content)
+
+
 def stamp_detector(path: Path, info: DetectorInfo) -> None:
     """Write `info` into an ONNX file, in place of what it said before."""
-    model: Any = onnx.load(str(path))
+    model = read_net(path)
     said = {entry.key: entry.value for entry in model.metadata_props}
     onnx.helper.set_model_props(model, said | {"counterface": info.model_dump_json()})
     with replacing(path, DetectorError) as temporary:

@@ -25,7 +25,7 @@ from counterface.datasets.split import fold_groups, linked_groups
 from counterface.detect.attribute import UNKNOWN, Families, Family, attribute
 from counterface.detect.detector import Detector
 from counterface.detect.training.collect import Failed, collect_crops
-from counterface.detect.training.export import stamp_detector
+from counterface.detect.training.export import read_net, stamp_detector
 from counterface.errors import DetectorError, TrainingError
 from counterface.files import replacing
 from counterface.types import Progress
@@ -276,7 +276,7 @@ def _foreign(data: FamilyData, families: Families, config: FamilyConfig) -> floa
 
 def write_head(detector: Path, head: FamilyHead, families: Families) -> None:
     """Add the output `families` to the file's network, and their names to its metadata."""
-    model: Any = onnx.load(str(detector))
+    model = read_net(detector)
     graph = model.graph
     for parts in (graph.node, graph.initializer, graph.output):  # of an earlier head
         for part in [p for p in parts if p.name.startswith(("family_", "families"))]:

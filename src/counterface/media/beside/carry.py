@@ -12,6 +12,7 @@ import av
 from counterface.media.beside.language import language_in
 from counterface.media.beside.plan import CarryPlan, Companions
 from counterface.media.beside.subtitle_text import ASS_HEADER, packet_of, words_of
+from counterface.media.open_file import read_packets
 from counterface.media.stream.seek import goes_back
 
 Timed = tuple[float, Any]  # seconds, packet
@@ -100,7 +101,7 @@ def _describe(made: Any, stream: Any) -> None:
 
 
 def _packets(source: Any, tracks: dict[int, _Track], companions: Companions) -> Iterator[Timed]:
-    for packet in source.demux([source.streams[index] for index in tracks]):
+    for packet in read_packets(source, [source.streams[index] for index in tracks]):
         track = tracks[packet.stream.index]
         if not packet.size or (packet.is_discard and track.drops):  # empty: the stream's end
             continue

@@ -22,7 +22,7 @@ from counterface.errors import MediaError
 from counterface.files import replacing
 from counterface.media.beside.carry import carry, tick_rates
 from counterface.media.beside.plan import Companions, plan_streams
-from counterface.media.open_file import check_file, open_container, show
+from counterface.media.open_file import check_file, open_container, read_packets, show
 from counterface.media.picture.kinds import is_animated_webp
 from counterface.media.video_writer import CONTAINERS, TIME_BASE
 
@@ -145,7 +145,9 @@ def _order(piece: Piece) -> list[int]:
     """The place of each packet's frame in time, in file order."""
     with closing(open_container(piece.path)) as container:
         shown = [
-            packet.pts for packet in container.demux(container.streams.video[0]) if packet.size
+            packet.pts
+            for packet in read_packets(container, container.streams.video[0])
+            if packet.size
         ]
     if len(shown) != len(piece.times) or None in shown or len(set(shown)) < len(shown):
         raise MediaError(
@@ -172,7 +174,7 @@ def _seen(
                     f"{show(piece.path)} was encoded with other settings than the pieces before "
                     "it; delete it and run the same command again"
                 )
-            packets = (packet for packet in container.demux(stream) if packet.size)
+            packets = (packet for packet in read_packets(container, stream) if packet.size)
             for index, (place, packet) in enumerate(zip(order, packets, strict=True)):
                 at = done + place
                 packet.stream, packet.time_base = video, clock.base

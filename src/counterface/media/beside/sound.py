@@ -10,7 +10,13 @@ from typing import Any, Literal
 import av
 
 from counterface.errors import MediaError
-from counterface.media.open_file import check_file, ffmpeg_reason, open_container, show
+from counterface.media.open_file import (
+    check_file,
+    ffmpeg_reason,
+    open_container,
+    read_packets,
+    show,
+)
 
 Likeness = Literal["identical", "identical part", "different", "left out", "none"]
 _ADTS = (b"\xff\xf1", b"\xff\xf9")  # how a packet of AAC begins in MPEG-TS: a header of 7 bytes
@@ -47,7 +53,7 @@ def _hash_sound(path: str | os.PathLike[str]) -> tuple[Hashes, Hashes, Hashes]:
     try:
         with open_container(check_file(path)) as container:
             sounds = container.streams.audio
-            for packet in container.demux(sounds) if sounds else ():
+            for packet in read_packets(container, sounds) if sounds else ():
                 if packet.size:
                     _take(found.setdefault(packet.stream.index, _Heard()), packet)
     except av.FFmpegError as error:

@@ -36,6 +36,17 @@ def needs_first(decoded: Any, tags: ColorTags) -> bool:
     return tags.transfer == PQ or may_be_dolby
 
 
+def side_data_of(decoded: Any) -> list[Any]:
+    """What lies beside a frame's pixels; nothing where PyAV has no name for one of the kinds.
+
+    It knows no EXIF, as motion JPEG has, and then refuses all the others with it.
+    """
+    try:
+        return list(decoded.side_data)
+    except ValueError:
+        return []
+
+
 def first_color_tags(decoded: Any, codec_tag: str) -> ColorTags:
     """The tags of a stream's first frame.
 
@@ -46,7 +57,7 @@ def first_color_tags(decoded: Any, codec_tag: str) -> ColorTags:
     stream.
     """
     tags = color_tags_of(decoded)
-    kinds = {data.type.name for data in decoded.side_data}
+    kinds = {data.type.name for data in side_data_of(decoded)}
     is_dolby = bool(kinds & _DOLBY_DATA) or codec_tag in _DOLBY_TAGS
     if is_dolby and needs_first(decoded, tags) and tags.transfer == UNSPECIFIED:
         return replace(tags, transfer=PQ, unread=DOLBY_VISION)
@@ -56,7 +67,7 @@ def first_color_tags(decoded: Any, codec_tag: str) -> ColorTags:
 def stated_peak(decoded: Any) -> float | None:
     """The highest light that a frame states, cd/m2: of its content or of its mastering display."""
     stated = []
-    for data in decoded.side_data:
+    for data in side_data_of(decoded):
         content = bytes(data)
         if data.type.name == "CONTENT_LIGHT_LEVEL" and len(content) >= 8:
             stated.append(float(struct.unpack_from("=I", content)[0]))  # MaxCLL

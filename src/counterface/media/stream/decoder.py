@@ -12,7 +12,7 @@ from typing import Any
 import av
 
 from counterface.errors import MediaError
-from counterface.media.open_file import ffmpeg_reason, open_container, show
+from counterface.media.open_file import ffmpeg_reason, open_container, read_packets, show
 from counterface.media.stream.choice import video_stream
 from counterface.media.stream.deinterlace import Deinterlacer, windows
 from counterface.media.stream.seek import Target, is_lost
@@ -135,7 +135,7 @@ class StreamDecoder:
     def _demux(self) -> Iterator[Any]:
         try:
             held: Any = None  # the last packet is not decoded when it is torn
-            for packet in self.container.demux(self.stream):
+            for packet in read_packets(self.container, self.stream):
                 if held is not None:
                     if packet.size:
                         yield held
@@ -242,7 +242,7 @@ def first_frame(path: Path) -> Any:
 def decode_what_can_be(container: Any, stream: Any) -> Iterator[Any]:
     """Decoded frames from where a container stands; packets that fail are passed over."""
     try:
-        for packet in container.demux(stream):
+        for packet in read_packets(container, stream):
             try:
                 decoded = packet.decode()
             except av.FFmpegError:

@@ -13,7 +13,7 @@ from typing import Any
 import av
 
 from counterface.media.notes import MediaNote
-from counterface.media.open_file import open_container
+from counterface.media.open_file import open_container, read_packets
 from counterface.media.stream.seek import LAST_TICK, is_lost
 
 _TICK_BYTES = 16_000_000  # of a file, between two signs of life
@@ -109,7 +109,7 @@ def times_jump_back(path: Path, stream_index: int) -> bool:
         for place in range(_PLACES):
             try:
                 container.seek(size * place // _PLACES, unsupported_byte_offset=True)
-                packets = islice(container.demux(stream), _TIMED_WITHIN)
+                packets = islice(read_packets(container, stream), _TIMED_WITHIN)
                 pts = next((packet.pts for packet in packets if packet.pts is not None), None)
             except av.FFmpegError:
                 continue
@@ -167,7 +167,7 @@ def _packets(container: Any, stream: Any, tick: SignOfLife) -> Iterable[Any]:
     streams = [stream, *container.streams.audio]
     told = 0
     try:
-        for packet in container.demux(streams):
+        for packet in read_packets(container, streams):
             if (packet.pos or 0) >= told + _TICK_BYTES:
                 told = packet.pos
                 tick()

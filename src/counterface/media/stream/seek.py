@@ -13,7 +13,7 @@ from typing import Any
 
 import av
 
-from counterface.media.open_file import open_container
+from counterface.media.open_file import open_container, read_packets
 
 _DEEPEST_REORDERING = 16  # frames, in H.264 and HEVC
 LAST_TICK = 1 << 62  # FFmpeg counts in 64 bits
@@ -80,7 +80,7 @@ class _Plan:
         self.path, self.container, self.stream, self.lead = path, container, stream, lead
         self.second = max(1, int(1 / stream.time_base))
         self.from_start = True
-        self._restart(container.demux(stream))
+        self._restart(read_packets(container, stream))
 
     def _restart(self, packets: Iterator[Any]) -> None:
         self.packets = packets
@@ -135,7 +135,7 @@ class _Plan:
                 self.container.seek(first, stream=self.stream, backward=True)
             except av.FFmpegError as error:  # a raw stream
                 raise NoTimestamps from error
-        self._restart(self.container.demux(self.stream))
+        self._restart(read_packets(self.container, self.stream))
 
     def _note_dts(self, packet: Any) -> None:
         """Note the decoding time; right after a jump Matroska does not know it.

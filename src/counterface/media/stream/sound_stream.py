@@ -13,7 +13,7 @@ import av
 
 from counterface.errors import MediaError
 from counterface.media.notes import MediaNote
-from counterface.media.open_file import ffmpeg_reason, open_container, show
+from counterface.media.open_file import ffmpeg_reason, open_container, read_packets, show
 from counterface.media.stream.decoder import decode_packet
 from counterface.media.stream.extent import SignOfLife, slack, times_jump_back
 from counterface.media.stream.outline import missing_bytes
@@ -169,7 +169,7 @@ class SoundStream:
     def _decoded(self) -> Iterator[Any]:
         is_program = self.container.format.name == "mpeg"  # marks whole packets as torn
         try:
-            for packet in self.container.demux(self.stream):
+            for packet in read_packets(self.container, self.stream):
                 self.packets += bool(packet.size)
                 if self.packets % _TICK_PACKETS == 0:
                     self._tick()
@@ -223,7 +223,7 @@ def _choose(container: Any, path: Path) -> Any:
 def _can_be_decoded(path: Path, index: int) -> bool:
     """Whether a stream gives a frame within its first packets."""
     with closing(open_container(path)) as container:
-        for packet in islice(container.demux(container.streams[index]), _LOOKED_AT):
+        for packet in islice(read_packets(container, container.streams[index]), _LOOKED_AT):
             with suppress(av.FFmpegError, MemoryError):
                 if packet.decode():
                     return True

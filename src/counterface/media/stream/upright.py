@@ -11,7 +11,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation
 
 from counterface.media.color.tone_map import BT2020, HLG, PQ, ColorTags, tone_map_for
-from counterface.media.stream.color_tags import color_tags_of
+from counterface.media.stream.color_tags import color_tags_of, side_data_of
 from counterface.types import Image
 
 _BT709, _BT601, _BT2020 = 1, 5, 9  # SWS_CS_ITU709, ITU601, BT2020
@@ -49,14 +49,21 @@ class Turn:
         return image[::-1] if self.flip_y else image
 
 
+_TURNS = {  # by degrees against the clock, as PyAV has them, who leaves mirroring out
+    90: Turn(True, False, True),
+    180: Turn(False, True, True),
+    270: Turn(True, True, False),
+}
+
+
 def turn_of(decoded: Any) -> Turn:
     """The turn that a frame's display matrix asks for; FFmpeg leaves the pixels alone.
 
     Convention: the matrix maps stored (x, y) to shown (a x + c y, b x + d y), 16.16 fixed point.
     """
-    data = next((d for d in decoded.side_data if d.type.name == "DISPLAYMATRIX"), None)
+    data = next((d for d in side_data_of(decoded) if d.type.name == "DISPLAYMATRIX"), None)
     if data is None or len(bytes(data)) < 36:
-        return Turn()
+        return _TURNS.get(round(decoded.rotation) % 360, Turn())
     a, b, _, c, d = struct.unpack("=9i", bytes(data)[:36])[:5]
     if abs(a) + abs(d) >= abs(b) + abs(c):
         return Turn(False, a < 0, d < 0)
