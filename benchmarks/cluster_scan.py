@@ -68,8 +68,8 @@ def cluster_rate(table: Path, config: ScanConfig, workers: int) -> tuple[float, 
         scan_manifest(str(table), Path(out), config, ClusterConfig(workers=workers))
         shards = sorted(Path(out, "results").glob("*.parquet"))
         rows = sorted((row for path in shards for row in read_facts(path)), key=lambda r: r.ended)
-    span = rows[-1].ended - rows[0].ended
-    worked = sum(row.seconds for row in rows[1:])  # of the others' first, a part lies before it
+    first, span = rows[0].ended, rows[-1].ended - rows[0].ended
+    worked = sum(row.ended - max(first, row.ended - row.seconds) for row in rows)
     return (len(rows) - 1) / span, 1 - worked / (workers * span)
 
 

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import secrets
+import socket
 import sys
 import tempfile
 import time
@@ -34,13 +35,19 @@ _QUIET = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # it would copy the current folder to the workers
     "PYTHONSAFEPATH": "1",  # nothing is imported from the current folder
 }
-_START_S = 300  # on a machine that is busy with other work
+_START_S = 60  # and more, on a machine that is busy with other work
+_STARTS = 3  # Ray gives up where its own processes take half a minute to start
 _HERE = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray's name for "127.0.0.1, and no other"
     "RAY_NUM_REDIS_GET_RETRIES": str(_START_S),
-    "RAY_worker_register_timeout_seconds": str(_START_S),
-    "RAY_agent_register_timeout_ms": str(1000 * _START_S),
+    "RAY_worker_register_timeout_seconds": "300",
+    "RAY_agent_register_timeout_ms": "300000",
 }
+_LISTENER_S = 20.0
+_NOBODY = (
+    "--address {}: no cluster answers there ({}); start one as docs/cluster.md says, this machine "
+    "included"
+)
 _own_token: dict[str, str] = {}  # Ray reads it once, when it is imported
 
 
@@ -141,37 +148,48 @@ def _import_ray() -> ModuleType:
 
 def _start_here(ray: ModuleType, stack: contextlib.ExitStack, workers: int) -> None:
     """Start Ray on this machine, reachable from it alone, its files in a folder that goes away."""
-    folder = stack.enter_context(_short_folder())
-    try:
-        _init(
-            ray,
-            stack,
-            folder,
-            address="local",
-            num_cpus=workers,
-            num_gpus=0,
-            object_store_memory=_STORE_BYTES,
-            include_dashboard=False,
-            _temp_dir=str(folder),
-        )
-    except Exception as error:  # Ray raises that very class, among others
-        raise ConfigError(
-            f"Ray cannot be started on this machine: {_brief(error)}; is there room in "
-            f"{folder.parent} and in memory?"
-        ) from error
+    for left in reversed(range(_STARTS)):
+        folder = stack.enter_context(_short_folder())
+        try:
+            _init(
+                ray,
+                stack,
+                folder,
+                address="local",
+                num_cpus=workers,
+                num_gpus=0,
+                object_store_memory=_STORE_BYTES,
+                include_dashboard=False,
+                _temp_dir=str(folder),
+            )
+            return
+        except Exception as error:  # Ray raises that very class, among others
+            if not left:
+                raise ConfigError(
+                    f"Ray cannot be started on this machine: {_brief(error)}; is there room in "
+                    f"{folder.parent} and in memory, and is the machine not too busy?"
+                ) from error
 
 
 def _connect(ray: ModuleType, stack: contextlib.ExitStack, address: str) -> None:
     if address != "auto" and ("/" in address or not address.rpartition(":")[2].isdigit()):
         raise ConfigError(f"--address {address}: give HOST:PORT of the head, or auto")
+    if address != "auto":
+        _require_listener(address)
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="counterface-"))
     try:
         _init(ray, stack, Path(folder), address=address)
     except Exception as error:
-        raise ConfigError(
-            f"--address {address}: no cluster answers there ({_brief(error)}); start one as "
-            "docs/cluster.md says, this machine included"
-        ) from error
+        raise ConfigError(_NOBODY.format(address, _brief(error))) from error
+
+
+def _require_listener(address: str) -> None:
+    """Refuse an address where nobody listens, which Ray would try for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_LISTENER_S).close()
+    except (OSError, OverflowError) as error:  # a port beyond 65,535
+        raise ConfigError(_NOBODY.format(address, _brief(error))) from error
 
 
 def _brief(error: BaseException) -> str:
