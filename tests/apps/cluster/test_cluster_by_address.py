@@ -74,6 +74,7 @@ def lose(node: subprocess.Popen[str]) -> None:
         wait_gone(everyone)
 
 
+@pytest.mark.exhaustive  # not yet seen to pass: two `ray start` on one busy machine found no time
 def test_a_lost_machine_costs_the_files_it_had_one_more_try() -> None:
     with short_folder() as folder:
         runs = Runs(folder)
