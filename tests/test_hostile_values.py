@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from project_readers import READERS, Reader
 from test_project_files import check
 
+from counterface.datasets.manifest import read_manifest
+from counterface.errors import ConfigError
 from counterface.pickled_data import read_pickled_data
 
 
@@ -65,3 +67,12 @@ def test_any_instructions_of_a_pickle_are_a_value_or_a_value_error(content: byte
     except ValueError as error:
         refused = str(error)
     assert len(refused) < 1000
+
+
+@pytest.mark.parametrize("column", ["path", "mask"])
+def test_a_manifest_names_no_file_that_cannot_be(column: str, tmp_path: Path):
+    path = tmp_path / "m.csv"
+    names = {"path": "a.png", "mask": "m.png", column: f"deep/{'9' * 300}.png"}
+    path.write_text(f"path,label,mask\n{names['path']},real,{names['mask']}\n")
+    with pytest.raises(ConfigError, match=r"m\.csv, line 2: a name of 309 characters"):
+        read_manifest(path)

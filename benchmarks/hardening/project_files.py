@@ -17,7 +17,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
@@ -68,14 +68,13 @@ def attack(make: Callable[[Path], Reader], seconds: float, seed: int) -> tuple[s
     return row(name, read_count + refused, read_count, refused, f"{slowest:.2f}"), faults
 
 
-def contents(whole: bytes, suffix: str, seed: str) -> list[bytes]:
-    """Some damaged files, and as many with other values where the kind is known."""
-    found = list(damaged(whole, Random(seed).getrandbits(32), 4))
-    for number in range(len(found)):
+def contents(whole: bytes, suffix: str, seed: str) -> Iterator[bytes]:
+    """Some damaged files, and between them as many with other values where the kind is known."""
+    for number, content in enumerate(damaged(whole, Random(seed).getrandbits(32), 4)):
         other = with_other_values(whole, suffix, Random(f"{seed} {number}"))
         if other is not None:
-            found.append(other)
-    return found
+            yield other
+        yield content
 
 
 def main() -> int:
