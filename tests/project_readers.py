@@ -16,6 +16,7 @@ from drawn_keras import write_keras
 from drawn_trees import DRAWN
 from drawn_weights import write_caffe, write_cascade, write_layers
 from landmark_readers import faceswap_landmarks, plain_landmarks, pts_landmarks
+from mask_readers import polygons, xseg_crop
 from swap_files import write_df
 from tiny_detector import metadata
 
@@ -495,5 +496,6 @@ READERS = (
         fit_statistics,
     ),
     *(torch_tensors, torch_archive, haar_cascade, caffe_layers, pickled_layers, listed_faces),
-    *(keras_weights, watermark_key, picture, video, cluster_run, cluster_results, *LISTS),
+    *(keras_weights, watermark_key, picture, video, cluster_run, cluster_results),
+    *(polygons, xseg_crop, *LISTS),
 )

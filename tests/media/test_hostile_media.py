@@ -10,6 +10,7 @@ from hostile_seeds import SEEDS, all_seeds, drawn_frames
 
 from counterface.errors import MediaError
 from counterface.media import sandbox
+from counterface.media.image import read_image
 from counterface.media.open_file import read_packets
 
 FOUND = (  # by `benchmarks/hardening/hostile_media.py`
@@ -77,3 +78,13 @@ def test_packets_end_where_a_stream_begins_that_no_header_named():
             raise IndexError("list index out of range")
 
     assert list(read_packets(Container(), [])) == ["first", "second"]
+
+
+def test_a_picture_larger_than_the_memory_is_one_error(seeds, tmp_path: Path, monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    path = _one(seeds, tmp_path)
+    monkeypatch.setattr("counterface.media.image._load", fail)
+    with pytest.raises(MediaError, match=r"one\.jpg.*not enough memory"):
+        read_image(path)

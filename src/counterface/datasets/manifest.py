@@ -25,6 +25,7 @@ LABELS = ("real", "fake")  # by label
 SPLITS = ("train", "val", "test")
 SHOWN = 40  # characters of a wrong value that an error repeats
 LONGEST_NAME = 4000  # characters
+_LONGEST_PART = 255  # bytes between two slashes; no common file system allows more
 _LABEL_OF = {"real": 0, "0": 0, "0.0": 0, "fake": 1, "1": 1, "1.0": 1}
 _SEPARATORS = ",;\t|"
 _OLD_NAMES = {"file": "path", "group": "source"}  # of columns in a CSV
@@ -203,15 +204,16 @@ def _entry(record: dict[str, Any], path: Path, number: int) -> Entry:
     name = str(record["path"] or "").strip()
     if not name:
         raise ConfigError(f"{where}: no file is named")
-    if len(name) > LONGEST_NAME:
-        raise ConfigError(f"{where}: a name of {len(name)} characters; no file can have it")
+    mask = str(record.get("mask") or "")
+    for given in (name, mask):
+        if len(given) > LONGEST_NAME or _has_long_part(given):
+            raise ConfigError(f"{where}: a name of {len(given)} characters; no file can have it")
     if texts["split"] not in ("", *SPLITS):
         split = texts["split"][:SHOWN]
         raise ConfigError(f"{where}: split {split!r}; use {', '.join(SPLITS)} or nothing")
     repeat = str(record.get("repeat") or 1)
     if not repeat.isdigit() or int(repeat) < 1:
         raise ConfigError(f"{where}: repeat {repeat[:SHOWN]!r}; use a whole number, at least 1")
-    mask = record.get("mask")
     return Entry(
         path=path.parent / name,
         label=label,
@@ -229,6 +231,11 @@ def _placed(entry: Entry, folder: Path) -> Entry:
     """The entry with the paths that stand in a manifest of the folder."""
     mask = None if entry.mask is None else _relative(entry.mask, folder)
     return replace(entry, path=_relative(entry.path, folder), mask=mask)
+
+
+def _has_long_part(name: str) -> bool:
+    parts = (part.encode(errors="surrogateescape") for part in Path(name).parts)
+    return any(len(part) > _LONGEST_PART for part in parts)
 
 
 def _relative(path: Path, folder: Path) -> Path:

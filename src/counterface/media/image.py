@@ -100,11 +100,17 @@ def read_image(
             with _any_size():  # TIFF looks again
                 picture = ImageOps.exif_transpose(_load(file, picture, tell))
             array = np.array(to_rgb_picture(picture, tags, tell))
+        except MemoryError as error:
+            raise _memory_short(file) from error
         except DAMAGE as error:
             raise MediaError(
                 f"{show(file)} is damaged or cut short: {error}; fetch it again"
             ) from error
     return array
+
+
+def _memory_short(file: Path) -> MediaError:
+    return MediaError(f"{show(file)}: not enough memory to decode it")
 
 
 def _load(file: Path, picture: Any, tell: Tell | None) -> Any:
@@ -167,6 +173,8 @@ def open_picture(file: Path, max_pixels: int = MAX_PIXELS) -> Any:
     try:
         with _any_size():
             picture = PIL.Image.open(mend_webp(file) or file, formats=formats)
+    except MemoryError as error:
+        raise _memory_short(file) from error
     except DAMAGE as error:
         if foreign := name_foreign(file):
             raise MediaError(f"{show(file)} is {foreign}") from error
