@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -48,11 +48,11 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(words: str, folder: Path) -> tuple[int, str]:
-    """The exit code of a command in a folder, and what it said on its console of errors."""
+    """The exit code of a command in a folder, and what it said."""
     os.chdir(folder)
     os.environ["COUNTERFACE_HOME"] = str(folder / "own")
     said = StringIO()
-    with redirect_stderr(said):
+    with redirect_stdout(said), redirect_stderr(said):
         code = main(words.split())
     return code, said.getvalue()
 

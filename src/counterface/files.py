@@ -205,6 +205,18 @@ def locked(folder: Path, error: type[CounterfaceError]) -> Iterator[None]:
     """
     refuse_links(folder, error)
     make_folder(folder, error)
+    with sole_writer(folder, error):
+        yield
+
+
+@contextmanager
+def sole_writer(folder: Path, error: type[CounterfaceError]) -> Iterator[None]:
+    """A folder that is there, for one writer; links in it are no matter.
+
+    Raises:
+        CounterfaceError: one of the type `error`: another process writes there, or it cannot be
+            written.
+    """
     with ExitStack() as held:
         with writing(folder, error):
             try:

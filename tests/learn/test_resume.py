@@ -142,3 +142,18 @@ def test_a_link_in_a_run_deletes_nothing_elsewhere(tmp_path: Path, name: str) ->
     with pytest.raises(TrainingError, match=f"{name} is a link to .*theirs"):
         train(ToyTask(), Points(), CONFIG, run)
     assert kept.read_bytes() == b"of another run"
+
+
+@pytest.mark.slow
+def test_a_second_process_in_the_same_run_is_refused(tmp_path: Path) -> None:
+    first = start(tmp_path, 0.2)
+    try:
+        wait_for_step(tmp_path, 1, first)
+        before = (tmp_path / "log.jsonl").read_bytes()
+        with pytest.raises(TrainingError, match="is being written by another process"):
+            train(ToyTask(), Points(), CONFIG, tmp_path)
+        assert (tmp_path / "log.jsonl").read_bytes().startswith(before)
+    finally:
+        first.kill()
+        first.wait()
+    assert train(ToyTask(), Points(), CONFIG, tmp_path).stopped == "finished"

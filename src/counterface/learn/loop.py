@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,7 @@ def train(
         log.write("changed", state.step, changed)
     clock = StepClock()
     ended: Ended = "finished"
-    with stop_on_signal() as stop:
+    with stop_on_signal() as stop, closing(log) if log else nullcontext():
         for batch in _batches(dataset, config, state.step, accelerator):
             clock.lap("data")
             seed_everything(config.seed, state.step, accelerator.process_index)
@@ -131,8 +131,6 @@ def train(
                 ended = "finished" if last else "early" if run.patience_is_over else "signal"
                 break
             clock.restart()
-    if log:
-        log.close()
     accelerator.wait_for_everyone()
     return run.finish(ended, stop.number)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from counterface.errors import TrainingError
-from counterface.files import write_bytes
+from counterface.files import sole_writer, write_bytes
 from counterface.project_files import read_json_lines, writing
 
 LOG_FILE = "log.jsonl"  # of a run
@@ -16,11 +17,14 @@ LOG_FILE = "log.jsonl"  # of a run
 class RunLog:
     """Appends to `log.jsonl` and `tensorboard/`; what came after the resumed step is taken back.
 
-    A killed run has logged steps that its last checkpoint does not know; they will be run again.
+    While it is open, no other process can train in the folder. A killed run has logged steps that
+    its last checkpoint does not know; they will be run again.
     """
 
     def __init__(self, out: Path, step: int, *, tensorboard: bool) -> None:
         self.path = out / LOG_FILE
+        self._held = ExitStack()
+        self._held.enter_context(sole_writer(out, TrainingError))
         _forget_after(self.path, step)
         with writing(self.path, TrainingError):
             self._file = self.path.open("a", encoding="utf-8")
@@ -45,6 +49,7 @@ class RunLog:
 
     def close(self) -> None:
         """Close both logs."""
+        self._held.close()
         self._file.close()
         if self._board is not None:
             self._board.close()
