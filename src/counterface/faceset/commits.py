@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from counterface.errors import FacesetError
 from counterface.faceset.header import FORMAT, SourceRecord
-from counterface.faceset.row import ROWS, Row
+from counterface.faceset.row import ROWS, Row, table_to_rows
 from counterface.files import make_folder, refuse_links, sync
 from counterface.media.image import encode_image
 from counterface.project_files import read_parquet, reading, writing
@@ -131,7 +131,9 @@ def _read_commit(path: Path) -> tuple[pa.Table, tuple[SourceRecord, ...]]:
                 f"{path} has format {about['format']}, this Counterface writes {FORMAT}; "
                 "finish the extraction with the version that began it"
             )
-        return ROWS.fit(table).replace_schema_metadata(None), sources
+        table = ROWS.fit(table).replace_schema_metadata(None)
+    table_to_rows(table, str(path))  # once in one table, nobody knows which file was wrong
+    return table, sources
 
 
 def recover(folder: Path) -> None:
