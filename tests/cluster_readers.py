@@ -8,7 +8,7 @@ from pathlib import Path
 from counterface.apps.cluster.manifest import Manifest
 from counterface.apps.cluster.results import Outcome, ResultRow, read_shard
 from counterface.apps.cluster.run_folder import RUN_FILE, RunFolder, RunRecord, open_run, read_run
-from counterface.apps.cluster.summary import find_status, summarize
+from counterface.apps.cluster.summary import summarize
 
 Reader = tuple[Path, Callable[[], object]]  # a valid file, and what reads it
 
@@ -16,7 +16,7 @@ Reader = tuple[Path, Callable[[], object]]  # a valid file, and what reads it
 def cluster_run(folder: Path) -> Reader:
     """What a run over a manifest was begun with."""
     run = _write_run(folder)
-    return run.out / RUN_FILE, lambda: find_status(read_run(run.out))
+    return run.out / RUN_FILE, lambda: read_run(run.out)
 
 
 def cluster_results(folder: Path) -> Reader:

@@ -220,7 +220,7 @@ def read_parquet(
                 raise ValueError(f"{file.metadata.num_rows} rows, more than {MOST_ROWS}")
             table = file.read(columns, use_threads=False)
         table.validate(full=True)
-        _require_text(table)
+        require_text(table)
         return table
 
 
@@ -384,7 +384,7 @@ def _fault(value: Any, finite: bool) -> str:
     return ""
 
 
-def _require_text(table: pa.Table) -> None:
+def require_text(table: pa.Table) -> None:
     """Raise a ValueError where a column of text holds a NUL, which no file name can."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -194,13 +194,17 @@ def scan_the_rest(
     """The report on each file in their order: the kept one, or one that is made and kept."""
     there = {n: report for n, path in enumerate(files) if (report := kept.find(path))}
     made = scan([path for n, path in enumerate(files) if n not in there])
-    for number, path in enumerate(files):
-        if number in there:
-            yield there.pop(number)
-            continue
-        report = next(made)
-        kept.put(path, report)
-        yield report
+    try:
+        for number, path in enumerate(files):
+            if number in there:
+                yield there.pop(number)
+                continue
+            report = next(made)
+            kept.put(path, report)
+            yield report
+    finally:
+        if isinstance(made, Generator):  # its processes end now, not when memory is tidied
+            made.close()
 
 
 def _key(path: Path, sha256: str) -> str:

@@ -32,7 +32,14 @@ from counterface.faceset.header import FORMAT, Header, SourceRecord, migrate
 from counterface.faceset.row import ROWS, Row, is_crop_name, table_to_rows
 from counterface.faceset.store import Faceset, open_or_create
 from counterface.files import replacing
-from counterface.project_files import MOST_ROWS, parse_json, read_bytes, reading, require_file
+from counterface.project_files import (
+    MOST_ROWS,
+    parse_json,
+    read_bytes,
+    reading,
+    require_file,
+    require_text,
+)
 from counterface.provenance.rights import Rights
 from counterface.types import Progress
 
@@ -234,6 +241,7 @@ def _packed_items(file: Path, packed: Any) -> Iterator[_Item]:
                 return
             table = pa.Table.from_batches([batch])
             table.validate(full=True)
+            require_text(table)
             for name in _BYTES:
                 if name not in table.column_names and name != "crop_bytes":
                     table = table.append_column(name, pa.nulls(len(table), pa.binary()))
