@@ -48,7 +48,11 @@ def draw_lab(root: Path) -> None:
         "".join(f'{name} = "{value}"\n' for name, value in RIGHTS.model_dump(include=SAID).items())
     )
     make_file(root / "made.png")
-    folder = root / "data"
+    draw_measured(root / "data")
+
+
+def draw_measured(folder: Path) -> None:
+    """Eight pictures, the fake ones lighter, their manifest, and two detectors."""
     folder.mkdir()
     lines = ["path,label"]
     for number in range(8):

@@ -5,33 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from actors import Expression, draw_actor
 from studio_running import RunningStudio
-from tiny_detector import metadata, write_detector
-
-from counterface.media.image import write_image
-from counterface.types import Pose
+from studio_views import draw_measured
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
 def data(root: Path) -> Path:
-    """Eight pictures, the fake ones lighter, their manifest, and two detectors."""
+    """The data set and the detectors of the tests."""
     folder = root / "data"
-    folder.mkdir()
-    lines = ["path,label"]
-    for number in range(8):
-        image = draw_actor(number, Pose(0, 0, 0), Expression(), 320).image.astype(np.float32)
-        fake = number % 2
-        image = np.clip(image * 0.6 + 90 * fake, 0, 255).astype(np.uint8)
-        write_image(folder / f"{number}.png", image)
-        lines.append(f"{number}.png,{'fake' if fake else 'real'}")
-    (folder / "drawn.csv").write_text("\n".join(lines) + "\n")
-    write_detector(folder / "one.onnx")
-    write_detector(folder / "two.onnx", metadata(name="other"))
+    draw_measured(folder)
     return folder
 
 
