@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from counterface.detect import detector
-from counterface.detect.detector_file.session import GuardedSession
-from counterface.onnx_file import find_fault
+from counterface.onnx.allowed import find_fault
+from counterface.onnx.session import GuardedSession
 
 
 class HereSession:
@@ -28,12 +28,12 @@ class HereSession:
         self.run = session.run
 
 
-def open_session(content: bytes, path: Path) -> HereSession | GuardedSession:
+def open_session(content: bytes, path: Path, *more: Any) -> HereSession | GuardedSession:
     """A session in this process, else one in a child."""
     if not find_fault(content):
         with suppress(Exception):  # ONNX Runtime has no parent of its errors
             return HereSession(detector.open_here(content))
-    return GuardedSession(content, path)
+    return GuardedSession(content, path, *more)
 
 
 @pytest.fixture(autouse=True, scope="module")

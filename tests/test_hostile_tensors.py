@@ -69,6 +69,21 @@ def test_a_checkpoint_whose_header_lies_is_one_error(name: str, tmp_path: Path):
         read_weights(path)
 
 
+@pytest.mark.parametrize("name", LIES)
+def test_published_weights_whose_header_lies_are_one_error(name: str, tmp_path: Path):
+    pytest.importorskip("torch")
+    pytest.importorskip("timm")
+    from counterface.datasets.decoders.taef2 import read_taef2
+    from counterface.learn.feature_net import FeatureConfig, FeatureNet
+
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(LIES[name])
+    with pytest.raises(WeightsError, match=r"w\.safetensors: not TAEF2's weights"):
+        read_taef2(path)
+    with pytest.raises(WeightsError, match=r"w\.safetensors: not weights of resnet10t"):
+        FeatureNet(FeatureConfig(backbone="resnet10t"), path)
+
+
 def test_metadata_without_end_costs_no_more_than_its_size(tmp_path: Path):
     path = tmp_path / "w.safetensors"
     texts = {f"key {number}": "x" * 100 for number in range(50_000)}

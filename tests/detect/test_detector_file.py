@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from onnx import helper
 from tiny_detector import metadata, write_detector
 
-from counterface import onnx_file
 from counterface.detect.detector import Detector
-from counterface.detect.detector_file import session
 from counterface.errors import DetectorError
-from counterface.onnx_file import find_fault
+from counterface.onnx import allowed, session
+from counterface.onnx.allowed import find_fault
 
 GUARDED = True  # these are about the child
 
@@ -95,7 +94,7 @@ def test_a_loop_without_end_is_stopped(tmp_path, monkeypatch):
     path = changed(tmp_path / "d.onnx", loop)
     with pytest.raises(DetectorError, match="needs the operator 'Loop'"):
         Detector.load(path)
-    monkeypatch.setattr(onnx_file, "OPERATORS", onnx_file.OPERATORS | {b"Loop"})
+    monkeypatch.setattr(allowed, "OPERATORS", allowed.OPERATORS | {b"Loop"})
     detector = Detector.load(path)
     with pytest.raises(DetectorError, match="gave no result within 1 s of CPU") as caught:
         detector.score(np.zeros((1, 64, 64, 3), np.uint8))

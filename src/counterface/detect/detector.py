@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, model_validator
 
 from counterface.detect.attribute import Families
-from counterface.detect.detector_file.session import GuardedSession, open_here
 from counterface.detect.weigh import DetectorPart, Weighing
 from counterface.errors import DetectorError
 from counterface.faces.align import TEMPLATES
-from counterface.onnx_file import MOST_BYTES
+from counterface.onnx.allowed import MOST_BYTES
+from counterface.onnx.session import GuardedSession, open_here
 from counterface.project_files import parse_json, read_bytes, reading
 from counterface.types import Floats
 from counterface.wording import unknown_name
@@ -171,7 +171,7 @@ class Detector:
             session = open_here(content)
             metadata = session.get_modelmeta().custom_metadata_map
         else:
-            session = GuardedSession(content, path)
+            session = GuardedSession(content, path, "detector file", DetectorError)
             metadata = session.metadata
         info = read_info(metadata, path)
         _check_signature(session, info, path)

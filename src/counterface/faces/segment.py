@@ -22,7 +22,7 @@ from counterface.device import onnx_options
 from counterface.errors import ShapeError, WeightsError
 from counterface.faces.align import crop_matrix, invert, warp_image
 from counterface.faces.named_model import make_model, needs_weights
-from counterface.onnx_file import find_fault
+from counterface.onnx.allowed import find_fault
 from counterface.project_files import read_bytes, reading
 from counterface.registry import FACE_SEGMENTERS
 from counterface.types import Floats, Image, Mask

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.random import Generator
 
-from counterface.device import onnx_options
 from counterface.errors import ConfigError, WeightsError
-from counterface.onnx_file import find_fault
+from counterface.onnx.session import GuardedSession
 from counterface.project_files import read_bytes, reading
 from counterface.types import Floats, Image
 
@@ -27,7 +25,7 @@ class DecoderFile:
     def __init__(self, path: Path) -> None:
         """The name is the file's, the file what `train_decoders` wrote."""
         self.path, self.name = path, path.stem
-        self._session: Any = None
+        self._session: GuardedSession | None = None
 
     def redraw(self, image: Image, rng: Generator) -> Image:
         """The picture as the decoder draws it, RGB uint8 of the same shape.
@@ -44,22 +42,16 @@ class DecoderFile:
             "image": padded.astype(np.float32).transpose(2, 0, 1)[None] / 255
         }
         for given in session.get_inputs()[1:]:
-            nested = NESTED in session.get_modelmeta().custom_metadata_map
+            nested = NESTED in session.metadata
             inputs["kept"] = kept_channels(int(given.shape[1]), nested, rng)
         made = session.run(None, inputs)[0][0].transpose(1, 2, 0)[:height, :width]
         return np.asarray(np.clip(made * 255 + 0.5, 0, 255), dtype=np.uint8)
 
-    def _open(self) -> Any:
+    def _open(self) -> GuardedSession:
         if self._session is None:
-            import onnxruntime
-
-            with reading(self.path, WeightsError, what="not a decoder"):
+            with reading(self.path, WeightsError):
                 content = read_bytes(self.path)
-                if fault := find_fault(content):
-                    raise ValueError(fault)
-                self._session = onnxruntime.InferenceSession(
-                    content, onnx_options(), providers=["CPUExecutionProvider"]
-                )
+            self._session = GuardedSession(content, self.path, "decoder", WeightsError)
         return self._session
 
     def __getstate__(self) -> dict[str, object]:

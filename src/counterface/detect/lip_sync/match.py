@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from counterface.detect.detector_file.open_net import NetInfo, open_net
 from counterface.detect.lip_sync.lips import FPS, Lips
+from counterface.detect.open_net import NetInfo, open_net
 from counterface.detect.sound.log_mel import BANDS, HOP, log_mel
 from counterface.media.sound import RATE, Sound
 from counterface.types import Floats

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from counterface.detect.detector_file.open_net import NetInfo, open_net
+from counterface.detect.open_net import NetInfo, open_net
 from counterface.detect.sound import lfcc, swings
 from counterface.detect.sound.speech import Spans
 from counterface.media.sound import Sound

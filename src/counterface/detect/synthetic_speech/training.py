@@ -20,7 +20,7 @@ from torch.optim import Optimizer
 from counterface import __version__
 from counterface.config import Record, Settings, write_config
 from counterface.datasets.manifest import LABELS, Entry, of_split, read_manifest
-from counterface.detect.detector_file.open_net import NetInfo
+from counterface.detect.open_net import NetInfo
 from counterface.detect.sound.speech import speech_spans
 from counterface.detect.synthetic_speech.net import SpeechNet, SpeechNetConfig, build_net
 from counterface.detect.synthetic_speech.pieces import (

@@ -25,7 +25,7 @@ from counterface.detect.models.detector_model import DetectorModel
 from counterface.detect.training.fold_pads import fold_pads, with_known_borders
 from counterface.errors import DetectorError
 from counterface.files import make_folder, replacing
-from counterface.onnx_file import find_fault
+from counterface.onnx.allowed import find_fault
 from counterface.project_files import read_bytes, reading
 from counterface.types import Floats
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from counterface.array_pipe import Arrays, receive, send
 from counterface.device import onnx_options
-from counterface.errors import DetectorError
-from counterface.onnx_file import find_fault
+from counterface.errors import CounterfaceError
+from counterface.onnx.allowed import find_fault
 
 MEMORY_MB = 4000  # address space; the shipped detector's process has 1 GB
 CPU_S = 30  # for loading, and for each batch: the shipped detector needs 0.1
@@ -41,20 +41,29 @@ class Port(NamedTuple):
 
 
 class GuardedSession:
-    """Runs a network as `InferenceSession` does; every way to fail is a DetectorError."""
+    """Runs a network as `InferenceSession` does; every way to fail is one kind of error."""
 
-    def __init__(self, content: bytes, path: Path) -> None:
+    def __init__(
+        self, content: bytes, path: Path, what: str, error: type[CounterfaceError]
+    ) -> None:
         """Check the file and load it in a child.
 
+        Args:
+            content: of the file.
+            path: its name, for errors.
+            what: it is to be, such as "detector file".
+            error: the kind of error.
+
         Raises:
-            DetectorError: external data, operators of others, no ONNX file, or past the limits.
+            CounterfaceError: one of that kind: external data, operators of others, no ONNX file, or
+                past the limits.
         """
-        self.path = path
+        self.path, self._what, self._error = path, what, error
         if fault := find_fault(content):
-            raise DetectorError(f"{path}: the detector file is not used: {fault}")
+            raise error(f"{path}: the {what} is not used: {fault}")
         self._process = subprocess.Popen(
             # -P: a file named json.py in the current folder must not be imported.
-            [sys.executable, "-P", "-B", "-m", "counterface.detect.detector_file.child"],
+            [sys.executable, "-P", "-B", "-m", "counterface.onnx.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -77,8 +86,9 @@ class GuardedSession:
         """As `InferenceSession.get_outputs`."""
         return self._outputs
 
-    def run(self, names: list[str], inputs: Arrays) -> list[NDArray[Any]]:
-        """As `InferenceSession.run`."""
+    def run(self, names: list[str] | None, inputs: Arrays) -> list[NDArray[Any]]:
+        """As `InferenceSession.run`; without names all outputs."""
+        names = names or [port.name for port in self._outputs]
         with self._one_at_a_time:
             _, arrays = self._ask({"outputs": names}, inputs)
         return [arrays[name] for name in names]
@@ -104,9 +114,9 @@ class GuardedSession:
             raise self._failed(f"ONNX Runtime refuses it ({reason})")
         return found, answer
 
-    def _failed(self, why: str) -> DetectorError:
+    def _failed(self, why: str) -> CounterfaceError:
         self._finalizer()
-        return DetectorError(f"{self.path}: not a usable detector file: {why}")
+        return self._error(f"{self.path}: not a usable {self._what}: {why}")
 
     def _reason(self) -> str:
         with suppress(subprocess.TimeoutExpired):

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from pydantic import Field
 
 from counterface.config import Record
-from counterface.detect.detector_file.session import GuardedSession, open_here
 from counterface.errors import DetectorError
+from counterface.onnx.session import GuardedSession, open_here
 from counterface.project_files import read_bytes, reading
 
 
@@ -47,7 +47,7 @@ def open_net(
     else:
         with reading(path, DetectorError):
             content = read_bytes(path)
-        session = GuardedSession(content, path)
+        session = GuardedSession(content, path, "detector file", DetectorError)
         said = session.metadata
     where = path or Path(shipped)
     if key not in said:

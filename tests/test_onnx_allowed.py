@@ -13,18 +13,18 @@ import pytest
 from onnx import TensorProto, helper
 from tiny_detector import write_detector
 
-from counterface import onnx_file
 from counterface.datasets.decoders.bank import DecoderFile
 from counterface.detect.detector import Detector
-from counterface.detect.detector_file.session import GuardedSession
 from counterface.detect.lip_sync.match import LipSyncFile
 from counterface.detect.synthetic_speech.pieces import SpeechFile
 from counterface.errors import CounterfaceError, DetectorError
 from counterface.faces.named_model import make_model
-from counterface.onnx_file import find_fault
+from counterface.onnx import allowed
+from counterface.onnx.allowed import find_fault
+from counterface.onnx.session import GuardedSession
 from counterface.registry import FACE_SEGMENTERS
 
-SHIPPED = sorted((Path(onnx_file.__file__).parent).rglob("*.onnx"))
+SHIPPED = sorted((Path(allowed.__file__).parent).rglob("*.onnx"))
 
 
 def external(model: Any) -> None:
@@ -141,12 +141,12 @@ def test_the_files_that_ship_need_nothing_else(path: Path):
 
 def test_the_list_holds_operators_of_onnx_alone():
     known = {schema.name.encode() for schema in onnx.defs.get_all_schemas_with_history()}
-    assert known >= onnx_file.OPERATORS
-    assert onnx_file.OPERATORS.isdisjoint({b"Loop", b"Scan", b"SequenceMap", b"ImageDecoder"})
+    assert known >= allowed.OPERATORS
+    assert allowed.OPERATORS.isdisjoint({b"Loop", b"Scan", b"SequenceMap", b"ImageDecoder"})
 
 
 def test_more_operators_than_a_net_has_are_refused(whole: bytes, monkeypatch):
-    monkeypatch.setattr(onnx_file, "MOST_NODES", 3)
+    monkeypatch.setattr(allowed, "MOST_NODES", 3)
     assert "more than 3 operators" in find_fault(whole)
 
 
@@ -189,7 +189,9 @@ def test_weights_that_are_said_to_be_elsewhere_are_not_opened_by_the_runtime(
     whole: bytes, tmp_path: Path, monkeypatch
 ):
     """Where the check were passed by, the process that runs the file has no folder to look in."""
-    monkeypatch.setattr("counterface.detect.detector_file.session.find_fault", lambda content: None)
+    monkeypatch.setattr("counterface.onnx.session.find_fault", lambda content: None)
     model = onnx.load_from_string(changed(whole, external_and_huge))
     with pytest.raises(DetectorError, match=r"n\.onnx"):
-        GuardedSession(model.SerializeToString(), tmp_path / "n.onnx")
+        GuardedSession(
+            model.SerializeToString(), tmp_path / "n.onnx", "detector file", DetectorError
+        )

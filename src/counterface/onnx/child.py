@@ -1,4 +1,4 @@
-"""The process that runs a detector file: `python -m ...child`, requests on standard input.
+"""The process that runs a network of anyone: `python -m ...child`, requests on standard input.
 
 It gives up rights before it loads the network: no writing, no core dumps, limits on memory and, for
 each request, on CPU time.
