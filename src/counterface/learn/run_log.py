@@ -9,6 +9,7 @@ from pathlib import Path
 
 from counterface.errors import TrainingError
 from counterface.files import sole_writer, write_bytes
+from counterface.learn.board import Board
 from counterface.project_files import read_json_lines, writing
 
 LOG_FILE = "log.jsonl"  # of a run
@@ -28,11 +29,7 @@ class RunLog:
         _forget_after(self.path, step)
         with writing(self.path, TrainingError):
             self._file = self.path.open("a", encoding="utf-8")
-        self._board = None
-        if tensorboard:
-            from torch.utils.tensorboard import SummaryWriter  # imports for a second: only if asked
-
-            self._board = SummaryWriter(str(out / "tensorboard"), purge_step=step + 1)
+        self._board = Board(out, step + 1) if tensorboard else None
 
     def write(self, kind: str, step: int, values: Mapping[str, float]) -> None:
         """Add one line, flushed at once: `{"kind": "train", "step": 100, "loss": 0.4, ...}`.
@@ -44,8 +41,7 @@ class RunLog:
             self._file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
             self._file.flush()
         if self._board is not None:
-            for name, value in values.items():
-                self._board.add_scalar(f"{kind}/{name}", value, step)
+            self._board.add_numbers({f"{kind}/{name}": v for name, v in values.items()}, step)
 
     def close(self) -> None:
         """Close both logs."""

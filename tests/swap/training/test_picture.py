@@ -116,7 +116,14 @@ def test_the_hook_draws_when_due_and_leaves_the_modes_alone(tmp_path: Path) -> N
     names = [path.name for path in sorted((tmp_path / "previews").iterdir())]
     assert names == [f"step-{step:08d}.jpg" for step in (1, 10, 20, 30)]
     assert middle(read_image(tmp_path / "preview.png"), 0, 4) == [170] * 3
-    assert list((tmp_path / "tensorboard").iterdir())
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board = EventAccumulator(str(tmp_path / "tensorboard"))
+    board.Reload()
+    shown = read_image(tmp_path / "preview.png")
+    (last,) = (e for e in board.Images("preview") if e.step == board.Images("preview")[-1].step)
+    assert (last.height, last.width) == shown.shape[:2]
+    assert last.encoded_image_string == (tmp_path / "preview.png").read_bytes()
     assert not list(tmp_path.glob(".*"))  # nothing half written
 
 

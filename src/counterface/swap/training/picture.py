@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 
 from counterface.errors import TrainingError
 from counterface.files import make_folder, write_bytes
+from counterface.learn.board import Board
 from counterface.learn.loop import modes_kept
 from counterface.learn.run_log import read_log
 from counterface.media.image import encode_image
@@ -148,17 +150,15 @@ class Preview:
             rows = self.rows()
         picture = draw_preview(rows, read_curve(self.out), f"step {step:,}".replace(",", " "))
         make_folder(self.out, TrainingError)
-        write_bytes(self.out / "preview.png", encode_image(picture, "PNG"), TrainingError)
+        png = encode_image(picture, "PNG")
+        write_bytes(self.out / "preview.png", png, TrainingError)
         if self.history:
             make_folder(self.out / "previews", TrainingError)
             name = f"step-{step:08d}.jpg"
             write_bytes(self.out / "previews" / name, encode_image(picture, "JPEG"), TrainingError)
         if self.board:
-            from torch.utils.tensorboard import SummaryWriter  # imports for a second: only if asked
-
-            board = SummaryWriter(str(self.out / "tensorboard"))
-            board.add_image("preview", picture, step, dataformats="HWC")
-            board.close()
+            with closing(Board(self.out)) as board:
+                board.add_picture("preview", png, picture.shape[:2], step)
 
 
 def _running_median(values: Sequence[float]) -> list[float]:
