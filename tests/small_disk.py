@@ -1,73 +1,71 @@
-"""A disk of its own for the length of a forked process, which may be filled and emptied again."""
+"""A small disk of its own, which commands write to and a test fills and empties."""
 
 from __future__ import annotations
 
-import ctypes
-import json
 import os
 import shutil
-from collections.abc import Callable
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from killed_by_clock import attempt
-
-_NEW_MOUNTS, _PRIVATE = 0x20000, 0x44000  # CLONE_NEWNS; MS_REC | MS_PRIVATE
 BALLAST = "ballast"
+_HOLD = 'mount -t tmpfs -o size={}m none "$0" && echo there && cat'
 
 
-def mount(folder: Path, megabytes: int) -> None:
-    """Put an empty tmpfs at a folder, seen by this process and its children alone.
+@dataclass(frozen=True)
+class SmallDisk:
+    """A tmpfs that only the processes see that are started by `under`."""
+
+    folder: Path  # where they see it
+    view: Path  # the same for everyone else
+    holder: int  # the process whose end is its end
+
+    @property
+    def under(self) -> list[str]:
+        """The words in front of a command that shall see it."""
+        return ["nsenter", f"--mount=/proc/{self.holder}/ns/mnt", "--"]
+
+    def fill(self, room: int) -> None:
+        """Fill it with one file until so many bytes are free."""
+        with (self.view / BALLAST).open("wb") as file:
+            while (free := shutil.disk_usage(self.view).free - room) > 0:
+                with suppress(OSError):  # somebody else has taken some of it
+                    os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size + free)
+
+    def make_room(self) -> None:
+        """Delete that file."""
+        (self.view / BALLAST).unlink()
+
+
+@contextmanager
+def small_disk(folder: Path, megabytes: int) -> Iterator[SmallDisk]:
+    """A disk for the length of a block.
 
     Raises:
-        OSError: this process may not.
+        OSError: it cannot be mounted here.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
-    options = f"size={megabytes}m".encode()
-    for failed in (
-        libc.unshare(_NEW_MOUNTS),
-        libc.mount(b"none", b"/", None, _PRIVATE, None),
-        libc.mount(b"tmpfs", os.fsencode(folder), b"tmpfs", 0, options),
-    ):
-        if failed:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
+    folder.mkdir(parents=True, exist_ok=True)
+    words = ["unshare", "--mount", "sh", "-c", _HOLD.format(megabytes), str(folder)]
+    holder = subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    with holder.stdin, holder.stdout:
+        if holder.stdout.readline() != b"there\n":
+            holder.wait()
+            raise OSError("a tmpfs cannot be mounted here")
+        view = Path(f"/proc/{holder.pid}/root{folder}")
+        yield SmallDisk(folder, view, holder.pid)
+    holder.wait()
 
 
 @cache
 def may_mount(folder: Path) -> bool:
-    """Whether a tmpfs can be mounted here, by a process that is gone afterwards."""
-    try:
-        return on_a_disk(folder, 1, lambda: True) is True
-    except AssertionError:
-        return False
-
-
-def on_a_disk(folder: Path, megabytes: int, call: Callable[[], Any]) -> Any:
-    """What a call gives (as JSON holds it) in a process with a small disk at `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    answer = folder.with_name(f"{folder.name}.answer")
-    answer.unlink(missing_ok=True)
-
-    def run() -> int:
-        handle = os.open(answer, os.O_WRONLY | os.O_CREAT)
-        mount(folder, megabytes)
-        os.write(handle, json.dumps(call()).encode())
-        return 0
-
-    done = attempt(run, folder.with_name(f"{folder.name}.tally"))
-    assert done.code == 0, done.said
-    return json.loads(answer.read_bytes())
-
-
-def leave_room(disk: Path, room: int) -> None:
-    """Fill the disk with one file until so many bytes are free."""
-    free = shutil.disk_usage(disk).free - room
-    with (disk / BALLAST).open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, max(1, free))
-
-
-def make_room(disk: Path) -> None:
-    """Delete that file."""
-    (disk / BALLAST).unlink()
+    """Whether such a disk can be had here."""
+    with suppress(OSError), small_disk(folder, 1):
+        return True
+    return False

@@ -116,5 +116,6 @@ def end_jobs(state: Path) -> None:
         if "counterface.apps.studio.jobs_process" in words and str(state) in words:
             os.kill(int(number), signal.SIGKILL)
     end = time.monotonic() + 20
-    while is_locked(state / JOBS_LOCK) and time.monotonic() < end:
+    lock = state / JOBS_LOCK  # not there where only the studio sees its disk
+    while lock.exists() and is_locked(lock) and time.monotonic() < end:
         time.sleep(0.05)

@@ -322,7 +322,7 @@ def _as_os_error(fault: Exception) -> OSError | None:
     if isinstance(getattr(fault, "errno", None), int):  # FFmpeg
         return OSError(fault.errno, fault.strerror)  # type: ignore[attr-defined]
     if isinstance(fault, sqlite3.Error):
-        full = getattr(fault, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
+        full = is_disk_full(fault)
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) if full else None
     number = re.search(r"\(os error (\d+)\)", str(fault))  # safetensors, c2pa
     return OSError(int(number[1]), os.strerror(int(number[1]))) if number else None

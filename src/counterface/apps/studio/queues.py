@@ -15,21 +15,25 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from huey import SqliteHuey
 from huey.registry import Message
 from huey.serializer import Serializer
+from sqlalchemy.exc import DatabaseError
 
 from counterface.apps.studio.child_process import start_child
 from counterface.apps.studio.commands import LONG
 from counterface.apps.studio.store import Job, Store
-from counterface.errors import CounterfaceError
+from counterface.errors import CounterfaceError, is_disk_full
 
 QUICK_QUEUE, LONG_QUEUE = "quick", "long"
 LOOK_EVERY_S = 0.3  # whether a running job is to stop
 PATIENCE_S = 60.0  # between asking a command to stop, which may save its state, and ending it
+_ROOM_EVERY_S = 2.0  # whether a full disk has room again
 JOBS_OF_A_WORKER = 500  # then it is started anew, whatever its libraries may have kept
+
+Value = TypeVar("Value")
 
 
 class JsonSerializer(Serializer):
@@ -109,27 +113,31 @@ class Runner:
 
     def run(self, number: str) -> None:
         """Run a job, if it still waits, and write down how it ended."""
-        job = self._store.claim(number)
+        job = _once_there_is_room(lambda: self._store.claim(number))
         if job is None:
             return
         folder = self._store.folder_of(number)
-        folder.mkdir(parents=True, exist_ok=True)
         try:
-            code = self._run_in_worker(job, folder)
-        except OSError as fault:  # too many processes, no memory for one more
+            folder.mkdir(parents=True, exist_ok=True)
+            code, unwritten = self._run_in_worker(job, folder)
+        except OSError as fault:  # too many processes, no memory for one more, no room
             error = f"no process could be started for the job: {fault.strerror}; run it again"
-            self._store.change(number, state="failed", ended=time.time(), error=error)
+            self._end(number, state="failed", error=error)
             return
         stopped = self._store.job(number).state == "stopping" or (code or 0) >= 128
         state = "stopped" if stopped else "done" if code in (0, 2) else "failed"
-        error = "" if state == "done" and code == 0 else _last_words(folder / "log.txt")
+        error = (
+            "" if state == "done" and code == 0 else unwritten or _last_words(folder / "log.txt")
+        )
         if code is None and state == "failed":
             error = "the process of the job died (out of memory?); run it again"
         try:
             self._finish(job)
+        except DatabaseError as fault:
+            state, error = "failed", f"its result could not be kept: {fault.orig}; run it again"
         except (CounterfaceError, OSError, ValueError) as fault:
             state, error = "failed", f"its result could not be kept: {fault}"
-        self._store.change(number, state=state, ended=time.time(), code=code, error=error)
+        self._end(number, state=state, code=code, error=error)
 
     def close(self) -> None:
         """End the worker, whatever it does."""
@@ -138,8 +146,12 @@ class Runner:
             self._worker.wait()
             self._worker = None
 
-    def _run_in_worker(self, job: Job, folder: Path) -> int | None:
-        """The exit code of the command; None where its process died."""
+    def _end(self, number: str, **values: Any) -> None:
+        """Write down how a job ended: else it would run for ever."""
+        _once_there_is_room(lambda: self._store.change(number, ended=time.time(), **values))
+
+    def _run_in_worker(self, job: Job, folder: Path) -> tuple[int | None, str]:
+        """The exit code, None where the process died; and why its words could not be written."""
         worker = self._ready_worker()
         sent = {
             "words": job.words,
@@ -152,14 +164,14 @@ class Runner:
             worker.stdin.flush()
         except BrokenPipeError:
             self.close()
-            return None
-        code = self._wait(job, worker)
+            return None, ""
+        code, unwritten = self._wait(job, worker)
         self._used += 1
         if code is None or job.name in LONG or self._used >= JOBS_OF_A_WORKER:
             self.close()
-        return code
+        return code, unwritten
 
-    def _wait(self, job: Job, worker: subprocess.Popen[str]) -> int | None:
+    def _wait(self, job: Job, worker: subprocess.Popen[str]) -> tuple[int | None, str]:
         asked_at: float | None = None
         while True:
             try:
@@ -167,12 +179,13 @@ class Runner:
             except queue.Empty:
                 answer = {}
             if answer is None:
-                return None
+                return None, ""
             if "end" in answer:
-                return int(answer["end"])
+                return int(answer["end"]), str(answer["error"])
             if "progress" in answer:
                 done, total, text = answer["progress"]
-                self._store.change(job.id, done=done, total=total, text=text)
+                with suppress(DatabaseError):  # the next one will do
+                    self._store.change(job.id, done=done, total=total, text=text)
             if self._store.job(job.id).state == "stopping":
                 if asked_at is None:
                     asked_at = time.monotonic()
@@ -199,6 +212,17 @@ def _read_answers(
         with suppress(ValueError):
             answers.put(json.loads(line))
     answers.put(None)
+
+
+def _once_there_is_room(change: Callable[[], Value]) -> Value:
+    """The answer of the store; a disk that is full is waited for."""
+    while True:
+        try:
+            return change()
+        except DatabaseError as fault:
+            if not is_disk_full(fault):
+                raise
+            time.sleep(_ROOM_EVERY_S)
 
 
 def _last_words(log: Path) -> str:

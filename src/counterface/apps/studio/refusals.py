@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from counterface.apps.studio.places import PlaceError, Places
 from counterface.apps.studio.store import StudioError
 from counterface.config import Record
-from counterface.errors import CounterfaceError, missing_extra, reason_of
+from counterface.errors import CounterfaceError, is_disk_full, missing_extra, reason_of
 
 log = logging.getLogger("counterface.studio")
 
@@ -35,6 +35,7 @@ REASONS = {
     413: "a body that is too large",
     421: "a Host header that is not this studio's",
     422: "a value that is of no use",
+    507: "the disk is full",
 }
 REFUSALS: dict[int | str, dict[str, Any]] = {  # JSON also where the answer is a page or a picture
     status: {
@@ -57,6 +58,7 @@ def add_errors(app: FastAPI, places: Places) -> None:
     async def known(_request: Request, error: CounterfaceError) -> JSONResponse:
         missing = isinstance(error, StudioError) or str(error).endswith("is not there")
         status = 404 if missing else 403 if isinstance(error, PlaceError) else 422
+        status = 507 if is_disk_full(error) else status
         return _refuse(status, places.outward(reason_of(error)))
 
     @app.exception_handler(ModuleNotFoundError)
@@ -80,6 +82,8 @@ def add_errors(app: FastAPI, places: Places) -> None:
 
     @app.exception_handler(Exception)
     async def unknown(request: Request, error: Exception) -> JSONResponse:
+        if is_disk_full(error):
+            return _refuse(507, "the studio's disk is full; make room and try again")
         number = uuid.uuid4().hex[:8]
         log.error("error %s at %s", number, request.url.path, exc_info=error)
         return _refuse(500, f"unexpected error {number}; the studio's log has it")

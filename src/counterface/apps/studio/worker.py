@@ -4,9 +4,10 @@
 
 Reads a line of JSON a job from its input: `{"words": [...], "out": FILE, "log": FILE}`; what the
 command prints goes into FILE, what it says of itself into the log. Answers with lines of JSON:
-`{"progress": [done, total, text]}` now and then, and `{"end": exit code}`. A Ctrl-C (SIGINT)
-reaches the command as on a terminal. It ends when its input does, also in the middle of a job: its
-parent is gone then, and somebody else will run the job again.
+`{"progress": [done, total, text]}` now and then, and `{"end": exit code, "error": text}`, where the
+text says why the files could not be written. A Ctrl-C (SIGINT) reaches the command as on a
+terminal. It ends when its input does, also in the middle of a job: its parent is gone then, and
+somebody else will run the job again.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import queue
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -43,23 +45,30 @@ def main() -> None:
     output.listen(told)
     for job in _jobs():
         last = 0.0
-        code = 130
-        with (
-            Path(job["out"]).open("w", encoding="utf-8") as out,
-            Path(job["log"]).open("a", encoding="utf-8") as log,
-            redirect_stdout(out),
-            redirect_stderr(log),
-        ):
-            try:
-                code = run(job["words"])
-            except KeyboardInterrupt:
-                code = 130
-            except SystemExit as end:
-                code = end.code if isinstance(end.code, int) else 1
-            except Exception as error:  # noqa: BLE001  (a fault in one job must not end the others)
-                log.write(f"counterface: unexpected {type(error).__name__}: {error}\n")
-                code = 1
-        answer({"end": code})
+        try:
+            answer({"end": _run(run, job), "error": ""})
+        except OSError as fault:  # no room for what it prints
+            error = f"what the command says cannot be written: {fault.strerror}"
+            answer({"end": 1, "error": f"{error}; make room and run it again"})
+
+
+def _run(command: Callable[[list[str]], int], job: Any) -> int:
+    """The exit code of a command whose words go into the files of its job."""
+    with (
+        Path(job["out"]).open("w", encoding="utf-8") as out,
+        Path(job["log"]).open("a", encoding="utf-8") as log,
+        redirect_stdout(out),
+        redirect_stderr(log),
+    ):
+        try:
+            return command(job["words"])
+        except KeyboardInterrupt:
+            return 130
+        except SystemExit as end:
+            return end.code if isinstance(end.code, int) else 1
+        except Exception as error:  # noqa: BLE001  (a fault in one job must not end the others)
+            log.write(f"counterface: unexpected {type(error).__name__}: {error}\n")
+            return 1
 
 
 def _jobs() -> Any:
