@@ -38,7 +38,9 @@ from killed_by_clock import (
     damaged,
     work_again,
 )
-from short_commands import COMMANDS, UNITS, Command, draw_desk, warm_up
+from short_commands import COMMANDS, SERVICES, UNITS, Command, draw_desk, warm_up
+
+ALL = (*COMMANDS, *SERVICES)
 
 
 class Bench:
@@ -52,10 +54,8 @@ class Bench:
         """One attempt, in the folder as it is."""
 
         def call() -> int:
-            from counterface.apps.cli.main import main
-
             os.chdir(self.trial)
-            return main(case.words.split())
+            return case.run()
 
         return attempt(call, self.tally, kill_at)
 
@@ -153,7 +153,7 @@ def table(results: Path) -> Iterator[str]:
         found = json.loads(line)
         chains[found["case"]].append(found)
     yield from head("command", "kills", "in work proper", "work lost: median, worst", "wrong")
-    units = {case.name: case.unit for case in COMMANDS}
+    units = {case.name: case.unit for case in ALL}
     for name, all_ in chains.items():
         kills = [kill for chain in all_ for kill in chain["kills"]]
         lost = [kill["again"] for kill in kills if kill["in_work"]] or [0]
@@ -162,7 +162,7 @@ def table(results: Path) -> Iterator[str]:
             f"`{name}`",
             len(kills),
             sum(kill["in_work"] for kill in kills),
-            f"{statistics.median(lost):g}, {max(lost)} {units.get(name, 'job')}s",
+            f"{statistics.median(lost):g}, {max(lost)} {units[name]}s",
             f"{wrong} of {len(all_)} runs",
         )
 
@@ -208,7 +208,7 @@ def measure(folder: Path, given: argparse.Namespace, end: float) -> None:
     for found in map(json.loads, known):
         numbers[found["case"]] = max(numbers[found["case"]], found["number"] + 1)
         kills[found["case"]] += len(found["kills"])
-    cases = [case for case in COMMANDS if not given.only or case.name in given.only]
+    cases = [case for case in ALL if not given.only or case.name in given.only]
     with given.results.open("a") as stream:
         while time.monotonic() < end:
             open_ = [case for case in cases if kills[case.name] < given.kills]

@@ -37,17 +37,8 @@ from counterface.provenance.verify import verify_file
 VIDEOS, PICTURES = (".mp4", ".mov"), (".png", ".jpg")
 # when, how fast, and what is drawn anew each time; the last four follow from a new signature
 UNSTEADY = {
-    *(
-        "seconds",
-        "waiting_for_data",
-        "examples_per_s",
-        "time",
-        "when",
-        "created",
-        "id",
-        "fingerprint",
-    ),
-    *("sha256", "bytes", "signer", "pid"),
+    *("seconds", "waiting_for_data", "examples_per_s", "time", "when", "created", "ended"),
+    *("tries", "timings_s", "id", "fingerprint", "sha256", "bytes", "signer", "pid"),
 }
 
 
@@ -316,6 +307,9 @@ def _row_counts(path: Path) -> dict[str, int]:
 
 
 def _steady(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith("{"):  # a report in a table
+        with suppress(ValueError):
+            return _steady(json.loads(value))
     if isinstance(value, dict):
         return {key: _steady(one) for key, one in value.items() if key not in UNSTEADY}
     return [_steady(one) for one in value] if isinstance(value, list) else value

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from actors import draw_clip, write_clip
 from drawn_facesets import write_person
 from killed_by_clock import Unit
+from studio_work import run_jobs
 from tiny_detector import write_detector
 
 RIGHTS = "--rights.shown x --rights.basis synthetic --rights.reference drawn"
@@ -63,7 +65,15 @@ UNITS = (
     ),
     Unit("counterface.datasets.face_store:cut_clips", lambda path, *_: f"file {path.name}"),
     Unit("counterface.detect.scanning.scan_files:scan_files", lambda report: f"{report.file.name}"),
+    Unit("counterface.apps.cluster.dispatch:Dispatch._finish", lambda _, row, *__: f"row {row}"),
+    Unit("studio_work:has_ended", lambda line: f"job {line}"),
 )
+CLIPS = [f"many/real/{person}.mp4" for person in (5, 6, 7)]
+CUT = {
+    "command": "dataset faces",
+    "arguments": ["trial/set.parquet", "trial/studio_cut"],
+    "options": {"size": 64, "moments": 2},
+}
 
 
 @dataclass(frozen=True)
@@ -75,11 +85,19 @@ class Command:
     bound: int  # units that a kill may cost at most, as its page says
     weight: int = 1  # how many kills of others one of this takes the time of
 
+    call: Callable[[], int] | None = None  # in the folder, in place of a command of these words
+
     @property
     def name(self) -> str:
         """The words before the first argument."""
         words = self.words.split()
         return "scan --jobs 2" if words[0] == "scan" else " ".join(words[:2])
+
+    def run(self) -> int:
+        """The exit code of the command in the current folder."""
+        from counterface.apps.cli.main import main
+
+        return self.call() if self.call else main(self.words.split())
 
 
 COMMANDS = (
@@ -99,6 +117,13 @@ COMMANDS = (
         "scan many --jobs 2 --html page.html --csv table.csv --detector tiny.onnx", "file", 4, 3
     ),
     Command("dataset faces set.parquet cut --size 64 --moments 2", "file", 1),
+)
+# they start many processes of their own, which take their time
+SERVICES = (
+    Command(
+        "cluster scan many scanned --workers 1 --shard-rows 2 --detector tiny.onnx", "row", 3, 8
+    ),
+    Command("studio jobs", "job", 0, 8, lambda: run_jobs(Path.cwd(), CLIPS, CUT)),
 )
 
 
