@@ -1,13 +1,15 @@
 """Commands killed (SIGKILL) at random moments of the clock: what is lost, and what is left.
 
-    python benchmarks/sudden_death.py RESULTS.jsonl [--minutes 60] [--kills 100] [--only NAME ...]
-    python benchmarks/sudden_death.py RESULTS.jsonl --table  # writes it into docs/results.md
+    python benchmarks/hardening/sudden_death.py               # ten minutes, a few kills of each
+    python benchmarks/hardening/sudden_death.py --out DIR --minutes 180 [--kills 100] [--only NAME]
+    python benchmarks/hardening/sudden_death.py --out DIR --table  # writes it into docs/results.md
 
 Each command is run unkilled, then again and again from the start: it is killed at a moment spread
 over its whole duration, with all its children, run again, in every second case killed once more,
 and run until it gets through. Then all that is there must open and verify, nothing may be left
-over, and what it says must be what the unkilled run says. The moments follow from a seed; results
-are appended one line a chain, and the same call goes on where it was stopped.
+over, and what it says must be what the unkilled run says. The moments follow from a seed. `--out`
+keeps results, a line a chain, and the same call goes on where it was stopped; chains that end
+otherwise are kept there to look into. The script ends with 1 where one did.
 """
 
 from __future__ import annotations
@@ -18,18 +20,19 @@ import os
 import random
 import shutil
 import statistics
+import sys
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import drawn  # noqa: F401  (lets this import from tests)
-from tables import head, row, write_section
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
-# isort: split
-from killed import left_behind
-from killed_by_clock import (
+from killed import left_behind  # noqa: E402
+from killed_by_clock import (  # noqa: E402
     Attempt,
     Moment,
     attempt,
@@ -38,7 +41,15 @@ from killed_by_clock import (
     damaged,
     work_again,
 )
-from short_commands import COMMANDS, SERVICES, UNITS, Command, draw_desk, warm_up
+from short_commands import (  # noqa: E402
+    COMMANDS,
+    SERVICES,
+    UNITS,
+    Command,
+    draw_desk,
+    warm_up,
+)
+from tables import head, row, write_section  # noqa: E402
 
 ALL = (*COMMANDS, *SERVICES)
 
@@ -167,26 +178,33 @@ def table(results: Path) -> Iterator[str]:
         )
 
 
-def main() -> None:
+def main() -> int:
+    """Kill, print the table, and end with 1 where something was wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("results", type=Path)
-    parser.add_argument("--folder", type=Path, default=Path("sudden_death"), help="to work in")
-    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--out", type=Path, help="keep results, and go on from them")
+    parser.add_argument("--minutes", type=float, default=10.0, help="no chain is begun after")
     parser.add_argument("--kills", type=int, default=100, help="of each command")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--only", nargs="*", default=[])
-    parser.add_argument("--table", action="store_true")
+    parser.add_argument("--only", nargs="*", default=[], help="names of commands")
+    parser.add_argument("--table", action="store_true", help="write it into docs/results.md")
     given = parser.parse_args()
-    if given.table:
-        write_section("sudden death", table(given.results))
-        return
-    end = time.monotonic() + given.minutes * 60
-    measure(given.folder.resolve(), given, end)
-    print("\n".join(table(given.results)))
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = (given.out or Path(scratch)).resolve()
+        results = folder / "chains.jsonl"
+        if not given.table:
+            folder.mkdir(parents=True, exist_ok=True)
+            measure(folder, results, given)
+            os.chdir(ROOT)  # the folder may be one that goes away
+        lines = list(table(results))
+        if given.table:
+            write_section("sudden death", lines)
+        print("\n".join(lines))
+        return int(any(json.loads(line)["wrong"] for line in results.read_text().splitlines()))
 
 
-def measure(folder: Path, given: argparse.Namespace, end: float) -> None:
+def measure(folder: Path, results: Path, given: argparse.Namespace) -> None:
     """Kill each command in turn, until each has had its kills or the time is over."""
+    end = time.monotonic() + given.minutes * 60
     os.environ.setdefault("MKL_CBWR", "AVX2,STRICT")  # else it rounds by where memory lies
     bench = Bench(folder)
     warm_up()
@@ -194,22 +212,21 @@ def measure(folder: Path, given: argparse.Namespace, end: float) -> None:
         drawn = folder / "drawn"
         shutil.rmtree(drawn, ignore_errors=True)
         drawn.mkdir(parents=True)
-        os.environ["COUNTERFACE_HOME"] = str(drawn / "own")
-        os.chdir(drawn)
-        draw_desk(drawn)
-        os.chdir(folder)
+        made = attempt(lambda: _draw(drawn), bench.tally)  # training here would leave threads
+        if made.code != 0:
+            raise SystemExit(made.said)
         drawn.rename(bench.desk)
     os.environ["COUNTERFACE_HOME"] = str(bench.trial / "own")
     os.chdir(folder)
     count_units(UNITS, bench.tally)
-    known = given.results.read_text().splitlines() if given.results.exists() else []
+    known = results.read_text().splitlines() if results.exists() else []
     numbers: dict[str, int] = defaultdict(int)
     kills: dict[str, int] = defaultdict(int)
     for found in map(json.loads, known):
         numbers[found["case"]] = max(numbers[found["case"]], found["number"] + 1)
         kills[found["case"]] += len(found["kills"])
     cases = [case for case in ALL if not given.only or case.name in given.only]
-    with given.results.open("a") as stream:
+    with results.open("a") as stream:
         while time.monotonic() < end:
             open_ = [case for case in cases if kills[case.name] < given.kills]
             if not open_:
@@ -224,5 +241,12 @@ def measure(folder: Path, given: argparse.Namespace, end: float) -> None:
                 print(f"{case.name} {found['number']}: {text}", flush=True)
 
 
+def _draw(folder: Path) -> int:
+    os.environ["COUNTERFACE_HOME"] = str(folder / "own")
+    os.chdir(folder)
+    draw_desk(folder)
+    return 0
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
