@@ -86,6 +86,7 @@ class Command:
     weight: int = 1  # how many kills of others one of this takes the time of
 
     call: Callable[[], int] | None = None  # in the folder, in place of a command of these words
+    apart: str = "-"  # folder whose files have names of chance: what they say stands elsewhere too
 
     @property
     def name(self) -> str:
@@ -123,7 +124,7 @@ SERVICES = (
     Command(
         "cluster scan many scanned --workers 1 --shard-rows 2 --detector tiny.onnx", "row", 3, 8
     ),
-    Command("studio jobs", "job", 0, 8, lambda: run_jobs(Path.cwd(), CLIPS, CUT)),
+    Command("studio jobs", "job", 0, 8, lambda: run_jobs(Path.cwd(), CLIPS, CUT), "studio"),
 )
 
 

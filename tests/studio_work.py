@@ -22,7 +22,7 @@ def run_jobs(folder: Path, places: list[str], command: dict[str, Any]) -> int:
         places: files to scan, below the folder.
         command: a job that runs for long, as the interface takes it.
     """
-    begun, told = time.time(), set[str]()
+    begun, ended = time.time(), set[str]()
     with run_studio(folder / "studio", folder) as studio:
         jobs = jobs_of(studio)
         if not any(job["command"] == "scan" for job in jobs):
@@ -33,18 +33,22 @@ def run_jobs(folder: Path, places: list[str], command: dict[str, Any]) -> int:
         while True:
             jobs = jobs_of(studio)
             for job in jobs:
-                if job["state"] not in OPEN and job["ended"] >= begun and job["id"] not in told:
-                    told.add(job["id"])
+                if job["state"] not in OPEN and job["ended"] >= begun and job["id"] not in ended:
+                    ended.add(job["id"])
                     has_ended(job["line"])
             if not any(job["state"] in OPEN for job in jobs):
                 break
             time.sleep(0.1)
+        found = [studio.ask("GET", f"/api/v1/jobs/{job['id']}")[1] for job in jobs]
         _, scans = studio.ask("GET", "/api/v1/scans")
-    found = {
-        "jobs": sorted([job["line"], job["state"], job["code"]] for job in jobs),
+    told = {
+        "jobs": sorted(
+            [one["job"]["line"], one["job"]["state"], one["job"]["code"], one["results"]]
+            for one in found
+        ),
         "scans": sorted([scan["name"], scan["verdict"]] for scan in scans),
     }
-    (folder / "jobs.json").write_text(json.dumps(found))
+    (folder / "jobs.json").write_text(json.dumps(told))
     return 0
 
 

@@ -89,7 +89,7 @@ class Bench:
                     raise SystemExit(f"{case.words}: exit code {done.code}\n{done.said}")
                 if wrong := damaged(self.trial):
                     raise SystemExit(f"{case.words}: unkilled, but damaged: {wrong}")
-                runs.append(contents(self.trial))
+                runs.append(self.found(case))
                 seconds.append(done.cpu_s)
             first, second = runs
             differ = [name for name in first if first[name] != second.get(name)]
@@ -101,6 +101,11 @@ class Bench:
             )
             file.write_text(json.dumps(self._whole[case.name]))
         return self._whole[case.name]
+
+    def found(self, case: Command) -> dict[str, str]:
+        """What is there now."""
+        found = contents(self.trial)
+        return {name: said for name, said in found.items() if Path(name).parts[0] != case.apart}
 
     def _keep(self, name: str) -> None:
         """Keep a copy of the folder to look into."""
@@ -127,7 +132,7 @@ class Bench:
             wrong.append(f"exit code {last.code}: {last.said[-500:]}")
         wrong += [f"continued: {text}" for text in damaged(self.trial)]
         wrong += [f"left over: {path.name}" for path in left_behind(self.trial)]
-        wrong += list(_differences(expected, contents(self.trial)))
+        wrong += list(_differences(expected, self.found(case)))
         if wrong:
             self._keep(f"wrong {case.name} {number}")
         again = work_again(attempts)

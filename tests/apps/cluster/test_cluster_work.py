@@ -62,7 +62,8 @@ def test_a_file_behind_an_address_is_reported_by_its_address(
     report = Report.model_validate_json(found["report"])
     assert (report.file.path, report.file.name) == ("memory://store/a.png", "a.png")
     gone = json.loads(scanner.work("x", "memory://store/gone.png"))
-    assert (gone["status"], gone["error_kind"]) == ("failed", "fetch")
+    assert (gone["status"], gone["error_kind"]) == ("failed", "missing")
+    assert gone["error"] == "memory://store/gone.png does not exist; check the name"
 
 
 def test_files_that_cannot_be_scanned_say_what_is_wrong(

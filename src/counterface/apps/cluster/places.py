@@ -60,6 +60,7 @@ def local_copy(place: str, most_mb: float) -> Iterator[Path]:
 
     Raises:
         ConfigError: as `open_place`.
+        FileNotFoundError: the store has no such file.
         FetchError: it cannot be read, or is larger than `most_mb` (million bytes).
     """
     if protocol_of(place) is None:
@@ -81,6 +82,8 @@ def local_copy(place: str, most_mb: float) -> Iterator[Path]:
                     target.write(block)
         except MediaError:
             raise
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"{place} does not exist; check the name") from error
         except Exception as error:  # each store raises errors of its own
             text = str(error) or type(error).__name__
             raise FetchError(f"{place}: cannot be fetched: {text}") from error
