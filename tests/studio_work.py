@@ -43,7 +43,7 @@ def run_jobs(folder: Path, places: list[str], command: dict[str, Any]) -> int:
         _, scans = studio.ask("GET", "/api/v1/scans")
     told = {
         "jobs": sorted(
-            [one["job"]["line"], one["job"]["state"], one["job"]["code"], one["results"]]
+            [*(one["job"][key] for key in ("command", "title", "state", "code")), one["results"]]
             for one in found
         ),
         "scans": sorted([scan["name"], scan["verdict"]] for scan in scans),
