@@ -39,13 +39,15 @@ def run_jobs(folder: Path, places: list[str], command: dict[str, Any]) -> int:
             if not any(job["state"] in OPEN for job in jobs):
                 break
             time.sleep(0.1)
-        found = [studio.ask("GET", f"/api/v1/jobs/{job['id']}")[1] for job in jobs]
+        found = [
+            studio.ask("GET", f"/api/v1/jobs/{job['id']}")[1]
+            for job in jobs
+            if job["command"] == "scan"  # the other says what was there already
+        ]
         _, scans = studio.ask("GET", "/api/v1/scans")
     told = {
-        "jobs": sorted(
-            [*(one["job"][key] for key in ("command", "title", "state", "code")), one["results"]]
-            for one in found
-        ),
+        "jobs": sorted([job["command"], job["title"], job["state"], job["code"]] for job in jobs),
+        "reports": sorted([one["job"]["title"], one["results"]] for one in found),
         "scans": sorted([scan["name"], scan["verdict"]] for scan in scans),
     }
     (folder / "jobs.json").write_text(json.dumps(told))
