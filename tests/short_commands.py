@@ -110,8 +110,11 @@ COMMANDS = (
         5,
     ),
     Command("detect train detector.toml", "step", 5),
-    Command(
-        f"swap convert run clip_b.mp4 swapped.mp4 --segment-s 0.5 --batch 8 {RIGHTS}", "frame", 240
+    Command(  # ProRes, for x264 does not always encode the same pictures the same way
+        "swap convert run clip_b.mp4 swapped.mov --codec prores --segment-s 0.5 --batch 8 "
+        f"{RIGHTS}",
+        "frame",
+        240,
     ),
     Command("dataset build pairs.toml --yes", "frame or step", 240, 3),
     Command(
