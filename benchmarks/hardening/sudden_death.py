@@ -168,7 +168,9 @@ def table(results: Path) -> Iterator[str]:
     for line in results.read_text().splitlines():
         found = json.loads(line)
         chains[found["case"]].append(found)
-    yield from head("command", "kills", "in work proper", "work lost: median, worst", "wrong")
+    yield from head(
+        "command", "kills", "in work proper", "done again: median, worst", "ended otherwise"
+    )
     units = {case.name: case.unit for case in ALL}
     for name, all_ in chains.items():
         kills = [kill for chain in all_ for kill in chain["kills"]]
@@ -178,7 +180,7 @@ def table(results: Path) -> Iterator[str]:
             f"`{name}`",
             len(kills),
             sum(kill["in_work"] for kill in kills),
-            f"{statistics.median(lost):g}, {max(lost)} {units[name]}s",
+            f"{statistics.median(lost):g}, {max(lost)} {units[name].replace(' or ', 's or ')}s",
             f"{wrong} of {len(all_)} runs",
         )
 
