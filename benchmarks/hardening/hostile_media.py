@@ -208,7 +208,13 @@ class Folder:
         own = (str(self.base), str(self.place / "own"), str(cache_dir().parent), str(ROOT))
         own = (*own, str(self.place / "tiny.onnx"))
         system = ("/usr/", "/lib", "/proc/", "/sys/", "/dev/", "/etc/ld.so", "/etc/localtime")
-        system = (*system, "/etc/passwd", "/etc/nsswitch.conf", "/etc/os-release")  # who, and where
+        system = (
+            *system,
+            "/etc/passwd",
+            "/etc/nsswitch.conf",
+            "/etc/os-release",
+            "/etc/ssl/openssl.cnf",
+        )
         python = (sys.prefix, sys.base_prefix, str(Path(sys.prefix).resolve()))
         allowed = (*own, *system, *python, *map(os.path.realpath, python))
         for line in self.trace.read_text(errors="replace").splitlines():
