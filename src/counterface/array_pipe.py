@@ -8,8 +8,12 @@ from __future__ import annotations
 import json
 import os
 import resource
+import select
+import subprocess
 import sys
+import weakref
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -19,6 +23,63 @@ Arrays = dict[str, NDArray[Any]]
 TYPES = ("float32", "float64", "float16", "uint8", "int32", "int64", "bool")
 _LONGEST = 50_000_000  # bytes of a message without its arrays
 _MOST_BYTES = 1_000_000_000  # of an array
+UNUSABLE = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError)  # an answer is
+
+
+class Child:
+    """A process that runs files of others, and answers one message at a time."""
+
+    def __init__(self, module: str) -> None:
+        """Start it.
+
+        Args:
+            module: its `main` talks by `open_pipes`.
+        """
+        self.process = subprocess.Popen(
+            # -P: a file named json.py in the current folder must not be imported.
+            [sys.executable, "-P", "-B", "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+            start_new_session=True,  # Ctrl-C is for the parent, which then stops the child
+        )
+        self.end = weakref.finalize(self, _end, self.process, os.getpid())
+
+    def ask(
+        self, message: Mapping[str, Any], arrays: Arrays, wall_s: float
+    ) -> tuple[dict[str, Any], Arrays]:
+        """Its answer. After any of these errors `end` it: what it says next belongs to nothing.
+
+        Raises:
+            TimeoutError: none came within `wall_s`.
+            EOFError, OSError: it has ended.
+            Exception: one of `UNUSABLE`: its answer is nonsense.
+        """
+        sink, source = self.process.stdin, self.process.stdout
+        assert sink is not None
+        assert source is not None
+        try:
+            send(sink, message, arrays)  # type: ignore[arg-type]
+            if not select.select([source], [], [], wall_s)[0]:
+                raise TimeoutError
+            return receive(source)  # type: ignore[arg-type]
+        except (EOFError, OSError, *UNUSABLE):
+            raise
+        except BaseException:
+            self.end()
+            raise
+
+
+def _end(process: subprocess.Popen[bytes], owner: int) -> None:
+    if os.getpid() != owner:  # a fork of the process that started it
+        return
+    process.kill()
+    process.wait()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with suppress(OSError):
+                stream.close()
 
 
 def send(sink: BinaryIO, message: Mapping[str, Any], arrays: Arrays | None = None) -> None:

@@ -7,13 +7,7 @@ CPU time. A file that breaks a parser in native code ends that process and is an
 
 from __future__ import annotations
 
-import os
-import select
-import subprocess
-import sys
-import weakref
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +15,9 @@ from typing import Any
 import numpy as np
 
 from counterface.array_pipe import (
+    UNUSABLE,
     Arrays,
+    Child,
     give_up_rights,
     limit_cpu,
     open_pipes,
@@ -55,16 +51,7 @@ class OwnProcess:
             WeightsError: the file cannot be used, or not within the limits.
         """
         self.path = path
-        self._process = subprocess.Popen(
-            # -P: a file named json.py in the current folder must not be imported.
-            [sys.executable, "-P", "-B", "-m", "counterface.faces.own_process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-            start_new_session=True,  # Ctrl-C is for the parent, which then stops the child
-        )
-        self._end = weakref.finalize(self, _end, self._process, os.getpid())
+        self._child = Child("counterface.faces.own_process")
         said, _ = self._ask({"kind": registry.kind, "name": name, "path": str(path.absolute())}, {})
         if registry is FACE_SEGMENTERS:
             self.template, self.size = self._crops_of(said)
@@ -111,32 +98,25 @@ class OwnProcess:
         return template, size
 
     def _ask(self, message: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-        sink, source = self._process.stdin, self._process.stdout
-        assert sink is not None
-        assert source is not None
         try:
-            send(sink, message, arrays)  # type: ignore[arg-type]
-            if not select.select([source], [], [], WALL_S)[0]:
-                raise self._failed(f"no answer within {WALL_S} s")
-            answer = receive(source)  # type: ignore[arg-type]
+            answer = self._child.ask(message, arrays, WALL_S)
+        except TimeoutError as error:
+            raise self._failed(f"no answer within {WALL_S} s") from error
         except (EOFError, OSError) as error:
             raise self._failed(
                 f"its process ended; it may have needed more than {CPU_S} s of CPU time for a "
                 f"picture or more than {MEMORY_MB} MB, or the file is damaged"
             ) from error
-        except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+        except UNUSABLE as error:
             raise self._failed(f"its answer cannot be used ({error})") from error
-        except BaseException:
-            self._end()
-            raise
         if "error" in answer[0]:
-            self._end()
+            self._child.end()
             reason = " ".join(str(answer[0]["error"]).split())[:400]
             raise WeightsError(reason if str(self.path) in reason else f"{self.path}: {reason}")
         return answer
 
     def _failed(self, why: str) -> WeightsError:
-        self._end()
+        self._child.end()
         return WeightsError(f"{self.path}: not used: {why}")
 
 
@@ -180,17 +160,6 @@ def unpack_faces(message: dict[str, Any], arrays: Arrays) -> list[Face]:
         keypoints, landmarks, dense = (points(index, name) for name in _POINTS)
         faces.append(Face(box, score, keypoints, landmarks, dense, pose))
     return faces
-
-
-def _end(process: subprocess.Popen[bytes], owner: int) -> None:
-    if os.getpid() != owner:  # a fork of the process that started it
-        return
-    process.kill()
-    process.wait()
-    for stream in (process.stdin, process.stdout):
-        if stream is not None:
-            with suppress(OSError):
-                stream.close()
 
 
 def main() -> None:

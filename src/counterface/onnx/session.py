@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import select
 import signal
 import subprocess
-import sys
-import weakref
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
@@ -16,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from counterface.array_pipe import Arrays, receive, send
+from counterface.array_pipe import UNUSABLE, Arrays, Child
 from counterface.device import onnx_options
 from counterface.errors import CounterfaceError
 from counterface.onnx.allowed import find_fault
@@ -61,16 +57,7 @@ class GuardedSession:
         self.path, self._what, self._error = path, what, error
         if fault := find_fault(content):
             raise error(f"{path}: the {what} is not used: {fault}")
-        self._process = subprocess.Popen(
-            # -P: a file named json.py in the current folder must not be imported.
-            [sys.executable, "-P", "-B", "-m", "counterface.onnx.child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-            start_new_session=True,  # Ctrl-C is for the parent, which then stops the child
-        )
-        self._finalizer = weakref.finalize(self, _end, self._process, os.getpid())
+        self._child = Child("counterface.onnx.child")
         self._one_at_a_time = Lock()
         file = np.frombuffer(content, np.uint8)
         found, _ = self._ask({"memory_mb": MEMORY_MB, "cpu_s": CPU_S}, {"file": file})
@@ -94,45 +81,27 @@ class GuardedSession:
         return [arrays[name] for name in names]
 
     def _ask(self, message: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-        sink, source = self._process.stdin, self._process.stdout
-        assert sink is not None
-        assert source is not None
         try:
-            send(sink, message, arrays)  # type: ignore[arg-type]
-            if not select.select([source], [], [], WALL_S)[0]:
-                raise self._failed(f"the network gave no result within {WALL_S} s")
-            found, answer = receive(source)  # type: ignore[arg-type]
+            found, answer = self._child.ask(message, arrays, WALL_S)
+        except TimeoutError as error:
+            raise self._failed(f"the network gave no result within {WALL_S} s") from error
         except (EOFError, OSError) as error:
             raise self._failed(self._reason()) from error
-        except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+        except UNUSABLE as error:
             raise self._failed(f"its answer cannot be used ({error})") from error
-        except BaseException:
-            self._finalizer()
-            raise
         if "error" in found:
             reason = " ".join(str(found["error"]).split())[:400]
             raise self._failed(f"ONNX Runtime refuses it ({reason})")
         return found, answer
 
     def _failed(self, why: str) -> CounterfaceError:
-        self._finalizer()
+        self._child.end()
         return self._error(f"{self.path}: not a usable {self._what}: {why}")
 
     def _reason(self) -> str:
         with suppress(subprocess.TimeoutExpired):
-            code = self._process.wait(timeout=5)
+            code = self._child.process.wait(timeout=5)
             if code in (-signal.SIGXCPU, -signal.SIGKILL):
                 return f"the network gave no result within {CPU_S} s of CPU time"
             return f"its process ended with code {code}; it may need more than {MEMORY_MB} MB"
         return "its process stopped answering"
-
-
-def _end(process: subprocess.Popen[bytes], owner: int) -> None:
-    if os.getpid() != owner:  # a fork of the process that started it
-        return
-    process.kill()
-    process.wait()
-    for stream in (process.stdin, process.stdout):
-        if stream is not None:
-            with suppress(OSError):
-                stream.close()
