@@ -1,12 +1,12 @@
 """What an ONNX file may hold: everything in the file itself, and operators of a known list alone.
 
-A small reader of protobuf's wire format, so that it is known before ONNX Runtime sees the file that
-no other file would be read. Field numbers are those of onnx.proto.
+Protobuf's wire format is read here, so that it is known before ONNX Runtime sees the file that no
+other file would be read. Field numbers are those of onnx.proto.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from counterface.wire_format import read_fields, read_varint
 
 DOMAINS = (b"", b"ai.onnx", b"ai.onnx.ml")
 MOST_BYTES = 1_000_000_000
@@ -71,7 +71,7 @@ def find_fault(content: bytes) -> str | None:
             if nodes > MOST_NODES:
                 return f"more than {MOST_NODES} operators"
             numbers = 1
-            for field, value in _fields(data):
+            for field, value in read_fields(data):
                 seen += 1
                 if seen > _MOST_FIELDS:
                     return f"more than {_MOST_FIELDS} parts"
@@ -112,39 +112,6 @@ def _product(value: int | memoryview) -> int:
         return value
     product, at = 1, 0
     while at < len(value) and product <= MOST_NUMBERS:
-        side, at = _varint(value, at)
+        side, at = read_varint(value, at)
         product *= side
     return product
-
-
-def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Number and value of each field of a message; IndexError or ValueError where it is none."""
-    at = 0
-    while at < len(data):
-        key, at = _varint(data, at)
-        wire = key & 7
-        if wire == 0:
-            value, at = _varint(data, at)
-            yield key >> 3, value
-            continue
-        if wire == 2:
-            size, at = _varint(data, at)
-        elif wire in (1, 5):
-            size = 8 if wire == 1 else 4
-        else:
-            raise ValueError(wire)
-        if size > len(data) - at:
-            raise ValueError(size)
-        yield key >> 3, data[at : at + size]
-        at += size
-
-
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = data[at]
-        at += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, at
-    raise ValueError("varint")

@@ -8,9 +8,7 @@ network is OpenCV's own (Apache-2.0). OpenCV 5 reads no Caffe files. Ours reads 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -21,6 +19,7 @@ from counterface.errors import WeightsError
 from counterface.faces.face_detector import merge_faces, require_rgb
 from counterface.project_files import read_bytes, reading
 from counterface.types import Face, Floats, Image
+from counterface.wire_format import read_fields, read_varint
 
 SIDE = 300  # of the input, pixels; the picture is squeezed into it
 MEAN_BGR = (104.0, 117.0, 123.0)  # what the file's own training took off
@@ -88,9 +87,9 @@ def read_caffe_layers(path: Path) -> Layers:
     """
     with reading(path, WeightsError, what="not a .caffemodel"):
         layers = {}
-        for field, content in _fields(read_bytes(path, _MOST_BYTES)):
+        for field, content in read_fields(read_bytes(path, _MOST_BYTES)):
             if field == _LAYER:
-                parts = list(_fields(content))
+                parts = list(read_fields(content))
                 (name,) = (value for number, value in parts if number == _NAME)
                 blobs = [_blob(value) for number, value in parts if number == _BLOBS]
                 layers[name.decode()] = blobs
@@ -99,49 +98,16 @@ def read_caffe_layers(path: Path) -> Layers:
         return layers
 
 
-def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
-    """The number and content of each field of a protocol buffer: bytes, or an integer."""
-    at = 0
-    while at < len(message):
-        key, at = _varint(message, at)
-        kind = key & 7
-        if kind == 0:
-            value, at = _varint(message, at)
-            yield key >> 3, value
-            continue
-        if kind == 2:
-            length, at = _varint(message, at)
-        elif kind in (1, 5):
-            length = 8 if kind == 1 else 4
-        else:
-            raise ValueError(f"a field of kind {kind}")
-        if at + length > len(message):
-            raise ValueError("a field reaches beyond its end")
-        yield key >> 3, message[at : at + length]
-        at += length
-
-
-def _varint(message: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while shift < 70:
-        byte = message[at]
-        value |= (byte & 127) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 128:
-            return value, at
-    raise ValueError("a number that does not end")
-
-
 def _blob(message: bytes) -> Floats:
     data, shape = b"", []
-    for field, content in _fields(message):
+    for field, content in read_fields(message):
         if field == _DATA:
             data += content
         elif field == _SHAPE:
-            for _, sides in _fields(content):
+            for _, sides in read_fields(content):
                 at = 0
                 while at < len(sides):
-                    side, at = _varint(sides, at)
+                    side, at = read_varint(sides, at)
                     shape.append(side)
     if len(data) % struct.calcsize("<f"):
         raise ValueError("numbers that are no float32")
