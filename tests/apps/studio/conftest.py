@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,16 @@ import pytest
 from studio_running import BROWSER, TOKEN, RunningStudio, run_studio
 
 pytest.importorskip("fastapi", reason="the studio is not installed: counterface[web]")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Add to the report of a failed test what its page showed."""
+    report = yield
+    page = getattr(item, "funcargs", {}).get("page")
+    if report.when == "call" and report.failed and page is not None and not page.is_closed():
+        report.sections.append((f"page {page.url}", page.locator("main").inner_text()))
+    return report
 
 
 @pytest.fixture(scope="module")

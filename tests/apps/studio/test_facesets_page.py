@@ -286,6 +286,24 @@ def test_crops_that_are_gone_from_the_disk_are_told(desk: Any, jane: Path) -> No
     desk.get_by_text("1 rows have no file any more").wait_for()
 
 
+def test_a_command_is_not_run_before_its_form_is_there(desk: Any) -> None:
+    desk.click("#tab-commands")
+    run = desk.get_by_role("button", name="Run", exact=True)
+    run.wait_for()
+    held = list[Any]()
+    desk.route("**/commands/faceset%20pack", lambda route: held.append(route))
+    with desk.expect_request("**/commands/faceset%20pack"):
+        desk.select_option("#command", "faceset pack")
+    run.wait_for(state="detached")  # it would run the command before
+    desk.select_option("#command", "faceset dedupe")
+    run.wait_for()
+    with desk.expect_response("**/commands/faceset%20pack"):
+        held.pop().continue_()
+    desk.wait_for_timeout(200)
+    assert desk.locator("#command").input_value() == "faceset dedupe"
+    assert desk.get_by_label("out").count() == 0
+
+
 def test_every_other_command_has_a_form(desk: Any, jane: Path, root: Path) -> None:
     desk.click("#tab-commands")
     desk.select_option("#command", "faceset pack")

@@ -125,6 +125,30 @@ def test_a_form_begins_a_training_that_is_watched(
     page.get_by_role("button", name="Go on").wait_for()
 
 
+def test_nothing_is_typed_into_a_form_that_is_about_to_go(studio: RunningStudio, page: Any) -> None:
+    page.set_default_timeout(120_000)  # the first form loads torch into the server
+    page.goto(f"{studio.address}/#/train/new")
+    source, start = page.get_by_label("source", exact=True), page.get_by_text("Start training")
+    source.fill("lab/anna")
+    held = list[Any]()
+    lightweight = "**/trainings/form?model=lightweight"
+    page.route(lightweight, lambda route: held.append(route))
+    with page.expect_request(lightweight):
+        page.get_by_label("Model", exact=True).select_option("lightweight")
+    assert source.is_disabled()
+    assert start.is_disabled()
+    held.pop().continue_()
+    page.get_by_label("width").wait_for(state="attached")
+    assert source.input_value() == "lab/anna"
+    assert not start.is_disabled()
+    page.route("**/trainings/form?model=df", lambda route: route.abort())
+    page.get_by_label("Model", exact=True).select_option("df")
+    page.get_by_text("Failed to fetch").wait_for()
+    assert page.get_by_label("Model", exact=True).input_value() == "lightweight"
+    assert source.input_value() == "lab/anna"
+    assert not source.is_disabled()
+
+
 def test_runs_are_compared_and_a_run_gives_a_form(studio: RunningStudio, page: Any) -> None:
     for name in ("lab/one", "lab/two"):
         assert studio.wait_for(begin(studio, name, 6))["job"]["state"] == "done"

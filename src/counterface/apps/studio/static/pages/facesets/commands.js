@@ -3,7 +3,7 @@
 import { get, run } from "../../js/api.js";
 import { commandForm } from "../../js/form.js";
 import { follow } from "../../js/jobs.js";
-import { button, fill, h, notice, sheet, table, tell } from "../../js/ui.js";
+import { button, fill, h, loading, notice, sheet, table, tell } from "../../js/ui.js";
 
 const FIRST = "faceset mask apply";
 const ELSEWHERE = ["faceset extract", "faceset rights"]; // have places of their own on this page
@@ -13,15 +13,17 @@ const SHOWN = 8; // problems that are listed
 export async function showCommands(desk, panel) {
   const names = (await get("/commands")).filter((name) => name.startsWith("faceset ") && !ELSEWHERE.includes(name));
   const body = h("div", {}), results = h("div", {});
-  const choice = h("select", { id: "command", onchange: () => show() }, names.map((name) => h("option", { value: name, selected: name === (desk.command ?? FIRST) }, name.replace("faceset ", ""))));
+  const choice = h("select", { id: "command", onchange: () => show().catch((error) => fill(body, notice("bad", error.message))) }, names.map((name) => h("option", { value: name, selected: name === (desk.command ?? FIRST) }, name.replace("faceset ", ""))));
   async function show() {
     const name = choice.value;
     desk.command = name;
     fill(results);
+    fill(body, loading());
     const form = await commandForm(name, {
       values: OUTSIDE.has(name) ? {} : { folder: desk.place, folders: desk.place, facesets: desk.place, faceset: desk.place },
       show: ["out", "run", "by", "source", "segmenter", "landmarker", "dry-run"],
     });
+    if (name !== choice.value) return; // another command was chosen meanwhile
     fill(body, h("p.soft", {}, form.command.help), form.element, h("div.row", { class: "below" },
       button("Run", async () => {
         const { arguments: args, options } = form.read();

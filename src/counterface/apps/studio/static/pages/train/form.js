@@ -16,15 +16,27 @@ const TITLES = { options: "Options of the model", examples: "Examples", loss: "L
 
 /** Show the form; `from` is a recipe or run whose settings it starts with. */
 export async function showForm(main, from) {
-  const body = h("div", {}), said = h("div", {});
+  const body = h("div", {}), said = h("div", {}), whole = h("fieldset.bare", {});
   let fields = new Map(), recipe = {}, form = null, presetSelect = null, people = null, number = 0;
 
-  /** Build the form of a model; without values it keeps those of the form that it replaces. */
+  /**
+   * Build the form of a model; without values it keeps those of the form that it replaces.
+   * Nothing can be typed meanwhile: it would go into a field that is about to be replaced.
+   */
   async function build(model, values, preset = "") {
     number += 1;
-    const mine = number;
-    const found = await get("/trainings/form", { model });
-    if (mine !== number) return; // another model was chosen meanwhile
+    const mine = number, focused = document.activeElement?.id;
+    whole.disabled = true;
+    try {
+      const found = await get("/trainings/form", { model });
+      if (mine === number) show(model, found, values, preset); // else another model was chosen meanwhile
+    } finally {
+      if (mine === number) whole.disabled = false;
+    }
+    if (focused) document.getElementById(focused)?.focus();
+  }
+
+  function show(model, found, values, preset) {
     values ??= { ...collect(), options: {} };
     form = found;
     fields = new Map();
@@ -36,9 +48,14 @@ export async function showForm(main, from) {
       fields.set(key, { ...one, option });
       return one.element;
     };
-    const modelSelect = h("select", { id: "train-model", onchange: (event) => {
-      recipe = { ...recipe, options: {} };
-      return build(event.target.value);
+    const modelSelect = h("select", { id: "train-model", onchange: async (event) => {
+      try {
+        recipe = { ...recipe, options: {} };
+        await build(event.target.value);
+      } catch (error) {
+        event.target.value = model; // whose form is still there
+        tell(error.message);
+      }
     } },
       form.models.map((name) => h("option", { value: name, selected: name === model }, name)));
     presetSelect = h("select", { id: "train-preset", onchange: (event) => usePreset(event.target.value) },
@@ -121,8 +138,7 @@ export async function showForm(main, from) {
       const places = await pick("Recipe or run", { kinds: ["recipe", "run"] });
       if (places) await load(places[0]);
     }), h("a.button", { href: "#/train" }, "All runs")),
-  body, said,
-  does);
+  fill(whole, body, said, does));
   fill(body, h("p.soft", {}, "Reading the settings of the library; the first time takes some seconds."));
   if (from) await load(from); else await build("df", {});
   does.hidden = false;

@@ -27,7 +27,8 @@ export async function showRun(main, place) {
       shown = source;
       const next = new Image();  // shown once it is there, so that nothing flickers
       next.src = source;
-      drawn = next.decode().then(() => { if (shown === source) Object.assign(image, { src: source, width: next.width, height: next.height }); }, () => {});
+      drawn = next.decode().then(() => { if (shown === source) Object.assign(image, { src: source, width: next.width, height: next.height }); },
+        () => { if (shown === source) shown = ""; }); // the next look asks for it again
     }
     image.hidden = !source;
     shownStep.textContent = state.picture === null ? "no picture yet" : step === null ? "the last one" : `step ${step.toLocaleString()}`;
