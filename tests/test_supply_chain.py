@@ -6,15 +6,19 @@ import hashlib
 import importlib.util
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parents[1]
 UV = ROOT / ".tools" / "bin" / "uv"
@@ -46,6 +50,20 @@ def test_a_licence_is_on_the_list_or_it_is_refused(
     dependencies: ModuleType, expression: str, may: bool
 ) -> None:
     assert dependencies.may_be_used(expression) is may
+
+
+def test_every_pinned_package_says_that_it_is_for_this_python(dependencies: ModuleType) -> None:
+    """Else pip refuses requirements/*.txt, where uv installs them."""
+    refused, seen = list[str](), 0
+    for name, versions in dependencies.pins().items():
+        with suppress(metadata.PackageNotFoundError):  # of another system, or to build alone
+            found = metadata.metadata(name)
+            seen += found["Version"] in versions
+            asked = found["Requires-Python"] or ""
+            if not SpecifierSet(asked).contains(platform.python_version()):
+                refused.append(f"{name} {found['Version']}: {asked}")
+    assert refused == []
+    assert seen > 100
 
 
 def test_a_package_without_a_known_licence_is_named(
