@@ -10,6 +10,7 @@ import pytest
 
 from counterface.apps.cluster.manifest import read_manifest
 from counterface.apps.cluster.places import FetchError, local_copy
+from counterface.apps.cluster.work import kind_of
 from counterface.errors import ConfigError
 
 fsspec = pytest.importorskip("fsspec", reason="needs counterface[cluster]")
@@ -63,8 +64,9 @@ def test_a_copy_ends_at_the_limit_and_a_missing_file_is_told(tmp_path: Path) -> 
     fsspec.filesystem("memory").pipe("/big.mp4", bytes(3_000_000))
     with pytest.raises(FetchError, match="larger than the limit of file_mb=2"):
         local_copy("memory://big.mp4", 2).__enter__()
-    with pytest.raises(FileNotFoundError, match=r"memory://gone.mp4 does not exist"):
+    with pytest.raises(FetchError, match=r"memory://gone.mp4 does not exist") as caught:
         local_copy("memory://gone.mp4", 2).__enter__()
+    assert kind_of(caught.value) == "missing"
 
 
 def test_a_row_may_name_no_address_that_was_not_allowed(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def _read_table(place: str, own: str | None, column: str) -> tuple[list[str], st
     try:
         with local_copy(place, MOST_BYTES / 1_000_000) as path:
             cells = _csv_cells(path, column) if suffix == ".csv" else _cells(path, column)
-    except (FetchError, FileNotFoundError) as error:
+    except FetchError as error:
         raise ConfigError(str(error)) from error
     names = []
     for row, cell in enumerate(cells):

@@ -60,8 +60,8 @@ def local_copy(place: str, most_mb: float) -> Iterator[Path]:
 
     Raises:
         ConfigError: as `open_place`.
-        FileNotFoundError: the store has no such file.
-        FetchError: it cannot be read, or is larger than `most_mb` (million bytes).
+        FetchError: it cannot be read, or is larger than `most_mb` (million bytes); of a file that
+            the store does not have, the cause is a FileNotFoundError.
     """
     if protocol_of(place) is None:
         yield Path(place)
@@ -83,7 +83,7 @@ def local_copy(place: str, most_mb: float) -> Iterator[Path]:
         except MediaError:
             raise
         except FileNotFoundError as error:
-            raise FileNotFoundError(f"{place} does not exist; check the name") from error
+            raise FetchError(f"{place} does not exist; check the name") from error
         except Exception as error:  # each store raises errors of its own
             text = str(error) or type(error).__name__
             raise FetchError(f"{place}: cannot be fetched: {text}") from error

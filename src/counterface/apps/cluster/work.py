@@ -73,11 +73,11 @@ def write_order(job: str, config: ScanConfig | ExtractConfig, out: Path, run: st
 
 def kind_of(error: BaseException) -> str:
     """The kind of an error that a summary counts by."""
-    if isinstance(error, FileNotFoundError):
+    cause = error.__cause__
+    if isinstance(error, FileNotFoundError) or isinstance(cause, FileNotFoundError):
         return "missing"
     if isinstance(error, FetchError):
         return "fetch"
-    cause = error.__cause__
     if isinstance(cause, TimeoutError) or (isinstance(cause, Died) and str(cause) == "cpu"):
         return "time_out"
     if isinstance(cause, MemoryError):
