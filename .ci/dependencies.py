@@ -25,6 +25,7 @@ ALLOWED = {  # SPDX names: may be used and shipped by whoever keeps the notices
     "PSF-2.0", "Zlib",
 }  # fmt: skip
 NAMED = {  # package: its licence, and why it stands here
+    "atheris": ("Apache-2.0", "names none in its metadata; its file LICENSE"),
     "hatchling": ("MIT", "builds the wheel in an environment of its own; its file LICENSE"),
     "tomlkit": ("MIT", "for hatchling; its file LICENSE"),
     "trove-classifiers": ("Apache-2.0", "for hatchling; its file LICENSE"),
