@@ -60,6 +60,7 @@ class Moment:
 
     cpu_s: float  # that it and its children have used
     then_s: float = 0.0
+    in_work: bool = False  # the clock begins once the first unit of work is done
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Attempt:
 
     killed: bool
     cpu_s: float  # of it and all that it started
+    start_cpu_s: float  # of these, before its first unit was done; all where none was
     units: tuple[str, ...]  # that it finished
     code: int
     said: str
@@ -118,7 +120,7 @@ def attempt(call: Callable[[], int], tally: Path, kill_at: Moment | None = None)
     process = os.fork()
     if process == 0:
         _run(call, said)
-    cpu_s, family = _wait(process, kill_at or Moment(inf))
+    cpu_s, start_cpu_s, family = _wait(process, kill_at or Moment(inf), tally)
     for one in family:
         with suppress(ProcessLookupError):
             os.kill(one, signal.SIGKILL)
@@ -126,23 +128,25 @@ def attempt(call: Callable[[], int], tally: Path, kill_at: Moment | None = None)
     _wait_until_gone(family)
     units = tally.read_text().splitlines() if tally.exists() else []
     text = said.read_text(errors="replace") if said.exists() else ""
-    return Attempt(code == -signal.SIGKILL, cpu_s, tuple(units), code, text)
+    return Attempt(code == -signal.SIGKILL, cpu_s, start_cpu_s, tuple(units), code, text)
 
 
-def _wait(process: int, moment: Moment) -> tuple[float, list[int]]:
-    """CPU seconds used, and the process and its descendants once the moment is there.
+def _wait(process: int, moment: Moment, tally: Path) -> tuple[float, float, list[int]]:
+    """CPU seconds used, those before work, and all processes once the moment is there.
 
     None of them where it ends before.
     """
-    used = 0.0
+    used, start = 0.0, inf
     while True:
         family = [process, *descendants(process)]
         used = max(used, sum(map(_cpu_s, family)))
+        if start > used and tally.exists():
+            start = used
         if os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
-            return used, []
-        if used >= moment.cpu_s:
+            return used, min(used, start), []
+        if used >= moment.cpu_s + (start if moment.in_work else 0):
             time.sleep(moment.then_s)
-            return used, [process, *descendants(process)]
+            return used, min(used, start), [process, *descendants(process)]
         time.sleep(0.004)
 
 

@@ -45,10 +45,12 @@ def test_what_a_kill_costs_is_bounded_and_nothing_else_differs(
         whole = attempt(call, tally)
         assert whole.code == 0, whole.said
         expected = contents(trial)
-        for _ in range(3):
+        for number in range(4):
             shutil.rmtree(trial)
             shutil.copytree(desk, trial)
-            killed = attempt(call, tally, Moment(rng.random() * whole.cpu_s))
+            seconds = whole.cpu_s - whole.start_cpu_s if number else whole.start_cpu_s
+            killed = attempt(call, tally, Moment(rng.random() * seconds, in_work=number > 0))
+            assert killed.units or not number
             assert damaged(trial) == []
             done = attempt(call, tally)
             assert done.code == 0, done.said

@@ -4,12 +4,13 @@
     python benchmarks/hardening/sudden_death.py --out DIR --minutes 180 [--kills 100] [--only NAME]
     python benchmarks/hardening/sudden_death.py --out DIR --table  # writes it into docs/results.md
 
-Each command is run unkilled, then again and again from the start: it is killed at a moment spread
-over its whole duration, with all its children, run again, in every second case killed once more,
-and run until it gets through. Then all that is there must open and verify, nothing may be left
-over, and what it says must be what the unkilled run says. The moments follow from a seed. `--out`
-keeps results, a line a chain, and the same call goes on where it was stopped; chains that end
-otherwise are kept there to look into. The script ends with 1 where one did.
+Each command is run unkilled, then again and again from the start: it is killed at a moment, one in
+four before its first unit of work is done and the others after, with all its children, run again,
+in every second case killed once more, and run until it gets through. Then all that is there must
+open and verify, nothing may be left over, and what it says must be what the unkilled run says. The
+moments follow from a seed. `--out` keeps results, a line a chain, and the same call goes on where
+it was stopped; chains that end otherwise are kept there to look into. The script ends with 1 where
+one did.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
@@ -52,6 +53,15 @@ from short_commands import (  # noqa: E402
 from tables import head, row, write_section  # noqa: E402
 
 ALL = (*COMMANDS, *SERVICES)
+IN_WORK = 0.75  # share of the kills that come after the first unit of work
+
+
+class Whole(NamedTuple):
+    """An unkilled run."""
+
+    cpu_s: float  # of it and all that it started
+    start_cpu_s: float  # of these, before its first unit of work was done
+    found: dict[str, str]  # what each file says; "" where two runs say different things
 
 
 class Bench:
@@ -59,7 +69,7 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.desk, self.trial, self.tally = folder / "desk", folder / "trial", folder / "tally"
-        self._whole: dict[str, tuple[float, dict[str, str]]] = {}
+        self._whole: dict[str, Whole] = {}
 
     def run(self, case: Command, kill_at: Moment | None = None) -> Attempt:
         """One attempt, in the folder as it is."""
@@ -75,13 +85,13 @@ class Bench:
         shutil.rmtree(self.trial, ignore_errors=True)
         shutil.copytree(self.desk, self.trial)
 
-    def whole(self, case: Command) -> tuple[float, dict[str, str]]:
-        """CPU seconds of an unkilled run, and what is there then, where two runs agree on it."""
+    def whole(self, case: Command) -> Whole:
+        """The unkilled run of a command: the mean of two."""
         file = self.desk.with_name(f"whole {case.name}.json")
         if file.exists():  # of a call that was stopped
-            self._whole[case.name] = tuple(json.loads(file.read_text()))
+            self._whole[case.name] = Whole(*json.loads(file.read_text()))
         if case.name not in self._whole:
-            runs, seconds = [], []
+            runs, attempts = [], []
             for _ in range(2):
                 self.lay_out()
                 done = self.run(case)
@@ -90,14 +100,19 @@ class Bench:
                 if wrong := damaged(self.trial):
                     raise SystemExit(f"{case.words}: unkilled, but damaged: {wrong}")
                 runs.append(self.found(case))
-                seconds.append(done.cpu_s)
+                attempts.append(done)
             first, second = runs
             differ = [name for name in first if first[name] != second.get(name)]
-            print(f"{case.name}: {seconds} s, {len(done.units)} units; not steady: {differ}")
             self._keep(f"whole {case.name}")
-            self._whole[case.name] = (
-                statistics.mean(seconds),
+            self._whole[case.name] = whole = Whole(
+                statistics.mean(one.cpu_s for one in attempts),
+                statistics.mean(one.start_cpu_s for one in attempts),
                 {name: "" if name in differ else found for name, found in first.items()},
+            )
+            print(
+                f"{case.name}: {whole.cpu_s:.1f} s, {whole.start_cpu_s:.1f} of them before work, "
+                f"{len(done.units)} units; not steady: {differ}",
+                flush=True,
             )
             file.write_text(json.dumps(self._whole[case.name]))
         return self._whole[case.name]
@@ -116,11 +131,13 @@ class Bench:
     def chain(self, case: Command, number: int, seed: int) -> dict[str, Any]:
         """One run that is killed, continued, maybe killed again, and continued to its end."""
         rng = random.Random(f"{seed} {case.name} {number}")
-        seconds, expected = self.whole(case)
+        whole = self.whole(case)
         self.lay_out()
         attempts, wrong = [], []
         for _ in range(1 + number % 2):
-            moment = Moment(rng.random() * seconds, rng.random() * 0.05)
+            in_work = rng.random() < IN_WORK
+            seconds = whole.cpu_s - whole.start_cpu_s if in_work else whole.start_cpu_s
+            moment = Moment(rng.random() * seconds, rng.random() * 0.05, in_work)
             attempts.append(self.run(case, moment))
             wrong += [f"after the kill: {text}" for text in damaged(self.trial)]
             if not attempts[-1].killed:
@@ -132,7 +149,7 @@ class Bench:
             wrong.append(f"exit code {last.code}: {last.said[-500:]}")
         wrong += [f"continued: {text}" for text in damaged(self.trial)]
         wrong += [f"left over: {path.name}" for path in left_behind(self.trial)]
-        wrong += list(_differences(expected, self.found(case)))
+        wrong += list(_differences(whole.found, self.found(case)))
         if wrong:
             self._keep(f"wrong {case.name} {number}")
         again = work_again(attempts)
@@ -142,7 +159,7 @@ class Bench:
             "kills": [
                 {
                     "at_cpu_s": round(one.cpu_s, 3),
-                    "of_cpu_s": round(seconds, 3),
+                    "of_cpu_s": round(whole.cpu_s, 3),
                     "in_work": any(o.units for o in attempts[: place + 1]),
                     "again": again[place],
                 }
