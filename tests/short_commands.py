@@ -68,7 +68,8 @@ UNITS = (
     Unit("counterface.apps.cluster.dispatch:Dispatch._finish", lambda _, row, *__: f"row {row}"),
     Unit("studio_work:has_ended", lambda line: f"job {line}"),
 )
-CLIPS = [f"many/real/{person}.mp4" for person in (5, 6, 7)]
+PEOPLE = {"real": (5, 6, 7, 11, 12, 13), "fake": (8, 9, 10, 14, 15, 16)}  # of clips in `many`
+CLIPS = [f"many/real/{person}.mp4" for person in PEOPLE["real"]]
 CUT = {
     "command": "dataset faces",
     "arguments": ["trial/set.parquet", "trial/studio_cut"],
@@ -143,7 +144,7 @@ def draw_desk(folder: Path) -> None:
         ("short_b", 4, 16),
     ):
         write_clip(folder / f"{name}.mp4", draw_clip([person], frames, 192, 144))
-    for label, people in (("real", (5, 6, 7)), ("fake", (8, 9, 10))):
+    for label, people in PEOPLE.items():
         (folder / "many" / label).mkdir(parents=True)
         for person in people:
             clip = draw_clip([person], 6, 192, 144)

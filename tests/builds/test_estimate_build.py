@@ -83,13 +83,13 @@ build(read_config(BuildConfig, Path(sys.argv[1])))
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_real_kill_at_any_moment_is_survived(config: BuildConfig, tmp_path: Path) -> None:
-    """Killed after 4, 8, 12 ... seconds of each attempt, until one gets through."""
+    """Killed after 3, 4, 5 ... seconds of each attempt, until one gets through."""
     given = {"out": tmp_path / "out", "steps": 6}
     recipe = tmp_path / "pairs.toml"
     recipe.write_text(to_toml(config.model_copy(update=given)))
     command = [sys.executable, "-c", PROGRAM, str(recipe)]
     killed = 0
-    for seconds in range(4, 90, 4):
+    for seconds in range(3, 90):
         with subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}) as process:
             try:
                 assert process.wait(seconds) == 0

@@ -1,9 +1,13 @@
-"""A plug-in face detector that ends its process at a magenta picture, as a crash of a model may."""
+"""A plug-in face detector that ends its process at a magenta picture, as a crash of a model may.
+
+It may take its time besides, so that a run is sure to be at work when something happens to it.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +18,7 @@ from counterface.types import Face, Image
 
 MAGENTA = (255, 0, 255)
 NAME = "deadly"
+PAUSE = "DEADLY_PAUSE_S"  # variable of the environment: seconds for each picture
 
 
 class DeadlyFaceDetector:
@@ -23,11 +28,13 @@ class DeadlyFaceDetector:
         made = FACE_DETECTORS.load("mediapipe")()
         assert isinstance(made, FaceDetector)
         self._own = made
+        self._pause_s = float(os.environ.get(PAUSE, "0"))
 
     def detect(self, image: Image) -> list[Face]:
         """The faces of a picture."""
         if np.abs(image.mean((0, 1)) - MAGENTA).max() < 4:
             os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(self._pause_s)
         return self._own.detect(image)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import actors
 import numpy as np
 import psutil
-from deadly_detector import MAGENTA, NAME, install
+from deadly_detector import MAGENTA, NAME, PAUSE, install
 from tiny_detector import metadata, write_detector
 
 from counterface.media.image import write_image
@@ -83,12 +83,12 @@ class Runs:
         detectors = ("--detector", "tiny.onnx", "--face-detector", NAME)
         return ["cluster", "scan", "list.csv", "out", "--workers", "2", *detectors, *FAST, *words]
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """The process of a command."""
+    def start(self, *words: str, pause_s: float = 0) -> subprocess.Popen[str]:
+        """The process of a command; `pause_s`: what each picture takes besides."""
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "counterface", *words],
             cwd=self.folder,
-            env=self.environment,
+            env=self.environment | {PAUSE: str(pause_s)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

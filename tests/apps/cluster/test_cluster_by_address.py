@@ -14,6 +14,7 @@ from typing import IO
 
 import psutil
 import pytest
+from deadly_detector import PAUSE
 from fake_crew import all_rows
 from ray_runs import PATIENCE_S, Runs, draw_media, short_folder, wait_for, wait_gone
 
@@ -83,6 +84,7 @@ def test_a_lost_machine_costs_the_files_it_had_one_more_try() -> None:
             "RAY_AUTH_TOKEN": secrets.token_hex(32),
             "RAY_worker_register_timeout_seconds": "300",
             "RAY_USAGE_STATS_REPORT_URL": "http://127.0.0.1:9/",
+            PAUSE: "0.1",
         }
         (folder / "home" / "ray_bootstrap_config.yaml").write_text("{}\n")
         names = draw_media(folder / "media", COUNT)

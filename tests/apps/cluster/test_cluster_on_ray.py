@@ -51,7 +51,7 @@ def test_500_files_survive_a_killed_worker_a_stop_and_a_killed_run(runs: Runs) -
     names = write_list(runs, COUNT)
     words = runs.words("--shard-rows", "20", "--json")
 
-    process = runs.start(*words)
+    process = runs.start(*words, pause_s=0.05)
     wait_for(lambda: len(runs.shards()) >= 2, process)
     killed, _ = ray_workers(process)
     killed.kill()
@@ -64,7 +64,7 @@ def test_500_files_survive_a_killed_worker_a_stop_and_a_killed_run(runs: Runs) -
     assert list((runs.folder / "tmp").iterdir()) == []
     first = runs.shards()
 
-    process = runs.start(*words)
+    process = runs.start(*words, pause_s=0.05)
     wait_for(lambda: len(runs.shards()) >= len(first) + 3, process)
     everyone = family(process)
     process.kill()
