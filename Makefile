@@ -16,7 +16,7 @@ ifeq ($(UV_DEFAULT_INDEX)$(UV_INDEX_URL)$(wildcard $(HOME)/.config/uv/uv.toml /e
 endif
 
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
-COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
+COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet -c requirements/constraints.in
 
 .PHONY: help demo scan studio full test test-all lint format bench hardening docs wheel sbom audit \
   requirements clean
