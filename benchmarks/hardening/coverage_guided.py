@@ -63,7 +63,7 @@ def watermark_sums(folder: Path) -> tuple[Path, Callable[[], object]]:
 
 
 def fuzz(name: str, corpus: Path, options: list[str]) -> None:
-    """Fuzz one reader in this process, which ends with it."""
+    """Fuzz one reader in this process, which libFuzzer ends."""
     import atheris
 
     with atheris.instrument_imports(include=["counterface"]):
@@ -144,6 +144,7 @@ def main() -> int:
     if arguments.in_this_process:
         name, *options = arguments.in_this_process
         fuzz(name, out / "corpora" / name, options)
+        return 0
     from tables import head
 
     out.mkdir(parents=True, exist_ok=True)
