@@ -106,6 +106,8 @@ def test_creating_twice_is_refused(tmp_path: Path):
         (HEADER_FILE, b"{", "is not JSON"),
         (HEADER_FILE, b"[]", "format"),
         (HEADER_FILE, b'{"format": 99}', "99.*update"),
+        (HEADER_FILE, b'{"format": true}', "no format version .got True"),
+        (HEADER_FILE, b'{"format": 1}', r"faceset\.json: cannot be lifted from format 1 .*'size'"),
         (HEADER_FILE, b'{"format": 1, "template": "face", "size": 64, "x": 1}', "'x'"),
         (ROWS_FILE, b"PAR1", "cannot be read"),
         (ROWS_FILE, None, "restore"),

@@ -113,7 +113,7 @@ def read_plain_header(folder: Path) -> dict[str, Any]:
         )
     values = read_json(path, FacesetError, RESTORE)
     version = values.get("format") if isinstance(values, dict) else None
-    if not isinstance(version, int):
+    if type(version) is not int:  # True would pass for 1
         raise FacesetError(f"{path} names no format version (got {version!r}); {RESTORE}")
     if version > FORMAT:
         raise FacesetError(
@@ -135,8 +135,8 @@ def migrate(values: dict[str, Any], table: pa.Table, where: Path) -> tuple[Heade
                 f"{where / HEADER_FILE} has format {version}, and there is no way to format "
                 f"{version + 1}; extract it again"
             )
-        lifting = f"cannot be lifted from format {version}"
-        with reading(where, FacesetError, RESTORE, what=lifting):
+        lifting = f"cannot be lifted from format {version} together with {ROWS_FILE}"
+        with reading(where / HEADER_FILE, FacesetError, RESTORE, what=lifting):
             values, table = step(values, table)
         values["format"] = version + 1
     with reading(where / HEADER_FILE, FacesetError, RESTORE, model=Header):
