@@ -56,6 +56,11 @@ def draw_media(folder: Path, count: int) -> list[str]:
     return names
 
 
+def _heed_interrupts() -> None:
+    """Undo what a shell does to its background jobs, the tests' own among them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Runs:
     """Commands with a tiny detector and the deadly one, on files that they find in a folder."""
 
@@ -93,6 +98,7 @@ class Runs:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=_heed_interrupts,
         )
 
     def shards(self) -> dict[Path, int]:
