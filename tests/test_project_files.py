@@ -60,8 +60,8 @@ def check(path: Path, read: Callable[[], object]) -> None:
         read()
     except CounterfaceError as error:
         text = str(error)
-        assert path.name in text
-        assert len(text) < 3000
+        assert path.name in text, text[:3000]
+        assert len(text) < 3000, text[:3000]
 
 
 def search(reader: Reader, change: Callable[[bytes], Iterator[bytes]]) -> None:
